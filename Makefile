@@ -1,0 +1,47 @@
+# Every target sets up what it needs in .venv; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench docs clean
+
+help:  ## Show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+
+# The stamp is newer than pyproject.toml when the environment holds what it asks for.
+$(VENV)/.dev-stamp: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "skaudio_ad needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name one with make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+$(VENV)/.bench-stamp: $(VENV)/.dev-stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	touch $@
+
+$(VENV)/.docs-stamp: $(VENV)/.dev-stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,docs]'
+	touch $@
+
+setup: $(VENV)/.dev-stamp  ## Make .venv with the package, its reference implementations and the tools
+
+demo: $(VENV)/.dev-stamp  ## Generate machine sounds, train on the normal ones, score, draw (offline, minutes)
+	$(BIN)/skaudio-ad demo --output demo_output
+
+test: $(VENV)/.dev-stamp  ## Run the tests (offline; those on real recordings need SKAUDIO_AD_DATA)
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev-stamp  ## ruff, mypy, codespell
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+
+bench: $(VENV)/.bench-stamp  ## Run every benchmark; tables land in benchmarks/results
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.docs-stamp  ## Build the documentation into docs/_build/html
+	$(BIN)/sphinx-build -W -b html docs docs/_build/html
+
+clean:  ## Remove the environment and everything built
+	rm -rf $(VENV) build dist demo_output docs/_build docs/auto_examples docs/generated benchmarks/results *.egg-info
