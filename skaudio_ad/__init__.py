@@ -22,7 +22,7 @@ _EXPORTS = {
 }
 _SUBPACKAGES = ("audio", "datasets", "detectors", "features", "inspection", "metrics", "presets", "training")
 
-__all__ = [*_EXPORTS, *_SUBPACKAGES]  # noqa: PLE0604
+__all__ = [*_EXPORTS, *_SUBPACKAGES]
 
 
 def __getattr__(name):

@@ -1,0 +1,145 @@
+"""Checks of parameters and of spectrogram-like input, shared by every estimator."""
+
+import numbers
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from ._lazy import LazySequence, is_missing
+
+
+def check_number(value, name, *, low=None, high=None, closed="both", integer=False, none=False):
+    """Raise unless `value` is a number in the interval from `low` to `high`.
+
+    Parameters
+    ----------
+    value : object
+    name : str
+        The parameter's name, for the message.
+    low, high : number or None, default=None
+        Ends of the interval; None is open to infinity.
+    closed : {"both", "left", "right", "neither"}, default="both"
+        Which ends belong to the interval.
+    integer : bool, default=False
+        Whether only integers will do.
+    none : bool, default=False
+        Whether None will do as well.
+
+    Raises
+    ------
+    TypeError
+        If `value` is no number of the kind asked for.
+    ValueError
+        If `value` lies outside the interval.
+    """
+    if none and value is None:
+        return
+    kind = numbers.Integral if integer else numbers.Real
+    if not isinstance(value, kind) or isinstance(value, (bool, np.bool_)):
+        wanted = ("an integer" if integer else "a number") + (" or None" if none else "")
+        raise TypeError(f"{name} must be {wanted}, got {value!r}.")
+    above = low is None or value > low or (value == low and closed in ("both", "left"))
+    below = high is None or value < high or (value == high and closed in ("both", "right"))
+    if not (above and below):
+        left = f"{'[' if closed in ('both', 'left') else '('}{'-inf' if low is None else low}"
+        right = f"{'inf' if high is None else high}{']' if closed in ('both', 'right') else ')'}"
+        raise ValueError(f"{name} must lie in {left}, {right}, got {value!r}.")
+
+
+def check_option(value, name, options):
+    """Raise a ValueError that lists `options` unless `value` is one of them."""
+    if not any(value is option or value == option for option in options):
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}.")
+
+
+def check_features(estimator, X, *, reset, ndims=(2, 3)):
+    """Validate features or spectrograms: finite, rectangular, and as many bins as in `fit`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_`` (bins, for spectrograms) on `reset`.
+    X : array-like or list of ndarray or LazySequence
+        ``(n_clips, n_features)``, ``(n_clips, n_bins, n_frames)``, or a list (or lazy sequence) of
+        ``(n_bins, n_frames_i)`` for clips of different lengths. A clip of nothing but NaN stands for one
+        that could not be read and passes.
+    reset : bool
+        True in `fit`, False afterwards.
+    ndims : tuple of int, default=(2, 3)
+        Numbers of dimensions that the estimator takes, the first axis being the clips.
+
+    Returns
+    -------
+    ndarray or list of ndarray or LazySequence
+        An array is float32 or float64. A lazy sequence comes back as it is: its items are computed later.
+
+    Raises
+    ------
+    ValueError
+        If X is empty, ragged, not finite, of the wrong dimension or with other bins than in `fit`.
+    """
+    name = type(estimator).__name__
+    if isinstance(X, LazySequence):
+        if not len(X):
+            raise ValueError(f"{name} got no clips: X has 0 samples, at least 1 is required.")
+        _check_bins(estimator, [X[0]], reset)
+        return X
+    if _is_list_of_arrays(X):
+        return _check_list(estimator, X, reset, ndims)
+    X = validate_data(
+        estimator,
+        X,
+        reset=reset,
+        dtype=[np.float32, np.float64],
+        allow_nd=max(ndims) > 2,
+        ensure_2d=2 in ndims,
+        ensure_all_finite="allow-nan",
+    )
+    if X.ndim not in ndims:
+        shapes = {2: "(n_clips, n_features)", 3: "(n_clips, n_bins, n_frames)"}
+        wanted = " or ".join(shapes[n] for n in ndims)
+        raise ValueError(f"{name} takes X of shape {wanted}, got {X.shape}. Time is the last axis.")
+    nan = np.isnan(X).reshape(len(X), -1)
+    # A clip that could not be read is NaN throughout; a NaN in the midst of numbers is an error upstream.
+    broken = np.flatnonzero(nan.any(axis=1) & ~nan.all(axis=1))
+    if broken.size:
+        raise ValueError(
+            f"Input X contains NaN among numbers, first in clip {broken[0]}. {name} accepts NaN only as a clip "
+            "that is NaN throughout, which stands for a file that could not be read."
+        )
+    return X
+
+
+def _is_list_of_arrays(X):
+    return (
+        isinstance(X, (list, tuple))
+        and len(X) > 0
+        and all(isinstance(x, np.ndarray) and x.ndim > 1 for x in X)
+    )
+
+
+def _check_list(estimator, X, reset, ndims):
+    name = type(estimator).__name__
+    if 3 not in ndims:
+        raise ValueError(f"{name} takes X of shape (n_clips, n_features), got a list of spectrograms.")
+    for index, item in enumerate(X):
+        if item.ndim != 2:
+            raise ValueError(f"{name}: clip {index} must be (n_bins, n_frames), got shape {item.shape}.")
+        if item.size == 0:
+            raise ValueError(f"{name}: clip {index} is empty, its shape is {item.shape}.")
+        if not np.isfinite(item).all() and not is_missing(item):
+            raise ValueError(f"{name}: clip {index} contains NaN or infinity.")
+    _check_bins(estimator, X, reset)
+    return list(X)
+
+
+def _check_bins(estimator, items, reset):
+    if reset:
+        estimator.n_features_in_ = items[0].shape[0]
+    expected = getattr(estimator, "n_features_in_", items[0].shape[0])
+    for index, item in enumerate(items):
+        if item.shape[0] != expected:
+            raise ValueError(
+                f"clip {index} has {item.shape[0]} bins, but {type(estimator).__name__} expects {expected}: "
+                "all clips need the same feature settings."
+            )

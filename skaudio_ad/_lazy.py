@@ -1,0 +1,216 @@
+"""Sequences whose items are computed on access, and the one streaming loop over them."""
+
+import os
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+# More threads than this only queue behind the disk and hold more clips in memory.
+_MAX_THREADS = 4
+
+
+def stream(function, items):
+    """Yield ``function(item)`` for every item, in order, computed a few items ahead in threads.
+
+    Access to ``items[i]`` happens in the threads too, so that decoding runs ahead while the consumer
+    computes. At most a handful of results exist at any time, whatever the length of `items`.
+
+    Parameters
+    ----------
+    function : callable
+    items : sequence
+
+    Yields
+    ------
+    object
+        ``function(items[i])`` for i = 0, 1, ...
+    """
+    n_threads = min(_MAX_THREADS, os.cpu_count() or 1)
+    indices = iter(range(len(items)))
+    with ThreadPoolExecutor(n_threads, thread_name_prefix="skaudio_ad") as pool:
+        pending = deque()
+        try:
+            for index in indices:
+                pending.append(pool.submit(_apply, function, items, index))
+                if len(pending) > 2 * n_threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            # A consumer that stops early, or an item that fails, must not leave work behind it.
+            for future in pending:
+                future.cancel()
+
+
+def _apply(function, items, index):
+    try:
+        return function(items[index])
+    except ClipError as error:
+        name = items.name(index) if isinstance(items, LazySequence) else f"clip {index}"
+        raise ClipError(f"{name}: {error}") from error
+
+
+class ClipError(ValueError):
+    """One clip breaks a rule. Who raises it says the rule; the streaming loop adds which clip it was."""
+
+
+def is_missing(item):
+    """Whether `item` stands for a clip that could not be read: an array of nothing but NaN."""
+    return item.size > 0 and bool(np.isnan(item.flat[0])) and bool(np.isnan(item).all())
+
+
+class _PassMissing:
+    """`function`, except that a missing clip stays missing, in the shape `function` gives it."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, item):
+        result = self.function(item)
+        return np.full_like(result, np.nan) if is_missing(item) else result
+
+
+class LazySequence(Sequence):
+    """Sequence of arrays, each computed when it is asked for and then forgotten.
+
+    Parameters
+    ----------
+    items : sequence
+        What the arrays are computed from: another sequence, or anything with ``len`` and ``[int]``.
+
+    functions : tuple of callable, default=()
+        Applied to an item one after the other. They must pickle, or joblib cannot send the sequence on.
+    """
+
+    def __init__(self, items, functions=()):
+        self._items = items
+        self._functions = tuple(functions)
+
+    def __len__(self):
+        return len(self._items)
+
+    def __getitem__(self, key):
+        if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
+            key = key[0]  # how scikit-learn indexes the rows of anything that has a shape
+        if isinstance(key, (int, np.integer)):
+            if not -len(self) <= key < len(self):
+                raise IndexError(f"clip {key} does not exist: there are {len(self)} clips.")
+            return self._compute(int(key) % len(self))
+        return self._subset(self._indices(key))
+
+    def __iter__(self):
+        return stream(_identity, self)
+
+    def __array__(self, dtype=None, copy=None):
+        if copy is False:
+            raise ValueError(
+                f"{type(self).__name__} computes its items on access: an array of them is a copy."
+            )
+        stacked = collect(self)
+        if isinstance(stacked, list):
+            shapes = sorted({item.shape for item in stacked})
+            raise ValueError(
+                f"{type(self).__name__} holds clips of different lengths, which do not fit one array: "
+                f"shapes {shapes[0]} to {shapes[-1]}. Give AudioLoader a duration and a pad, or use list(clips)."
+            )
+        return stacked if dtype is None else stacked.astype(dtype)
+
+    def __repr__(self):
+        return f"<{type(self).__name__} of {len(self)} clips>"
+
+    def name(self, index):
+        """What to call item `index` in a message: its file, where there is one."""
+        return self._items.name(index) if isinstance(self._items, LazySequence) else f"clip {index}"
+
+    def map(self, function):
+        """Apply `function` to every item, lazily.
+
+        Parameters
+        ----------
+        function : callable
+            Takes and returns an array; must pickle.
+
+        Returns
+        -------
+        LazySequence
+            Of the same length; missing clips (all NaN) stay missing.
+        """
+        return self._replace(self._items, (*self._functions, _PassMissing(function)))
+
+    def _compute(self, index):
+        item = self._items[index]
+        for function in self._functions:
+            item = function(item)
+        return item
+
+    def _indices(self, key):
+        """Positions that a slice, a list, an array of indices or a boolean mask selects."""
+        if isinstance(key, slice):
+            return np.arange(len(self))[key]
+        indices = np.asarray(key)
+        if indices.ndim == 1 and indices.size == 0:
+            return indices.astype(int)
+        if indices.ndim != 1 or indices.dtype.kind not in "iub":
+            raise TypeError(f"clips are indexed with an int, a slice or a 1-D array of them, got {key!r}.")
+        if indices.dtype.kind == "b" and len(indices) != len(self):
+            raise IndexError(f"a boolean index must have one entry per clip: {len(indices)} for {len(self)}.")
+        return np.arange(len(self))[indices]
+
+    def _subset(self, indices):
+        if isinstance(self._items, np.ndarray):
+            items = self._items[indices]
+        elif isinstance(self._items, LazySequence):
+            items = self._items._subset(indices)
+        else:
+            items = [self._items[index] for index in indices]
+        return self._replace(items, self._functions)
+
+    def _replace(self, items, functions):
+        return LazySequence(items, functions)
+
+
+def _identity(item):
+    return item
+
+
+def collect(items):
+    """Gather equal shapes into one float32 array, different ones into a list.
+
+    The array is allocated when the first item arrives, so that memory grows by the result alone.
+
+    Parameters
+    ----------
+    items : sized iterable of ndarray
+
+    Returns
+    -------
+    ndarray of shape (n_items, ...) or list of ndarray
+    """
+    return _collect(iter(items), len(items))
+
+
+def map_collect(function, items):
+    """``collect`` over ``function(item)``, computed ahead in threads; missing clips stay missing."""
+    return _collect(stream(_PassMissing(function), items), len(items))
+
+
+def _collect(iterator, n_items):
+    array, rows, item = None, None, np.empty(0, dtype=np.float32)
+    for index, item in enumerate(iterator):
+        if rows is not None:
+            rows.append(item)
+            continue
+        if is_missing(item):
+            continue  # its row is NaN already, in the shape of the clips around it
+        if array is None:
+            array = np.full((n_items, *item.shape), np.nan, dtype=np.float32)
+        if item.shape == array.shape[1:]:
+            array[index] = item
+        else:
+            rows = [*(row.copy() for row in array[:index]), item]
+            array = None
+    if rows is not None:
+        return rows
+    return np.full((n_items, *item.shape), np.nan, dtype=np.float32) if array is None else array

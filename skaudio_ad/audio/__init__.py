@@ -1,0 +1,16 @@
+"""Files to samples: decoding, lazy clips, loading and level normalisation. No torch."""
+
+from ._clips import AudioClips, AudioReadWarning, as_clips
+from ._decode import AudioReadError, find_audio_files, read_audio
+from ._transformers import AudioLoader, LevelNormalizer
+
+__all__ = [
+    "AudioClips",
+    "AudioLoader",
+    "AudioReadError",
+    "AudioReadWarning",
+    "LevelNormalizer",
+    "as_clips",
+    "find_audio_files",
+    "read_audio",
+]

@@ -1,0 +1,283 @@
+"""`AudioClips`, the lazy sequence of recordings, and how every consumer of waveforms gets one."""
+
+import os
+import warnings
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from .._lazy import ClipError, LazySequence
+from ._decode import AudioReadError, fit_length, read_audio
+
+
+class AudioReadWarning(UserWarning):
+    """A file was left out because it could not be read (``on_error="skip"``)."""
+
+
+class AudioClips(LazySequence):
+    """Lazy sequence of mono clips: decodes on access, holds no samples.
+
+    Index it with an int for one clip, or with a slice, an array of indices or a boolean mask for a
+    smaller sequence. Iterating decodes a few clips ahead in threads. ``numpy.asarray`` stacks clips of
+    one length.
+
+    Parameters
+    ----------
+    sources : list of str or path-like, or sequence of ndarray of shape (n_samples,)
+        Files, or samples already in memory.
+
+    sample_rate : int or None
+        Samples per second of every clip, in hertz. Files are resampled to it; samples in memory are taken
+        to be at it. None, for samples in memory only, means unknown.
+
+    offset, duration, channel, pad
+        Which part of a file becomes the clip, as in :func:`read_audio`.
+
+    on_error : {"raise", "skip"}, default="raise"
+        What to do about a file that cannot be read. "skip" warns, notes it in ``failures`` and puts a clip
+        of nothing but NaN in its place, so that rows stay aligned with the input.
+
+    Attributes
+    ----------
+    sample_rate : int or None
+        In hertz.
+
+    paths : list of str or None
+        The files, or None for samples in memory.
+
+    failures : dict of {str: str}
+        The files that could not be read so far, and why. Shared with every part taken from the sequence.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio_ad.audio import AudioClips
+    >>> clips = AudioClips([np.zeros(16000), np.ones(8000)], sample_rate=16000)
+    >>> len(clips), clips[1].shape, clips[:1]
+    (2, (8000,), <AudioClips of 1 clips at 16000 Hz>)
+    """
+
+    def __init__(
+        self, sources, sample_rate, *, offset=0.0, duration=None, channel="mix", pad="none", on_error="raise"
+    ):
+        if not isinstance(sources, np.ndarray):
+            sources = [os.fspath(s) if isinstance(s, os.PathLike) else s for s in sources]
+        super().__init__(sources)
+        self.sample_rate = sample_rate
+        self.failures = {}
+        self._cut = {"offset": offset, "duration": duration, "channel": channel, "pad": pad}
+        self._on_error = on_error
+        if self.paths is not None and sample_rate is None:
+            raise ValueError("AudioClips of files need a sample_rate, in hertz, to resample them to.")
+
+    @property
+    def paths(self):
+        """The files, or None for samples in memory."""
+        is_files = isinstance(self._items, list) and len(self) and isinstance(self._items[0], str)
+        return list(self._items) if is_files else None
+
+    @property
+    def shape(self):
+        """``(n_clips, n_samples)`` where that is known without decoding, else ``(n_clips,)``."""
+        if not self._functions:
+            if isinstance(self._items, np.ndarray):
+                return self._items.shape
+            if self.paths is not None and self._cut["pad"] != "none":
+                return len(self), max(1, round(self._cut["duration"] * self.sample_rate))
+        return (len(self),)
+
+    def __repr__(self):
+        rate = "an unknown rate" if self.sample_rate is None else f"{self.sample_rate} Hz"
+        return f"<AudioClips of {len(self)} clips at {rate}>"
+
+    def name(self, index):
+        """What to call clip `index` in a message: its file, where there is one."""
+        return self._items[index] if self.paths is not None else super().name(index)
+
+    def map(self, function):
+        """Apply `function` to every clip, lazily; it must keep the sample rate.
+
+        Parameters
+        ----------
+        function : callable
+            Takes and returns an array of shape (n_samples,); must pickle.
+
+        Returns
+        -------
+        AudioClips
+            Of the same length; missing clips (all NaN) stay missing.
+        """
+        return super().map(function)
+
+    def map_features(self, function):
+        """Apply `function` to every clip, lazily, for results that are no waveforms.
+
+        Parameters
+        ----------
+        function : callable
+            Takes an array of shape (n_samples,), returns any array; must pickle.
+
+        Returns
+        -------
+        LazySequence
+            Of the same length; missing clips (all NaN) stay missing.
+        """
+        return LazySequence(self).map(function)
+
+    def _replace(self, items, functions):
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__, _items=items, _functions=functions)
+        return new
+
+    def _compute(self, index):
+        clip = self._read(self._items[index])
+        for function in self._functions:
+            clip = function(clip)
+        return clip
+
+    def _read(self, source):
+        if not isinstance(source, str):
+            return np.asarray(source, dtype=np.float32)
+        if source in self.failures:
+            return self._missing()
+        try:
+            return read_audio(source, self.sample_rate, **self._cut)[0]
+        except AudioReadError as error:
+            if self._on_error == "raise":
+                raise
+            self.failures[source] = error.reason
+            warnings.warn(f"left out {error}", AudioReadWarning, stacklevel=2)
+            return self._missing()
+
+    def _missing(self):
+        duration = self._cut["duration"]
+        return np.full(
+            1 if duration is None else max(1, round(duration * self.sample_rate)), np.nan, np.float32
+        )
+
+
+class _FitLength:
+    """`fit_length` after an offset, as a function of the samples alone, that pickles."""
+
+    def __init__(self, sample_rate, offset, duration, pad):
+        self.sample_rate, self.offset, self.duration, self.pad = sample_rate, offset, duration, pad
+
+    def __call__(self, samples):
+        start = round(self.offset * self.sample_rate)
+        if start >= len(samples):
+            raise ClipError(
+                f"a clip of {len(samples) / self.sample_rate:g} s has nothing left after offset={self.offset:g} s."
+            )
+        return fit_length(samples[start:], self.sample_rate, duration=self.duration, pad=self.pad)
+
+
+def cut_clips(clips, *, offset, duration, pad):
+    """Cut and pad clips that are decoded already, lazily.
+
+    Parameters
+    ----------
+    clips : AudioClips
+    offset, duration : float
+        In seconds.
+    pad : {"none", "zeros", "repeat", "reflect"}
+
+    Returns
+    -------
+    AudioClips
+    """
+    if offset == 0 and duration is None:
+        return clips
+    return clips.map(_FitLength(clips.sample_rate, offset, duration, pad))
+
+
+def as_clips(estimator, X, *, sample_rate, reset):
+    """Turn what a user passes as clips into `AudioClips`, checking all that can be checked at once.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Who asks, for messages; gets ``n_features_in_`` from 2-D arrays on `reset`.
+
+    X : AudioClips, list of paths, array-like of shape (n_clips, n_samples) or list of 1-D ndarray
+        Arrays are taken to be at `sample_rate`.
+
+    sample_rate : int or None
+        The rate that the estimator works at, in hertz; None if any will do.
+
+    reset : bool
+        True in `fit`, False afterwards.
+
+    Returns
+    -------
+    AudioClips
+
+    Raises
+    ------
+    ValueError
+        If there are no clips, a clip is empty, not mono, not finite, or at another sample rate.
+    """
+    name = type(estimator).__name__
+    if isinstance(X, (str, os.PathLike)):
+        raise ValueError(f"{name} takes a list of clips, got the single path {X!r}: put it in a list.")
+    if isinstance(X, AudioClips):
+        if not len(X):
+            raise ValueError(f"{name} got no clips: X has 0 samples, at least 1 is required.")
+        if sample_rate is not None and X.sample_rate is not None and X.sample_rate != sample_rate:
+            raise ValueError(
+                f"{name} works at sample_rate={sample_rate} Hz, but the clips are at {X.sample_rate} Hz: "
+                f"load them with AudioLoader(sample_rate={sample_rate}) or set {name}(sample_rate={X.sample_rate})."
+            )
+        return X
+    paths = _as_paths(X)
+    if paths is not None:
+        if sample_rate is None:
+            raise ValueError(f"{name} takes waveforms, got paths: put AudioLoader in front of it.")
+        return AudioClips(paths, sample_rate)
+    if _is_list_of_waveforms(X):
+        return AudioClips([_check_waveform(name, i, x) for i, x in enumerate(X)], sample_rate)
+    return AudioClips(validate_data(estimator, X, reset=reset, dtype=[np.float32, np.float64]), sample_rate)
+
+
+def _as_paths(X):
+    """X as a list of paths, or None if it is none."""
+    if getattr(X, "ndim", 1) != 1 or not hasattr(X, "__len__") or len(X) == 0:
+        return None
+    values = list(X)
+    is_path = [isinstance(value, (str, os.PathLike)) for value in values]
+    if all(is_path):
+        return [os.fspath(value) for value in values]
+    if any(is_path):
+        raise ValueError(f"X mixes paths with other things: entry {is_path.index(False)} is no path.")
+    return None
+
+
+def _is_list_of_waveforms(X):
+    if not isinstance(X, (list, tuple)) or len(X) == 0:
+        return False
+    if all(isinstance(x, np.ndarray) for x in X):
+        return True
+    # Nested lists of one length are a matrix like any other, which scikit-learn validates.
+    lengths = {len(x) if hasattr(x, "__len__") else None for x in X}
+    return None not in lengths and len(lengths) > 1
+
+
+def _check_waveform(name, index, clip):
+    clip = np.asarray(clip)
+    if clip.ndim != 1:
+        raise ValueError(
+            f"{name}: clip {index} has shape {clip.shape}, a clip is mono, of shape (n_samples,): take one "
+            "channel, or let AudioLoader mix them."
+        )
+    if clip.size == 0:
+        raise ValueError(f"{name}: clip {index} is empty (0 samples).")
+    if clip.dtype.kind not in "fiu":
+        raise ValueError(f"{name}: clip {index} holds {clip.dtype}, not numbers.")
+    if clip.dtype in (np.int16, np.uint8):
+        raise ValueError(
+            f"{name}: clip {index} holds {clip.dtype} samples, which are integers from a file; samples are floats "
+            f"in [-1, 1]: divide by {np.iinfo(clip.dtype).max + 1}, or let AudioLoader decode the file."
+        )
+    clip = clip.astype(np.float32, copy=False)
+    if not np.isfinite(clip).all():
+        raise ValueError(f"{name}: clip {index} contains NaN or infinity.")
+    return clip

@@ -1,0 +1,307 @@
+"""`Augmenter`: variations of the training clips, and of nothing else."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+
+from .._checks import check_features, check_number, check_option
+from .._lazy import LazySequence, collect, is_missing
+from ..audio import AudioClips, as_clips
+
+_EITHER = ("time_shift", "time_roll", "mixup")
+_WAVEFORMS = ("noise", "pitch_shift")
+_SPECTROGRAMS = ("time_mask", "frequency_mask")
+
+
+class Augmenter(TransformerMixin, BaseEstimator):
+    """Augment training clips: `fit_transform` varies them, `transform` returns them unchanged.
+
+    In a `Pipeline`, ``fit`` calls `fit_transform` and everything after that `transform`, so the clips a
+    detector scores are never augmented. Works on waveforms (2-D arrays, lists of 1-D arrays, `AudioClips`)
+    and on spectrograms (3-D arrays, lists of 2-D arrays).
+
+    Parameters
+    ----------
+    methods : str or tuple of str, default="time_roll"
+        What to apply, in this order. For both kinds: "time_shift" (moved, the gap filled with silence),
+        "time_roll" (moved, wrapped around), "mixup" (blended with another clip). For waveforms: "noise",
+        "pitch_shift". For spectrograms: "time_mask", "frequency_mask" (a stripe set to the clip's mean).
+
+    max_shift : float, default=0.5
+        Largest move of "time_shift" and "time_roll", as a fraction of the clip.
+
+    snr : tuple of float, default=(10.0, 30.0)
+        Range that the signal-to-noise ratio of "noise" (white) is drawn from, in dB.
+
+    max_semitones : float, default=1.0
+        Largest move of "pitch_shift", up or down, in semitones.
+
+    max_mask : float, default=0.1
+        Largest width of a masked stripe, as a fraction of the frames or bins.
+
+    mixup_alpha : float, default=0.2
+        The weight of the other clip is the smaller part of a Beta(alpha, alpha) draw (Zhang et al. 2018).
+
+    n_copies : int, default=0
+        0 replaces every clip by one variation. k > 0 keeps the clips and appends k variations of each, which
+        makes a small training set larger; labels passed to `fit` do not grow with it.
+
+    sample_rate : int, default=16000
+        Samples per second, in hertz; used by "pitch_shift" on bare arrays.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of the variations.
+
+    Notes
+    -----
+    Defaults are modest and not tuned on any data set; a variation must still sound normal, which only the
+    user can judge: a pitch shift that makes a fan sound like a faster fan may hide a fault.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio_ad import Augmenter
+    >>> X = np.arange(8.0).reshape(1, 8)
+    >>> augmenter = Augmenter("time_roll", random_state=0)
+    >>> augmenter.fit_transform(X).tolist()
+    [[7.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]
+    >>> augmenter.transform(X).tolist()
+    [[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]]
+    """
+
+    def __init__(
+        self,
+        methods="time_roll",
+        *,
+        max_shift=0.5,
+        snr=(10.0, 30.0),
+        max_semitones=1.0,
+        max_mask=0.1,
+        mixup_alpha=0.2,
+        n_copies=0,
+        sample_rate=16000,
+        random_state=None,
+    ):
+        self.methods = methods
+        self.max_shift = max_shift
+        self.snr = snr
+        self.max_semitones = max_semitones
+        self.max_mask = max_mask
+        self.mixup_alpha = mixup_alpha
+        self.n_copies = n_copies
+        self.sample_rate = sample_rate
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Check parameters and input; nothing is learnt.
+
+        Parameters
+        ----------
+        X : waveforms or spectrograms
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a method is unknown or does not go with the input, or a parameter is out of range.
+        """
+        self._check(X, reset=True)
+        return self
+
+    def transform(self, X):
+        """Return X unchanged: clips to be scored are never augmented.
+
+        Parameters
+        ----------
+        X : waveforms or spectrograms
+
+        Returns
+        -------
+        ndarray, list or AudioClips
+        """
+        return self._check(X, reset=False)
+
+    def fit_transform(self, X, y=None, **fit_params):
+        """Return variations of the training clips.
+
+        Parameters
+        ----------
+        X : waveforms or spectrograms
+        y : None
+            Ignored.
+        **fit_params : dict
+            Ignored.
+
+        Returns
+        -------
+        ndarray, list or AudioClips
+            Of ``n_clips`` or ``n_clips * (1 + n_copies)`` clips. `AudioClips` stay lazy.
+        """
+        items = self._check(X, reset=True)
+        random_state = check_random_state(self.random_state)
+        n_varied = len(items) * max(1, self.n_copies)
+        # One seed a clip, drawn in order: a clip's variation does not depend on when it is computed.
+        seeds = random_state.randint(np.iinfo(np.int32).max, size=n_varied)
+        sources = np.arange(n_varied) % len(items)
+        varied = _Varied(items, sources, seeds, self._methods(), self.get_params(deep=False))
+        if self.n_copies:
+            unvaried = np.arange(len(items))
+            varied = _Varied(
+                items,
+                np.concatenate([unvaried, sources]),
+                np.concatenate([np.full(len(items), -1), seeds]),
+                varied.methods,
+                varied.settings,
+            )
+        if isinstance(items, AudioClips):
+            return AudioClips(varied, items.sample_rate)
+        return varied if isinstance(items, LazySequence) else collect(varied)
+
+    def _methods(self):
+        return (self.methods,) if isinstance(self.methods, str) else tuple(self.methods)
+
+    def _check(self, X, *, reset):
+        known = _EITHER + _WAVEFORMS + _SPECTROGRAMS
+        for method in self._methods():
+            check_option(method, "methods", known)
+        check_number(self.max_shift, "max_shift", low=0, high=1)
+        check_number(self.max_semitones, "max_semitones", low=0)
+        check_number(self.max_mask, "max_mask", low=0, high=1, closed="left")
+        check_number(self.mixup_alpha, "mixup_alpha", low=0, closed="neither")
+        check_number(self.n_copies, "n_copies", low=0, integer=True)
+        if len(self.snr) != 2 or not self.snr[0] <= self.snr[1]:
+            raise ValueError(f"snr must be a pair (lowest, highest) in dB, got {self.snr!r}.")
+        waveforms = isinstance(X, AudioClips) or not _is_spectrograms(X)
+        wrong = set(self._methods()) & set(_SPECTROGRAMS if waveforms else _WAVEFORMS)
+        if wrong:
+            kind, place = ("waveforms", "after") if waveforms else ("spectrograms", "before")
+            raise ValueError(
+                f"{', '.join(sorted(wrong))} cannot be applied to {kind}: put the Augmenter {place} MelTransformer."
+            )
+        if waveforms and isinstance(X, (AudioClips, list, tuple)):
+            clips = as_clips(self, X, sample_rate=None, reset=reset)
+            return clips if isinstance(X, AudioClips) else [clips[i] for i in range(len(clips))]
+        return check_features(self, X, reset=reset)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _is_spectrograms(X):
+    if isinstance(X, LazySequence):
+        return True
+    if isinstance(X, (list, tuple)):
+        return len(X) > 0 and np.ndim(X[0]) == 2
+    return getattr(X, "ndim", 2) == 3
+
+
+class _Varied(LazySequence):
+    """Variations of items, each from its own seed; seed -1 leaves the item as it is."""
+
+    def __init__(self, items, sources, seeds, methods, settings):
+        super().__init__(items)
+        self.sources, self.seeds, self.methods, self.settings = sources, seeds, methods, settings
+
+    def __len__(self):
+        return len(self.sources)
+
+    def name(self, index):
+        return (
+            self._items.name(self.sources[index])
+            if isinstance(self._items, LazySequence)
+            else f"clip {index}"
+        )
+
+    def _compute(self, index):
+        item = np.asarray(self._items[int(self.sources[index])])
+        if self.seeds[index] < 0 or is_missing(item):
+            return item
+        rng = np.random.default_rng(self.seeds[index])
+        for method in self.methods:
+            item = _VARY[method](item, rng, self)
+        return np.asarray(item, dtype=np.float32)
+
+    def _subset(self, indices):
+        return _Varied(self._items, self.sources[indices], self.seeds[indices], self.methods, self.settings)
+
+
+def _silence(x):
+    """The quietest value: 0 in a waveform, the minimum in a spectrogram."""
+    return 0.0 if x.ndim == 1 else x.min()
+
+
+def _draw_shift(x, rng, settings):
+    largest = int(settings["max_shift"] * x.shape[-1])
+    return int(rng.integers(-largest, largest + 1))
+
+
+def _time_roll(x, rng, varied):
+    return np.roll(x, _draw_shift(x, rng, varied.settings), axis=-1)
+
+
+def _time_shift(x, rng, varied):
+    shift = _draw_shift(x, rng, varied.settings)
+    moved = np.full_like(x, _silence(x))
+    if shift >= 0:
+        moved[..., shift:] = x[..., : x.shape[-1] - shift]
+    else:
+        moved[..., :shift] = x[..., -shift:]
+    return moved
+
+
+def _mixup(x, rng, varied):
+    other = np.asarray(varied._items[int(rng.integers(len(varied._items)))])
+    if is_missing(other):
+        return x
+    weight = rng.beta(varied.settings["mixup_alpha"], varied.settings["mixup_alpha"])
+    weight = min(weight, 1 - weight)
+    # The other clip is cut, or repeated, to the length of this one.
+    other = np.take(other, np.arange(x.shape[-1]), axis=-1, mode="wrap")
+    return (1 - weight) * x + weight * other
+
+
+def _noise(x, rng, varied):
+    snr = rng.uniform(*varied.settings["snr"])
+    noise = rng.standard_normal(len(x))
+    power = np.mean(np.square(x, dtype=np.float64))
+    return x + noise * np.sqrt(power / 10 ** (snr / 10) / np.mean(noise**2))
+
+
+def _pitch_shift(x, rng, varied):
+    import librosa
+
+    semitones = rng.uniform(-1, 1) * varied.settings["max_semitones"]
+    rate = getattr(varied._items, "sample_rate", None) or varied.settings["sample_rate"]
+    # A short clip needs a short window.
+    n_fft = min(2048, 2 ** int(np.log2(max(len(x), 2))))
+    return librosa.effects.pitch_shift(x, sr=rate, n_steps=semitones, n_fft=n_fft)
+
+
+def _mask(x, rng, varied, axis):
+    width = int(rng.integers(0, int(varied.settings["max_mask"] * x.shape[axis]) + 1))
+    start = int(rng.integers(0, x.shape[axis] - width + 1))
+    stripe = [slice(None)] * x.ndim
+    stripe[axis] = slice(start, start + width)
+    masked = x.copy()
+    masked[tuple(stripe)] = x.mean()
+    return masked
+
+
+_VARY = {
+    "time_shift": _time_shift,
+    "time_roll": _time_roll,
+    "mixup": _mixup,
+    "noise": _noise,
+    "pitch_shift": _pitch_shift,
+    "time_mask": lambda x, rng, varied: _mask(x, rng, varied, axis=-1),
+    "frequency_mask": lambda x, rng, varied: _mask(x, rng, varied, axis=-2),
+}

@@ -1,0 +1,190 @@
+"""`TemporalPooling`: a sequence of frames to one vector."""
+
+import re
+from functools import partial
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from .._checks import check_features, check_number
+from .._lazy import LazySequence, map_collect
+
+_NAMES = ("mean", "std", "min", "max", "gem", "rdp", "flatten")
+_PERCENTILE = re.compile(r"percentile_(\d+(?:\.\d+)?)")
+
+
+class TemporalPooling(TransformerMixin, BaseEstimator):
+    """Summarise every clip's frames by statistics over time.
+
+    Parameters
+    ----------
+    statistics : str or tuple of str, default=("mean", "std")
+        Any of "mean", "std", "min", "max", "percentile_<q>" (such as "percentile_95"), "gem" (generalised
+        mean), "rdp" (relative deviation pooling) and "flatten" (all frames one after the other, for clips of
+        one length). Their values stand side by side in the output. The mean and deviation of a log-mel
+        spectrogram are the usual first baseline.
+
+    gem_p : float, default=3.0
+        Exponent p of the generalised mean ``mean(max(x, 1e-6)^p)^(1/p)``, taken of the positive part:
+        1 is the mean, infinity the maximum. 3 is from Radenovic et al. 2018.
+
+    rdp_gamma : float, default=20.0
+        Exponent of relative deviation pooling: a frame's weight is ``(1 + d / max d)^gamma``, d being its
+        distance from the clip's mean frame, so that rare frames count; 16 to 20 in published systems.
+
+    Attributes
+    ----------
+    n_frames_ : int
+        Frames of a clip, with "flatten".
+
+    Notes
+    -----
+    2-D input is taken as clips of one frame. Clips that could not be read stay NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio_ad import TemporalPooling
+    >>> TemporalPooling().fit_transform(np.array([[[1.0, 3.0]], [[5.0, 5.0]]])).tolist()
+    [[2.0, 1.0], [5.0, 0.0]]
+    """
+
+    def __init__(self, statistics=("mean", "std"), *, gem_p=3.0, rdp_gamma=20.0):
+        self.statistics = statistics
+        self.gem_p = gem_p
+        self.rdp_gamma = rdp_gamma
+
+    def fit(self, X, y=None):
+        """Check parameters and input; learns only the number of bins (and of frames, for "flatten").
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_bins, n_frames)
+            Or a list of (n_bins, n_frames_i), or a lazy sequence of them.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a statistic is unknown, a parameter out of range, or X not finite or empty.
+        """
+        self._names()
+        X = check_features(self, X, reset=True)
+        if "flatten" in self._names():
+            self.n_frames_ = 1 if getattr(X, "ndim", 3) == 2 else X[0].shape[1]
+        return self
+
+    def transform(self, X):
+        """Pool every clip.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_bins, n_frames)
+            Or a list of (n_bins, n_frames_i), or a lazy sequence of them.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_statistics * n_bins), float32
+            Statistic by statistic, bins in order within each; see :meth:`get_feature_names_out`.
+        """
+        check_is_fitted(self)
+        X = check_features(self, X, reset=False)
+        functions = [self._function(name) for name in self._names()]
+        if isinstance(X, (list, LazySequence)):
+            return map_collect(partial(_pool, functions), X)
+        return _pool(functions, X[:, :, np.newaxis] if X.ndim == 2 else X)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the output columns, such as ``x0_mean``.
+
+        Parameters
+        ----------
+        input_features : array-like of str of shape (n_bins,), default=None
+            Names of the bins, by default those seen in `fit`, or x0, x1, ...
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        default = getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
+        bins = default if input_features is None else input_features
+        if len(bins) != self.n_features_in_:
+            raise ValueError(f"input_features must name {self.n_features_in_} bins, got {len(bins)} names.")
+        names = []
+        for statistic in self._names():
+            if statistic == "flatten":
+                names += [f"{name}_frame{frame}" for name in bins for frame in range(self.n_frames_)]
+            else:
+                names += [f"{name}_{statistic}" for name in bins]
+        return np.array(names, dtype=object)
+
+    def _names(self):
+        names = [self.statistics] if isinstance(self.statistics, str) else list(self.statistics)
+        if not names:
+            raise ValueError("statistics must name at least one statistic, got none.")
+        for name in names:
+            if name not in _NAMES and not _PERCENTILE.fullmatch(str(name)):
+                raise ValueError(
+                    f"statistics must be among {', '.join(_NAMES)}, percentile_<q>, got {name!r}."
+                )
+        check_number(self.gem_p, "gem_p", low=0, closed="neither")
+        check_number(self.rdp_gamma, "rdp_gamma", low=0)
+        return names
+
+    def _function(self, name):
+        if percentile := _PERCENTILE.fullmatch(name):
+            q = float(percentile[1])
+            check_number(q, f"the percentile of {name!r}", low=0, high=100)
+            return partial(np.percentile, q=q, axis=-1)
+        if name == "gem":
+            return partial(_generalised_mean, p=self.gem_p)
+        if name == "rdp":
+            return partial(_relative_deviation, gamma=self.rdp_gamma)
+        if name == "flatten":
+            return partial(_flatten, n_frames=self.n_frames_)
+        return partial(getattr(np, name), axis=-1)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "n_features_in_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _pool(functions, x):
+    """Concatenate statistics of x, (..., n_bins, n_frames) to (..., n_statistics * n_bins)."""
+    return np.concatenate([np.asarray(f(x), dtype=np.float32) for f in functions], axis=-1)
+
+
+def _generalised_mean(x, p):
+    # float64, and relative to the largest value: powers of dB values leave float32's range.
+    positive = np.maximum(x, 1e-6).astype(np.float64)
+    peak = positive.max(axis=-1, keepdims=True)
+    return peak[..., 0] * np.mean((positive / peak) ** p, axis=-1) ** (1 / p)
+
+
+def _relative_deviation(x, gamma):
+    deviation = np.linalg.norm(x - x.mean(axis=-1, keepdims=True), axis=-2, keepdims=True).astype(np.float64)
+    largest = deviation.max(axis=-1, keepdims=True)
+    # All frames alike: all weights alike.
+    weights = (1 + deviation / np.where(largest > 0, largest, 1)) ** gamma
+    return (x * weights).sum(axis=-1) / weights.sum(axis=-1)
+
+
+def _flatten(x, n_frames):
+    if x.shape[-1] != n_frames:
+        raise ValueError(
+            f'statistics="flatten" needs clips of one length: {n_frames} frames in fit, now {x.shape[-1]}. '
+            "Give AudioLoader a duration and a pad."
+        )
+    return x.reshape(*x.shape[:-2], -1)

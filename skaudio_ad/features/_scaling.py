@@ -1,0 +1,247 @@
+"""`ClipScaler`: min-max and z-score, with statistics per clip, per bin or over the data set."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from .._checks import check_features, check_number, check_option
+from .._lazy import LazySequence, is_missing
+
+
+class ClipScaler(TransformerMixin, BaseEstimator):
+    """Scale features or spectrograms by their range or their deviation.
+
+    Parameters
+    ----------
+    method : {"minmax", "zscore"}, default="minmax"
+        ``(x - min) / (max - min + eps)`` or ``(x - mean) / (std + eps)``, the deviation with n - 1.
+
+    statistics : {"clip", "bin", "dataset"}, default="clip"
+        Where the statistics come from: each clip by itself, at any time; each frequency bin (or feature)
+        over the training clips; or all values of the training clips. With "clip" nothing is learnt and
+        loudness is lost, with the others it is kept.
+
+    eps : float, default=1e-8
+        Added to the denominator, in the unit of the features: a constant clip becomes 0, not NaN.
+
+    Attributes
+    ----------
+    center_ : ndarray of shape (n_bins, 1), float64
+        Minimum or mean of the training clips ("bin"; one row for "dataset"; absent for "clip").
+
+    scale_ : ndarray of shape (n_bins, 1), float64
+        Range or deviation of the training clips.
+
+    See Also
+    --------
+    sklearn.preprocessing.MinMaxScaler : The same for 2-D features, per feature, with a choice of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio_ad import ClipScaler
+    >>> X = np.array([[[0.0, 5.0, 10.0]], [[2.0, 3.0, 4.0]]])
+    >>> scaler = ClipScaler().fit(X)
+    >>> scaled = scaler.transform(X)
+    >>> scaled[1].round(6).tolist()
+    [[0.0, 0.5, 1.0]]
+    >>> scaler.inverse_transform(scaled, scaler.clip_statistics(X))[1].round(6).tolist()
+    [[2.0, 3.0, 4.0]]
+    """
+
+    def __init__(self, method="minmax", statistics="clip", *, eps=1e-8):
+        self.method = method
+        self.statistics = statistics
+        self.eps = eps
+
+    def fit(self, X, y=None):
+        """Learn the statistics of the training clips; with ``statistics="clip"`` only check.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
+            Or a list of (n_bins, n_frames_i), or a lazy sequence of them. Clips of NaN are left out.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter is unknown, or X is empty, not finite or NaN throughout.
+        """
+        check_option(self.method, "method", ("minmax", "zscore"))
+        check_option(self.statistics, "statistics", ("clip", "bin", "dataset"))
+        check_number(self.eps, "eps", low=0)
+        X = check_features(self, X, reset=True)
+        if self.statistics != "clip":
+            self.center_, self.scale_ = self._learn(X)
+        return self
+
+    def transform(self, X):
+        """Scale every clip.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
+            Or a list of (n_bins, n_frames_i), or a lazy sequence of them.
+
+        Returns
+        -------
+        ndarray of the same shape
+            A list or a lazy sequence where X is one.
+        """
+        check_is_fitted(self)
+        X = check_features(self, X, reset=False)
+        if isinstance(X, LazySequence):
+            return X.map(self._scale_item)
+        if isinstance(X, list):
+            return [self._scale_item(item) for item in X]
+        if self.statistics == "clip":
+            return self._scale(X, *self._measure(X.reshape(len(X), -1), axis=1, shape=_per_clip(X)))
+        return self._scale(X, *self._learnt(X))
+
+    def inverse_transform(self, X, statistics=None):
+        """Undo `transform`.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_clips, n_features) or (n_clips, n_bins, n_frames), or list of 2-D ndarray
+            Scaled clips.
+
+        statistics : ndarray of shape (n_clips, 2), default=None
+            What :meth:`clip_statistics` returned for the clips before scaling. Needed with
+            ``statistics="clip"``, where nothing else knows them.
+
+        Returns
+        -------
+        ndarray of the same shape, or list
+        """
+        check_is_fitted(self)
+        X = check_features(self, X, reset=False)
+        if self.statistics != "clip":
+            if isinstance(X, (list, LazySequence)):
+                return [self._unscale(item, self.center_, self.scale_) for item in X]
+            return self._unscale(X, *self._learnt(X))
+        if statistics is None:
+            raise ValueError(
+                'ClipScaler(statistics="clip") keeps no range of a clip: pass statistics='
+                "scaler.clip_statistics(X) of the clips before scaling."
+            )
+        statistics = np.asarray(statistics, dtype=np.float64)
+        if statistics.shape != (len(X), 2):
+            raise ValueError(
+                f"statistics must have shape ({len(X)}, 2), one row a clip, got {statistics.shape}."
+            )
+        center = statistics[:, 0]
+        scale = statistics[:, 1] - center if self.method == "minmax" else statistics[:, 1]
+        if isinstance(X, (list, LazySequence)):
+            return [self._unscale(item, center[i], scale[i]) for i, item in enumerate(X)]
+        return self._unscale(X, center.reshape(_per_clip(X)), scale.reshape(_per_clip(X)))
+
+    def clip_statistics(self, X):
+        """Each clip's own minimum and maximum ("minmax") or mean and deviation ("zscore").
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames), or list of 2-D ndarray
+
+        Returns
+        -------
+        ndarray of shape (n_clips, 2), float64
+            Keep them beside the scaled clips and give them to :meth:`inverse_transform`.
+        """
+        X = check_features(self, X, reset=False)
+        rows = []
+        for item in X:
+            center, scale = self._measure(item.reshape(1, -1), axis=1, shape=())
+            rows.append((center, center + scale if self.method == "minmax" else scale))
+        return np.array(rows, dtype=np.float64)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the output columns for 2-D input: those of the input.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the input columns, by default those seen in `fit`, or x0, x1, ...
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        if input_features is not None:
+            return np.asarray(input_features, dtype=object)
+        default = np.array([f"x{i}" for i in range(self.n_features_in_)], dtype=object)
+        return getattr(self, "feature_names_in_", default)
+
+    def _measure(self, values, *, axis, shape):
+        """Center and scale along an axis, in float64."""
+        if self.method == "minmax":
+            center = values.min(axis=axis).astype(np.float64)
+            scale = values.max(axis=axis).astype(np.float64) - center
+        else:
+            center = values.mean(axis=axis, dtype=np.float64)
+            # One value has no deviation: 0, which eps keeps from dividing.
+            ddof = 1 if values.shape[axis] > 1 else 0
+            scale = values.std(axis=axis, dtype=np.float64, ddof=ddof)
+        return center.reshape(shape), scale.reshape(shape)
+
+    def _learn(self, X):
+        """Center and scale over the training clips, one clip in memory at a time."""
+        if not isinstance(X, (list, LazySequence)) and X.ndim == 2:
+            X = [X[~np.isnan(X).any(axis=1)].T]  # all clips at once: features as bins, clips as frames
+        count, mean, squares, low, high = 0, 0.0, 0.0, np.inf, -np.inf
+        for item in X:
+            if item.size == 0 or is_missing(item):
+                continue
+            values = item.reshape(1, -1) if self.statistics == "dataset" else item
+            # Running mean and squared deviation, merged clip by clip (Chan, Golub, LeVeque 1983).
+            n, m = values.shape[1], values.mean(axis=1, dtype=np.float64, keepdims=True)
+            delta = m - mean
+            squares = (
+                squares
+                + np.square(values - m).sum(axis=1, keepdims=True)
+                + delta**2 * count * n / (count + n)
+            )
+            mean, count = mean + delta * n / (count + n), count + n
+            low = np.minimum(low, values.min(axis=1, keepdims=True))
+            high = np.maximum(high, values.max(axis=1, keepdims=True))
+        if not count:
+            raise ValueError("ClipScaler has nothing to learn from: every clip is NaN.")
+        if self.method == "minmax":
+            return np.asarray(low, np.float64), np.asarray(high, np.float64) - low
+        return mean, np.sqrt(squares / max(count - 1, 1))
+
+    def _learnt(self, X):
+        """The learnt statistics, shaped to broadcast over an array of clips."""
+        flat = X.ndim == 2
+        return (self.center_[:, 0], self.scale_[:, 0]) if flat else (self.center_, self.scale_)
+
+    def _scale_item(self, item):
+        if self.statistics == "clip":
+            return self._scale(item, *self._measure(item.reshape(1, -1), axis=1, shape=()))
+        return self._scale(item, self.center_, self.scale_)
+
+    def _scale(self, x, center, scale):
+        return ((x - center) / (scale + self.eps)).astype(x.dtype)
+
+    def _unscale(self, x, center, scale):
+        return (x * (scale + self.eps) + center).astype(x.dtype)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "center_") or (self.statistics == "clip" and hasattr(self, "n_features_in_"))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _per_clip(X):
+    return (len(X),) + (1,) * (X.ndim - 1)

@@ -1,0 +1,47 @@
+"""scikit-learn's own checks on every estimator."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skaudio_ad import (
+    AudioLoader,
+    Augmenter,
+    ClipScaler,
+    FrameTransformer,
+    LevelNormalizer,
+    MelTransformer,
+    MFCCTransformer,
+    PatchTransformer,
+    TemporalPooling,
+)
+
+_AUGMENTS = "fit_transform augments the training clips, transform leaves clips to be scored alone: that is the contract"
+_EXPECTED = {
+    "Augmenter": {
+        "check_transformer_general": _AUGMENTS,
+        "check_transformer_data_not_an_array": _AUGMENTS,
+    },
+}
+
+# The checks send rows of a few samples: windows must be that short.
+ESTIMATORS = [
+    AudioLoader(),
+    LevelNormalizer(),
+    LevelNormalizer(method="peak"),
+    MelTransformer(n_fft=64, n_mels=8),
+    MFCCTransformer(n_fft=64, n_mels=8, n_mfcc=4),
+    FrameTransformer(frame_length=1, hop_length=1),
+    PatchTransformer(patch_length=1, hop_length=1),
+    ClipScaler(),
+    ClipScaler(method="zscore", statistics="bin"),
+    ClipScaler(method="minmax", statistics="dataset"),
+    TemporalPooling(),
+    TemporalPooling(("gem", "rdp", "percentile_90", "flatten")),
+    Augmenter(),
+]
+
+
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=lambda e: _EXPECTED.get(type(e).__name__, {}))
+@pytest.mark.filterwarnings("ignore:Empty filters detected:UserWarning")
+def test_estimator_meets_scikit_learns_contract(estimator, check):
+    check(estimator)
