@@ -1,0 +1,463 @@
+"""`AutoencoderDetector`: a dense autoencoder on features or on windows of frames."""
+
+import copy
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils.validation import check_is_fitted
+
+from .._base import DetectorMixin, check_contamination, choose_offset
+from .._checks import check_features, check_number, check_option
+from .._lazy import ClipError, is_missing, map_collect
+from ..training import (
+    EpochCallbacks,
+    ModuleStateMixin,
+    fit_module,
+    make_stopping,
+    resolve_device,
+    seeded,
+    split_normal,
+)
+from ._frames import FrameBank, as_windows, drop_missing, too_short
+
+# Windows scored at a time: an hour-long clip has a hundred thousand.
+_BLOCK = 4096
+
+_PRESETS = {
+    # DCASE 2020-2026 Task 2 baseline (Koizumi et al. 2020; Harada et al. 2023): 640-128x4-8-128x4-640.
+    "dcase_baseline": {
+        "context": 5,
+        "hidden_sizes": (128, 128, 128, 128),
+        "bottleneck_size": 8,
+        "batch_norm": True,
+        "bottleneck_activation": True,
+        "learning_rate": 1e-3,
+        "batch_size": 256,
+        "max_epochs": 100,
+        "early_stopping": None,
+        "validation_fraction": 0.1,
+    },
+    # The published heart and lung sound project on HLS-CMDS: input-128-32-128-input.
+    "heart_lung": {
+        "hidden_sizes": (128,),
+        "bottleneck_size": 32,
+        "batch_norm": False,
+        "bottleneck_activation": False,
+        "learning_rate": 1e-3,
+        "batch_size": 8,
+        "max_epochs": 300,
+        "early_stopping": "patience",
+        "validation_fraction": 0.15 / 0.85,
+    },
+}
+
+
+class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, BaseEstimator):
+    """Detect anomalies as what a dense autoencoder, trained on normal clips, reconstructs badly.
+
+    Takes 2-D features, one row a clip, or spectrograms, which it cuts into overlapping windows of `context`
+    frames. The score of a clip is minus the mean squared error of its windows.
+
+    Parameters
+    ----------
+    context : int, default=5
+        Frames a window; ignored for 2-D features. 5 frames of 128 bands, 640 values, are the input of the
+        DCASE Task 2 baseline, which the defaults follow where no other source is named.
+
+    hidden_sizes : tuple of int, default=(128, 128, 128, 128)
+        Widths of the encoder's layers; the decoder mirrors them.
+
+    bottleneck_size : int, default=8
+        Width of the narrowest layer.
+
+    activation : {"relu", "selu", "tanh"}, default="relu"
+
+    batch_norm : bool, default=True
+        Whether to normalise before every activation.
+
+    bottleneck_activation : bool, default=True
+        Whether the bottleneck is normalised and activated too, or linear.
+
+    aggregate : {"mean", "max", "quantile"}, default="mean"
+        How the errors of a clip's windows become its score. "max" and "quantile" suit faults that sound for
+        moments only.
+
+    quantile : float, default=0.95
+        For ``aggregate="quantile"``.
+
+    max_epochs : int, default=100
+        Most passes over the training windows.
+
+    batch_size : int, default=256
+        Windows (or features) a step.
+
+    learning_rate : float, default=1e-3
+        Of Adam.
+
+    weight_decay : float, default=0.0
+
+    early_stopping : {"patience", "prechelt", None}, default="patience"
+        Stop when the held-out loss has not improved by `tol` for `n_iter_no_change` epochs; by Prechelt's
+        criteria (:class:`skaudio_ad.training.Prechelt`); or never. The weights of the best epoch are kept
+        in every case.
+
+    n_iter_no_change : int, default=10
+        Epochs to wait, as in scikit-learn's multi-layer perceptron.
+
+    tol : float, default=1e-4
+        Smallest relative improvement of the loss that counts.
+
+    validation_fraction : float, default=0.15
+        Fraction of the clips, normal like all of them, held out of training to stop it early and to set
+        ``offset_`` (the 70/15/15 split of the published heart and lung project). 0 holds out none, and then
+        the training loss and the training scores are used instead, which flatter the model.
+
+    contamination : "auto" or float, default="auto"
+        "auto" sets ``offset_`` to the 0.05 quantile of the held-out clips' scores. A float is scikit-learn's
+        meaning: the fraction of the training clips that shall count as anomalous.
+
+    device : str, default="auto"
+        "auto" (a GPU where there is one), "cpu", "cuda", ...
+
+    random_state : int, RandomState instance or None, default=None
+        Of the split, the initial weights and the order of the batches.
+
+    Attributes
+    ----------
+    module_ : torch.nn.Module
+        The trained network, with ``encoder`` and ``decoder``.
+
+    offset_ : float
+        Threshold on the scale of `score_samples`.
+
+    loss_curve_, validation_loss_curve_ : list of float
+        Mean squared error of every epoch, on the training and on the held-out clips.
+
+    n_iter_ : int
+        Epochs run.
+
+    best_epoch_ : int
+        Epoch, from 0, whose weights were kept.
+
+    stopped_by_ : {"max_epochs", "early_stopping", "callback"}
+        What ended the training.
+
+    held_out_indices_ : ndarray of int
+        The clips held out, as positions among those that could be read.
+
+    held_out_scores_ : ndarray of float64
+        Their scores.
+
+    n_features_in_ : int
+        Features, or bins of a spectrogram.
+
+    context_ : int
+        Frames a window: `context`, or 1 for 2-D features.
+
+    References
+    ----------
+    Y. Koizumi et al., "Description and discussion on DCASE2020 Challenge Task 2", DCASE Workshop 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio_ad import AutoencoderDetector
+    >>> X = np.random.default_rng(0).normal(size=(200, 16)).astype("float32")
+    >>> X[:, 8:] = X[:, :8]
+    >>> detector = AutoencoderDetector(max_epochs=20, random_state=0).fit(X)
+    >>> X[0, 8:] = -X[0, :8]  # breaks the rule that the halves are equal
+    >>> detector.predict(X[:1]).tolist()
+    [-1]
+    """
+
+    def __init__(
+        self,
+        *,
+        context=5,
+        hidden_sizes=(128, 128, 128, 128),
+        bottleneck_size=8,
+        activation="relu",
+        batch_norm=True,
+        bottleneck_activation=True,
+        aggregate="mean",
+        quantile=0.95,
+        max_epochs=100,
+        batch_size=256,
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        early_stopping="patience",
+        n_iter_no_change=10,
+        tol=1e-4,
+        validation_fraction=0.15,
+        contamination="auto",
+        device="auto",
+        random_state=None,
+    ):
+        self.context = context
+        self.hidden_sizes = hidden_sizes
+        self.bottleneck_size = bottleneck_size
+        self.activation = activation
+        self.batch_norm = batch_norm
+        self.bottleneck_activation = bottleneck_activation
+        self.aggregate = aggregate
+        self.quantile = quantile
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.validation_fraction = validation_fraction
+        self.contamination = contamination
+        self.device = device
+        self.random_state = random_state
+
+    @classmethod
+    def from_preset(cls, name, **overrides):
+        """A detector with the settings of a published system.
+
+        Parameters
+        ----------
+        name : {"dcase_baseline", "heart_lung"}
+            The DCASE Task 2 baseline autoencoder, or the dense autoencoder on MFCCs of heart and lung sounds.
+            :func:`skaudio_ad.presets.make_preset` gives the whole pipelines.
+        **overrides : dict
+            Parameters that differ from the preset.
+
+        Returns
+        -------
+        AutoencoderDetector
+        """
+        check_option(name, "name", tuple(_PRESETS))
+        return cls(**{**_PRESETS[name], **overrides})
+
+    @with_callbacks
+    def fit(self, X, y=None):
+        """Train on X, all of it taken as normal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
+            Or a list of (n_bins, n_frames_i), or a lazy sequence of them. Clips of NaN, which could not be
+            read, are left out with a warning.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter is out of range, X is empty, not finite or shorter than one window, there are too
+            few clips to hold one out, or the training diverges.
+        """
+        self._check_parameters()
+        X = drop_missing(check_features(self, X, reset=True), type(self).__name__)
+        callbacks = self._init_callback_context(max_subtasks=self.max_epochs)
+        callbacks.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        self.context_ = 1 if getattr(X, "ndim", 3) == 2 else self.context
+        device = resolve_device(self.device)
+        with seeded(self.random_state) as seed:
+            train, self.held_out_indices_ = split_normal(len(X), self.validation_fraction, seed)
+            bank = FrameBank(X, self.context_, device)
+            module = self._make_module().to(device)
+            history = fit_module(
+                module,
+                bank.windows,
+                _reconstruction_loss,
+                seed=seed,
+                rows=bank.rows_of(train),
+                validation_rows=bank.rows_of(self.held_out_indices_),
+                max_epochs=self.max_epochs,
+                batch_size=self.batch_size,
+                learning_rate=self.learning_rate,
+                weight_decay=self.weight_decay,
+                stopping=make_stopping(
+                    self.early_stopping, n_iter_no_change=self.n_iter_no_change, tol=self.tol
+                ),
+                epochs=EpochCallbacks(self, callbacks, X, y),
+            )
+        self.module_ = module
+        self.loss_curve_ = history.loss_curve
+        self.validation_loss_curve_ = history.validation_loss_curve
+        self.n_iter_ = len(history.loss_curve)
+        self.best_epoch_ = history.best_epoch
+        self.stopped_by_ = history.stopped_by
+        self.held_out_scores_ = self._score([X[i] for i in self.held_out_indices_])
+        self.offset_ = choose_offset(
+            self.contamination, held_out_scores=self.held_out_scores_, training_scores=lambda: self._score(X)
+        )
+        callbacks.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
+        return self
+
+    def score_samples(self, X):
+        """Score every clip: minus the mean squared error of its windows. Higher is more normal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
+            Or a list of (n_bins, n_frames_i), or a lazy sequence of them.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,), float64
+            NaN for a clip that could not be read.
+        """
+        return self._score(self._check_input(X))
+
+    def score_frames(self, X):
+        """Score every window of every clip: when does it sound wrong? Higher is more normal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
+            Or a list of (n_bins, n_frames_i), or a lazy sequence of them.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_windows)
+            A list of (n_windows_i,) where clips differ in length. The middles of the windows, in frames,
+            are given by :meth:`window_centers`.
+        """
+        X = self._check_input(X)
+        if getattr(X, "ndim", 3) == 2:
+            return -self._window_errors(X)[:, np.newaxis]
+        return map_collect(lambda clip: -self._clip_errors(clip), X)
+
+    def window_centers(self, n_windows):
+        """Middle of every window, in frames from the start of the clip.
+
+        Parameters
+        ----------
+        n_windows : int
+
+        Returns
+        -------
+        ndarray of shape (n_windows,)
+            ``MelTransformer.frames_to_seconds`` makes them seconds.
+        """
+        check_is_fitted(self)
+        return np.arange(n_windows) + (self.context_ - 1) / 2
+
+    def reconstruct(self, X):
+        """What the autoencoder makes of every clip.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
+            Or a list of (n_bins, n_frames_i), or a lazy sequence of them.
+
+        Returns
+        -------
+        ndarray of the same shape, or list
+            A frame that several windows cover is the mean of their reconstructions.
+        """
+        X = self._check_input(X)
+        if getattr(X, "ndim", 3) == 2:
+            return self._apply(X)
+        return map_collect(self._reconstruct_clip, X)
+
+    def _check_parameters(self):
+        check_number(self.context, "context", low=1, integer=True)
+        for size in self.hidden_sizes:
+            check_number(size, "hidden_sizes", low=1, integer=True)
+        check_number(self.bottleneck_size, "bottleneck_size", low=1, integer=True)
+        check_option(self.activation, "activation", ("relu", "selu", "tanh"))
+        check_option(self.aggregate, "aggregate", ("mean", "max", "quantile"))
+        check_number(self.quantile, "quantile", low=0, high=1)
+        check_number(self.max_epochs, "max_epochs", low=1, integer=True)
+        check_contamination(self.contamination)
+
+    def _make_module(self):
+        from ..networks import DenseAutoencoder
+
+        return DenseAutoencoder(
+            self.n_features_in_ * self.context_,
+            self.hidden_sizes,
+            self.bottleneck_size,
+            activation=self.activation,
+            batch_norm=self.batch_norm,
+            bottleneck_activation=self.bottleneck_activation,
+        )
+
+    def _check_input(self, X):
+        check_is_fitted(self)
+        X = check_features(self, X, reset=False)
+        if getattr(X, "ndim", 3) == 2 and self.context_ > 1:
+            raise ValueError(
+                f"fitted on spectrograms, windows of {self.context_} frames, but X has shape {X.shape}: "
+                "score spectrograms, (n_clips, n_bins, n_frames)."
+            )
+        return X
+
+    def _score(self, X):
+        if len(X) == 0:
+            return np.empty(0)
+        if not isinstance(X, np.ndarray) and np.ndim(X[0]) == 1:
+            X = np.stack(X)
+        if getattr(X, "ndim", 3) == 2:
+            return -self._window_errors(X)
+        pool = {"mean": np.mean, "max": np.max, "quantile": lambda e: np.quantile(e, self.quantile)}[
+            self.aggregate
+        ]
+        return np.array([-pool(self._clip_errors(clip)) for clip in X], dtype=np.float64)
+
+    def _clip_errors(self, clip):
+        """Mean squared error of every window of one spectrogram, (n_windows,)."""
+        if is_missing(clip):
+            return np.full(max(1, clip.shape[1] - self.context_ + 1), np.nan)
+        return self._window_errors(clip.T)
+
+    def _window_errors(self, frames):
+        """Mean squared error of every window of consecutive frames, float64 (n_windows,)."""
+        errors = [
+            (output - windows).square().mean(dim=1).double().cpu().numpy()
+            for windows, output in self._blocks(frames)
+        ]
+        return np.concatenate(errors)
+
+    def _apply(self, frames):
+        """Reconstruction of every window, (n_windows, context * n_bins)."""
+        return np.concatenate([output.float().cpu().numpy() for _, output in self._blocks(frames)])
+
+    def _blocks(self, frames):
+        """Yield windows and their reconstructions, a block at a time."""
+        import torch
+
+        device = resolve_device(self.device)
+        # One row a clip: float64, or a clip's score would depend in its last digits on the clips beside it.
+        # The windows of a clip always come together, so float32 gives the same score in any company.
+        dtype = np.float64 if self.context_ == 1 else np.float32
+        if len(frames) < self.context_:
+            raise ClipError(too_short(len(frames), self.context_))
+        frames = torch.from_numpy(np.array(frames, dtype=dtype, order="C")).to(device)
+        module = self.module_.to(device)
+        if dtype is np.float64:
+            module = copy.deepcopy(module).double()
+        with torch.inference_mode():
+            for windows in as_windows(frames, self.context_).split(_BLOCK):
+                yield windows, module(windows)
+
+    def _reconstruct_clip(self, clip):
+        windows = self._apply(clip.T).reshape(-1, self.context_, clip.shape[0])
+        total, count = np.zeros(clip.shape, dtype=np.float64), np.zeros(clip.shape[1])
+        for position in range(self.context_):
+            covered = slice(position, position + len(windows))
+            total[:, covered] += windows[:, position].T
+            count[covered] += 1
+        return (total / count).astype(np.float32)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def _reconstruction_loss(module, batch):
+    import torch
+
+    return torch.nn.functional.mse_loss(module(batch), batch)

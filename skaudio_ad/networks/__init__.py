@@ -1,0 +1,5 @@
+"""torch.nn modules, and nothing but."""
+
+from ._dense import DenseAutoencoder
+
+__all__ = ["DenseAutoencoder"]

@@ -1,0 +1,61 @@
+"""Dense networks."""
+
+import itertools
+
+import torch
+from torch import nn
+
+_ACTIVATIONS = {"relu": nn.ReLU, "selu": nn.SELU, "tanh": nn.Tanh}
+
+
+class DenseAutoencoder(nn.Module):
+    """Fully connected autoencoder whose decoder mirrors its encoder.
+
+    Parameters
+    ----------
+    n_features : int
+        Length of the input and of the output.
+    hidden_sizes : sequence of int
+        Widths of the encoder's layers, from the input on.
+    bottleneck_size : int
+    activation : {"relu", "selu", "tanh"}
+    batch_norm : bool
+        Whether to normalise before every activation, with the momentum 0.01 and epsilon 1e-3 of the DCASE
+        baselines.
+    bottleneck_activation : bool
+        Whether the bottleneck is normalised and activated like the other layers, or linear.
+    """
+
+    def __init__(
+        self, n_features, hidden_sizes, bottleneck_size, *, activation, batch_norm, bottleneck_activation
+    ):
+        super().__init__()
+
+        def layer(n_in, n_out, activated=True):
+            parts = [nn.Linear(n_in, n_out)]
+            if activated and batch_norm:
+                parts.append(nn.BatchNorm1d(n_out, eps=1e-3, momentum=0.01))
+            if activated:
+                parts.append(_ACTIVATIONS[activation]())
+            return parts
+
+        sizes = [n_features, *hidden_sizes]
+        encoder, decoder = [], []
+        for n_in, n_out in itertools.pairwise(sizes):
+            encoder += layer(n_in, n_out)
+        encoder += layer(sizes[-1], bottleneck_size, activated=bottleneck_activation)
+        mirrored = [bottleneck_size, *reversed(hidden_sizes)]
+        for n_in, n_out in itertools.pairwise(mirrored):
+            decoder += layer(n_in, n_out)
+        decoder += layer(mirrored[-1], n_features, activated=False)
+        self.encoder, self.decoder = nn.Sequential(*encoder), nn.Sequential(*decoder)
+        if activation == "selu":
+            # Self-normalisation holds for weights of variance 1 / n_in (Klambauer et al. 2017).
+            for module in self.modules():
+                if isinstance(module, nn.Linear):
+                    nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Reconstruct x, of shape (n_rows, n_features)."""
+        return self.decoder(self.encoder(x))

@@ -1,0 +1,22 @@
+"""The one training loop, early stopping, seeding and devices."""
+
+from ._callbacks import EpochCallbacks
+from ._loop import FitHistory, fit_module
+from ._seed import resolve_device, seeded, split_normal
+from ._state import ModuleStateMixin
+from ._stopping import Patience, Prechelt, generalisation_loss, make_stopping, training_progress
+
+__all__ = [
+    "EpochCallbacks",
+    "FitHistory",
+    "ModuleStateMixin",
+    "Patience",
+    "Prechelt",
+    "fit_module",
+    "generalisation_loss",
+    "make_stopping",
+    "resolve_device",
+    "seeded",
+    "split_normal",
+    "training_progress",
+]

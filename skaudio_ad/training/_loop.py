@@ -1,0 +1,176 @@
+"""The one training loop."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .._checks import check_number
+
+# Rows per step where no gradient is kept; larger steps are no faster and hold more memory.
+_EVALUATION_BATCH = 4096
+
+
+@dataclass
+class FitHistory:
+    """What a fit went through.
+
+    Attributes
+    ----------
+    loss_curve : list of float
+        Mean training loss of every epoch.
+    validation_loss_curve : list of float
+        Mean validation loss after every epoch; empty without a validation set.
+    best_epoch : int
+        Epoch, from 0, whose weights the module has now: the lowest monitored loss.
+    stopped_by : str
+        "max_epochs", "early_stopping" or "callback".
+    """
+
+    loss_curve: list = field(default_factory=list)
+    validation_loss_curve: list = field(default_factory=list)
+    best_epoch: int = -1
+    stopped_by: str = "max_epochs"
+
+
+def fit_module(
+    module,
+    data,
+    loss,
+    *,
+    seed,
+    rows=None,
+    validation_rows=None,
+    max_epochs=100,
+    batch_size=512,
+    learning_rate=1e-3,
+    weight_decay=0.0,
+    stopping=None,
+    epochs=None,
+):
+    """Train a module by Adam on slices of one tensor, and leave it with its best weights.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Trained in place, left in evaluation mode.
+
+    data : torch.Tensor of shape (n_rows, ...)
+        On the module's device. It may be a strided view, such as overlapping windows of frames: only the
+        rows of a batch are ever copied.
+
+    loss : callable
+        ``loss(module, batch)`` returns the mean loss of a batch, a scalar tensor.
+
+    seed : int
+        Of the order of the batches. What the module draws itself (dropout) comes from torch's global
+        generator: wrap the call in :func:`seeded`.
+
+    rows, validation_rows : ndarray of int, default=None
+        Rows to train and to validate on. None is all, and none.
+
+    max_epochs : int, default=100
+
+    batch_size : int, default=512
+        A last batch of a single row joins the one before it, since batch normalisation needs two.
+
+    learning_rate : float, default=1e-3
+        Of Adam; its own default.
+
+    weight_decay : float, default=0.0
+
+    stopping : object with ``update(loss, monitored) -> bool``, default=None
+        Such as :class:`Patience` or :class:`Prechelt`. Monitors the validation loss, or the training loss
+        where no rows are held out.
+
+    epochs : EpochCallbacks, default=None
+        Told of the begin and end of every epoch; may stop the training.
+
+    Returns
+    -------
+    FitHistory
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, or the loss stops being finite.
+    """
+    import torch
+
+    check_number(max_epochs, "max_epochs", low=1, integer=True)
+    check_number(batch_size, "batch_size", low=1, integer=True)
+    check_number(learning_rate, "learning_rate", low=0, closed="neither")
+    check_number(weight_decay, "weight_decay", low=0)
+    rows = torch.arange(len(data)) if rows is None else torch.as_tensor(rows)
+    validation = (
+        None if validation_rows is None or len(validation_rows) == 0 else torch.as_tensor(validation_rows)
+    )
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
+    history, best, best_loss = FitHistory(), None, np.inf
+    bounds = _batch_bounds(len(rows), batch_size)
+    for epoch in range(max_epochs):
+        if epochs is not None:
+            epochs.begin()
+        module.train()
+        order = rows[torch.randperm(len(rows), generator=generator)].to(data.device)
+        # Summed on the device: reading the loss of every batch would wait for it.
+        total = torch.zeros((), device=data.device)
+        for start, stop in bounds:
+            batch = data[order[start:stop]]
+            optimizer.zero_grad()
+            value = loss(module, batch)
+            value.backward()
+            optimizer.step()
+            total += value.detach() * len(batch)
+        history.loss_curve.append(_finite(total.item() / len(rows), epoch))
+        module.eval()
+        if validation is not None:
+            history.validation_loss_curve.append(_finite(_evaluate(module, data, loss, validation), epoch))
+        monitored = (history.validation_loss_curve or history.loss_curve)[-1]
+        if monitored < best_loss:
+            best_loss, best, history.best_epoch = monitored, _copy_weights(module, best), epoch
+        stop_asked = epochs is not None and epochs.end(module, history)
+        if stopping is not None and stopping.update(history.loss_curve[-1], monitored):
+            history.stopped_by = "early_stopping"
+            break
+        if stop_asked:
+            history.stopped_by = "callback"
+            break
+    module.load_state_dict(best)
+    return history
+
+
+def _batch_bounds(n_rows, batch_size):
+    starts = list(range(0, n_rows, batch_size))
+    if len(starts) > 1 and n_rows - starts[-1] == 1:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], n_rows]))
+
+
+def _evaluate(module, data, loss, rows):
+    import torch
+
+    total = 0.0
+    with torch.no_grad():
+        for part in rows.to(data.device).split(_EVALUATION_BATCH):
+            total += loss(module, data[part]).item() * len(part)
+    return total / len(rows)
+
+
+def _copy_weights(module, into):
+    """A snapshot of the weights, written over the one before it."""
+    state = module.state_dict()
+    if into is None:
+        return {name: value.detach().clone() for name, value in state.items()}
+    for name, value in state.items():
+        into[name].copy_(value)
+    return into
+
+
+def _finite(value, epoch):
+    if not np.isfinite(value):
+        raise ValueError(
+            f"training diverged: the loss of epoch {epoch} is {value}. Lower learning_rate, or scale the features "
+            "(ClipScaler, StandardScaler)."
+        )
+    return value

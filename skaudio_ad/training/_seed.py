@@ -1,0 +1,97 @@
+"""Seeds, devices and the split of normal clips: what a fit needs before its first epoch."""
+
+from contextlib import contextmanager
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from .._checks import check_number
+
+
+@contextmanager
+def seeded(random_state):
+    """Run a block under its own torch seed and put the global generators back after it.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None
+
+    Yields
+    ------
+    int
+        The seed, for generators of one's own.
+    """
+    import torch
+
+    seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield seed
+
+
+def resolve_device(device):
+    """The torch device that a `device` parameter names.
+
+    Parameters
+    ----------
+    device : str
+        "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", ...
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ValueError
+        If torch knows no such device or the machine has none.
+    """
+    import torch
+
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f'device must be "auto", "cpu", "cuda" or "cuda:<index>", got {device!r}.'
+        ) from error
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device={device!r}, but torch sees {torch.cuda.device_count()} GPUs here; "
+            'use device="auto" or set_params(device="cpu").'
+        )
+    return resolved
+
+
+def split_normal(n_clips, validation_fraction, seed):
+    """Hold out some of the training clips, all of them normal.
+
+    Parameters
+    ----------
+    n_clips : int
+    validation_fraction : float
+        Fraction to hold out, in [0, 1). At least one clip unless it is 0.
+    seed : int
+
+    Returns
+    -------
+    train, held_out : ndarray of int
+        Positions, sorted. `held_out` is empty where the fraction is 0.
+
+    Raises
+    ------
+    ValueError
+        If there are too few clips to train on some and hold out others.
+    """
+    check_number(validation_fraction, "validation_fraction", low=0, high=1, closed="left")
+    if validation_fraction == 0:
+        return np.arange(n_clips), np.arange(0)
+    if n_clips < 2:
+        raise ValueError(
+            f"at least 2 clips are needed, one to train on and one to hold out, got n_samples={n_clips}. Pass more, "
+            "cut a long recording into several clips, or set validation_fraction=0 to hold out none."
+        )
+    n_held_out = min(n_clips - 1, max(1, round(validation_fraction * n_clips)))
+    order = np.random.default_rng(seed).permutation(n_clips)
+    return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])

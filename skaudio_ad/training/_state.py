@@ -1,0 +1,37 @@
+"""Torch modules inside scikit-learn estimators that pickle, copy and go through skops."""
+
+import numpy as np
+
+
+class ModuleStateMixin:
+    """Keeps ``module_`` as plain NumPy arrays whenever the estimator is pickled, copied or dumped.
+
+    skops cannot dump torch modules, and a module trained on a GPU must load where there is none.
+    Subclasses define ``_make_module()``, which builds the untrained module from fitted attributes.
+    """
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        module = state.pop("module_", None)
+        if module is not None:
+            state["_module_arrays"] = {
+                name: np.ascontiguousarray(value.detach().cpu().numpy())
+                for name, value in module.state_dict().items()
+            }
+        return state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        arrays = state.pop("_module_arrays", None)
+        super().__setstate__(state)
+        if arrays is None:
+            return
+        import torch
+
+        from ._seed import seeded
+
+        # Building draws initial weights; the global generator must not notice.
+        with seeded(0):
+            module = self._make_module()
+        module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
+        self.module_ = module.eval()
