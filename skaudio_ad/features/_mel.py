@@ -140,6 +140,20 @@ class MelTransformer(_FrameClock, WaveformTransformer):
         self.pad_mode = pad_mode
         self.lazy = lazy
 
+    def band_centers(self):
+        """Centre frequencies of the bands.
+
+        Returns
+        -------
+        ndarray of shape (n_mels,), float64
+            In hertz.
+        """
+        import librosa
+
+        fmax = self.sample_rate / 2 if self.fmax is None else self.fmax
+        edges = librosa.mel_frequencies(self.n_mels + 2, fmin=self.fmin, fmax=fmax, htk=self.mel_scale == "htk")
+        return edges[1:-1]
+
     def _function(self):
         settings = self.get_params(deep=False)
         del settings["lazy"]

@@ -1,0 +1,122 @@
+"""``skaudio-ad demo``: from nothing to scores and pictures."""
+
+import csv
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ..datasets import make_machine_sounds
+from ..inspection import LossCurveDisplay, ScoreDistributionDisplay, score_recordings
+from ..metrics import anomaly_auc_score, bootstrap_interval, partial_auc_score
+from ..persistence import save_detector
+from ..presets import make_preset
+from ._common import check_writable, console, track
+from ._fit import fit_with_progress
+from ._score import draw_recording, open_table
+
+_MACHINES = ("fan", "pump", "slider", "valve")
+# Long enough for several strokes of the slowest machine, short enough for a demo of a few minutes.
+_DURATION = 4.0
+
+
+def run_demo(output, *, n_train, n_test, max_epochs, seed):
+    """Generate, train, score and draw every machine, and print a table.
+
+    Parameters
+    ----------
+    output : pathlib.Path
+    n_train : int
+        Normal clips to train on.
+    n_test : int
+        Normal clips and anomalous clips to test on, each.
+    max_epochs, seed : int
+    """
+    check_writable(output, folder=True)
+    rows = [
+        _run_machine(machine, output / machine, n_train, n_test, max_epochs, seed) for machine in _MACHINES
+    ]
+    with open(output / "results.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    _print_table(rows, n_train, n_test)
+    console().print(
+        f"\nIn {output}/<machine>/: detector.skops, scores.csv, distribution.png, loss.png, and the spectrogram and\n"
+        "local score of the most normal and of the most anomalous clip. Listen to normal/ and anomalous/ too, or\n"
+        f"score them again: skaudio-ad score {output}/valve/detector.skops {output}/valve/anomalous"
+    )
+
+
+def _run_machine(machine, folder, n_train, n_test, max_epochs, seed):
+    start = time.perf_counter()
+    sounds = make_machine_sounds(
+        n_train + n_test, n_test, machine=machine, duration=_DURATION, output_dir=folder, random_state=seed
+    )
+    train, test = sounds.paths[:n_train], sounds.paths[n_train:]
+    y_test = sounds.target[n_train:]
+    generated = time.perf_counter()
+    pipeline = make_preset("dcase_baseline", level="rms", max_epochs=max_epochs, random_state=seed)
+    fit_with_progress(pipeline, train)
+    trained = time.perf_counter()
+    with open_table(folder / "scores.csv") as write_row:
+        scored = []
+        for recording in track(score_recordings(pipeline, test), machine, len(test)):
+            write_row(recording)
+            scored.append(recording)
+    finished = time.perf_counter()
+    scores = np.array([recording.score for recording in scored])
+    save_detector(pipeline, folder / "detector.skops")
+    _draw(pipeline, scored, scores, y_test, folder, machine)
+    low, high = bootstrap_interval(anomaly_auc_score, y_test, scores)
+    alarms = np.array([recording.decision == "anomalous" for recording in scored])
+    return {
+        "machine": machine,
+        "auc": round(anomaly_auc_score(y_test, scores), 4),
+        "auc_low": round(low, 4),
+        "auc_high": round(high, 4),
+        "partial_auc": round(partial_auc_score(y_test, scores), 4),
+        "false_alarms": round(float(alarms[y_test == 1].mean()), 4),
+        "detected": round(float(alarms[y_test == -1].mean()), 4),
+        "generate_s": round(generated - start, 1),
+        "train_s": round(trained - generated, 1),
+        "score_s": round(finished - trained, 1),
+    }
+
+
+def _draw(pipeline, scored, scores, y_test, folder, machine):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    detector = pipeline.steps[-1][1]
+    display = ScoreDistributionDisplay.from_predictions(
+        y_test, scores, offset=detector.offset_, ax=figure.subplots()
+    )
+    display.ax_.set_title(f"{machine}: clips the detector has not seen")
+    figure.savefig(folder / "distribution.png", dpi=110)
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    LossCurveDisplay.from_estimator(pipeline, ax=figure.subplots())
+    figure.savefig(folder / "loss.png", dpi=110)
+    for name, index in (("most_normal", int(np.argmax(scores))), ("most_anomalous", int(np.argmin(scores)))):
+        draw_recording(pipeline, scored[index], Path(folder) / f"{name}.png")
+
+
+def _print_table(rows, n_train, n_test):
+    from rich.table import Table
+
+    table = Table(
+        title=f"{n_train} normal clips trained on; tested on {n_test} normal and {n_test} anomalous ones",
+        title_justify="left",
+    )
+    for column in ("machine", "AUC [95 % interval]", "partial AUC", "false alarms", "detected", "seconds"):
+        table.add_column(column, justify="left" if column == "machine" else "right")
+    for row in rows:
+        table.add_row(
+            row["machine"],
+            f"{row['auc']:.3f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]",
+            f"{row['partial_auc']:.3f}",
+            f"{row['false_alarms']:.0%}",
+            f"{row['detected']:.0%}",
+            f"{row['generate_s'] + row['train_s'] + row['score_s']:.1f}",
+        )
+    console().print(table)

@@ -1,0 +1,47 @@
+"""``skaudio-ad info``."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from ..persistence import load_detector
+from ..presets import PRESETS
+
+_PACKAGES = ("skaudio_ad", "scikit-learn", "torch", "numpy", "scipy", "librosa", "soundfile", "soxr", "skops")
+_FOLDERS = {"SKAUDIO_AD_DATA": "data sets", "SKAUDIO_AD_WEIGHTS": "weights"}
+
+
+def describe_installation():
+    """Print versions, presets and folders."""
+    click.echo(f"Python {platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores")
+    for name in _PACKAGES:
+        try:
+            click.echo(f"  {name:<14} {version(name)}")
+        except PackageNotFoundError:
+            click.echo(f"  {name:<14} not installed")
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    click.echo(f"GPUs: {', '.join(gpus) or 'none'}")
+    click.echo("Presets (fit --preset):")
+    for name, text in PRESETS.items():
+        click.echo(f"  {name:<14} {text}")
+    click.echo("Folders (environment variables):")
+    for variable, purpose in _FOLDERS.items():
+        click.echo(f"  {variable:<18} {purpose}: {os.environ.get(variable, 'not set')}")
+
+
+def describe_detector(path):
+    """Print the steps of a saved pipeline, their parameters and what training learnt."""
+    pipeline = load_detector(path)
+    click.echo(f"{path}:")
+    for name, step in getattr(pipeline, "steps", [("detector", pipeline)]):
+        click.echo(f"  {name}: {type(step).__name__}")
+        for parameter, value in sorted(step.get_params(deep=False).items()):
+            click.echo(f"    {parameter} = {value!r}")
+    detector = getattr(pipeline, "steps", [("", pipeline)])[-1][1]
+    for attribute in ("offset_", "n_iter_", "best_epoch_", "stopped_by_", "n_features_in_"):
+        if hasattr(detector, attribute):
+            click.echo(f"  {attribute} = {getattr(detector, attribute)!r}")

@@ -1,0 +1,158 @@
+"""The program and its commands; each command's work is in a module of its own, imported when it runs."""
+
+import sys
+import warnings
+from pathlib import Path
+
+import click
+
+from ..presets import PRESETS
+from ._common import friendly_errors, warn_plainly
+
+_EXISTING_FILE = click.Path(dir_okay=False, path_type=Path)
+_RECORDINGS = click.argument("recordings", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="skaudio_ad", prog_name="skaudio-ad")
+@click.option("--debug", is_flag=True, help="Show where in the program an error comes from.")
+@click.pass_context
+def main(context, debug):
+    """Tell from sound alone that something is wrong.
+
+    Train a detector on recordings of things as they should sound, then score new recordings. Exit codes: 0
+    done; 1 a file or the training failed; 2 the command line is wrong.
+    """
+    context.obj = {"debug": debug}
+    warnings.showwarning = warn_plainly
+
+
+@main.command()
+@_RECORDINGS
+@click.option(
+    "--output",
+    "-o",
+    type=_EXISTING_FILE,
+    required=True,
+    metavar="FILE.skops",
+    help="Where to write the detector.",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default="dcase_baseline",
+    show_default=True,
+    help="The system to train.",
+)
+@click.option(
+    "--duration",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Use this much of every recording.  [default: as the preset]",
+)
+@click.option(
+    "--level",
+    type=click.Choice(["rms", "peak", "none"]),
+    default="rms",
+    show_default=True,
+    help="Bring recordings to one level first, so that a recorder's gain does not count; 'none' keeps loudness.",
+)
+@click.option(
+    "--max-epochs", type=click.IntRange(min=1), help="Most passes over the data.  [default: as the preset]"
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same detector.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    show_default=True,
+    help="Stop at a recording that cannot be read, or train without it.",
+)
+@friendly_errors
+def fit(recordings, output, preset, duration, level, max_epochs, seed, on_error):
+    """Train a detector on RECORDINGS, files or folders of sounds that are all normal."""
+    from ._fit import run_fit
+
+    run_fit(
+        recordings,
+        output,
+        preset,
+        max_epochs=max_epochs,
+        duration=duration,
+        level=None if level == "none" else level,
+        on_error=on_error,
+        random_state=seed,
+    )
+
+
+@main.command()
+@click.argument("detector", type=_EXISTING_FILE)
+@_RECORDINGS
+@click.option(
+    "--csv", "csv_path", type=_EXISTING_FILE, metavar="FILE.csv", help="Write the table here as well."
+)
+@click.option(
+    "--plot",
+    "plot_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Draw every recording's spectrogram and local score into this folder.",
+)
+@friendly_errors
+def score(detector, recordings, csv_path, plot_folder):
+    """Score RECORDINGS, files or folders, with a DETECTOR that `fit` wrote.
+
+    Prints a table: score (higher is more normal), decision, and the time of the worst moment. A recording
+    that cannot be scored is reported, the others are scored, and the exit code is 1.
+    """
+    from ._score import run_score
+
+    sys.exit(run_score(detector, recordings, csv_path, plot_folder))
+
+
+@main.command()
+@click.argument("detector", type=_EXISTING_FILE, required=False)
+@friendly_errors
+def info(detector):
+    """Describe a DETECTOR, or without one this installation: versions, presets, folders."""
+    from ._info import describe_detector, describe_installation
+
+    if detector is None:
+        describe_installation()
+    else:
+        describe_detector(detector)
+
+
+@main.command()
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo_output"),
+    show_default=True,
+    help="Folder for sounds, detectors, tables and pictures.",
+)
+@click.option(
+    "--n-train", type=click.IntRange(min=4), default=80, show_default=True, help="Normal clips to train on."
+)
+@click.option(
+    "--n-test",
+    type=click.IntRange(min=4),
+    default=40,
+    show_default=True,
+    help="Normal and anomalous test clips, each.",
+)
+@click.option(
+    "--max-epochs",
+    type=click.IntRange(min=1),
+    default=60,
+    show_default=True,
+    help="Most passes over the data.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same sounds and detectors.")
+@friendly_errors
+def demo(output, n_train, n_test, max_epochs, seed):
+    """Generate sounds of four machines, train on the normal ones, score the rest, draw. Needs no network."""
+    from ._demo import run_demo
+
+    run_demo(output, n_train=n_train, n_test=n_test, max_epochs=max_epochs, seed=seed)

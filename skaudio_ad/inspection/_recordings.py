@@ -1,0 +1,111 @@
+"""Recordings through a fitted pipeline, one by one: score, decision, and when it sounds worst."""
+
+import os
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from .._lazy import LazySequence, stream
+from ..audio import AudioLoader
+
+
+@dataclass
+class ScoredRecording:
+    """What a detector says about one recording.
+
+    Attributes
+    ----------
+    path : str
+    score : float
+        As `score_samples`: higher is more normal. NaN if the recording could not be scored.
+    decision : {"normal", "anomalous", "error"}
+    times : ndarray of shape (n_windows,)
+        Middles of the windows, in seconds. Empty where the features have no time axis.
+    local_scores : ndarray of shape (n_windows,)
+        Score of every window, as `score_frames`.
+    error : str
+        Why it could not be scored, or "".
+    """
+
+    path: str
+    score: float = float("nan")
+    decision: str = "error"
+    times: np.ndarray = field(default_factory=lambda: np.empty(0))
+    local_scores: np.ndarray = field(default_factory=lambda: np.empty(0))
+    error: str = ""
+
+    @property
+    def worst_time(self):
+        """Time of the least normal window, in seconds, or None where there are no windows."""
+        return float(self.times[np.argmin(self.local_scores)]) if len(self.times) else None
+
+
+def score_recordings(pipeline, paths):
+    """Score recordings one by one, a few at a time in threads, and go on where one cannot be scored.
+
+    Parameters
+    ----------
+    pipeline : sklearn.pipeline.Pipeline
+        Fitted; begins with an :class:`AudioLoader` and ends in a detector.
+    paths : list of str or path-like
+
+    Yields
+    ------
+    ScoredRecording
+        In the order of `paths`. One that cannot be read, or is too short for the features, has a score of NaN
+        and its reason in ``error``.
+
+    Raises
+    ------
+    ValueError
+        If `pipeline` is no pipeline that begins with an AudioLoader.
+    """
+    loader, middle, detector = _split(pipeline)
+    return stream(_Score(loader, middle, detector, find_clock(pipeline)), [os.fspath(path) for path in paths])
+
+
+def find_clock(pipeline):
+    """The last step that knows how frames and seconds relate, or None."""
+    steps = [step for _, step in pipeline.steps if hasattr(step, "frames_to_seconds")]
+    return steps[-1] if steps else None
+
+
+def _split(pipeline):
+    if not isinstance(pipeline, Pipeline) or not isinstance(pipeline.steps[0][1], AudioLoader):
+        raise ValueError(
+            f"a Pipeline that begins with AudioLoader is needed to score recordings, got {pipeline!r:.200}."
+        )
+    # A failure must be reported with its reason, whatever the pipeline was trained with.
+    loader = clone(pipeline.steps[0][1]).set_params(on_error="raise")
+    return loader, pipeline[1:-1] if len(pipeline.steps) > 2 else None, pipeline.steps[-1][1]
+
+
+class _Score:
+    def __init__(self, loader, middle, detector, clock):
+        self.loader, self.middle, self.detector, self.clock = loader, middle, detector, clock
+
+    def __call__(self, path):
+        try:
+            features = self.loader.transform([path])
+            if self.middle is not None:
+                features = self.middle.transform(features)
+            if isinstance(features, LazySequence):
+                features = list(features)  # computed once, though read twice below
+            decision = float(self.detector.decision_function(features)[0])
+            offset = float(np.ravel(getattr(self.detector, "offset_", 0.0))[0])
+            times, local_scores = self._locate(features)
+        except ValueError as error:
+            reason = str(error).removeprefix(f"{path}: ")
+            return ScoredRecording(path, error=reason)
+        return ScoredRecording(
+            path, decision + offset, "normal" if decision >= 0 else "anomalous", times, local_scores
+        )
+
+    def _locate(self, features):
+        has_time = isinstance(features, list) or np.ndim(features) == 3
+        if self.clock is None or not has_time or not hasattr(self.detector, "score_frames"):
+            return np.empty(0), np.empty(0)
+        local_scores = np.asarray(self.detector.score_frames(features)[0])
+        return self.clock.frames_to_seconds(self.detector.window_centers(len(local_scores))), local_scores

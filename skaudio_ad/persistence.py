@@ -1,0 +1,88 @@
+"""Detectors to files and back, by skops: loading runs no code but scikit-learn's and this package's."""
+
+import os
+from inspect import isclass
+
+_SUFFIX = ".skops"
+
+
+def save_detector(estimator, path):
+    """Write a fitted estimator or pipeline to a file.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Any of this package's or of scikit-learn's, or a pipeline of them.
+    path : str or path-like
+        Ends in ``.skops``.
+
+    Raises
+    ------
+    ValueError
+        If `path` has another ending.
+    """
+    import skops.io
+
+    path = os.fspath(path)
+    if not path.endswith(_SUFFIX):
+        raise ValueError(f"{path}: a detector is saved in a file that ends in {_SUFFIX}.")
+    # Through a temporary file: an interrupted save must not leave half a detector behind.
+    partial = f"{path}.part"
+    skops.io.dump(estimator, partial)
+    os.replace(partial, path)
+
+
+def load_detector(path):
+    """Read what :func:`save_detector` or ``skops.io.dump`` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    estimator
+        Scores as the saved one did, bit for bit.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no skops file, or holds types that are neither scikit-learn's nor this package's: they could
+        run any code.
+    """
+    import zipfile
+
+    import skops.io
+
+    path = os.fspath(path)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{path}: no such file.")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path}: no detector saved by skaudio_ad or skops (it is no skops file).")
+    trusted = trusted_types()
+    unknown = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
+    if unknown:
+        raise ValueError(
+            f"{path}: holds types that skaudio_ad does not vouch for: {', '.join(unknown)}. If you trust where "
+            "the file comes from, load it with skops.io.load(path, trusted=[...])."
+        )
+    return skops.io.load(path, trusted=trusted)
+
+
+def trusted_types():
+    """Names of this package's estimators, as skops writes them.
+
+    Returns
+    -------
+    list of str
+    """
+    from . import audio, detectors, features
+
+    return sorted(
+        f"{cls.__module__}.{cls.__qualname__}"
+        for package in (audio, detectors, features)
+        for cls in vars(package).values()
+        if isclass(cls) and hasattr(cls, "get_params")
+    )
