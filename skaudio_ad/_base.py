@@ -1,13 +1,14 @@
 """The part of a detector that turns scores into decisions."""
 
 import numpy as np
+from scipy.stats import t as student_t
 from sklearn.base import OutlierMixin
 
 from ._checks import check_number
 
-# "auto": this fraction of the held-out normal clips lies below the offset. An everyday false-alarm rate of
-# one clip in twenty, as statistics has it; issue a tighter one with a threshold selector.
-HELD_OUT_QUANTILE = 0.05
+# The false-alarm rate that "auto" aims at: one normal clip in twenty, the customary level of a test. A tighter one
+# needs more normal clips; threshold selectors say how many.
+FALSE_ALARM_RATE = 0.05
 
 
 class DetectorMixin(OutlierMixin):
@@ -59,11 +60,11 @@ def choose_offset(contamination, *, held_out_scores, training_scores):
     Parameters
     ----------
     contamination : "auto" or float
-        "auto" is the 0.05 quantile of the held-out scores; a float is scikit-learn's meaning, the quantile
-        of the training clips' own scores below which they count as anomalous.
+        "auto" is the 0.05 quantile of normal clips, from the held-out scores (:func:`lower_quantile`). A float
+        is scikit-learn's meaning, the quantile of the training clips' own scores.
     held_out_scores : ndarray of shape (n_held_out,)
-        Scores of normal clips that took no part in the fit. Where there are none, "auto" falls back on
-        `training_scores`.
+        Scores of normal clips that took no part in the fit. Where there are fewer than two, the training scores
+        lend "auto" their spread, or all.
     training_scores : callable
         Returns the scores of all training clips, an ndarray of shape (n_clips,).
 
@@ -71,7 +72,38 @@ def choose_offset(contamination, *, held_out_scores, training_scores):
     -------
     float
     """
-    if contamination == "auto":
-        scores = held_out_scores if len(held_out_scores) else training_scores()
-        return float(np.quantile(scores, HELD_OUT_QUANTILE))
-    return float(np.percentile(training_scores(), 100.0 * contamination))
+    if contamination != "auto":
+        return float(np.percentile(training_scores(), 100.0 * contamination))
+    if len(held_out_scores) == 0:
+        return lower_quantile(training_scores())
+    if len(held_out_scores) == 1:
+        training = training_scores()
+        return lower_quantile(held_out_scores[0] + training - training.mean())
+    return lower_quantile(held_out_scores)
+
+
+def lower_quantile(scores, rate=FALSE_ALARM_RATE):
+    """The value that a new normal score falls below with probability `rate`, as far as few scores can tell.
+
+    With n scores and ``k = floor(rate * (n + 1)) >= 1`` it is the k-th smallest: a new score from the same
+    distribution, whatever it is, lies below it with probability ``k / (n + 1) <= rate`` (the conformal quantile,
+    Vovk et al. 2005). With fewer scores no value of theirs can promise that, and the smallest would be exceeded
+    far more often: then it is the lower end of Student's prediction interval, exact for normal distributions.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_scores,)
+    rate : float, default=0.05
+
+    Returns
+    -------
+    float
+    """
+    n = len(scores)
+    k = int(np.floor(rate * (n + 1) + 1e-9))
+    if k >= 1:
+        return float(np.sort(scores)[k - 1])
+    if n == 1:
+        return float(scores[0])
+    spread = scores.std(ddof=1) * np.sqrt(1 + 1 / n)
+    return float(scores.mean() + student_t.ppf(rate, n - 1) * spread)

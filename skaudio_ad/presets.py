@@ -15,7 +15,9 @@ PRESETS = {
 }
 
 
-def make_preset(name, *, duration=None, level=None, on_error="raise", lazy=False, random_state=None, **detector):
+def make_preset(
+    name, *, duration=None, level=None, on_error="raise", lazy=False, random_state=None, **detector
+):
     """Build the pipeline of a published system, unfitted.
 
     Parameters

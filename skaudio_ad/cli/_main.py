@@ -133,7 +133,7 @@ def info(detector):
     help="Folder for sounds, detectors, tables and pictures.",
 )
 @click.option(
-    "--n-train", type=click.IntRange(min=4), default=80, show_default=True, help="Normal clips to train on."
+    "--n-train", type=click.IntRange(min=4), default=200, show_default=True, help="Normal clips to train on."
 )
 @click.option(
     "--n-test",

@@ -114,8 +114,10 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
         the training loss and the training scores are used instead, which flatter the model.
 
     contamination : "auto" or float, default="auto"
-        "auto" sets ``offset_`` to the 0.05 quantile of the held-out clips' scores. A float is scikit-learn's
-        meaning: the fraction of the training clips that shall count as anomalous.
+        "auto" sets ``offset_`` so that about one normal clip in twenty raises a false alarm, judged by the
+        held-out clips: the conformal 0.05 quantile of their scores, or with fewer than 19 of them the lower
+        end of Student's prediction interval. A float is scikit-learn's meaning: the fraction of the training
+        clips that shall count as anomalous.
 
     device : str, default="auto"
         "auto" (a GPU where there is one), "cpu", "cuda", ...

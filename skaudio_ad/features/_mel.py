@@ -151,7 +151,9 @@ class MelTransformer(_FrameClock, WaveformTransformer):
         import librosa
 
         fmax = self.sample_rate / 2 if self.fmax is None else self.fmax
-        edges = librosa.mel_frequencies(self.n_mels + 2, fmin=self.fmin, fmax=fmax, htk=self.mel_scale == "htk")
+        edges = librosa.mel_frequencies(
+            self.n_mels + 2, fmin=self.fmin, fmax=fmax, htk=self.mel_scale == "htk"
+        )
         return edges[1:-1]
 
     def _function(self):

@@ -107,7 +107,7 @@ class ScoreDistributionDisplay:
         self.offset = offset
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, ax=None, bins=40):
+    def from_estimator(cls, estimator, X, y=None, *, ax=None, bins="auto"):
         """Score X and draw.
 
         Parameters
@@ -117,7 +117,8 @@ class ScoreDistributionDisplay:
         y : array-like of shape (n_clips,), default=None
             1 normal, -1 anomalous.
         ax : matplotlib.axes.Axes, default=None
-        bins : int, default=40
+        bins : int or str, default="auto"
+            As ``numpy.histogram_bin_edges``.
 
         Returns
         -------
@@ -128,7 +129,7 @@ class ScoreDistributionDisplay:
         return cls.from_predictions(y, estimator.score_samples(X), offset=offset, ax=ax, bins=bins)
 
     @classmethod
-    def from_predictions(cls, y_true, scores, *, offset=None, ax=None, bins=40):
+    def from_predictions(cls, y_true, scores, *, offset=None, ax=None, bins="auto"):
         """Draw scores that are there already.
 
         Parameters
@@ -140,7 +141,8 @@ class ScoreDistributionDisplay:
         offset : float, default=None
             The threshold.
         ax : matplotlib.axes.Axes, default=None
-        bins : int, default=40
+        bins : int or str, default="auto"
+            As ``numpy.histogram_bin_edges``.
 
         Returns
         -------
@@ -148,14 +150,15 @@ class ScoreDistributionDisplay:
         """
         return cls(scores, y_true, offset).plot(ax=ax, bins=bins)
 
-    def plot(self, *, ax=None, bins=40):
+    def plot(self, *, ax=None, bins="auto"):
         """Draw.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
             A new figure by default.
-        bins : int, default=40
+        bins : int or str, default="auto"
+            As ``numpy.histogram_bin_edges``.
 
         Returns
         -------
@@ -314,7 +317,8 @@ class LocalScoreDisplay:
             if self.offset is not None:
                 bottom.axhline(self.offset, color=THRESHOLD, linestyle="--", label="threshold of the clip")
             bottom.set(ylabel="local score")
-            bottom.legend(loc="lower right", fontsize="small")
+            # Above the axes: the worst moment is at the bottom, wherever it is.
+            bottom.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize="small")
         self.axes_[-1].set(xlabel="time (s)")
         return self
 
