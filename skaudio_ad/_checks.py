@@ -79,10 +79,16 @@ def check_features(estimator, X, *, reset, ndims=(2, 3)):
         If X is empty, ragged, not finite, of the wrong dimension or with other bins than in `fit`.
     """
     name = type(estimator).__name__
+    if isinstance(X, (list, tuple, LazySequence)) and not len(X):
+        raise ValueError(f"{name} got no clips: X has 0 samples, at least 1 is required.")
     if isinstance(X, LazySequence):
-        if not len(X):
-            raise ValueError(f"{name} got no clips: X has 0 samples, at least 1 is required.")
-        _check_bins(estimator, [X[0]], reset)
+        first = X[0]
+        if first.ndim != 2:
+            raise ValueError(
+                f"{name} takes spectrograms, (n_bins, n_frames) each, got {X!r} whose first has the shape "
+                f"{first.shape}: put a MelTransformer in front of it."
+            )
+        _check_bins(estimator, [first], reset)
         return X
     if _is_list_of_arrays(X):
         return _check_list(estimator, X, reset, ndims)
@@ -99,10 +105,13 @@ def check_features(estimator, X, *, reset, ndims=(2, 3)):
         shapes = {2: "(n_clips, n_features)", 3: "(n_clips, n_bins, n_frames)"}
         wanted = " or ".join(shapes[n] for n in ndims)
         raise ValueError(f"{name} takes X of shape {wanted}, got {X.shape}. Time is the last axis.")
-    nan = np.isnan(X).reshape(len(X), -1)
-    # A clip that could not be read is NaN throughout; a NaN in the midst of numbers is an error upstream.
-    broken = np.flatnonzero(nan.any(axis=1) & ~nan.all(axis=1))
-    if broken.size:
+    # A clip that could not be read is NaN throughout; a NaN in the midst of numbers is an error upstream. The sums
+    # find the rows to look at without a mask as long as the corpus.
+    rows = X.reshape(len(X), -1)
+    broken = [
+        i for i in np.flatnonzero(np.isnan(rows.sum(axis=1, dtype=np.float64))) if not is_missing(rows[i])
+    ]
+    if broken:
         raise ValueError(
             f"Input X contains NaN among numbers, first in clip {broken[0]}. {name} accepts NaN only as a clip "
             "that is NaN throughout, which stands for a file that could not be read."

@@ -9,6 +9,7 @@ import numpy as np
 
 # More threads than this only queue behind the disk and hold more clips in memory.
 _MAX_THREADS = 4
+_LARGEST_STAND_IN = 1 << 22
 
 
 def stream(function, items):
@@ -48,12 +49,22 @@ def _apply(function, items, index):
     try:
         return function(items[index])
     except ClipError as error:
-        name = items.name(index) if isinstance(items, LazySequence) else f"clip {index}"
-        raise ClipError(f"{name}: {error}") from error
+        raise error.of(items, index) from error
 
 
 class ClipError(ValueError):
-    """One clip breaks a rule. Who raises it says the rule; the streaming loop adds which clip it was."""
+    """One clip breaks a rule. Who raises it says the rule; who asked for the clip adds which one it was."""
+
+    named = False
+
+    def of(self, items, index):
+        """The same error, with the name of the clip in front unless it has one."""
+        if self.named:
+            return self
+        name = items.name(index) if isinstance(items, LazySequence) else f"clip {index}"
+        error = ClipError(f"{name}: {self}")
+        error.named = True
+        return error
 
 
 def is_missing(item):
@@ -68,8 +79,16 @@ class _PassMissing:
         self.function = function
 
     def __call__(self, item):
-        result = self.function(item)
-        return np.full_like(result, np.nan) if is_missing(item) else result
+        if not is_missing(item):
+            return self.function(item)
+        while True:
+            try:
+                return np.full_like(self.function(item), np.nan)
+            except ClipError:
+                # What stands for a clip of unknown length may be shorter than one window.
+                if item.size > _LARGEST_STAND_IN:
+                    raise
+                item = np.concatenate([item, item], axis=-1)
 
 
 class LazySequence(Sequence):
@@ -97,7 +116,11 @@ class LazySequence(Sequence):
         if isinstance(key, (int, np.integer)):
             if not -len(self) <= key < len(self):
                 raise IndexError(f"clip {key} does not exist: there are {len(self)} clips.")
-            return self._compute(int(key) % len(self))
+            index = int(key) % len(self)
+            try:
+                return self._compute(index)
+            except ClipError as error:
+                raise error.of(self, index) from error
         return self._subset(self._indices(key))
 
     def __iter__(self):

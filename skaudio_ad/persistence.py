@@ -1,13 +1,16 @@
 """Detectors to files and back, by skops: loading runs no code but scikit-learn's and this package's."""
 
+import copy
 import os
 from inspect import isclass
+
+from sklearn.pipeline import Pipeline
 
 _SUFFIX = ".skops"
 
 
 def save_detector(estimator, path):
-    """Write a fitted estimator or pipeline to a file.
+    """Write a fitted estimator or pipeline to a file, without its callbacks.
 
     Parameters
     ----------
@@ -28,8 +31,18 @@ def save_detector(estimator, path):
         raise ValueError(f"{path}: a detector is saved in a file that ends in {_SUFFIX}.")
     # Through a temporary file: an interrupted save must not leave half a detector behind.
     partial = f"{path}.part"
-    skops.io.dump(estimator, partial)
+    skops.io.dump(_without_callbacks(estimator), partial)
     os.replace(partial, path)
+
+
+def _without_callbacks(estimator):
+    """A shallow copy that reports to no one: callbacks belong to a session, and `load_detector` refuses them."""
+    estimator = copy.copy(estimator)
+    if hasattr(estimator, "set_callbacks"):
+        estimator.set_callbacks()
+    if isinstance(estimator, Pipeline):
+        estimator.steps = [(name, _without_callbacks(step)) for name, step in estimator.steps]
+    return estimator
 
 
 def load_detector(path):
@@ -59,8 +72,12 @@ def load_detector(path):
     path = os.fspath(path)
     if not os.path.exists(path):
         raise FileNotFoundError(f"{path}: no such file.")
+    no_skops = f"{path}: no detector saved by skaudio_ad or skops (it is no skops file)."
     if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path}: no detector saved by skaudio_ad or skops (it is no skops file).")
+        raise ValueError(no_skops)
+    with zipfile.ZipFile(path) as archive:
+        if "schema.json" not in archive.namelist():
+            raise ValueError(no_skops)
     trusted = trusted_types()
     unknown = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
     if unknown:

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from .._lazy import ClipError, LazySequence
+from .._lazy import ClipError, LazySequence, is_missing
 from ._decode import AudioReadError, fit_length, read_audio
 
 
@@ -60,8 +60,12 @@ class AudioClips(LazySequence):
     def __init__(
         self, sources, sample_rate, *, offset=0.0, duration=None, channel="mix", pad="none", on_error="raise"
     ):
-        if not isinstance(sources, np.ndarray):
-            sources = [os.fspath(s) if isinstance(s, os.PathLike) else s for s in sources]
+        if isinstance(sources, (str, os.PathLike)):
+            raise ValueError(f"AudioClips takes a list of files, got the single path {str(sources)!r}.")
+        in_memory = isinstance(sources, np.ndarray) and sources.dtype.kind in "fiub"
+        # Iterating a lazy sequence would compute and hold all of it.
+        if not in_memory and not isinstance(sources, LazySequence):
+            sources = [str(os.fspath(s)) if isinstance(s, (str, os.PathLike)) else s for s in sources]
         super().__init__(sources)
         self.sample_rate = sample_rate
         self.failures = {}
@@ -137,7 +141,7 @@ class AudioClips(LazySequence):
 
     def _read(self, source):
         if not isinstance(source, str):
-            return np.asarray(source, dtype=np.float32)
+            return _check_waveform(source)
         if source in self.failures:
             return self._missing()
         try:
@@ -219,9 +223,9 @@ def as_clips(estimator, X, *, sample_rate, reset):
     name = type(estimator).__name__
     if isinstance(X, (str, os.PathLike)):
         raise ValueError(f"{name} takes a list of clips, got the single path {X!r}: put it in a list.")
+    if hasattr(X, "__len__") and getattr(X, "ndim", 1) == 1 and len(X) == 0:
+        raise ValueError(f"{name} got no clips: X has 0 samples, at least 1 is required.")
     if isinstance(X, AudioClips):
-        if not len(X):
-            raise ValueError(f"{name} got no clips: X has 0 samples, at least 1 is required.")
         if sample_rate is not None and X.sample_rate is not None and X.sample_rate != sample_rate:
             raise ValueError(
                 f"{name} works at sample_rate={sample_rate} Hz, but the clips are at {X.sample_rate} Hz: "
@@ -234,7 +238,8 @@ def as_clips(estimator, X, *, sample_rate, reset):
             raise ValueError(f"{name} takes waveforms, got paths: put AudioLoader in front of it.")
         return AudioClips(paths, sample_rate)
     if _is_list_of_waveforms(X):
-        return AudioClips([_check_waveform(name, i, x) for i, x in enumerate(X)], sample_rate)
+        return AudioClips([_check_listed(name, i, x) for i, x in enumerate(X)], sample_rate)
+    _check_kind(getattr(X, "dtype", None), f"{name}: X ")
     return AudioClips(validate_data(estimator, X, reset=reset, dtype=[np.float32, np.float64]), sample_rate)
 
 
@@ -245,7 +250,7 @@ def _as_paths(X):
     values = list(X)
     is_path = [isinstance(value, (str, os.PathLike)) for value in values]
     if all(is_path):
-        return [os.fspath(value) for value in values]
+        return [str(os.fspath(value)) for value in values]
     if any(is_path):
         raise ValueError(f"X mixes paths with other things: entry {is_path.index(False)} is no path.")
     return None
@@ -261,23 +266,40 @@ def _is_list_of_waveforms(X):
     return None not in lengths and len(lengths) > 1
 
 
-def _check_waveform(name, index, clip):
+def _check_listed(name, index, clip):
+    try:
+        clip = _check_waveform(clip)
+        if is_missing(clip):
+            raise ClipError("is NaN throughout.")
+    except ClipError as error:
+        raise ValueError(f"{name}: clip {index} {error}") from None
+    return clip
+
+
+def _check_waveform(clip):
+    """One clip as float32, if it is mono, not empty and made of finite numbers; or missing."""
     clip = np.asarray(clip)
     if clip.ndim != 1:
-        raise ValueError(
-            f"{name}: clip {index} has shape {clip.shape}, a clip is mono, of shape (n_samples,): take one "
-            "channel, or let AudioLoader mix them."
+        raise ClipError(
+            f"has shape {clip.shape}, a clip is mono, of shape (n_samples,): take one channel, or let AudioLoader "
+            "mix them."
         )
     if clip.size == 0:
-        raise ValueError(f"{name}: clip {index} is empty (0 samples).")
+        raise ClipError("is empty (0 samples).")
     if clip.dtype.kind not in "fiu":
-        raise ValueError(f"{name}: clip {index} holds {clip.dtype}, not numbers.")
-    if clip.dtype in (np.int16, np.uint8):
-        raise ValueError(
-            f"{name}: clip {index} holds {clip.dtype} samples, which are integers from a file; samples are floats "
-            f"in [-1, 1]: divide by {np.iinfo(clip.dtype).max + 1}, or let AudioLoader decode the file."
-        )
+        raise ClipError(f"holds {clip.dtype}, not numbers.")
+    _check_kind(clip.dtype)
     clip = clip.astype(np.float32, copy=False)
-    if not np.isfinite(clip).all():
-        raise ValueError(f"{name}: clip {index} contains NaN or infinity.")
+    if not np.isfinite(clip).all() and not is_missing(clip):
+        raise ClipError("contains NaN or infinity.")
     return clip
+
+
+def _check_kind(dtype, what=""):
+    """Raise for samples as a file stores them: taken for floats, they are thousands of times too loud."""
+    ways = {np.dtype(np.int16): "divide by 32768", np.dtype(np.uint8): "subtract 128 and divide by 128"}
+    if way := ways.get(dtype):
+        raise ClipError(
+            f"{what}holds {dtype} samples, which are integers from a file; samples are floats in [-1, 1]: "
+            f"{way}, or let AudioLoader decode the file."
+        )

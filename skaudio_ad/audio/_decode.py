@@ -14,10 +14,16 @@ from .._checks import check_number, check_option
 _BLOCK = 1 << 20
 _PADS = ("none", "zeros", "repeat", "reflect")
 # What libsndfile writes to its log when a header promises more than the file holds.
-_TRUNCATED_WAV = re.compile(r"^data\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
-_TRUNCATED_OGG = "File ended unexpectedly"
-# Programs that write to a pipe cannot know the length: these sizes stand for "unknown", not "truncated".
-_UNKNOWN_SIZES = (0, 0x7FFFFFFF, 0xFFFFFFFF)
+_TRUNCATED = re.compile(r"^\s*(?:data|riff|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+_CUT_SHORT = (
+    "File ended unexpectedly",
+    "Last page lacks an end-of-stream bit",
+    "Junk after the last page",
+    "does not match value from 'ds64' chunk",
+)
+# Programs that write to a pipe cannot know the length: sizes just below 2 and 4 GiB stand for "unknown", not
+# "truncated" (SoX writes 0x7FFFF000, arecord 0x7FFFFF00, FFmpeg 0xFFFFFFFF; some round to whole frames).
+_UNKNOWN_SIZES = (range(0x7FFFEF00, 0x80000001), range(0xFFFFF000, 0x100000000))
 
 
 class AudioReadError(ValueError):
@@ -103,7 +109,7 @@ def read_audio(path, sample_rate=None, *, offset=0.0, duration=None, channel="mi
     path = os.fspath(path)
     _check_readable(path)
     try:
-        with soundfile.SoundFile(path) as file:
+        with _Forward(path) as file:
             samples, own_rate = _read_mono(file, path, offset, duration, channel), file.samplerate
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise AudioReadError(
@@ -195,6 +201,10 @@ def _check_readable(path):
         raise AudioReadError(path, "is a folder; list its recordings with skaudio_ad.audio.find_audio_files.")
     if os.path.getsize(path) == 0:
         raise AudioReadError(path, 'is empty (0 bytes); restore it or leave it out with on_error="skip".')
+    if path.lower().endswith(".raw"):
+        raise AudioReadError(
+            path, "is headerless: its sample rate cannot be known; convert it to wav or flac."
+        )
 
 
 def _read_mono(file, path, offset, duration, channel):
@@ -214,7 +224,7 @@ def _read_mono(file, path, offset, duration, channel):
     if duration is not None:
         # One frame more than asked for: resampling then never falls a sample short.
         n_frames = min(n_frames, int(np.ceil(duration * rate)) + 1)
-    file.seek(start)
+    _skip(file, start)
     samples = np.empty(n_frames, dtype=np.float32)
     n_read = 0
     while n_read < n_frames:
@@ -232,13 +242,33 @@ def _read_mono(file, path, offset, duration, channel):
     return samples
 
 
+class _Forward(soundfile.SoundFile):
+    """A file that is read from its start to its end.
+
+    A seekable file is repositioned by soundfile after every read, and after that an mp3 lacks the bits that
+    its frames borrow from earlier ones: thousands of samples come out wrong.
+    """
+
+    def seekable(self):
+        return False
+
+
+def _skip(file, n_frames):
+    if file.format != "MP3":
+        file.seek(n_frames)
+        return
+    while n_frames and (n_read := len(file.read(min(_BLOCK, n_frames), dtype="float32"))):
+        n_frames -= n_read
+
+
 def _check_complete(file, path):
     """Raise where libsndfile would quietly return what is left of a truncated file."""
     log = file.extra_info
-    match = _TRUNCATED_WAV.search(log)
-    if match and int(match[1]) > int(match[2]) and int(match[1]) not in _UNKNOWN_SIZES:
-        detail = f"its header promises {match[1]} bytes of samples, it holds {match[2]}"
-    elif _TRUNCATED_OGG in log:
+    match = _TRUNCATED.search(log)
+    promised, held = map(int, match.groups()) if match else (0, 0)
+    if promised > held and not any(promised in sizes for sizes in _UNKNOWN_SIZES):
+        detail = f"its header promises {promised} bytes of samples, it holds {held}"
+    elif any(message in log for message in _CUT_SHORT):
         detail = "it ends in the middle of its stream"
     else:
         return

@@ -1,6 +1,7 @@
 """What the commands share: recordings from arguments, errors for a shell, tables, progress."""
 
 import functools
+import os
 import sys
 from pathlib import Path
 
@@ -59,6 +60,8 @@ def check_writable(path, *, folder=False):
         parent.mkdir(parents=True, exist_ok=True)
     if not parent.is_dir():
         raise FileNotFoundError(f"{path}: the folder {parent} does not exist; make it first.")
+    if not os.access(parent, os.W_OK):
+        raise PermissionError(f"{path}: the folder {parent} may not be written to.")
     if not folder and Path(path).is_dir():
         raise IsADirectoryError(f"{path}: is a folder; name a file.")
 

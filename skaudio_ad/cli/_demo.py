@@ -111,6 +111,7 @@ def _print_table(rows, n_train, n_test):
 
     table = Table(
         box=SIMPLE,
+        show_edge=False,
         padding=(0, 1),
         pad_edge=False,
         title=f"{n_train} normal clips trained on; tested on {n_test} normal and {n_test} anomalous ones",

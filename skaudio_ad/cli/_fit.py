@@ -2,6 +2,7 @@
 
 import sys
 import time
+import warnings
 
 import click
 
@@ -33,7 +34,7 @@ def run_fit(recordings, output, preset, *, max_epochs, **settings):
     fit_with_progress(pipeline, paths)
     seconds = time.perf_counter() - start
     save_detector(pipeline, output)
-    click.echo(f"{output}: {describe_fit(pipeline, len(paths))}, {seconds:.1f} s")
+    click.echo(f"{output}: {describe_fit(pipeline)}, {seconds:.1f} s")
 
 
 def fit_with_progress(pipeline, X):
@@ -44,16 +45,19 @@ def fit_with_progress(pipeline, X):
 
     pipeline.set_callbacks(ProgressBar(max_propagation_depth=None))
     try:
-        return pipeline.fit(X)
+        with warnings.catch_warnings():
+            # The steps before the detector have no epochs to report.
+            warnings.filterwarnings("ignore", message="The estimator .* does not support callbacks")
+            return pipeline.fit(X)
     finally:
         pipeline.set_callbacks()
 
 
-def describe_fit(pipeline, n_recordings):
+def describe_fit(pipeline):
     """One line about a fitted preset."""
     detector = pipeline.steps[-1][1]
     held_out = len(detector.held_out_indices_)
     return (
-        f"trained on {n_recordings} recordings ({held_out} of them held out to set the threshold), "
+        f"trained on {detector.n_samples_fit_} recordings ({held_out} of them held out to set the threshold), "
         f"{detector.n_iter_} epochs, threshold {detector.offset_:.6g}"
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import itertools
 from pathlib import Path
 
 import click
@@ -83,9 +84,10 @@ def draw_recording(pipeline, recording, path):
 
 def _picture_names(paths):
     """One file name a recording; recordings of one name in several folders are numbered."""
-    names, seen = {}, {}
+    names, taken = {}, set()
     for path in paths:
         stem = Path(path).stem
-        seen[stem] = seen.get(stem, 0) + 1
-        names[path] = f"{stem}.png" if seen[stem] == 1 else f"{stem}_{seen[stem]}.png"
+        numbered = (f"{stem}_{number}.png" for number in itertools.count(2))
+        names[path] = next(name for name in itertools.chain([f"{stem}.png"], numbered) if name not in taken)
+        taken.add(names[path])
     return names

@@ -1,6 +1,7 @@
 """`AutoencoderDetector`: a dense autoencoder on features or on windows of frames."""
 
 import copy
+from functools import partial
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -19,7 +20,7 @@ from ..training import (
     seeded,
     split_normal,
 )
-from ._frames import FrameBank, as_windows, drop_missing, too_short
+from ._frames import FrameBank, as_windows, too_short, training_clips
 
 # Windows scored at a time: an hour-long clip has a hundred thousand.
 _BLOCK = 4096
@@ -154,6 +155,9 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
     n_features_in_ : int
         Features, or bins of a spectrogram.
 
+    n_samples_fit_ : int
+        Clips that `fit` could read: trained on or held out.
+
     context_ : int
         Frames a window: `context`, or 1 for 2-D features.
 
@@ -165,11 +169,12 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
     --------
     >>> import numpy as np
     >>> from skaudio_ad import AutoencoderDetector
-    >>> X = np.random.default_rng(0).normal(size=(200, 16)).astype("float32")
-    >>> X[:, 8:] = X[:, :8]
-    >>> detector = AutoencoderDetector(max_epochs=20, random_state=0).fit(X)
-    >>> X[0, 8:] = -X[0, :8]  # breaks the rule that the halves are equal
-    >>> detector.predict(X[:1]).tolist()
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 16))  # two causes behind sixteen features
+    >>> detector = AutoencoderDetector(hidden_sizes=(32,), bottleneck_size=4, batch_size=32, random_state=0)
+    >>> detector.fit(X[:499]).predict(X[499:]).tolist()
+    [1]
+    >>> detector.predict(X[499:] + rng.normal(size=16)).tolist()  # features that no longer go together
     [-1]
     """
 
@@ -244,8 +249,8 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
         X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
             Or a list of (n_bins, n_frames_i), or a lazy sequence of them. Clips of NaN, which could not be
             read, are left out with a warning.
-        y : None
-            Ignored.
+        y : array-like of shape (n_clips,), default=None
+            Ignored, but for callbacks that score.
 
         Returns
         -------
@@ -258,41 +263,52 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
             few clips to hold one out, or the training diverges.
         """
         self._check_parameters()
-        X = drop_missing(check_features(self, X, reset=True), type(self).__name__)
+        stopping = make_stopping(self.early_stopping, n_iter_no_change=self.n_iter_no_change, tol=self.tol)
+        device = resolve_device(self.device)
+        X = check_features(self, X, reset=True)
+        self.context_ = 1 if getattr(X, "ndim", 3) == 2 else self.context
+        n_clips = len(X)
+        X, present = training_clips(X, self.context_, type(self).__name__)
+        if y is not None and len(present) < n_clips:
+            y = np.asarray(y)[present]
         callbacks = self._init_callback_context(max_subtasks=self.max_epochs)
         callbacks.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        self.context_ = 1 if getattr(X, "ndim", 3) == 2 else self.context
-        device = resolve_device(self.device)
+        self._forget_module()
+        self.n_samples_fit_ = len(X)
+        self._architecture = {
+            "n_features": self.n_features_in_ * self.context_,
+            "hidden_sizes": tuple(int(size) for size in self.hidden_sizes),
+            "bottleneck_size": self.bottleneck_size,
+            "activation": self.activation,
+            "batch_norm": self.batch_norm,
+            "bottleneck_activation": self.bottleneck_activation,
+        }
         with seeded(self.random_state) as seed:
             train, self.held_out_indices_ = split_normal(len(X), self.validation_fraction, seed)
             bank = FrameBank(X, self.context_, device)
+            rows = bank.rows_of(train)
+            if self.batch_norm and (len(rows) < 2 or self.batch_size == 1):
+                raise ValueError(
+                    f"batch_norm=True needs at least 2 rows a step, got batch_size={self.batch_size} and "
+                    f"{len(rows)} rows to train on, from n_samples={len(X)}. Pass more clips, use a larger "
+                    "batch_size, or set batch_norm=False."
+                )
             module = self._make_module().to(device)
             history = fit_module(
                 module,
                 bank.windows,
                 _reconstruction_loss,
                 seed=seed,
-                rows=bank.rows_of(train),
+                rows=rows,
                 validation_rows=bank.rows_of(self.held_out_indices_),
                 max_epochs=self.max_epochs,
                 batch_size=self.batch_size,
                 learning_rate=self.learning_rate,
                 weight_decay=self.weight_decay,
-                stopping=make_stopping(
-                    self.early_stopping, n_iter_no_change=self.n_iter_no_change, tol=self.tol
-                ),
-                epochs=EpochCallbacks(self, callbacks, X, y),
+                stopping=stopping,
+                epochs=EpochCallbacks(self, callbacks, X, y, attributes=partial(self._learnt, X)),
             )
-        self.module_ = module
-        self.loss_curve_ = history.loss_curve
-        self.validation_loss_curve_ = history.validation_loss_curve
-        self.n_iter_ = len(history.loss_curve)
-        self.best_epoch_ = history.best_epoch
-        self.stopped_by_ = history.stopped_by
-        self.held_out_scores_ = self._score([X[i] for i in self.held_out_indices_])
-        self.offset_ = choose_offset(
-            self.contamination, held_out_scores=self.held_out_scores_, training_scores=lambda: self._score(X)
-        )
+        vars(self).update(self._learnt(X, module, history), stopped_by_=history.stopped_by)
         callbacks.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
@@ -365,10 +381,14 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
 
     def _check_parameters(self):
         check_number(self.context, "context", low=1, integer=True)
+        if not isinstance(self.hidden_sizes, (list, tuple, np.ndarray)):
+            raise TypeError(f"hidden_sizes must be a sequence of integers, got {self.hidden_sizes!r}.")
         for size in self.hidden_sizes:
             check_number(size, "hidden_sizes", low=1, integer=True)
         check_number(self.bottleneck_size, "bottleneck_size", low=1, integer=True)
         check_option(self.activation, "activation", ("relu", "selu", "tanh"))
+        check_option(self.batch_norm, "batch_norm", (True, False))
+        check_option(self.bottleneck_activation, "bottleneck_activation", (True, False))
         check_option(self.aggregate, "aggregate", ("mean", "max", "quantile"))
         check_number(self.quantile, "quantile", low=0, high=1)
         check_number(self.max_epochs, "max_epochs", low=1, integer=True)
@@ -377,14 +397,24 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
     def _make_module(self):
         from ..networks import DenseAutoencoder
 
-        return DenseAutoencoder(
-            self.n_features_in_ * self.context_,
-            self.hidden_sizes,
-            self.bottleneck_size,
-            activation=self.activation,
-            batch_norm=self.batch_norm,
-            bottleneck_activation=self.bottleneck_activation,
-        )
+        return DenseAutoencoder(**self._architecture)
+
+    def _learnt(self, X, module, history):
+        """Fitted attributes, of the end of the training or of one of its epochs."""
+        fitted = copy.copy(self)
+        fitted.module_ = module
+        held_out_scores = fitted._score([X[i] for i in self.held_out_indices_])
+        return {
+            "module_": module,
+            "loss_curve_": list(history.loss_curve),
+            "validation_loss_curve_": list(history.validation_loss_curve),
+            "n_iter_": len(history.loss_curve),
+            "best_epoch_": history.best_epoch,
+            "held_out_scores_": held_out_scores,
+            "offset_": choose_offset(
+                self.contamination, held_out_scores=held_out_scores, training_scores=lambda: fitted._score(X)
+            ),
+        }
 
     def _check_input(self, X):
         check_is_fitted(self)
@@ -406,7 +436,13 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
         pool = {"mean": np.mean, "max": np.max, "quantile": lambda e: np.quantile(e, self.quantile)}[
             self.aggregate
         ]
-        return np.array([-pool(self._clip_errors(clip)) for clip in X], dtype=np.float64)
+        scores = np.empty(len(X))
+        for index, clip in enumerate(X):
+            try:
+                scores[index] = -pool(self._clip_errors(clip))
+            except ClipError as error:
+                raise error.of(X, index) from error
+        return scores
 
     def _clip_errors(self, clip):
         """Mean squared error of every window of one spectrogram, (n_windows,)."""

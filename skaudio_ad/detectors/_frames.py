@@ -7,37 +7,46 @@ import numpy as np
 from .._lazy import ClipError, LazySequence, is_missing
 
 
-def drop_missing(X, name):
+def training_clips(X, context, name):
     """Leave clips that could not be read (NaN throughout) out of the training set, with a warning.
 
     Parameters
     ----------
     X : ndarray, list of ndarray or LazySequence
+    context : int
+        Frames a window.
     name : str
         The detector's.
 
     Returns
     -------
-    ndarray or list of ndarray
+    clips : ndarray or list of ndarray
         The clips that are there.
+    present : ndarray of int
+        Their positions in X.
 
     Raises
     ------
     ValueError
-        If none is.
+        If none is, or one of them is shorter than a window.
     """
     clips = list(X) if isinstance(X, (list, LazySequence)) else X
-    present = np.array([not is_missing(clip) for clip in clips])
-    if present.all():
-        return clips
-    if not present.any():
+    present = np.array([index for index, clip in enumerate(clips) if not is_missing(clip)], dtype=int)
+    for index in present:
+        n_frames = 1 if clips[index].ndim == 1 else clips[index].shape[1]
+        if n_frames < context:
+            raise ClipError(too_short(n_frames, context)).of(X, index)
+    if len(present) == len(clips):
+        return clips, present
+    if not len(present):
         raise ValueError(f"{name} has nothing to train on: none of the {len(clips)} clips could be read.")
+    # Level 4 is who called the detector's fit, past the wrapper that serves its callbacks.
     warnings.warn(
-        f"{name} is trained without {np.count_nonzero(~present)} of {len(clips)} clips, which could not be read.",
+        f"{name} is trained without {len(clips) - len(present)} of {len(clips)} clips, which could not be read.",
         UserWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
-    return [c for c, p in zip(clips, present) if p] if isinstance(clips, list) else clips[present]
+    return [clips[index] for index in present] if isinstance(clips, list) else clips[present], present
 
 
 class FrameBank:
@@ -49,7 +58,7 @@ class FrameBank:
     Parameters
     ----------
     X : ndarray of shape (n_clips, n_bins) or (n_clips, n_bins, n_frames), or list of (n_bins, n_frames_i)
-        A 2-D X has one frame a clip.
+        A 2-D X has one frame a clip. No clip is shorter than `context`.
     context : int
         Frames a window.
     device : torch.device
@@ -71,15 +80,9 @@ class FrameBank:
             frames = np.empty((lengths.sum(), X[0].shape[0]), dtype=np.float32)
             for stop, n_frames, clip in zip(np.cumsum(lengths), lengths, X):
                 frames[stop - n_frames : stop] = clip.T
-        if (lengths < context).any():
-            short = int(np.flatnonzero(lengths < context)[0])
-            raise ClipError(f"clip {short} {too_short(lengths[short], context)}")
         self._first = np.cumsum(lengths) - lengths
         self._n_windows = lengths - context + 1
-        # A copy: torch warns about arrays that are read-only, as memory-mapped ones are.
-        self.windows = as_windows(
-            torch.from_numpy(np.array(frames, np.float32, order="C")).to(device), context
-        )
+        self.windows = as_windows(torch.from_numpy(frames).to(device), context)
 
     def rows_of(self, clips):
         """Rows of `windows` that belong to the clips at these positions.

@@ -64,7 +64,7 @@ class Augmenter(TransformerMixin, BaseEstimator):
     >>> X = np.arange(8.0).reshape(1, 8)
     >>> augmenter = Augmenter("time_roll", random_state=0)
     >>> augmenter.fit_transform(X).tolist()
-    [[7.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]
+    [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 0.0]]
     >>> augmenter.transform(X).tolist()
     [[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]]
     """
@@ -159,7 +159,9 @@ class Augmenter(TransformerMixin, BaseEstimator):
                 varied.settings,
             )
         if isinstance(items, AudioClips):
-            return AudioClips(varied, items.sample_rate)
+            clips = AudioClips(varied, items.sample_rate)
+            clips.failures = items.failures
+            return clips
         return varied if isinstance(items, LazySequence) else collect(varied)
 
     def _methods(self):

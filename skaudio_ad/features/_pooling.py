@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_features, check_number
-from .._lazy import LazySequence, map_collect
+from .._lazy import is_missing, map_collect
 
 _NAMES = ("mean", "std", "min", "max", "gem", "rdp", "flatten")
 _PERCENTILE = re.compile(r"percentile_(\d+(?:\.\d+)?)")
@@ -77,7 +77,9 @@ class TemporalPooling(TransformerMixin, BaseEstimator):
         self._names()
         X = check_features(self, X, reset=True)
         if "flatten" in self._names():
-            self.n_frames_ = 1 if getattr(X, "ndim", 3) == 2 else X[0].shape[1]
+            # A clip that could not be read does not know how many frames it should have had.
+            first = next((X[i] for i in range(len(X)) if not is_missing(X[i])), X[0])
+            self.n_frames_ = 1 if first.ndim == 1 else first.shape[1]
         return self
 
     def transform(self, X):
@@ -96,9 +98,10 @@ class TemporalPooling(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
         functions = [self._function(name) for name in self._names()]
-        if isinstance(X, (list, LazySequence)):
-            return map_collect(partial(_pool, functions), X)
-        return _pool(functions, X[:, :, np.newaxis] if X.ndim == 2 else X)
+        if getattr(X, "ndim", 3) == 2:
+            return _pool(functions, X[:, :, np.newaxis])
+        # Clip by clip: a deviation over all clips at once would hold them a second time.
+        return map_collect(partial(_pool, functions), X)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the output columns, such as ``x0_mean``.
@@ -130,7 +133,9 @@ class TemporalPooling(TransformerMixin, BaseEstimator):
         if not names:
             raise ValueError("statistics must name at least one statistic, got none.")
         for name in names:
-            if name not in _NAMES and not _PERCENTILE.fullmatch(str(name)):
+            if percentile := _PERCENTILE.fullmatch(str(name)):
+                check_number(float(percentile[1]), f"the percentile of {name!r}", low=0, high=100)
+            elif name not in _NAMES:
                 raise ValueError(
                     f"statistics must be among {', '.join(_NAMES)}, percentile_<q>, got {name!r}."
                 )
@@ -140,9 +145,7 @@ class TemporalPooling(TransformerMixin, BaseEstimator):
 
     def _function(self, name):
         if percentile := _PERCENTILE.fullmatch(name):
-            q = float(percentile[1])
-            check_number(q, f"the percentile of {name!r}", low=0, high=100)
-            return partial(np.percentile, q=q, axis=-1)
+            return partial(np.percentile, q=float(percentile[1]), axis=-1)
         if name == "gem":
             return partial(_generalised_mean, p=self.gem_p)
         if name == "rdp":
@@ -182,6 +185,8 @@ def _relative_deviation(x, gamma):
 
 
 def _flatten(x, n_frames):
+    if x.shape[-1] != n_frames and is_missing(x):
+        return np.full(x.shape[-2] * n_frames, np.nan)
     if x.shape[-1] != n_frames:
         raise ValueError(
             f'statistics="flatten" needs clips of one length: {n_frames} frames in fit, now {x.shape[-1]}. '

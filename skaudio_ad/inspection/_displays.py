@@ -171,6 +171,10 @@ class ScoreDistributionDisplay:
         edges = np.histogram_bin_edges(self.scores[finite], bins=bins)
         groups = [("clips", finite, NORMAL)]
         if self.y_true is not None:
+            if not np.isin(self.y_true, (1, -1)).all():
+                raise ValueError(
+                    f"y_true must hold 1 for normal and -1 for anomalous clips, got {np.unique(self.y_true)}."
+                )
             groups = [
                 ("normal", finite & (self.y_true == 1), NORMAL),
                 ("anomalous", finite & (self.y_true == -1), ANOMALOUS),

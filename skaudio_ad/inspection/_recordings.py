@@ -97,7 +97,8 @@ class _Score:
             offset = float(np.ravel(getattr(self.detector, "offset_", 0.0))[0])
             times, local_scores = self._locate(features)
         except ValueError as error:
-            reason = str(error).removeprefix(f"{path}: ")
+            # The path has a place of its own, and "clip 0" is how the detector calls it.
+            reason = str(error).removeprefix(f"{path}: ").removeprefix("clip 0: ")
             return ScoredRecording(path, error=reason)
         return ScoredRecording(
             path, decision + offset, "normal" if decision >= 0 else "anomalous", times, local_scores

@@ -1,5 +1,7 @@
 """Epochs as tasks of scikit-learn's callbacks."""
 
+import copy
+
 
 class EpochCallbacks:
     """Reports the epochs of a fit to the callbacks set on an estimator.
@@ -10,11 +12,15 @@ class EpochCallbacks:
     context : sklearn.callback.CallbackContext
         The fit's, from ``estimator._init_callback_context(max_subtasks=max_epochs)``.
     X, y : array-like
-        What `fit` was given, for callbacks that score.
+        What is trained on, and its labels, for callbacks that score.
+    attributes : callable
+        ``attributes(module, history)`` returns a dict of what the estimator would have learnt, were the training
+        to end now.
     """
 
-    def __init__(self, estimator, context, X, y=None):
+    def __init__(self, estimator, context, X, y=None, *, attributes):
         self._estimator, self._context, self._X, self._y = estimator, context, X, y
+        self._attributes = attributes
         self._epoch = None
 
     def begin(self):
@@ -25,16 +31,12 @@ class EpochCallbacks:
     def end(self, module, history):
         """Tell the callbacks that the epoch is over; return whether one of them wants to stop.
 
-        A callback that asks for the ``fitted_estimator`` gets one with ``module_``, ``loss_curve_`` and
-        ``validation_loss_curve_`` as they are at this epoch.
+        A callback that asks for the ``fitted_estimator`` gets one that scores with the weights of this epoch, also
+        when it keeps it.
         """
         return self._epoch.call_on_fit_task_end(
             estimator=self._estimator,
             X=self._X,
             y=self._y,
-            reconstruction_attributes=lambda: {
-                "module_": module,
-                "loss_curve_": list(history.loss_curve),
-                "validation_loss_curve_": list(history.validation_loss_curve),
-            },
+            reconstruction_attributes=lambda: self._attributes(copy.deepcopy(module), history),
         )

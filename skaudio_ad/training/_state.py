@@ -7,8 +7,16 @@ class ModuleStateMixin:
     """Keeps ``module_`` as plain NumPy arrays whenever the estimator is pickled, copied or dumped.
 
     skops cannot dump torch modules, and a module trained on a GPU must load where there is none.
-    Subclasses define ``_make_module()``, which builds the untrained module from fitted attributes.
+    Subclasses define ``_make_module()``, which builds the untrained module from fitted attributes; not from
+    parameters, which may be set anew while the module stays.
     """
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "module_")
+
+    def _forget_module(self):
+        """Forget the module of an earlier fit: a copy made during this one could not rebuild it."""
+        vars(self).pop("module_", None)
 
     def __getstate__(self):
         state = dict(super().__getstate__())

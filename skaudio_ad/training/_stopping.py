@@ -38,7 +38,8 @@ class Patience:
         -------
         bool
         """
-        if monitored < self._best * (1 - self.tol):
+        # Of the magnitude: a negative loss, such as a log-likelihood's, improves downwards too.
+        if monitored < self._best - (self.tol * abs(self._best) if np.isfinite(self._best) else 0):
             self._best, self._waited = monitored, 0
         else:
             self._waited += 1
@@ -116,6 +117,5 @@ def make_stopping(early_stopping, *, n_iter_no_change, tol):
     Patience, Prechelt or None
     """
     check_option(early_stopping, "early_stopping", ("patience", "prechelt", None))
-    if early_stopping == "patience":
-        return Patience(n_iter_no_change, tol)
-    return Prechelt() if early_stopping == "prechelt" else None
+    patience = Patience(n_iter_no_change, tol)  # checks them, needed or not
+    return {"patience": patience, "prechelt": Prechelt(), None: None}[early_stopping]

@@ -1,0 +1,159 @@
+"""Memory of AudioLoader + MelTransformer + TemporalPooling over many files, lazy and not.
+
+1 s clips at 16 kHz (white noise in 16-bit wav files, in a temporary folder) become the mean and deviation of
+their 128 log-mel bands. Every variant runs in a process of its own, which imports everything and sends a
+few clips through the pipeline, then notes its resident memory, transforms all clips, and reads the peak
+since. Growth is that peak less the memory noted. Where the system keeps no peak that can be reset (not
+Linux), the peak includes the imports, and the growth is a lower bound.
+
+Target: with ``lazy=True``, growth over the size of the output below 300 MB, whatever the number of clips.
+
+Run: ``python -m benchmarks.memory [--clips 20000]``
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ._report import RESULTS, Report
+
+RATE = 16000
+SEED = 0
+TARGET = 300
+
+
+def write_noise(folder, n_clips):
+    """Write clips of noise, each different.
+
+    Parameters
+    ----------
+    folder : path-like
+    n_clips : int
+
+    Returns
+    -------
+    list of str
+        Their paths.
+    """
+    import soundfile
+
+    generator = np.random.default_rng(SEED)
+    noise = 0.1 * generator.standard_normal(10 * RATE, dtype=np.float32)
+    paths = [str(Path(folder) / f"{index:06d}.wav") for index in range(n_clips)]
+    for path, start in zip(paths, generator.integers(len(noise) - RATE, size=n_clips)):
+        soundfile.write(path, noise[start : start + RATE], RATE)
+    return paths
+
+
+def measure(folder, lazy):
+    """Pool the spectrograms of all clips in a folder and watch the memory of this process.
+
+    Parameters
+    ----------
+    folder : path-like
+    lazy : bool
+
+    Returns
+    -------
+    dict
+        seconds; output, peak, growth in MB; and the sum of the output, to see that the variants agree.
+    """
+    from sklearn.pipeline import make_pipeline
+
+    from skaudio_ad.audio import AudioLoader, find_audio_files
+    from skaudio_ad.features import MelTransformer, TemporalPooling
+
+    paths = find_audio_files(folder)
+    pipeline = make_pipeline(AudioLoader(RATE), MelTransformer(RATE, lazy=lazy), TemporalPooling())
+    pipeline.fit_transform(paths[:50])
+    before = _reset_peak()
+    start = time.perf_counter()
+    output = pipeline.fit_transform(paths)
+    seconds = time.perf_counter() - start
+    return {
+        "seconds": seconds,
+        "output": output.nbytes / 1e6,
+        "peak": _peak(),
+        "growth": _peak() - before,
+        "sum": float(output.sum(dtype=np.float64)),
+    }
+
+
+def _reset_peak():
+    """Make the peak start from now, where that can be done; the resident memory in MB."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return _peak()
+    return _status("VmRSS")
+
+
+def _peak():
+    if Path("/proc/self/status").exists():
+        return _status("VmHWM")
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def _status(field):
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise RuntimeError(f"/proc/self/status has no {field}.")
+
+
+def main(arguments=None):
+    """Run the benchmark with command-line arguments; see the module's docstring."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory")
+    parser.add_argument("--clips", type=int, default=20000)
+    parser.add_argument("--output", default=RESULTS)
+    parser.add_argument("--measure", nargs=2, metavar=("FOLDER", "LAZY"), help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.measure:
+        print(json.dumps(measure(options.measure[0], options.measure[1] == "True")))
+        return
+    report = Report(
+        "memory",
+        data=f"{options.clips} clips of 1 s of noise at {RATE} Hz, 16-bit wav files.",
+        seed=SEED,
+        folder=options.output,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        write_noise(folder, options.clips)
+        rows = [_row(folder, lazy, options.clips) for lazy in (True, False)]
+    report.table(
+        "Peak memory of files to pooled log-mel features",
+        rows,
+        f"Target: growth less output below {TARGET} MB with lazy=True. The sums of the outputs agree to the "
+        "last digits that float32 has.",
+    )
+
+
+def _row(folder, lazy, n_clips):
+    command = [sys.executable, "-m", "benchmarks.memory", "--measure", folder, str(lazy)]
+    process = subprocess.run(
+        command, check=True, capture_output=True, text=True, cwd=Path(__file__).resolve().parents[1]
+    )
+    result = json.loads(process.stdout)
+    return {
+        "MelTransformer": f"lazy={lazy}",
+        "output, MB": f"{result['output']:.1f}",
+        "peak of the process, MB": f"{result['peak']:.0f}",
+        "growth of peak, MB": f"{result['growth']:.0f}",
+        "growth less output, MB": f"{result['growth'] - result['output']:.0f}",
+        "seconds": f"{result['seconds']:.1f}",
+        "clips per second": f"{n_clips / result['seconds']:.0f}",
+        "sum of the output": f"{result['sum']:.6g}",
+    }
+
+
+if __name__ == "__main__":
+    main()

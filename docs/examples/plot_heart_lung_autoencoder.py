@@ -1,0 +1,130 @@
+"""
+Heart and lung sounds: a dense autoencoder on MFCCs
+===================================================
+
+A published project trains a dense autoencoder on normal heart and lung sounds of HLS-CMDS and calls a recording
+abnormal where the reconstruction is bad. It reports a mean error of 0.0142 for normal and 0.0685 for abnormal
+recordings, a ratio of 4.8.
+
+This example rebuilds it: 15 s at 22.05 kHz (330 000 samples), MFCCs, min-max scaling fitted on the training set, an
+autoencoder input-128-32-128-input with ReLU, mean squared error, Adam with a learning rate of 1e-3, early stopping,
+and a 70/15/15 split of the normal recordings with all abnormal ones in the test set. What is not published is our
+choice: 13 coefficients, the usual number, all frames side by side as the input, a batch of 8 recordings. (With 20 and
+40 coefficients, split by file, the mean AUC of five splits moved by less than 0.04.)
+
+**The data set holds many recordings twice,** bit for bit, under different names. Split by file, copies of a training
+recording land in the test set, and the test set looks easy. So every figure is given twice: split by file, as
+published, and on distinct recordings only, which is the honest one.
+
+Where HLS-CMDS is not at hand (environment variable ``SKAUDIO_AD_DATA``), generated sounds of a pump take its place.
+"""
+
+# %%
+# The recordings
+# --------------
+import matplotlib.pyplot as plt
+import numpy as np
+
+from skaudio_ad.datasets import load_hls_cmds, make_machine_sounds
+from skaudio_ad.inspection import LossCurveDisplay, ScoreDistributionDisplay
+from skaudio_ad.metrics import anomaly_auc_score, bootstrap_interval
+from skaudio_ad.presets import make_preset
+
+try:
+    sets = {sound: load_hls_cmds(sound=sound) for sound in ("heart", "lung")}
+    clips = {name: data.paths for name, data in sets.items()}
+    print("HLS-CMDS:")
+except FileNotFoundError as error:
+    print(f"{error}\nGenerated pump sounds take its place:")
+    data = make_machine_sounds(24, 40, machine="pump", duration=2.0, sample_rate=22050, random_state=0)
+    data.groups = np.arange(len(data.target))
+    sets, clips = {"pump": data}, {"pump": data.waveforms}
+
+for name, data in sets.items():
+    distinct = len(np.unique(data.groups))
+    n_normal = np.sum(data.target == 1)
+    print(f"{name}: {len(data.target)} recordings, {n_normal} of them normal, {distinct} distinct")
+
+# %%
+# The features, once
+# ------------------
+#
+# The preset is a pipeline: everything before its last two steps, scaling and detector, learns nothing, so it can be
+# computed once for all splits.
+duration = None if "heart" in sets else 2.0
+features = {
+    name: make_preset("heart_lung", duration=duration)[:-2].fit_transform(clips[name]) for name in sets
+}
+
+# %%
+# One split after the other
+# -------------------------
+#
+# 15 % of the normal recordings are set aside for testing; of the rest, the detector itself holds out its
+# ``validation_fraction``, 15 % of all, to stop early and to set the threshold. No abnormal recording and no label
+# takes part in any choice.
+
+
+def evaluate(X, y, seed):
+    """Errors, labels and the fitted pipeline of one split."""
+    normal = np.random.default_rng(seed).permutation(np.flatnonzero(y == 1))
+    n_test = max(2, round(0.15 * len(normal)))
+    test = np.concatenate([normal[:n_test], np.flatnonzero(y == -1)])
+    model = make_preset("heart_lung", random_state=seed)[-2:].fit(X[normal[n_test:]])
+    return model, -model.score_samples(X[test]), y[test]
+
+
+results = {}
+for name, data in sets.items():
+    keep = np.sort(np.unique(data.groups, return_index=True)[1])
+    for how, rows in (("by file", np.arange(len(data.target))), ("distinct", keep)):
+        X, y = features[name][rows], data.target[rows]
+        results[name, how] = [evaluate(X, y, seed) for seed in range(10)]
+
+# %%
+# What came out
+# -------------
+#
+# Mean errors and ratio are medians over ten splits, since a split without a copy of every test recording in its
+# training set differs so much from one with. The interval of the AUC is a bootstrap within the first split; the range
+# is over the ten splits.
+header = ("", "split", "normal", "abnormal", "ratio", "AUC of split 0 [95 %]", "AUC of ten splits")
+print("{:6} {:9} {:>8} {:>8} {:>6}  {:22} {:>20}".format(*header))
+for (name, how), splits in results.items():
+    normal = [errors[y == 1].mean() for _, errors, y in splits]
+    abnormal = [errors[y == -1].mean() for _, errors, y in splits]
+    ratio = np.median(np.divide(abnormal, normal))
+    aucs = [anomaly_auc_score(y, -errors) for _, errors, y in splits]
+    _, errors, y = splits[0]
+    low, high = bootstrap_interval(anomaly_auc_score, y, -errors)
+    print(
+        f"{name:6} {how:9} {np.median(normal):8.4f} {np.median(abnormal):8.4f} {ratio:6.1f}  "
+        f"{aucs[0]:.3f} [{low:.3f}, {high:.3f}]   "
+        f"{np.mean(aucs):8.3f} ({min(aucs):.3f}-{max(aucs):.3f})"
+    )
+
+# %%
+# Under- or over-fitted?
+# ----------------------
+#
+# The training loss falls on while the held-out loss comes to rest, or rises: with a dozen recordings and thousands
+# of values each, the network learns its recordings by heart. The weights of the best epoch are kept. Split by file,
+# the held-out loss falls further, because copies of held-out recordings are trained on.
+name = list(sets)[-1]
+figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
+for ax, how in zip(axes, ("by file", "distinct")):
+    LossCurveDisplay.from_estimator(results[name, how][0][0], ax=ax)
+    ax.set_title(f"{name}, {how}")
+
+# %%
+# Errors and threshold
+# --------------------
+#
+# The threshold is set from the held-out recordings alone. On distinct recordings there are two of them, and so it is
+# far out: Student's interval for two values is wide.
+figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+for ax, how in zip(axes, ("by file", "distinct")):
+    model, errors, y = results[name, how][0]
+    ScoreDistributionDisplay.from_predictions(y, -errors, offset=model[-1].offset_, ax=ax, bins=30)
+    ax.set_title(f"{name}, {how}: score = -error")
+plt.show()

@@ -1,0 +1,37 @@
+"""Tests that the memory benchmark sees what it should, and pools what it says."""
+
+import csv
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+
+from benchmarks import memory
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux has a peak to reset")
+def test_the_peak_shows_memory_that_is_free_again_and_the_reset_forgets_it():
+    before = memory._reset_peak()
+    np.ones(25_000_000).sum()  # 200 MB, which the system gets back at once
+    assert memory._peak() - before == pytest.approx(200, abs=20)
+    assert memory._peak() - memory._reset_peak() == pytest.approx(200, abs=20)
+    assert memory._peak() - memory._reset_peak() == pytest.approx(0, abs=20)
+
+
+def test_lazy_or_not_the_report_sums_librosa_s_features(tmp_path):
+    memory.main(["--clips", "12", "--output", str(tmp_path)])
+    with open(tmp_path / "memory-peak_memory_of_files_to_pooled_log_mel_features.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    expected = 0.0
+    for path in memory.write_noise(folder, 12):
+        samples, rate = soundfile.read(path, dtype="float32")
+        power = librosa.feature.melspectrogram(y=samples, sr=rate, n_fft=1024, hop_length=512, n_mels=128)
+        decibels = librosa.power_to_db(power, top_db=None)
+        expected += decibels.mean(axis=1).sum() + decibels.std(axis=1).sum()
+    assert [row["MelTransformer"] for row in rows] == ["lazy=True", "lazy=False"]
+    for row in rows:
+        assert float(row["sum of the output"]) == pytest.approx(expected, rel=1e-4)

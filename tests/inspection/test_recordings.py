@@ -1,0 +1,163 @@
+"""Recordings through a fitted pipeline, the good with the bad."""
+
+import os
+
+import numpy as np
+import pytest
+import soundfile
+from sklearn.ensemble import IsolationForest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skaudio_ad import AudioLoader, AutoencoderDetector, ClipScaler, MelTransformer, TemporalPooling
+from skaudio_ad.inspection import ScoredRecording, find_clock, score_recordings
+
+RATE = 16000
+
+
+def tone(seed, duration=3.0):
+    rng = np.random.default_rng(seed)
+    t = np.arange(round(duration * RATE)) / RATE
+    wave = sum(np.sin(2 * np.pi * f * t + rng.uniform(0, 6)) for f in (220, 440, 880))
+    return 0.1 * wave + 0.003 * rng.normal(size=len(t))
+
+
+def burst(seed):
+    """A tone with 0.1 s of loud noise around 1.5 s."""
+    clip = tone(seed)
+    middle = slice(round(1.45 * RATE), round(1.55 * RATE))
+    clip[middle] += 0.2 * np.random.default_rng(seed).normal(size=round(0.1 * RATE))
+    return clip
+
+
+def small_mel(**settings):
+    return MelTransformer(n_fft=512, hop_length=256, n_mels=24, **settings)
+
+
+def scaler():
+    return ClipScaler("zscore", statistics="bin")
+
+
+def detector(**settings):
+    return AutoencoderDetector(
+        hidden_sizes=(32,), bottleneck_size=8, max_epochs=5, batch_size=64, random_state=0, **settings
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Clean tones for training, two for scoring, one with a burst, and files that cannot be scored."""
+    folder = tmp_path_factory.mktemp("recordings")
+    for i in range(10):
+        soundfile.write(folder / f"train_{i}.wav", tone(i), RATE)
+    for i in range(2):
+        soundfile.write(folder / f"clean_{i}.wav", tone(100 + i), RATE)
+    soundfile.write(folder / "burst.wav", burst(200), RATE)
+    soundfile.write(folder / "short.wav", tone(0, 0.05), RATE)
+    (folder / "broken.wav").write_bytes(b"no audio at all")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pipeline(folder):
+    paths = sorted(folder.glob("train_*.wav"))
+    return make_pipeline(AudioLoader(RATE), small_mel(), scaler(), detector()).fit(paths)
+
+
+def test_scores_decisions_and_local_scores_are_those_of_the_pipeline(pipeline, folder):
+    paths = [folder / name for name in ("clean_0.wav", "burst.wav", "clean_1.wav")]
+    scored = list(score_recordings(pipeline, paths))
+    assert [recording.path for recording in scored] == [os.fspath(path) for path in paths]
+    np.testing.assert_allclose([r.score for r in scored], pipeline.score_samples(paths), rtol=1e-9)
+    expected = ["normal" if label == 1 else "anomalous" for label in pipeline.predict(paths)]
+    assert [r.decision for r in scored] == expected
+    assert scored[1].decision == "anomalous"
+    local_scores = pipeline[-1].score_frames(pipeline[:-1].transform(paths))
+    for recording, expected in zip(scored, local_scores):
+        np.testing.assert_allclose(recording.local_scores, expected, rtol=1e-6)
+        assert recording.error == ""
+
+
+def test_the_worst_time_is_when_the_noise_bursts(pipeline, folder):
+    (recording,) = score_recordings(pipeline, [folder / "burst.wav"])
+    assert recording.worst_time == pytest.approx(1.5, abs=0.2)
+    # Every window away from the burst sounds better than every window in the midst of it.
+    inside = np.abs(recording.times - 1.5) < 0.03
+    outside = np.abs(recording.times - 1.5) > 0.2
+    assert recording.local_scores[inside].max() < recording.local_scores[outside].min()
+
+
+def test_times_are_the_middles_of_the_windows_in_seconds(pipeline, folder):
+    (recording,) = score_recordings(pipeline, [folder / "clean_0.wav"])
+    # 1 + 48000 // 256 = 188 frames, 184 windows; the first of frames 0 to 4, 16 ms apart
+    assert len(recording.times) == len(recording.local_scores) == 184
+    np.testing.assert_allclose(recording.times, 0.016 * (np.arange(184) + 2), rtol=1e-12)
+
+
+def test_a_recording_that_cannot_be_scored_does_not_stop_the_others(pipeline, folder):
+    names = ["clean_0.wav", "broken.wav", "clean_1.wav", "short.wav", "missing.wav", "burst.wav"]
+    scored = list(score_recordings(pipeline, [str(folder / name) for name in names]))
+    assert [os.path.basename(recording.path) for recording in scored] == names
+    assert [recording.decision == "error" for recording in scored] == [False, True, False, True, True, False]
+    good = [folder / names[i] for i in (0, 2, 5)]
+    np.testing.assert_allclose([scored[i].score for i in (0, 2, 5)], pipeline.score_samples(good), rtol=1e-9)
+    for i, reason in (
+        (1, "no audio that can be decoded"),
+        (3, "has 4 frames, fewer than the 5"),
+        (4, "no such file"),
+    ):
+        assert np.isnan(scored[i].score)
+        assert scored[i].worst_time is None
+        assert len(scored[i].times) == len(scored[i].local_scores) == 0
+        assert reason in scored[i].error
+        # The path has a field of its own, and "clip 0" would be a second name.
+        assert not scored[i].error.startswith((str(folder), "clip"))
+
+
+def test_a_pipeline_that_was_trained_leaving_files_out_still_gives_their_reasons(folder):
+    loader = AudioLoader(RATE, on_error="skip")
+    skipping = make_pipeline(loader, small_mel(), scaler(), detector()).fit(
+        sorted(folder.glob("train_*.wav"))
+    )
+    scored = list(score_recordings(skipping, [folder / "broken.wav", folder / "clean_0.wav"]))
+    assert [recording.decision == "error" for recording in scored] == [True, False]
+    assert "no audio that can be decoded" in scored[0].error
+    assert loader.on_error == "skip"
+
+
+def test_a_lazy_pipeline_scores_as_an_eager_one(folder, pipeline):
+    lazy = make_pipeline(AudioLoader(RATE), small_mel(lazy=True), scaler(), detector())
+    lazy.fit(sorted(folder.glob("train_*.wav")))
+    for one, other in zip(*(score_recordings(p, [folder / "burst.wav"]) for p in (lazy, pipeline))):
+        assert one.score == other.score
+        np.testing.assert_array_equal(one.local_scores, other.local_scores)
+
+
+@pytest.mark.parametrize("last", [detector(), IsolationForest(random_state=0)], ids=["ours", "scikit-learn"])
+def test_features_without_a_time_axis_have_scores_but_no_local_ones(folder, last):
+    pooled = make_pipeline(AudioLoader(RATE), small_mel(), TemporalPooling(), StandardScaler(), last)
+    pooled.fit(sorted(folder.glob("train_*.wav")))
+    path = folder / "burst.wav"
+    (recording,) = score_recordings(pooled, [path])
+    assert recording.score == pytest.approx(pooled.score_samples([path])[0], rel=1e-9)
+    assert recording.decision == "anomalous"
+    assert (len(recording.times), len(recording.local_scores), recording.worst_time) == (0, 0, None)
+
+
+def test_the_clock_is_the_last_step_that_knows_the_time(pipeline):
+    assert find_clock(pipeline) is pipeline[1]
+    assert find_clock(make_pipeline(AudioLoader(), TemporalPooling())) is None
+
+
+def test_what_is_no_pipeline_of_recordings_is_refused_at_once(pipeline):
+    for wrong in (pipeline[-1], pipeline[1:]):
+        with pytest.raises(ValueError, match="a Pipeline that begins with AudioLoader is needed"):
+            score_recordings(wrong, ["a.wav"])
+
+
+def test_the_worst_time_is_that_of_the_lowest_local_score():
+    recording = ScoredRecording(
+        "a.wav", times=np.array([0.5, 1.0, 1.5]), local_scores=np.array([-1.0, -3.0, -2.0])
+    )
+    assert recording.worst_time == 1.0
+    assert ScoredRecording("a.wav").worst_time is None

@@ -1,0 +1,111 @@
+"""The house's floors: a file imports only from floors below its own."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skaudio_ad
+
+ROOT = Path(skaudio_ad.__file__).parent
+FLOORS = {
+    "_lazy": -1,
+    "_checks": 0,
+    "_base": 1,
+    "audio": 1,
+    "metrics": 1,
+    "networks": 1,
+    "training": 1,
+    "datasets": 2,
+    "detectors": 2,
+    "features": 2,
+    "inspection": 3,
+    "persistence": 3,
+    "presets": 3,
+    "cli": 4,
+}
+FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+def _imports(path):
+    """(module, is_ours) of everything a file imports, at any depth of nesting."""
+    package = path.relative_to(ROOT.parent).with_suffix("").parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = list(package[: len(package) - node.level + 1]) if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            if module == "skaudio_ad":
+                for alias in node.names:
+                    yield f"skaudio_ad.{alias.name}"
+            else:
+                yield module
+
+
+def _unit(module):
+    return module.split(".")[1] if module.startswith("skaudio_ad.") else None
+
+
+def test_every_module_has_a_floor():
+    units = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in FILES}
+    assert units == set(FLOORS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_imports_only_from_floors_below(path):
+    own = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    for module in _imports(path):
+        assert module != "skaudio_ad", f"{path.name} imports the package root"
+        other = _unit(module)
+        if other is not None and other != own:
+            assert FLOORS[other] < FLOORS[own], f"{own} (floor {FLOORS[own]}) imports {other} (floor {FLOORS[other]})"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_runtime_never_imports_the_reference_implementations(path):
+    roots = {module.split(".")[0] for module in _imports(path)}
+    assert not roots & {"torchaudio", "hear21passt", "timm", "torchvision"}
+
+
+def test_audio_and_features_need_no_torch():
+    for path in FILES:
+        if path.relative_to(ROOT).parts[0] in ("audio", "features", "_lazy.py", "_checks.py"):
+            assert "torch" not in {module.split(".")[0] for module in _imports(path)}, path
+
+
+def test_networks_need_no_scikit_learn():
+    for path in (ROOT / "networks").glob("*.py"):
+        assert "sklearn" not in {module.split(".")[0] for module in _imports(path)}, path
+
+
+def test_there_is_one_training_loop():
+    calls = [
+        path
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == "backward"
+    ]
+    assert calls == [ROOT / "training" / "_loop.py"]
+
+
+def test_every_public_name_is_importable_from_the_root_and_its_subpackage():
+    for name, unit in skaudio_ad._EXPORTS.items():
+        subpackage = getattr(skaudio_ad, unit)
+        assert name in subpackage.__all__
+        assert getattr(skaudio_ad, name) is getattr(subpackage, name)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'Autoencoder'"):
+        skaudio_ad.Autoencoder  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import sys, skaudio_ad; print(sorted({m.split('.')[0] for m in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for heavy in ("torch", "librosa", "matplotlib", "sklearn", "scipy"):
+        assert f"'{heavy}'" not in loaded

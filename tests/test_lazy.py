@@ -1,0 +1,266 @@
+import pickle
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from skaudio_ad._lazy import ClipError, LazySequence, collect, is_missing, map_collect, stream
+
+
+class Source:
+    """Items 0, 1, 2, ..., and a note of which were asked for."""
+
+    def __init__(self, n_items, delays=(0.0,)):
+        self.n_items, self.delays = n_items, delays
+        self.asked = []
+
+    def __len__(self):
+        return self.n_items
+
+    def __getitem__(self, index):
+        self.asked.append(index)
+        time.sleep(self.delays[index % len(self.delays)])
+        return np.full(3, index, dtype=np.float32)
+
+
+def double(item):
+    return 2 * item
+
+
+def threads_of_the_stream():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("skaudio_ad")]
+
+
+def test_the_stream_keeps_the_order_however_long_each_item_takes():
+    source = Source(50, delays=(0.008, 0.0, 0.004, 0.0, 0.002))
+    assert [int(item[0]) for item in stream(double, source)] == list(range(0, 100, 2))
+    assert sorted(source.asked) == list(range(50))
+
+
+def test_the_stream_runs_ahead_of_a_slow_consumer_but_only_by_a_handful():
+    source = Source(100)
+    ahead = []
+    for n_consumed, _ in enumerate(stream(double, source), start=1):
+        time.sleep(0.002)
+        ahead.append(len(source.asked) - n_consumed)
+    assert 1 <= max(ahead) <= 10
+
+
+def test_an_error_in_one_item_stops_the_stream_and_names_the_clip():
+    source = Source(300, delays=(0.001,))
+
+    def refuse_the_sixth(item):
+        if item[0] == 5:
+            raise ClipError("is broken; mend it.")
+        return item
+
+    running = stream(refuse_the_sixth, source)
+    assert [int(next(running)[0]) for _ in range(5)] == [0, 1, 2, 3, 4]
+    with pytest.raises(ClipError, match=r"^clip 5: is broken; mend it\.$"):
+        next(running)
+    assert len(source.asked) < 20
+    assert not threads_of_the_stream()
+
+
+def test_an_error_that_is_no_clips_fault_reaches_the_consumer_unchanged():
+    def divide(item):
+        return 1 // int(item[0])
+
+    with pytest.raises(ZeroDivisionError, match="integer"):
+        list(stream(divide, Source(3)))
+
+
+def test_a_stream_closed_early_leaves_no_thread_and_no_work_behind():
+    source = Source(300, delays=(0.001,))
+    running = stream(double, source)
+    assert [int(next(running)[0]) for _ in range(3)] == [0, 2, 4]
+    running.close()
+    n_asked = len(source.asked)
+    assert not threads_of_the_stream()
+    time.sleep(0.03)
+    assert len(source.asked) == n_asked < 20
+
+
+def test_items_that_wait_when_a_stream_is_closed_are_never_computed():
+    source = Source(50, delays=(0.2,))
+    running = stream(double, source)
+    next(running)
+    time.sleep(0.05)  # the threads are at their next items, others wait
+    n_asked = len(source.asked)
+    running.close()
+    assert len(source.asked) == n_asked
+
+
+def test_a_loop_over_a_lazy_sequence_that_breaks_computes_little_more():
+    source = Source(300, delays=(0.001,))
+    for item in LazySequence(source):
+        if item[0] == 2:
+            break
+    assert len(source.asked) < 20
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        slice(None),
+        slice(1, 4),
+        slice(None, None, -2),
+        [3, 0, 3],
+        [-1],
+        np.array([4, 1]),
+        np.array([True, False, True, False, True]),
+        [False, True, False, False, False],
+        [],
+    ],
+    ids=str,
+)
+def test_a_part_of_a_lazy_sequence_is_what_numpy_would_take(key):
+    part = LazySequence(Source(5))[key]
+    expected = [] if isinstance(key, list) and not key else np.arange(5)[key].tolist()
+    assert isinstance(part, LazySequence)
+    assert [int(item[0]) for item in part] == expected
+
+
+def test_a_part_of_a_part_refers_to_the_right_items():
+    lazy = LazySequence(Source(10)).map(double)[2:][::-1][np.array([0, 3])]
+    assert [int(item[0]) for item in lazy] == [18, 12]
+
+
+def test_one_item_can_be_counted_from_the_end():
+    lazy = LazySequence(Source(5))
+    assert [int(lazy[i][0]) for i in (0, -1, np.int64(3), -5)] == [0, 4, 3, 0]
+
+
+def test_scikit_learns_way_of_indexing_rows_is_understood():
+    assert [int(item[0]) for item in LazySequence(Source(5))[np.array([4, 2]), ...]] == [4, 2]
+
+
+@pytest.mark.parametrize("key", [5, -6, np.int64(7)])
+def test_an_index_out_of_range_is_refused_with_the_number_of_clips(key):
+    with pytest.raises(IndexError, match=rf"clip {key} does not exist: there are 5 clips"):
+        LazySequence(Source(5))[key]
+
+
+@pytest.mark.parametrize("key", [1.0, "a", [[0, 1]], [0.5]])
+def test_an_index_of_another_kind_is_refused(key):
+    with pytest.raises(TypeError, match="an int, a slice or a 1-D array"):
+        LazySequence(Source(5))[key]
+
+
+def test_a_boolean_index_of_another_length_is_refused():
+    with pytest.raises(IndexError, match="one entry per clip: 3 for 5"):
+        LazySequence(Source(5))[[True, False, True]]
+
+
+def test_nothing_is_computed_before_it_is_asked_for():
+    computed = []
+
+    def note(item):
+        computed.append(float(item))
+        return 2 * item
+
+    lazy = LazySequence(LazySequence(list(np.arange(5.0))).map(note))[1:]
+    assert len(lazy) == 4
+    assert repr(lazy) == "<LazySequence of 4 clips>"
+    assert computed == []
+    assert lazy[2] == 6
+    assert computed == [3]
+
+
+def test_a_mapped_sequence_survives_pickling():
+    lazy = pickle.loads(pickle.dumps(LazySequence(np.arange(6.0).reshape(3, 2)).map(double)))
+    assert [item.tolist() for item in lazy] == [[0, 2], [4, 6], [8, 10]]
+
+
+def test_an_error_on_access_names_the_clip_once():
+    def refuse(item):
+        raise ClipError("is too short.")
+
+    nested = LazySequence(LazySequence(Source(3)).map(refuse)).map(double)
+    with pytest.raises(ClipError, match=r"^clip 1: is too short\.$"):
+        nested[1]
+    with pytest.raises(ClipError, match=r"^clip 0: is too short\.$"):
+        collect(nested)
+
+
+def test_items_of_one_shape_are_gathered_into_an_array_of_float32():
+    gathered = collect(LazySequence(Source(4)))
+    assert gathered.dtype == np.float32
+    assert gathered.tolist() == [[i] * 3 for i in range(4)]
+
+
+def test_items_of_different_shapes_are_gathered_into_a_list():
+    items = [np.full(3, 1.0), np.full(3, 2.0), np.full(2, 3.0), np.full(3, 4.0)]
+    gathered = collect(items)
+    assert isinstance(gathered, list)
+    assert [item.tolist() for item in gathered] == [[1, 1, 1], [2, 2, 2], [3, 3], [4, 4, 4]]
+
+
+@pytest.mark.parametrize("position", [0, 2, 3])
+def test_a_missing_item_becomes_a_row_of_nan_in_the_shape_of_the_others(position):
+    items = [np.full((2, 3), i, dtype=float) for i in range(4)]
+    items[position] = np.full((2, 1), np.nan)
+    gathered = collect(items)
+    assert gathered.shape == (4, 2, 3)
+    assert np.flatnonzero(np.isnan(gathered).all(axis=(1, 2))).tolist() == [position]
+    rest = [i for i in range(4) if i != position]
+    assert gathered[rest][:, 0, 0].tolist() == rest
+
+
+def test_items_that_are_all_missing_are_all_gathered():
+    assert np.isnan(collect([np.full(2, np.nan)] * 3)).tolist() == [[True, True]] * 3
+
+
+def test_a_missing_item_keeps_its_place_among_items_of_different_shapes():
+    gathered = collect([np.ones(3), np.full(1, np.nan), np.ones(2)])
+    assert [bool(np.isnan(item).all()) for item in gathered] == [False, True, False]
+    assert [len(gathered[0]), len(gathered[2])] == [3, 2]
+
+
+def test_only_an_item_of_nothing_but_nan_is_missing():
+    assert is_missing(np.full((2, 2), np.nan))
+    assert not is_missing(np.array([np.nan, 1.0]))
+    assert not is_missing(np.empty(0))
+
+
+def test_a_missing_item_stays_missing_whatever_the_function():
+    mapped = map_collect(np.nan_to_num, [np.ones(2), np.full(2, np.nan)])
+    assert np.isnan(mapped).tolist() == [[False, False], [True, True]]
+
+
+def test_a_missing_item_shorter_than_the_window_of_a_function_stays_missing():
+    def pairs(item):
+        if len(item) < 6:
+            raise ClipError("is too short.")
+        return item.reshape(-1, 2)
+
+    mapped = map_collect(pairs, [np.full(1, np.nan), np.arange(8.0)])
+    assert np.isnan(mapped[0]).all()
+    assert mapped[1].tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
+
+
+def test_a_function_that_refuses_every_length_still_refuses_a_missing_item():
+    def refuse(item):
+        raise ClipError("is refused.")
+
+    with pytest.raises(ClipError, match="clip 0: is refused"):
+        map_collect(refuse, [np.full(1, np.nan)])
+
+
+def test_an_array_of_a_lazy_sequence_has_the_type_asked_for():
+    lazy = LazySequence(Source(3)).map(double)
+    array = np.asarray(lazy, dtype=np.float64)
+    assert array.dtype == np.float64
+    assert array.tolist() == [[0, 0, 0], [2, 2, 2], [4, 4, 4]]
+
+
+def test_clips_of_different_lengths_do_not_become_an_array():
+    lazy = LazySequence([np.zeros(3), np.zeros(5), np.zeros(4)])
+    with pytest.raises(ValueError, match=r"shapes \(3,\) to \(5,\).*AudioLoader a duration and a pad"):
+        np.asarray(lazy)
+
+
+def test_an_array_without_a_copy_is_refused():
+    with pytest.raises(ValueError, match="an array of them is a copy"):
+        np.array(LazySequence(Source(2)), copy=False)

@@ -1,0 +1,112 @@
+"""Seeds, devices and the split."""
+
+import numpy as np
+import pytest
+import torch
+
+from skaudio_ad.training import resolve_device, seeded, split_normal
+
+
+def test_a_seed_gives_the_same_draws_whatever_the_global_generator_did_before():
+    draws = []
+    for _ in range(2):
+        torch.randn(3)
+        with seeded(5) as seed:
+            draws.append((seed, torch.randn(4).tolist()))
+    assert draws[0] == draws[1]
+    with seeded(6) as other:
+        assert (other, torch.randn(4).tolist()) != draws[0]
+
+
+def test_the_seed_is_the_first_draw_of_the_random_state():
+    expected = np.random.RandomState(5).randint(2**31 - 1)
+    with seeded(5) as seed:
+        assert seed == expected
+    state = np.random.RandomState(5)
+    with seeded(state) as first, seeded(state) as second:
+        assert first == expected != second
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_global_torch_generator_comes_back_even_after_an_error(fails):
+    before = torch.get_rng_state()
+    try:
+        with seeded(0):
+            torch.randn(10)
+            if fails:
+                raise RuntimeError
+    except RuntimeError:
+        pass
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_no_random_state_draws_from_numpys_global_generator_as_in_scikit_learn():
+    state = np.random.get_state()  # noqa: NPY002
+    try:
+        np.random.seed(11)  # noqa: NPY002
+        expected = np.random.randint(2**31 - 1)  # noqa: NPY002
+        np.random.seed(11)  # noqa: NPY002
+        with seeded(None) as seed:
+            assert seed == expected
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+
+
+def test_auto_is_a_gpu_where_there_is_one():
+    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert resolve_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cpu:first", 1.5, None])
+def test_an_unknown_device_says_which_there_are(device):
+    with pytest.raises(ValueError, match='device must be "auto", "cpu", "cuda" or "cuda:<index>", got'):
+        resolve_device(device)
+
+
+def test_a_gpu_that_is_not_there_says_how_many_are_and_what_to_use():
+    count = torch.cuda.device_count()
+    with pytest.raises(ValueError, match=rf"torch sees {count} GPUs here; use device=\"auto\""):
+        resolve_device(f"cuda:{count}")
+
+
+@pytest.mark.parametrize(
+    ("n_clips", "fraction", "n_held_out"),
+    [
+        (100, 0.15, 15),
+        (10, 0.1, 1),
+        (10, 0.01, 1),
+        (3, 0.99, 2),
+        (2, 0.15, 1),
+        (7, 0.5, 4),
+        (5, 0.0, 0),
+        (1, 0.0, 0),
+    ],
+)
+def test_the_split_holds_out_the_fraction_but_leaves_one_clip_on_either_side(n_clips, fraction, n_held_out):
+    train, held_out = split_normal(n_clips, fraction, seed=0)
+    assert len(held_out) == n_held_out
+    assert sorted([*train, *held_out]) == list(range(n_clips))
+    assert (np.diff(train) > 0).all()
+    assert (np.diff(held_out) > 0).all()
+
+
+def test_the_split_follows_its_seed_and_not_the_order_of_the_clips():
+    splits = [tuple(split_normal(50, 0.2, seed)[1]) for seed in (0, 0, 1, 2)]
+    assert splits[0] == splits[1]
+    assert len(set(splits)) == 3
+    # Every clip has the same chance: 400 splits hold out each of 20 clips about 80 times (sigma 8).
+    counts = np.bincount(
+        np.concatenate([split_normal(20, 0.2, seed)[1] for seed in range(400)]), minlength=20
+    )
+    assert abs(counts - 80).max() < 40
+
+
+def test_a_single_clip_cannot_be_split_and_the_error_says_what_to_do():
+    with pytest.raises(ValueError, match=r"at least 2 clips.*got n_samples=1.*validation_fraction=0"):
+        split_normal(1, 0.15, seed=0)
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.0, 2, "half"])
+def test_a_fraction_out_of_range_is_named(fraction):
+    with pytest.raises((ValueError, TypeError), match=r"^validation_fraction must"):
+        split_normal(10, fraction, seed=0)
