@@ -28,9 +28,8 @@ setup: $(VENV)/.dev-stamp  ## Make .venv with the package, its reference impleme
 demo: $(VENV)/.dev-stamp  ## Generate machine sounds, train on the normal ones, score, draw (offline, minutes)
 	$(BIN)/skaudio-ad demo --output demo_output
 
-# One thread a worker: two workers of two threads each wait for one another on two cores.
 test: $(VENV)/.dev-stamp  ## Run the tests (offline; those on real recordings need SKAUDIO_AD_DATA)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev-stamp  ## ruff, mypy, codespell
 	$(BIN)/ruff check .

@@ -9,6 +9,8 @@ from ._checks import check_number
 # The false-alarm rate that "auto" aims at: one normal clip in twenty, the customary level of a test. A tighter one
 # needs more normal clips; threshold selectors say how many.
 FALSE_ALARM_RATE = 0.05
+# From so many held-out clips on, one of their scores is a threshold that keeps that rate.
+ENOUGH_HELD_OUT = 19
 
 
 class DetectorMixin(OutlierMixin):

@@ -28,10 +28,13 @@ def stream(function, items):
     object
         ``function(items[i])`` for i = 0, 1, ...
     """
+    if len(items) == 1:  # nothing to run ahead of: threads would only cost their start
+        yield _apply(function, items, 0)
+        return
     n_threads = min(_MAX_THREADS, os.cpu_count() or 1)
     indices = iter(range(len(items)))
     with ThreadPoolExecutor(n_threads, thread_name_prefix="skaudio_ad") as pool:
-        pending = deque()
+        pending: deque = deque()
         try:
             for index in indices:
                 pending.append(pool.submit(_apply, function, items, index))

@@ -85,7 +85,13 @@ def load_detector(path):
             f"{path}: holds types that skaudio_ad does not vouch for: {', '.join(unknown)}. If you trust where "
             "the file comes from, load it with skops.io.load(path, trusted=[...])."
         )
-    return skops.io.load(path, trusted=trusted)
+    try:
+        return skops.io.load(path, trusted=trusted)
+    except (AttributeError, KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(
+            f"{path}: this version of skaudio_ad cannot rebuild what another one saved ({error}); train again, or "
+            "load it with the version that wrote it."
+        ) from error
 
 
 def trusted_types():

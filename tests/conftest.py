@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+# One thread a worker, before anything starts its threads: workers of several threads each wait for one another
+# on a few cores, and a training test takes ten times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 import soundfile

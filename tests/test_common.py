@@ -5,8 +5,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skaudio_ad import (
     AudioLoader,
-    AutoencoderDetector,
     Augmenter,
+    AutoencoderDetector,
     ClipScaler,
     FrameTransformer,
     LevelNormalizer,
@@ -40,7 +40,9 @@ ESTIMATORS = [
     TemporalPooling(("gem", "rdp", "percentile_90", "flatten")),
     Augmenter(),
     AutoencoderDetector(max_epochs=5, random_state=0),
-    AutoencoderDetector(max_epochs=5, hidden_sizes=(4,), bottleneck_size=2, batch_norm=False, activation="selu"),
+    AutoencoderDetector(
+        max_epochs=5, hidden_sizes=(4,), bottleneck_size=2, batch_norm=False, activation="selu"
+    ),
 ]
 
 

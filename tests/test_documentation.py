@@ -92,10 +92,8 @@ def test_an_example_of_the_gallery_runs_without_data(example, tmp_path):
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_of_the_gallery_runs_on_real_data(example, tmp_path):
-    if "SKAUDIO_AD_DATA" not in os.environ:
-        pytest.skip("SKAUDIO_AD_DATA names no folder of recordings")
-    _run_example(example, tmp_path, data=os.environ["SKAUDIO_AD_DATA"])
+def test_an_example_of_the_gallery_runs_on_real_data(example, tmp_path, data_home):
+    _run_example(example, tmp_path, data=str(data_home))
 
 
 def _run_example(example, folder, data):

@@ -62,7 +62,9 @@ def test_a_file_imports_only_from_floors_below(path):
         assert module != "skaudio_ad", f"{path.name} imports the package root"
         other = _unit(module)
         if other is not None and other != own:
-            assert FLOORS[other] < FLOORS[own], f"{own} (floor {FLOORS[own]}) imports {other} (floor {FLOORS[other]})"
+            assert FLOORS[other] < FLOORS[own], (
+                f"{own} (floor {FLOORS[own]}) imports {other} (floor {FLOORS[other]})"
+            )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -148,7 +149,7 @@ def fit_length(samples, sample_rate, *, duration, pad):
     n_samples = max(1, round(duration * sample_rate))
     if len(samples) >= n_samples or pad == "none":
         return samples[:n_samples]
-    mode = {"zeros": "constant", "repeat": "wrap", "reflect": "reflect"}[pad]
+    mode: Any = {"zeros": "constant", "repeat": "wrap", "reflect": "reflect"}[pad]
     return np.pad(samples, (0, n_samples - len(samples)), mode=mode)
 
 

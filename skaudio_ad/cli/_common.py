@@ -47,7 +47,7 @@ def expand_recordings(arguments):
     FileNotFoundError
         If a folder holds no recording. A missing file is left for the loader, which reports it by name.
     """
-    paths = []
+    paths: list[str] = []
     for argument in arguments:
         paths += find_audio_files(argument) if argument.is_dir() else [str(argument)]
     return list(dict.fromkeys(paths))

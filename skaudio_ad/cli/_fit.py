@@ -6,12 +6,13 @@ import warnings
 
 import click
 
+from .._base import ENOUGH_HELD_OUT
 from ..persistence import save_detector
 from ..presets import make_preset
 from ._common import check_writable, expand_recordings
 
 
-def run_fit(recordings, output, preset, *, max_epochs, **settings):
+def run_fit(recordings, output, preset, **settings):
     """Train a preset on recordings and save it.
 
     Parameters
@@ -20,21 +21,26 @@ def run_fit(recordings, output, preset, *, max_epochs, **settings):
         Files and folders.
     output : pathlib.Path
     preset : str
-    max_epochs : int or None
     **settings : dict
-        For :func:`make_preset`.
+        For :func:`make_preset`; None is the preset's own.
     """
     if output.suffix != ".skops":
         raise click.BadParameter(f"{output} must end in .skops.", param_hint="--output")
     check_writable(output)
     paths = expand_recordings(recordings)
-    epochs = {} if max_epochs is None else {"max_epochs": max_epochs}
-    pipeline = make_preset(preset, **settings, **epochs)
+    pipeline = make_preset(preset, **{name: value for name, value in settings.items() if value is not None})
     start = time.perf_counter()
     fit_with_progress(pipeline, paths)
     seconds = time.perf_counter() - start
     save_detector(pipeline, output)
     click.echo(f"{output}: {describe_fit(pipeline)}, {seconds:.1f} s")
+    held_out = len(pipeline.steps[-1][1].held_out_indices_)
+    if held_out < ENOUGH_HELD_OUT:
+        click.echo(
+            f"Note: a threshold from {held_out} held-out recordings is rough; {ENOUGH_HELD_OUT} or more promise at "
+            "most one false alarm in twenty. Give more recordings, or a larger --held-out. Scores are not affected.",
+            err=True,
+        )
 
 
 def fit_with_progress(pipeline, X):

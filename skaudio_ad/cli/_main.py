@@ -60,6 +60,12 @@ def main(context, debug):
 @click.option(
     "--max-epochs", type=click.IntRange(min=1), help="Most passes over the data.  [default: as the preset]"
 )
+@click.option(
+    "--held-out",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    metavar="FRACTION",
+    help="Part of the recordings that is not trained on but sets the threshold.  [default: as the preset]",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same detector.")
 @click.option(
     "--on-error",
@@ -69,7 +75,7 @@ def main(context, debug):
     help="Stop at a recording that cannot be read, or train without it.",
 )
 @friendly_errors
-def fit(recordings, output, preset, duration, level, max_epochs, seed, on_error):
+def fit(recordings, output, preset, duration, level, max_epochs, held_out, seed, on_error):
     """Train a detector on RECORDINGS, files or folders of sounds that are all normal."""
     from ._fit import run_fit
 
@@ -78,6 +84,7 @@ def fit(recordings, output, preset, duration, level, max_epochs, seed, on_error)
         output,
         preset,
         max_epochs=max_epochs,
+        validation_fraction=held_out,
         duration=duration,
         level=None if level == "none" else level,
         on_error=on_error,

@@ -2,6 +2,7 @@
 
 import copy
 from functools import partial
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -308,7 +309,7 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
                 stopping=stopping,
                 epochs=EpochCallbacks(self, callbacks, X, y, attributes=partial(self._learnt, X)),
             )
-        vars(self).update(self._learnt(X, module, history), stopped_by_=history.stopped_by)
+        self.__dict__.update(self._learnt(X, module, history), stopped_by_=history.stopped_by)
         callbacks.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
@@ -433,9 +434,12 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
             X = np.stack(X)
         if getattr(X, "ndim", 3) == 2:
             return -self._window_errors(X)
-        pool = {"mean": np.mean, "max": np.max, "quantile": lambda e: np.quantile(e, self.quantile)}[
-            self.aggregate
-        ]
+        pools: dict[str, Any] = {
+            "mean": np.mean,
+            "max": np.max,
+            "quantile": partial(np.quantile, q=self.quantile),
+        }
+        pool = pools[self.aggregate]
         scores = np.empty(len(X))
         for index, clip in enumerate(X):
             try:

@@ -10,6 +10,10 @@ from ._spectral import LogMel, WaveformTransformer
 class _FrameClock:
     """When a frame of a short-time Fourier transform sounds."""
 
+    sample_rate: int
+    n_fft: int
+    hop_length: int
+
     def frames_to_seconds(self, frames):
         """Time of the middle of a frame.
 
@@ -28,7 +32,7 @@ class _FrameClock:
 
 
 class MelTransformer(_FrameClock, WaveformTransformer):
-    """Log-mel spectrogram of every clip, equal to librosa's and torchaudio's with the same settings.
+    """Log-mel spectrogram of every clip, as librosa and torchaudio compute it with the same settings.
 
     Parameters
     ----------
@@ -90,6 +94,10 @@ class MelTransformer(_FrameClock, WaveformTransformer):
 
     Notes
     -----
+    Computed in float32, as librosa and torchaudio do: results agree to 1e-4 dB, except in bands that lie 80 dB and
+    more below the clip's loudest, which hold the rounding of all three. torchaudio's own filter bank is rounded
+    too and adds up to 6e-4 dB.
+
     Shapes: (n_clips, n_mels, n_frames) with ``n_frames = 1 + n_samples // hop_length`` if `center`, else
     ``1 + (n_samples - n_fft) // hop_length``.
 

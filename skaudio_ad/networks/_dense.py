@@ -32,7 +32,7 @@ class DenseAutoencoder(nn.Module):
         super().__init__()
 
         def layer(n_in, n_out, activated=True):
-            parts = [nn.Linear(n_in, n_out)]
+            parts: list[nn.Module] = [nn.Linear(n_in, n_out)]
             if activated and batch_norm:
                 parts.append(nn.BatchNorm1d(n_out, eps=1e-3, momentum=0.01))
             if activated:

@@ -1,6 +1,7 @@
 """Epochs as tasks of scikit-learn's callbacks."""
 
 import copy
+from typing import Any
 
 
 class EpochCallbacks:
@@ -21,7 +22,7 @@ class EpochCallbacks:
     def __init__(self, estimator, context, X, y=None, *, attributes):
         self._estimator, self._context, self._X, self._y = estimator, context, X, y
         self._attributes = attributes
-        self._epoch = None
+        self._epoch: Any = None
 
     def begin(self):
         """Tell the callbacks that an epoch begins."""

@@ -1,5 +1,7 @@
 """Torch modules inside scikit-learn estimators that pickle, copy and go through skops."""
 
+from typing import Any
+
 import numpy as np
 
 
@@ -11,6 +13,9 @@ class ModuleStateMixin:
     parameters, which may be set anew while the module stays.
     """
 
+    def _make_module(self) -> Any:
+        raise NotImplementedError
+
     def __sklearn_is_fitted__(self):
         return hasattr(self, "module_")
 
@@ -19,7 +24,7 @@ class ModuleStateMixin:
         vars(self).pop("module_", None)
 
     def __getstate__(self):
-        state = dict(super().__getstate__())
+        state = dict(super().__getstate__())  # type: ignore[call-overload]
         module = state.pop("module_", None)
         if module is not None:
             state["_module_arrays"] = {
@@ -31,7 +36,7 @@ class ModuleStateMixin:
     def __setstate__(self, state):
         state = dict(state)
         arrays = state.pop("_module_arrays", None)
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[misc]
         if arrays is None:
             return
         import torch

@@ -102,7 +102,7 @@ def test_a_loss_curve_of_what_is_not_trained_is_refused():
 
 def bars(ax):
     """Heights of every group of bars, by label, and the edges they share."""
-    groups = {c.get_label(): [bar.get_height() for bar in c] for c in ax.containers}
+    groups = {c[0].get_label(): [bar.get_height() for bar in c] for c in ax.containers}
     first = ax.containers[0]
     edges = [bar.get_x() for bar in first] + [first[-1].get_x() + first[-1].get_width()]
     return groups, edges
@@ -119,7 +119,7 @@ def test_a_histogram_counts_the_clips_of_either_kind_over_the_same_bins():
     assert set(line(ax, "threshold").get_xdata()) == {-2.75}
     assert "threshold (-2.75)" in legend_texts(ax)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("score (higher is more normal)", "clips")
-    colors = {c.get_label().split()[0]: to_hex(c[0].get_facecolor()) for c in ax.containers}
+    colors = {c[0].get_label().split()[0]: to_hex(c[0].get_facecolor()) for c in ax.containers}
     assert colors == {"normal": "#0072b2", "anomalous": "#d55e00"}
     assert display.ax_ is ax
 

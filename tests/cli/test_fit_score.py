@@ -1,0 +1,310 @@
+"""``skaudio-ad fit`` and ``score``, as a shell user meets them."""
+
+import csv
+import os
+import shutil
+import sys
+import warnings
+
+import matplotlib.image
+import numpy as np
+import pytest
+import skops.io
+from click.testing import CliRunner
+from sklearn.preprocessing import FunctionTransformer
+
+import skaudio_ad.cli._fit
+from skaudio_ad.cli import main
+from skaudio_ad.cli._common import check_writable
+from skaudio_ad.datasets import make_machine_sounds
+from skaudio_ad.persistence import load_detector
+from skaudio_ad.presets import make_preset
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def lines(text):
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def rows_of(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory):
+    """Eight normal recordings of 1 s in ``normal/`` and three anomalous ones in ``anomalous/``."""
+    folder = tmp_path_factory.mktemp("sounds")
+    make_machine_sounds(8, 3, machine="fan", duration=1.0, output_dir=folder, random_state=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(sounds, tmp_path_factory):
+    """A detector file, and what `fit` said about it."""
+    path = tmp_path_factory.mktemp("trained") / "fan.skops"
+    return path, run("fit", sounds / "normal", "-o", path, "--max-epochs", 2)
+
+
+@pytest.fixture
+def mixed(sounds, tmp_path):
+    """A folder of two good recordings and a broken one between them."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    good = sorted((sounds / "normal").iterdir())
+    shutil.copy(good[0], folder / "a.wav")
+    (folder / "b.wav").write_bytes(b"no audio")
+    shutil.copy(good[1], folder / "c.wav")
+    return folder
+
+
+@pytest.fixture
+def never_trained(monkeypatch):
+    def fit(pipeline, X):
+        raise AssertionError("training began")
+
+    monkeypatch.setattr(skaudio_ad.cli._fit, "fit_with_progress", fit)
+
+
+def test_fit_writes_a_detector_and_says_what_it_was_trained_on(trained):
+    path, result = trained
+    assert result.exit_code == 0, result.output
+    pipeline = load_detector(path)
+    threshold = f"{pipeline[-1].offset_:.6g}"
+    assert result.stdout.startswith(
+        f"{path}: trained on 8 recordings (1 of them held out to set the threshold), 2 epochs, threshold {threshold}, "
+    )
+    assert result.stderr == ""
+
+
+def test_fit_is_the_preset_with_equal_levels_trained_on_the_folder(trained, sounds):
+    paths = sorted(str(path) for path in (sounds / "normal").iterdir())
+    expected = make_preset("dcase_baseline", level="rms", max_epochs=2, random_state=0).fit(paths)
+    np.testing.assert_array_equal(
+        load_detector(trained[0]).score_samples(paths), expected.score_samples(paths)
+    )
+
+
+def test_options_of_fit_reach_the_pipeline(sounds, tmp_path):
+    path = tmp_path / "heart.skops"
+    options = ["--preset", "heart_lung", "--duration", 0.5, "--level", "none", "--max-epochs", 1, "--seed", 5]
+    result = run("fit", sounds / "normal", "-o", path, *options)
+    assert result.exit_code == 0, result.output
+    pipeline = load_detector(path)
+    assert list(pipeline.named_steps) == ["load", "features", "pool", "scale", "detector"]
+    assert pipeline["load"].duration == 0.5
+    assert (pipeline[-1].max_epochs, pipeline[-1].random_state) == (1, 5)
+
+
+def test_score_prints_a_line_a_recording_in_order(trained, sounds):
+    paths = sorted(str(path) for path in (sounds / "anomalous").iterdir())
+    result = run("score", trained[0], sounds / "anomalous")
+    assert result.exit_code == 0, result.output
+    header, *rows = lines(result.stdout)
+    assert header.split() == ["score", "decision", "worst", "(s)", "recording"]
+    pipeline = load_detector(trained[0])
+    scores, labels = pipeline.score_samples(paths), pipeline.predict(paths)
+    for row, path, score, label in zip(rows, paths, scores, labels, strict=True):
+        printed_score, decision, worst, printed_path = row.split()
+        assert float(printed_score) == pytest.approx(score, rel=1e-5)
+        assert decision == {1: "normal", -1: "anomalous"}[label]
+        assert 0 <= float(worst) <= 1
+        assert printed_path == path
+
+
+def test_score_writes_the_scores_in_full_and_a_picture_of_every_recording(trained, sounds, tmp_path):
+    table, pictures = tmp_path / "scores.csv", tmp_path / "deep" / "pictures"
+    result = run("score", trained[0], sounds / "anomalous", "--csv", table, "--plot", pictures)
+    assert result.exit_code == 0, result.output
+    rows = rows_of(table)
+    paths = sorted(str(path) for path in (sounds / "anomalous").iterdir())
+    assert list(rows[0]) == ["path", "score", "decision", "worst_time_s", "error"]
+    assert [row["path"] for row in rows] == paths
+    np.testing.assert_allclose(
+        [float(row["score"]) for row in rows], load_detector(trained[0]).score_samples(paths), rtol=1e-12
+    )
+    assert {row["error"] for row in rows} == {""}
+    stems = [os.path.splitext(os.path.basename(path))[0] for path in paths]
+    assert sorted(os.listdir(pictures)) == [f"{stem}.png" for stem in stems]
+    for name in os.listdir(pictures):
+        image = matplotlib.image.imread(pictures / name)
+        assert image.shape[:2] == (550, 880)
+        assert image.std() > 0.05
+
+
+def test_a_broken_recording_is_reported_and_the_others_are_scored(trained, mixed, tmp_path):
+    table, pictures = tmp_path / "scores.csv", tmp_path / "pictures"
+    result = run("score", trained[0], mixed, "--csv", table, "--plot", pictures)
+    assert result.exit_code == 1
+    assert [line.split()[-1] for line in lines(result.stdout)[1:]] == [str(mixed / f"{x}.wav") for x in "abc"]
+    first, last = lines(result.stderr)
+    assert first.startswith(f"Error: {mixed / 'b.wav'}: is no audio that can be decoded")
+    assert last == "Error: 1 of 3 recordings could not be scored, see above."
+    rows = {os.path.basename(row["path"]): row for row in rows_of(table)}
+    assert list(rows) == ["a.wav", "b.wav", "c.wav"]
+    assert (rows["b.wav"]["score"], rows["b.wav"]["decision"], rows["b.wav"]["worst_time_s"]) == (
+        "",
+        "error",
+        "",
+    )
+    assert rows["b.wav"]["error"].startswith("is no audio that can be decoded")
+    expected = load_detector(trained[0]).score_samples([str(mixed / "a.wav"), str(mixed / "c.wav")])
+    np.testing.assert_allclose([float(rows[f"{x}.wav"]["score"]) for x in "ac"], expected, rtol=1e-12)
+    assert sorted(os.listdir(pictures)) == ["a.png", "c.png"]
+
+
+def test_a_missing_recording_is_reported_by_name(trained, mixed):
+    result = run("score", trained[0], mixed / "a.wav", mixed / "z.wav")
+    assert result.exit_code == 1
+    assert f"Error: {mixed / 'z.wav'}: no such file" in result.stderr
+    assert str(mixed / "a.wav") in result.stdout
+
+
+def test_recordings_of_one_name_get_a_picture_each(trained, sounds, tmp_path):
+    good = sorted((sounds / "normal").iterdir())
+    given = ["x/a.wav", "y/a.wav", "x/a_2.wav", "y/a_2.wav", "x/b.wav"]
+    for name, source in zip(given, good):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(source, tmp_path / name)
+    pictures = tmp_path / "pictures"
+    result = run("score", trained[0], *[tmp_path / name for name in given], "--plot", pictures)
+    assert result.exit_code == 0, result.output
+    assert sorted(os.listdir(pictures)) == ["a.png", "a_2.png", "a_2_2.png", "a_2_3.png", "b.png"]
+    contents = {(pictures / name).read_bytes() for name in os.listdir(pictures)}
+    assert len(contents) == 5
+
+
+def test_a_recording_given_twice_is_scored_once(trained, mixed):
+    result = run("score", trained[0], mixed / "a.wav", mixed / "a.wav")
+    assert len(lines(result.stdout)) == 2
+
+
+def test_fit_stops_at_a_broken_recording_and_names_it(mixed, tmp_path):
+    result = run("fit", mixed, "-o", tmp_path / "d.skops", "--max-epochs", 1)
+    assert result.exit_code == 1
+    (line,) = lines(result.stderr)
+    assert line.startswith(f"Error: {mixed / 'b.wav'}: is no audio that can be decoded")
+    assert not (tmp_path / "d.skops").exists()
+
+
+def test_fit_can_leave_broken_recordings_out_and_says_so(mixed, sounds, tmp_path):
+    path = tmp_path / "d.skops"
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        result = run("fit", mixed, sounds / "normal", "-o", path, "--max-epochs", 1, "--on-error", "skip")
+    assert result.exit_code == 0, result.output
+    assert f"Warning: left out {mixed / 'b.wav'}: is no audio" in result.stderr
+    assert "trained without 1 of 11 clips, which could not be read" in result.stderr
+    assert "trained on 10 recordings" in result.stdout
+    assert load_detector(path)["load"].on_error == "skip"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit"], "Missing argument 'RECORDINGS"),
+        (["fit", "x.wav"], "Missing option '--output'"),
+        (
+            ["fit", "x.wav", "-o", "d.skops", "--preset", "best"],
+            "'best' is not one of 'dcase_baseline', 'heart_lung'",
+        ),
+        (["fit", "x.wav", "-o", "d.skops", "--max-epochs", "0"], "0 is not in the range x>=1"),
+        (["fit", "x.wav", "-o", "d.skops", "--duration", "0"], "0.0 is not in the range x>0"),
+        (["fit", "x.wav", "-o", "d.skops", "--level", "lufs"], "'lufs' is not one of 'rms', 'peak', 'none'"),
+        (["fit", "x.wav", "-o", "d.skops", "--on-error", "ignore"], "'ignore' is not one of 'raise', 'skip'"),
+        (["fit", "x.wav", "-o", "detector.pkl"], "detector.pkl must end in .skops."),
+        (["score"], "Missing argument 'DETECTOR'"),
+        (["score", "d.skops"], "Missing argument 'RECORDINGS"),
+        (["train"], "No such command 'train'"),
+    ],
+)
+def test_a_wrong_command_line_says_what_is_wrong_and_exits_with_2(arguments, message, never_trained):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_detector_that_is_not_there_is_named(sounds, tmp_path):
+    result = run("score", tmp_path / "none.skops", sounds / "normal")
+    assert result.exit_code == 1
+    assert lines(result.stderr) == [f"Error: {tmp_path / 'none.skops'}: no such file."]
+
+
+def test_a_detector_that_holds_foreign_code_is_refused(sounds, tmp_path):
+    path = tmp_path / "foreign.skops"
+    skops.io.dump(FunctionTransformer(os.path.basename), path)
+    result = run("score", path, sounds / "normal")
+    assert result.exit_code == 1
+    assert "types that skaudio_ad does not vouch for" in result.stderr
+
+
+def test_a_detector_that_takes_no_recordings_is_refused(sounds, tmp_path):
+    from skaudio_ad import MelTransformer
+
+    skops.io.dump(MelTransformer(), tmp_path / "mel.skops")
+    result = run("score", tmp_path / "mel.skops", sounds / "normal")
+    assert result.exit_code == 1
+    assert "a Pipeline that begins with AudioLoader is needed" in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["no folder", "a folder"])
+def test_an_output_that_cannot_be_written_is_noticed_before_the_training(
+    kind, sounds, tmp_path, never_trained
+):
+    output = tmp_path / "missing" / "d.skops"
+    if kind == "a folder":
+        output = tmp_path / "folder.skops"
+        output.mkdir()
+    result = run("fit", sounds / "normal", "-o", output)
+    assert result.exit_code == (1 if kind == "no folder" else 2)
+    expected = (
+        f"the folder {tmp_path / 'missing'} does not exist; make it first"
+        if kind == "no folder"
+        else "is a dir"
+    )
+    assert expected in result.stderr
+
+
+def test_a_folder_that_may_not_be_written_to_is_noticed(tmp_path, monkeypatch):
+    # Asked of the system, since whoever runs the tests may be allowed everything.
+    monkeypatch.setattr(os, "access", lambda path, mode: not (path == tmp_path and mode == os.W_OK))
+    with pytest.raises(PermissionError, match="may not be written to"):
+        check_writable(tmp_path / "d.skops")
+    with pytest.raises(PermissionError, match="may not be written to"):
+        check_writable(tmp_path, folder=True)
+    (tmp_path / "inner").mkdir()
+    check_writable(tmp_path / "inner" / "d.skops")
+
+
+def test_a_table_in_a_folder_that_is_not_there_is_noticed_before_the_scoring(trained, sounds, tmp_path):
+    result = run("score", trained[0], sounds / "normal", "--csv", tmp_path / "missing" / "scores.csv")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "does not exist; make it first" in result.stderr
+
+
+def test_a_folder_without_recordings_is_named(tmp_path, never_trained):
+    (tmp_path / "notes.txt").write_text("nothing to hear")
+    result = run("fit", tmp_path, "-o", tmp_path / "d.skops")
+    assert result.exit_code == 1
+    assert str(tmp_path) in result.stderr
+
+
+def test_debug_shows_where_an_error_comes_from(tmp_path):
+    result = run("--debug", "score", tmp_path / "none.skops", "x.wav")
+    assert isinstance(result.exception, FileNotFoundError)
+    assert "Error:" not in result.stderr
+
+
+def test_a_terminal_sees_the_epochs_pass_and_no_warning(sounds, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    pipeline = make_preset("dcase_baseline", level="rms", max_epochs=2, random_state=0)
+    fitted = skaudio_ad.cli._fit.fit_with_progress(pipeline, sorted((sounds / "normal").iterdir()))
+    captured = capsys.readouterr()
+    assert "AutoencoderDetector - fit" in captured.out
+    assert captured.err == ""
+    assert fitted[-1].n_iter_ == 2
+    assert not any("callback" in name for step in (fitted, fitted[-1]) for name in vars(step))

@@ -1,0 +1,254 @@
+"""Every estimator to bytes or a file and back, bit for bit."""
+
+import copy
+import os
+import pickle
+import re
+import zipfile
+
+import numpy as np
+import pytest
+import skops.io
+import torch
+from sklearn.callback import ProgressBar
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+import skaudio_ad
+from skaudio_ad.persistence import load_detector, save_detector, trusted_types
+from skaudio_ad.presets import make_preset
+
+WAVES = np.random.default_rng(0).uniform(-0.5, 0.5, size=(6, 4000)).astype(np.float32)
+SPECTROGRAMS = np.random.default_rng(1).normal(size=(6, 5, 20)).astype(np.float32)
+FEATURES = np.random.default_rng(2).normal(size=(30, 7)).astype(np.float32)
+
+
+def detector(**settings):
+    return skaudio_ad.AutoencoderDetector(
+        **{"hidden_sizes": (6, 4), "bottleneck_size": 2, "max_epochs": 2, "random_state": 0, **settings}
+    )
+
+
+CASES = [
+    (skaudio_ad.AudioLoader(16000, duration=0.1, pad="zeros"), WAVES),
+    (skaudio_ad.LevelNormalizer("peak", -3.0), WAVES),
+    (skaudio_ad.Augmenter(("time_roll", "noise"), random_state=0), WAVES),
+    (skaudio_ad.FrameTransformer(128, 64), WAVES),
+    (skaudio_ad.MelTransformer(n_fft=256, n_mels=8), WAVES),
+    (skaudio_ad.MFCCTransformer(n_fft=256, n_mels=8, n_mfcc=4), WAVES),
+    (skaudio_ad.PatchTransformer(8, 4), SPECTROGRAMS),
+    (skaudio_ad.ClipScaler("zscore", statistics="bin"), SPECTROGRAMS),
+    (skaudio_ad.TemporalPooling(("mean", "percentile_90", "flatten")), SPECTROGRAMS),
+    (detector(), SPECTROGRAMS),
+    (detector(activation="selu", batch_norm=False, validation_fraction=0), FEATURES),
+    (detector(random_state=np.random.RandomState(0), contamination=0.2), FEATURES),
+    (make_preset("dcase_baseline", max_epochs=1, random_state=0), WAVES),
+    (make_preset("dcase_baseline", level="rms", lazy=True, max_epochs=1, random_state=0), WAVES),
+    (make_preset("heart_lung", duration=0.2, max_epochs=1, random_state=0), WAVES),
+]
+IDS = [f"{i}-{type(estimator).__name__}" for i, (estimator, _) in enumerate(CASES)]
+
+
+def output(estimator, X):
+    if hasattr(estimator, "score_samples"):
+        return np.stack([estimator.score_samples(X), estimator.decision_function(X)])
+    return np.stack(list(estimator.transform(X)))
+
+
+def without_addresses(estimator):
+    return re.sub(r"0x\w+", "", repr(estimator))
+
+
+def through_pickle(estimator, folder):
+    return pickle.loads(pickle.dumps(estimator))
+
+
+def through_skops(estimator, folder):
+    return skops.io.loads(skops.io.dumps(estimator), trusted=trusted_types())
+
+
+def through_a_file(estimator, folder):
+    path = folder / "detector.skops"
+    save_detector(estimator, path)
+    return load_detector(path)
+
+
+def test_every_estimator_of_the_package_is_put_to_the_test():
+    estimators = {name for name in skaudio_ad._EXPORTS if hasattr(getattr(skaudio_ad, name), "get_params")}
+    assert {type(estimator).__name__ for estimator, _ in CASES} - {"Pipeline"} == estimators
+
+
+@pytest.mark.parametrize(
+    "way", [through_pickle, through_skops, through_a_file, lambda e, _: copy.deepcopy(e)]
+)
+@pytest.mark.parametrize(("estimator", "X"), CASES, ids=IDS)
+def test_an_estimator_comes_back_with_the_same_output_bit_for_bit(estimator, X, way, tmp_path):
+    estimator.fit(X)
+    expected = output(estimator, X)
+    again = way(estimator, tmp_path)
+    assert again is not estimator
+    np.testing.assert_array_equal(output(again, X), expected)
+    assert without_addresses(again) == without_addresses(estimator)
+
+
+@pytest.mark.parametrize(("estimator", "X"), CASES, ids=IDS)
+def test_a_file_asks_to_trust_nothing_but_this_packages_own_types(estimator, X):
+    untrusted = skops.io.get_untrusted_types(data=skops.io.dumps(estimator.fit(X)))
+    assert all(name.startswith("skaudio_ad.") for name in untrusted)
+    assert set(untrusted) <= set(trusted_types())
+
+
+def test_the_trusted_types_are_the_estimators_and_nothing_else():
+    assert {name.rsplit(".", 1)[1] for name in trusted_types()} == {
+        "AudioLoader",
+        "Augmenter",
+        "AutoencoderDetector",
+        "ClipScaler",
+        "FrameTransformer",
+        "LevelNormalizer",
+        "MFCCTransformer",
+        "MelTransformer",
+        "PatchTransformer",
+        "TemporalPooling",
+    }
+
+
+@pytest.mark.parametrize("way", [through_pickle, through_a_file])
+def test_what_training_learnt_comes_back_too(way, tmp_path):
+    fitted = detector().fit(FEATURES)
+    again = way(fitted, tmp_path)
+    for name in ("offset_", "n_iter_", "best_epoch_", "stopped_by_", "loss_curve_", "validation_loss_curve_"):
+        assert getattr(again, name) == getattr(fitted, name)
+    np.testing.assert_array_equal(again.held_out_scores_, fitted.held_out_scores_)
+    np.testing.assert_array_equal(again.predict(FEATURES), fitted.predict(FEATURES))
+    assert not again.module_.training
+    assert {type(m).__name__ for m in again.module_.modules()} == {
+        type(m).__name__ for m in fitted.module_.modules()
+    }
+
+
+def test_an_unfitted_pipeline_can_be_saved_too(tmp_path):
+    again = through_a_file(make_preset("dcase_baseline", max_epochs=1, random_state=0), tmp_path)
+    assert again[-1].max_epochs == 1
+    assert not hasattr(again[-1], "module_")
+    assert np.isfinite(again.fit(WAVES).score_samples(WAVES)).all()
+
+
+@pytest.mark.parametrize("way", [through_pickle, through_a_file, lambda e, _: copy.deepcopy(e)])
+def test_loading_leaves_torchs_global_generator_as_it_was(way, tmp_path):
+    fitted = detector().fit(FEATURES)
+    before = torch.get_rng_state()
+    way(fitted, tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_copy_has_weights_of_its_own():
+    fitted = detector().fit(FEATURES)
+    scores = fitted.score_samples(FEATURES)
+    again = copy.deepcopy(fitted)
+    with torch.no_grad():
+        for parameter in again.module_.parameters():
+            parameter.zero_()
+    np.testing.assert_array_equal(fitted.score_samples(FEATURES), scores)
+
+
+class FitCounter:
+    n_fits = 0
+
+    def setup(self, estimator, context):
+        self.n_fits += 1
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        pass
+
+
+@pytest.mark.parametrize("place", ["pipeline", "detector", "detector in a pipeline"])
+def test_callbacks_are_not_saved_and_stay_where_they_are(place, tmp_path):
+    model = detector() if place == "detector" else make_pipeline(StandardScaler(), detector())
+    holder = model[-1] if place == "detector in a pipeline" else model
+    counter = FitCounter()
+    holder.set_callbacks(*([counter] if place == "detector in a pipeline" else [ProgressBar(0), counter]))
+    model.fit(FEATURES)
+    again = through_a_file(model, tmp_path)
+    np.testing.assert_array_equal(again.score_samples(FEATURES), model.score_samples(FEATURES))
+    assert skops.io.get_untrusted_types(file=tmp_path / "detector.skops") == [
+        "skaudio_ad.detectors._autoencoder.AutoencoderDetector"
+    ]
+    again.fit(FEATURES)
+    assert counter.n_fits == 1
+    model.fit(FEATURES)
+    assert counter.n_fits == 2
+
+
+def double(X):
+    return 2 * X
+
+
+def test_a_file_with_a_foreign_function_is_refused_by_its_name(tmp_path):
+    foreign = make_pipeline(FunctionTransformer(double), detector()).fit(FEATURES)
+    save_detector(foreign, tmp_path / "foreign.skops")
+    with pytest.raises(
+        ValueError, match=rf"foreign\.skops: holds types .*: {__name__}\.double\. If you trust"
+    ):
+        load_detector(tmp_path / "foreign.skops")
+    trusted = [*trusted_types(), f"{__name__}.double"]
+    again = skops.io.load(tmp_path / "foreign.skops", trusted=trusted)
+    np.testing.assert_array_equal(again.score_samples(FEATURES), foreign.score_samples(FEATURES))
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut short"])
+def test_a_file_that_is_no_archive_is_refused(content, tmp_path):
+    path = tmp_path / "other.skops"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"other\.skops: no detector saved by skaudio_ad or skops"):
+        load_detector(path)
+
+
+def test_an_archive_of_something_else_is_refused(tmp_path):
+    path = tmp_path / "report.skops"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("report.txt", "nothing to load")
+    with pytest.raises(ValueError, match=r"report\.skops: no detector saved by skaudio_ad or skops"):
+        load_detector(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"missing\.skops: no such file"):
+        load_detector(tmp_path / "missing.skops")
+
+
+def test_another_ending_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"detector\.pkl: a detector is saved in a file that ends in \.skops"
+    ):
+        save_detector(detector(), tmp_path / "detector.pkl")
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_interrupted_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "detector.skops"
+    old = detector(random_state=1).fit(FEATURES)
+    save_detector(old, path)
+    dump = skops.io.dump
+
+    def cut_short(estimator, file):
+        dump(estimator, file)
+        with open(file, "r+b") as half:
+            half.truncate(1000)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(skops.io, "dump", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        save_detector(detector(random_state=2).fit(FEATURES), path)
+    np.testing.assert_array_equal(load_detector(path).score_samples(FEATURES), old.score_samples(FEATURES))
+    monkeypatch.undo()
+    new = detector(random_state=2).fit(FEATURES)
+    save_detector(new, path)
+    np.testing.assert_array_equal(load_detector(path).score_samples(FEATURES), new.score_samples(FEATURES))
+    assert os.listdir(tmp_path) == ["detector.skops"]

@@ -1,0 +1,120 @@
+"""Published systems as pipelines, from files to scores."""
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from skaudio_ad.datasets import make_machine_sounds
+from skaudio_ad.presets import PRESETS, make_preset
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory):
+    return make_machine_sounds(
+        8, 2, machine="valve", duration=1.0, output_dir=tmp_path_factory.mktemp("sounds"), random_state=0
+    )
+
+
+def linear_sizes(pipeline):
+    return [
+        (m.in_features, m.out_features)
+        for m in pipeline[-1].module_.modules()
+        if isinstance(m, torch.nn.Linear)
+    ]
+
+
+def test_the_dcase_baseline_reads_640_values_from_128_bands_at_16_khz(sounds):
+    pipeline = make_preset("dcase_baseline", max_epochs=1, random_state=0).fit(sounds.paths[:8])
+    assert list(pipeline.named_steps) == ["load", "features", "detector"]
+    spectrogram = pipeline[:-1].transform(sounds.paths[:1])
+    # 1 s is 1 + 16000 // 512 = 32 frames
+    assert spectrogram.shape == (1, 128, 32)
+    assert (pipeline[-1].n_features_in_, pipeline[-1].context_) == (128, 5)
+    assert linear_sizes(pipeline)[0] == (640, 128)
+    assert pipeline[-1].score_frames(spectrogram).shape == (1, 28)
+    mel = pipeline["features"]
+    assert (mel.sample_rate, mel.n_fft, mel.hop_length, mel.power) == (16000, 1024, 512, 2)
+    assert pipeline["load"].sample_rate == 16000
+
+
+def test_the_heart_and_lung_preset_reads_330000_samples_at_22050_hz(tmp_path):
+    rng = np.random.default_rng(0)
+    paths = [str(tmp_path / f"{i}.wav") for i in range(6)]
+    for i, path in enumerate(paths):
+        soundfile.write(path, 0.1 * rng.normal(size=4000 * (14 + i)), 4000)  # 14 to 19 s
+    pipeline = make_preset("heart_lung", max_epochs=2, random_state=0).fit(paths)
+    assert list(pipeline.named_steps) == ["load", "features", "pool", "scale", "detector"]
+    clips = pipeline["load"].transform(paths)
+    assert clips.sample_rate == 22050
+    assert {len(clip) for clip in clips} == {330_000}
+    assert not clips[0][-20000:].any()
+    assert clips[5][-20000:].any()
+    # 13 coefficients of 1 + 330000 // 512 = 645 frames
+    assert pipeline[-1].n_features_in_ == 13 * 645
+    assert linear_sizes(pipeline) == [(8385, 128), (128, 32), (32, 128), (128, 8385)]
+    features = pipeline[:-1].transform(paths)
+    assert features.min() == pytest.approx(0, abs=1e-4)
+    assert features.max() == pytest.approx(1, abs=1e-4)
+    scores = pipeline.score_samples(paths)
+    assert scores.shape == (6,)
+    assert (scores < 0).all()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_preset_scores_a_recording_the_same_alone_and_in_company(name, lazy, sounds):
+    settings = {} if name == "dcase_baseline" else {"duration": 1.0}
+    pipeline = make_preset(name, lazy=lazy, max_epochs=2, random_state=0, **settings).fit(sounds.paths[:8])
+    scores = pipeline.score_samples(sounds.paths)
+    assert np.isfinite(scores).all()
+    assert set(pipeline.predict(sounds.paths)) <= {1, -1}
+    alone = [pipeline.score_samples([path])[0] for path in sounds.paths]
+    np.testing.assert_allclose(alone, scores, rtol=1e-6)
+
+
+def test_lazy_features_change_no_score(sounds):
+    scores = [
+        make_preset("dcase_baseline", lazy=lazy, max_epochs=1, random_state=0)
+        .fit(sounds.paths[:8])
+        .score_samples(sounds.paths)
+        for lazy in (False, True)
+    ]
+    np.testing.assert_array_equal(*scores)
+
+
+def test_a_level_makes_the_gain_of_a_recording_irrelevant(sounds):
+    X = np.stack([soundfile.read(path)[0] for path in sounds.paths])
+    quiet = 0.1 * X
+    for level, same in (("rms", True), ("peak", True), (None, False)):
+        pipeline = make_preset("dcase_baseline", level=level, max_epochs=1, random_state=0).fit(X[:8])
+        assert ("level" in pipeline.named_steps) == same
+        assert np.allclose(pipeline.score_samples(quiet), pipeline.score_samples(X), rtol=1e-3) == same
+
+
+def test_a_preset_that_skips_broken_files_trains_without_them(sounds, tmp_path):
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF")
+    pipeline = make_preset("dcase_baseline", on_error="skip", max_epochs=1, random_state=0)
+    with pytest.warns(UserWarning, match=r"left out .*broken\.wav|trained without 1 of 8"):
+        pipeline.fit([*sounds.paths[:7], str(broken)])
+    assert pipeline[-1].n_samples_fit_ == 7
+    with pytest.raises(ValueError, match=r"broken\.wav"):
+        make_preset("dcase_baseline", max_epochs=1).fit([*sounds.paths[:7], str(broken)])
+
+
+def test_parameters_of_the_detector_and_a_duration_are_passed_on():
+    pipeline = make_preset("dcase_baseline", duration=2.5, max_epochs=7, bottleneck_size=4, random_state=3)
+    detector = pipeline[-1]
+    assert (detector.max_epochs, detector.bottleneck_size, detector.random_state) == (7, 4, 3)
+    assert (detector.batch_size, detector.hidden_sizes) == (256, (128,) * 4)
+    assert pipeline["load"].duration == 2.5
+    assert make_preset("dcase_baseline")["load"].duration is None
+    assert make_preset("heart_lung", duration=2.5)["load"].duration == 2.5
+
+
+def test_an_unknown_preset_lists_the_known_ones():
+    with pytest.raises(ValueError, match="name must be one of 'dcase_baseline', 'heart_lung', got 'mimii'"):
+        make_preset("mimii")
+    with pytest.raises(ValueError, match="method must be one of 'rms', 'peak', got 'loud'"):
+        make_preset("dcase_baseline", level="loud").fit(np.ones((4, 16000)))
