@@ -1,8 +1,6 @@
 """`AutoencoderDetector`: a dense autoencoder on features or on windows of frames."""
 
-import copy
 from functools import partial
-from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -11,7 +9,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base import DetectorMixin, check_contamination, choose_offset
 from .._checks import check_features, check_number, check_option
-from .._lazy import ClipError, is_missing, map_collect
 from ..training import (
     EpochCallbacks,
     ModuleStateMixin,
@@ -21,10 +18,8 @@ from ..training import (
     seeded,
     split_normal,
 )
-from ._frames import FrameBank, as_windows, too_short, training_clips
-
-# Windows scored at a time: an hour-long clip has a hundred thousand.
-_BLOCK = 4096
+from ._frames import FrameBank, take, training_clips
+from ._reconstruction import Reconstruction
 
 _PRESETS = {
     # DCASE 2020-2026 Task 2 baseline (Koizumi et al. 2020; Harada et al. 2023): 640-128x4-8-128x4-640.
@@ -326,7 +321,8 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
         ndarray of shape (n_clips,), float64
             NaN for a clip that could not be read.
         """
-        return self._score(self._check_input(X))
+        X = self._check_input(X)
+        return self._reconstruction(self.module_).score(X, self.aggregate, self.quantile)
 
     def score_frames(self, X):
         """Score every window of every clip: when does it sound wrong? Higher is more normal.
@@ -343,9 +339,7 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
             are given by :meth:`window_centers`.
         """
         X = self._check_input(X)
-        if getattr(X, "ndim", 3) == 2:
-            return -self._window_errors(X)[:, np.newaxis]
-        return map_collect(lambda clip: -self._clip_errors(clip), X)
+        return self._reconstruction(self.module_).score_windows(X)
 
     def window_centers(self, n_windows):
         """Middle of every window, in frames from the start of the clip.
@@ -376,9 +370,7 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
             A frame that several windows cover is the mean of their reconstructions.
         """
         X = self._check_input(X)
-        if getattr(X, "ndim", 3) == 2:
-            return self._apply(X)
-        return map_collect(self._reconstruct_clip, X)
+        return self._reconstruction(self.module_).reconstruct(X)
 
     def _check_parameters(self):
         check_number(self.context, "context", low=1, integer=True)
@@ -402,9 +394,10 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
 
     def _learnt(self, X, module, history):
         """Fitted attributes, of the end of the training or of one of its epochs."""
-        fitted = copy.copy(self)
-        fitted.module_ = module
-        held_out_scores = fitted._score([X[i] for i in self.held_out_indices_])
+        reconstruction = self._reconstruction(module)
+        score = partial(reconstruction.score, aggregate=self.aggregate, quantile=self.quantile)
+        held_out = take(X, self.held_out_indices_)
+        held_out_scores = score(held_out) if len(held_out) else np.empty(0)
         return {
             "module_": module,
             "loss_curve_": list(history.loss_curve),
@@ -413,7 +406,7 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
             "best_epoch_": history.best_epoch,
             "held_out_scores_": held_out_scores,
             "offset_": choose_offset(
-                self.contamination, held_out_scores=held_out_scores, training_scores=lambda: fitted._score(X)
+                self.contamination, held_out_scores=held_out_scores, training_scores=lambda: score(X)
             ),
         }
 
@@ -427,71 +420,8 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
             )
         return X
 
-    def _score(self, X):
-        if len(X) == 0:
-            return np.empty(0)
-        if not isinstance(X, np.ndarray) and np.ndim(X[0]) == 1:
-            X = np.stack(X)
-        if getattr(X, "ndim", 3) == 2:
-            return -self._window_errors(X)
-        pools: dict[str, Any] = {
-            "mean": np.mean,
-            "max": np.max,
-            "quantile": partial(np.quantile, q=self.quantile),
-        }
-        pool = pools[self.aggregate]
-        scores = np.empty(len(X))
-        for index, clip in enumerate(X):
-            try:
-                scores[index] = -pool(self._clip_errors(clip))
-            except ClipError as error:
-                raise error.of(X, index) from error
-        return scores
-
-    def _clip_errors(self, clip):
-        """Mean squared error of every window of one spectrogram, (n_windows,)."""
-        if is_missing(clip):
-            return np.full(max(1, clip.shape[1] - self.context_ + 1), np.nan)
-        return self._window_errors(clip.T)
-
-    def _window_errors(self, frames):
-        """Mean squared error of every window of consecutive frames, float64 (n_windows,)."""
-        errors = [
-            (output - windows).square().mean(dim=1).double().cpu().numpy()
-            for windows, output in self._blocks(frames)
-        ]
-        return np.concatenate(errors)
-
-    def _apply(self, frames):
-        """Reconstruction of every window, (n_windows, context * n_bins)."""
-        return np.concatenate([output.float().cpu().numpy() for _, output in self._blocks(frames)])
-
-    def _blocks(self, frames):
-        """Yield windows and their reconstructions, a block at a time."""
-        import torch
-
-        device = resolve_device(self.device)
-        # One row a clip: float64, or a clip's score would depend in its last digits on the clips beside it.
-        # The windows of a clip always come together, so float32 gives the same score in any company.
-        dtype = np.float64 if self.context_ == 1 else np.float32
-        if len(frames) < self.context_:
-            raise ClipError(too_short(len(frames), self.context_))
-        frames = torch.from_numpy(np.array(frames, dtype=dtype, order="C")).to(device)
-        module = self.module_.to(device)
-        if dtype is np.float64:
-            module = copy.deepcopy(module).double()
-        with torch.inference_mode():
-            for windows in as_windows(frames, self.context_).split(_BLOCK):
-                yield windows, module(windows)
-
-    def _reconstruct_clip(self, clip):
-        windows = self._apply(clip.T).reshape(-1, self.context_, clip.shape[0])
-        total, count = np.zeros(clip.shape, dtype=np.float64), np.zeros(clip.shape[1])
-        for position in range(self.context_):
-            covered = slice(position, position + len(windows))
-            total[:, covered] += windows[:, position].T
-            count[covered] += 1
-        return (total / count).astype(np.float32)
+    def _reconstruction(self, module):
+        return Reconstruction(module, self.context_, resolve_device(self.device))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

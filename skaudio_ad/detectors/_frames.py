@@ -46,7 +46,12 @@ def training_clips(X, context, name):
         UserWarning,
         stacklevel=4,
     )
-    return [clips[index] for index in present] if isinstance(clips, list) else clips[present], present
+    return take(clips, present), present
+
+
+def take(clips, indices):
+    """The clips at some positions, of an array or of a list."""
+    return [clips[index] for index in indices] if isinstance(clips, list) else clips[indices]
 
 
 class FrameBank:
