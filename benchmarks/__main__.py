@@ -6,7 +6,7 @@ Processes of their own, so that none inherits another's threads, caches or memor
 import subprocess
 import sys
 
-NAMES = ("mel", "decoding", "memory", "training")
+NAMES = ("mel", "decoding", "memory", "training", "systems")
 
 
 def main():
