@@ -218,6 +218,17 @@ def test_an_archive_of_something_else_is_refused(tmp_path):
         load_detector(path)
 
 
+def test_a_file_of_another_version_says_that_it_is_one(tmp_path):
+    path = tmp_path / "old.skops"
+    fitted = detector().fit(FEATURES)
+    del fitted._architecture
+    skops.io.dump(fitted, path)
+    with pytest.raises(
+        ValueError, match=r"old\.skops: this version of skaudio_ad cannot rebuild what another one saved"
+    ):
+        load_detector(path)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"missing\.skops: no such file"):
         load_detector(tmp_path / "missing.skops")

@@ -77,7 +77,34 @@ def test_fit_writes_a_detector_and_says_what_it_was_trained_on(trained):
     assert result.stdout.startswith(
         f"{path}: trained on 8 recordings (1 of them held out to set the threshold), 2 epochs, threshold {threshold}, "
     )
-    assert result.stderr == ""
+    (note,) = lines(result.stderr)
+    assert note.startswith("Note: a threshold from 1 held-out recordings is rough; 19 or more promise")
+
+
+def test_fit_holds_out_as_many_recordings_as_it_is_told(sounds, tmp_path):
+    path = tmp_path / "d.skops"
+    result = run("fit", sounds / "normal", "-o", path, "--max-epochs", 1, "--held-out", 0.5)
+    assert "(4 of them held out to set the threshold)" in result.stdout
+    assert len(load_detector(path)[-1].held_out_indices_) == 4
+
+
+def test_a_threshold_from_19_held_out_recordings_needs_no_note(sounds, tmp_path, capsys):
+    from skaudio_ad.cli._fit import run_fit
+
+    (tmp_path / "many").mkdir()
+    for i, source in enumerate([*(sounds / "normal").iterdir()] * 3):
+        os.link(source, tmp_path / "many" / f"{i}.wav")
+    run_fit(
+        [tmp_path / "many"],
+        tmp_path / "d.skops",
+        "dcase_baseline",
+        max_epochs=1,
+        validation_fraction=0.8,
+        random_state=0,
+    )
+    captured = capsys.readouterr()
+    assert "trained on 24 recordings (19 of them held out" in captured.out
+    assert captured.err == ""
 
 
 def test_fit_is_the_preset_with_equal_levels_trained_on_the_folder(trained, sounds):

@@ -31,11 +31,39 @@ def test_the_dcase_baseline_has_the_layers_and_the_269992_parameters_of_the_publ
     assert linear_sizes(module) == list(itertools.pairwise(widths))
     in_layers = sum(a * b + b for a, b in itertools.pairwise(widths))
     normalised = sum(widths[1:-1])
-    trainable = sum(p.numel() for p in module.parameters())
-    assert trainable == in_layers + 2 * normalised == 267_928
+    parameters = sum(p.numel() for p in module.parameters())
+    assert parameters == in_layers + 2 * normalised == 267_928
     # Keras, which the baseline is written in, counts the running mean and variance too.
     running = sum(b.numel() for name, b in module.named_buffers() if "running" in name)
-    assert trainable + running == 269_992
+    assert parameters + running == 269_992
+
+
+@pytest.mark.parametrize("bottleneck_activation", [True, False])
+def test_a_bias_that_batch_norm_takes_out_again_stays_zero_through_training(bottleneck_activation):
+    # Its gradient is rounding noise, which Adam would make steps of, other ones on every device. What a linear
+    # bottleneck adds, the normalisation after the next layer takes out.
+    module = autoencoder(6, (4,), 2, bottleneck_activation=bottleneck_activation)
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.1)
+    x = torch.from_numpy(np.random.default_rng(0).normal(5, 1, size=(50, 6)).astype(np.float32))
+    for _ in range(3):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(module(x), x).backward()
+        optimizer.step()
+    for name in ("encoder.0.bias", "encoder.3.bias", "decoder.0.bias"):
+        assert not module.state_dict()[name].any()
+    # Of the output, and of the normalisation itself, they are learnt.
+    untrained = autoencoder(6, (4,), 2, bottleneck_activation=bottleneck_activation).state_dict()
+    for name in ("decoder.3.bias", "encoder.1.bias", "decoder.1.bias"):
+        assert not torch.isclose(module.state_dict()[name], untrained[name]).any()
+
+
+def test_a_bias_that_nothing_takes_out_is_learnt():
+    for module in (
+        autoencoder(6, (4,), 2, batch_norm=False),
+        autoencoder(6, (), 2, bottleneck_activation=False),
+    ):
+        assert all(p.requires_grad for p in module.parameters())
+        assert all(m.bias.all() for m in module.modules() if isinstance(m, nn.Linear))
 
 
 def test_batch_norm_has_the_baselines_momentum_and_epsilon():

@@ -108,10 +108,13 @@ def test_a_second_fit_with_another_network_reports_its_epochs_too(kind):
 def test_scoring_monitor_records_the_auc_of_every_epoch():
     X, y, monitor = features(), labels(), ScoringMonitor(scoring="roc_auc")
     X[y == -1, 3:] *= -1
-    detector().set_callbacks(monitor).fit(X, y)
+    settings = {"learning_rate": 1e-2, "batch_size": 8}
+    detector(**settings).set_callbacks(monitor).fit(X, y)
     rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
     assert [row["task_id"] for row in rows] == [0, 1, 2, 3]
-    expected = [roc_auc_score(y, detector(max_epochs=n).fit(X).score_samples(X)) for n in (1, 2, 3, 4)]
+    fits = [detector(**settings, max_epochs=n).fit(X) for n in (1, 2, 3, 4)]
+    assert [fitted.best_epoch_ for fitted in fits] == [0, 1, 2, 3]
+    expected = [roc_auc_score(y, fitted.score_samples(X)) for fitted in fits]
     assert [row["roc_auc"] for row in rows] == pytest.approx(expected)
     assert len(set(expected)) > 1
 
@@ -210,8 +213,7 @@ def searched():
     for n_jobs in (1, 2):
         monitor = ScoringMonitor(scoring=mean_score)
         search = GridSearchCV(
-            # Processes differ in their number of threads, so in rounding, which batch normalisation blows up.
-            detector(max_epochs=2, batch_norm=False).set_callbacks(monitor),
+            detector(max_epochs=2).set_callbacks(monitor),
             {"bottleneck_size": [1, 3]},
             scoring="roc_auc",
             cv=2,
