@@ -37,7 +37,7 @@ def run_fit(recordings, output, preset, **settings):
     held_out = len(pipeline.steps[-1][1].held_out_indices_)
     if held_out < ENOUGH_HELD_OUT:
         click.echo(
-            f"Note: a threshold from {held_out} held-out recordings is rough; {ENOUGH_HELD_OUT} or more promise at "
+            f"Note: a threshold from {held_out} held-out recording(s) is rough; {ENOUGH_HELD_OUT} or more promise at "
             "most one false alarm in twenty. Give more recordings, or a larger --held-out. Scores are not affected.",
             err=True,
         )

@@ -384,7 +384,12 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
         check_option(self.bottleneck_activation, "bottleneck_activation", (True, False))
         check_option(self.aggregate, "aggregate", ("mean", "max", "quantile"))
         check_number(self.quantile, "quantile", low=0, high=1)
+        # Again where they are used; here before a lazy corpus is computed.
         check_number(self.max_epochs, "max_epochs", low=1, integer=True)
+        check_number(self.batch_size, "batch_size", low=1, integer=True)
+        check_number(self.learning_rate, "learning_rate", low=0, closed="neither")
+        check_number(self.weight_decay, "weight_decay", low=0)
+        check_number(self.validation_fraction, "validation_fraction", low=0, high=1, closed="left")
         check_contamination(self.contamination)
 
     def _make_module(self):

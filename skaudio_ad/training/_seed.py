@@ -24,7 +24,8 @@ def seeded(random_state):
     import torch
 
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-    with torch.random.fork_rng():
+    # Named one by one: torch warns where it has to guess which of several GPUs are meant.
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield seed
 

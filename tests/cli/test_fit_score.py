@@ -78,7 +78,7 @@ def test_fit_writes_a_detector_and_says_what_it_was_trained_on(trained):
         f"{path}: trained on 8 recordings (1 of them held out to set the threshold), 2 epochs, threshold {threshold}, "
     )
     (note,) = lines(result.stderr)
-    assert note.startswith("Note: a threshold from 1 held-out recordings is rough; 19 or more promise")
+    assert note.startswith("Note: a threshold from 1 held-out recording(s) is rough; 19 or more promise")
 
 
 def test_fit_holds_out_as_many_recordings_as_it_is_told(sounds, tmp_path):
