@@ -1,5 +1,7 @@
 """`MelTransformer` and `MFCCTransformer`."""
 
+import math
+
 import numpy as np
 import scipy.fft
 
@@ -13,6 +15,11 @@ class _FrameClock:
     sample_rate: int
     n_fft: int
     hop_length: int
+
+    @property
+    def n_edge_frames(self):
+        """Frames at either end of a clip that reach beyond it, into the padding of ``center=True``."""
+        return math.ceil(self.n_fft / 2 / self.hop_length) if getattr(self, "center", True) else 0
 
     def frames_to_seconds(self, frames):
         """Time of the middle of a frame.

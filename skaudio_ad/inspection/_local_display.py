@@ -26,6 +26,8 @@ class LocalScoreDisplay:
         As ``score_frames``: higher is more normal.
     offset : float, default=None
         The clip's threshold, for orientation.
+    worst_window : int, default=None
+        The window to mark, by default that of the lowest score.
     title : str, default=""
 
     Attributes
@@ -35,13 +37,25 @@ class LocalScoreDisplay:
     figure_ : matplotlib.figure.Figure
     """
 
-    def __init__(self, spectrogram, frame_times, band_centers, times, local_scores, *, offset=None, title=""):
+    def __init__(
+        self,
+        spectrogram,
+        frame_times,
+        band_centers,
+        times,
+        local_scores,
+        *,
+        offset=None,
+        worst_window=None,
+        title="",
+    ):
         self.spectrogram = spectrogram
         self.frame_times = frame_times
         self.band_centers = band_centers
         self.times = times
         self.local_scores = local_scores
         self.offset = offset
+        self.worst_window = worst_window
         self.title = title
 
     @classmethod
@@ -83,6 +97,7 @@ class LocalScoreDisplay:
             recording.times,
             recording.local_scores,
             offset=getattr(pipeline.steps[-1][1], "offset_", None),
+            worst_window=recording.worst_window,
             title=f"{os.path.basename(path)}: {recording.decision}, score {recording.score:.4g}",
         ).plot(figure=figure)
 
@@ -125,7 +140,7 @@ class LocalScoreDisplay:
         if has_scores:
             bottom = self.axes_[1]
             bottom.plot(self.times, self.local_scores, color=NORMAL, linewidth=1)
-            worst = int(np.argmin(self.local_scores))
+            worst = int(np.argmin(self.local_scores)) if self.worst_window is None else self.worst_window
             bottom.plot(
                 self.times[worst],
                 self.local_scores[worst],

@@ -25,6 +25,8 @@ class ScoredRecording:
         Middles of the windows, in seconds. Empty where the features have no time axis.
     local_scores : ndarray of shape (n_windows,)
         Score of every window, as `score_frames`.
+    n_edge : int
+        Windows at either end that reach into the padding beyond the clip.
     error : str
         Why it could not be scored, or "".
     """
@@ -34,12 +36,25 @@ class ScoredRecording:
     decision: str = "error"
     times: np.ndarray = field(default_factory=lambda: np.empty(0))
     local_scores: np.ndarray = field(default_factory=lambda: np.empty(0))
+    n_edge: int = 0
     error: str = ""
+
+    @property
+    def worst_window(self):
+        """Position of the least normal window, or None where there are no windows.
+
+        Windows that reach beyond the clip do not compete: in a steady sound the padding is what is least normal.
+        No sound is overlooked, since the windows beside them reach the ends of the clip too.
+        """
+        if not len(self.times):
+            return None
+        n_edge = self.n_edge if 2 * self.n_edge < len(self.times) else 0
+        return n_edge + int(np.argmin(self.local_scores[n_edge : len(self.times) - n_edge]))
 
     @property
     def worst_time(self):
         """Time of the least normal window, in seconds, or None where there are no windows."""
-        return float(self.times[np.argmin(self.local_scores)]) if len(self.times) else None
+        return None if self.worst_window is None else float(self.times[self.worst_window])
 
 
 def score_recordings(pipeline, paths):
@@ -100,9 +115,9 @@ class _Score:
             # The path has a place of its own, and "clip 0" is how the detector calls it.
             reason = str(error).removeprefix(f"{path}: ").removeprefix("clip 0: ")
             return ScoredRecording(path, error=reason)
-        return ScoredRecording(
-            path, decision + offset, "normal" if decision >= 0 else "anomalous", times, local_scores
-        )
+        n_edge = 0 if self.clock is None else self.clock.n_edge_frames
+        said = "normal" if decision >= 0 else "anomalous"
+        return ScoredRecording(path, decision + offset, said, times, local_scores, n_edge)
 
     def _locate(self, features):
         has_time = isinstance(features, list) or np.ndim(features) == 3

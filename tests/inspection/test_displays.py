@@ -176,7 +176,8 @@ def test_a_local_score_is_drawn_below_the_spectrogram_on_one_time_axis(pipeline,
     np.testing.assert_array_equal(curve.get_xdata(), recording.times)
     np.testing.assert_array_equal(curve.get_ydata(), recording.local_scores)
     worst = line(bottom, "worst")
-    assert worst.get_xydata().tolist() == [[recording.worst_time, recording.local_scores.min()]]
+    # The first and the last window reach into the padding and do not compete.
+    assert worst.get_xydata().tolist() == [[recording.worst_time, recording.local_scores[1:-1].min()]]
     assert worst.get_label() == f"worst, {recording.worst_time:.2f} s"
     assert set(line(bottom, "threshold").get_ydata()) == {pipeline[-1].offset_}
     assert top.get_shared_x_axes().joined(top, bottom)

@@ -161,3 +161,21 @@ def test_the_worst_time_is_that_of_the_lowest_local_score():
     )
     assert recording.worst_time == 1.0
     assert ScoredRecording("a.wav").worst_time is None
+
+
+def test_windows_that_reach_beyond_the_clip_do_not_compete_for_the_worst():
+    times, scores = np.arange(5.0), np.array([-9.0, -1.0, -3.0, -2.0, -8.0])
+    assert ScoredRecording("a.wav", times=times, local_scores=scores, n_edge=1).worst_window == 2
+    assert ScoredRecording("a.wav", times=times, local_scores=scores, n_edge=0).worst_window == 0
+    # Where all of them do, they are all there is.
+    assert ScoredRecording("a.wav", times=times[:2], local_scores=scores[:2], n_edge=1).worst_window == 0
+
+
+@pytest.mark.parametrize(
+    ("n_fft", "hop_length", "expected"), [(1024, 512, 1), (2048, 512, 2), (1000, 512, 1)]
+)
+def test_edge_frames_are_those_that_the_padding_of_the_transform_touches(n_fft, hop_length, expected):
+    mel = MelTransformer(n_fft=n_fft, hop_length=hop_length, n_mels=8)
+    touched = np.arange(10) * hop_length < n_fft / 2
+    assert mel.n_edge_frames == expected == touched.sum()
+    assert MelTransformer(n_fft=n_fft, center=False).n_edge_frames == 0
