@@ -13,8 +13,9 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 autosummary_generate = True
+templates_path = ["_templates"]
 numpydoc_show_class_members = False
-exclude_patterns = ["_build", "examples"]
+exclude_patterns = ["_build", "_templates", "examples"]
 html_theme = "pydata_sphinx_theme"
 html_title = "skaudio_ad"
 html_sidebars = {"index": [], "user_guide": []}

@@ -9,6 +9,7 @@ import numpy as np
 
 # More threads than this only queue behind the disk and hold more clips in memory.
 _MAX_THREADS = 4
+# Values up to which what stands for a missing clip is lengthened until a window fits in.
 _LARGEST_STAND_IN = 1 << 22
 
 
@@ -32,11 +33,10 @@ def stream(function, items):
         yield _apply(function, items, 0)
         return
     n_threads = min(_MAX_THREADS, os.cpu_count() or 1)
-    indices = iter(range(len(items)))
     with ThreadPoolExecutor(n_threads, thread_name_prefix="skaudio_ad") as pool:
         pending: deque = deque()
         try:
-            for index in indices:
+            for index in range(len(items)):
                 pending.append(pool.submit(_apply, function, items, index))
                 if len(pending) > 2 * n_threads:
                     yield pending.popleft().result()
