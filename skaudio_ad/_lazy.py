@@ -1,5 +1,6 @@
 """Sequences whose items are computed on access, and the one streaming loop over them."""
 
+import copy
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -129,7 +130,7 @@ class LazySequence(Sequence):
     def __iter__(self):
         return stream(_identity, self)
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype=None, copy=None):  # NumPy's names
         if copy is False:
             raise ValueError(
                 f"{type(self).__name__} computes its items on access: an array of them is a copy."
@@ -165,8 +166,12 @@ class LazySequence(Sequence):
         """
         return self._replace(self._items, (*self._functions, _PassMissing(function)))
 
+    def _source(self, index):
+        """Item `index` before `functions`; what a subclass that makes its items itself defines."""
+        return self._items[index]
+
     def _compute(self, index):
-        item = self._items[index]
+        item = self._source(index)
         for function in self._functions:
             item = function(item)
         return item
@@ -194,7 +199,9 @@ class LazySequence(Sequence):
         return self._replace(items, self._functions)
 
     def _replace(self, items, functions):
-        return LazySequence(items, functions)
+        new = copy.copy(self)
+        new._items, new._functions = items, tuple(functions)
+        return new
 
 
 def _identity(item):

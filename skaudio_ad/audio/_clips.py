@@ -128,18 +128,8 @@ class AudioClips(LazySequence):
         """
         return LazySequence(self).map(function)
 
-    def _replace(self, items, functions):
-        new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__, _items=items, _functions=functions)
-        return new
-
-    def _compute(self, index):
-        clip = self._read(self._items[index])
-        for function in self._functions:
-            clip = function(clip)
-        return clip
-
-    def _read(self, source):
+    def _source(self, index):
+        source = self._items[index]
         if not isinstance(source, str):
             return _check_waveform(source)
         if source in self.failures:

@@ -148,16 +148,10 @@ class Augmenter(TransformerMixin, BaseEstimator):
         # One seed a clip, drawn in order: a clip's variation does not depend on when it is computed.
         seeds = random_state.randint(np.iinfo(np.int32).max, size=n_varied)
         sources = np.arange(n_varied) % len(items)
-        varied = _Varied(items, sources, seeds, self._methods(), self.get_params(deep=False))
         if self.n_copies:
-            unvaried = np.arange(len(items))
-            varied = _Varied(
-                items,
-                np.concatenate([unvaried, sources]),
-                np.concatenate([np.full(len(items), -1), seeds]),
-                varied.methods,
-                varied.settings,
-            )
+            sources = np.concatenate([np.arange(len(items)), sources])
+            seeds = np.concatenate([np.full(len(items), -1), seeds])
+        varied = _Varied(items, sources, seeds, self._methods(), self.get_params(deep=False))
         if isinstance(items, AudioClips):
             clips = AudioClips(varied, items.sample_rate)
             clips.failures = items.failures
@@ -223,7 +217,7 @@ class _Varied(LazySequence):
             else f"clip {index}"
         )
 
-    def _compute(self, index):
+    def _source(self, index):
         item = np.asarray(self._items[int(self.sources[index])])
         if self.seeds[index] < 0 or is_missing(item):
             return item
@@ -233,7 +227,9 @@ class _Varied(LazySequence):
         return np.asarray(item, dtype=np.float32)
 
     def _subset(self, indices):
-        return _Varied(self._items, self.sources[indices], self.seeds[indices], self.methods, self.settings)
+        part = self._replace(self._items, self._functions)
+        part.sources, part.seeds = self.sources[indices], self.seeds[indices]
+        return part
 
 
 def _silence(x):

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import IsolationForest
 from sklearn.pipeline import make_pipeline
 
-from skaudio_ad import AudioClips, AudioLoader, Augmenter, MelTransformer, TemporalPooling
+from skaudio_ad import AudioClips, AudioLoader, Augmenter, ClipScaler, MelTransformer, TemporalPooling
 from skaudio_ad.audio import _clips, read_audio
 
 FOR_WAVEFORMS = ("time_shift", "time_roll", "mixup", "noise", "pitch_shift")
@@ -339,3 +339,16 @@ def test_a_short_clip_can_be_shifted_in_pitch_without_a_warning(rng):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert varied(rng.standard_normal((2, 300)), "pitch_shift").shape == (2, 300)
+
+
+def test_lazy_variations_stay_varied_through_the_steps_after_them():
+    noise = np.random.default_rng(0).normal(0, 0.1, size=(3, 8000)).astype(np.float32)
+    lazy = MelTransformer(lazy=True).fit_transform(AudioClips(list(noise), 16000))
+    varied = Augmenter("time_roll", n_copies=1, random_state=0).fit_transform(lazy)
+    scaled = ClipScaler("minmax", "dataset").fit_transform(varied)
+    array = np.asarray(varied)
+    expected = (array - array.min()) / (array.max() - array.min())
+    assert len(scaled) == 6
+    np.testing.assert_allclose(np.asarray(scaled), expected, atol=1e-5)
+    np.testing.assert_array_equal(np.asarray(scaled[[4, 0]]), np.asarray(scaled)[[4, 0]])
+    assert not np.allclose(array[:3], array[3:])
