@@ -1,14 +1,14 @@
 """`ClipScaler`: min-max and z-score, with statistics per clip, per bin or over the data set."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_features, check_number, check_option
 from .._lazy import LazySequence, is_missing
 
 
-class ClipScaler(TransformerMixin, BaseEstimator):
+class ClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Scale features or spectrograms by their range or their deviation.
 
     Parameters
@@ -160,24 +160,6 @@ class ClipScaler(TransformerMixin, BaseEstimator):
             center, scale = self._measure(item.reshape(1, -1), axis=1, shape=())
             rows.append((center, center + scale if self.method == "minmax" else scale))
         return np.array(rows, dtype=np.float64)
-
-    def get_feature_names_out(self, input_features=None):
-        """Names of the output columns for 2-D input: those of the input.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            Names of the input columns, by default those seen in `fit`, or x0, x1, ...
-
-        Returns
-        -------
-        ndarray of str
-        """
-        check_is_fitted(self)
-        if input_features is not None:
-            return np.asarray(input_features, dtype=object)
-        default = np.array([f"x{i}" for i in range(self.n_features_in_)], dtype=object)
-        return getattr(self, "feature_names_in_", default)
 
     def _measure(self, values, *, axis, shape):
         """Center and scale along an axis, in float64."""

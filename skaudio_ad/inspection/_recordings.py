@@ -107,17 +107,18 @@ class _Score:
             if self.middle is not None:
                 features = self.middle.transform(features)
             if isinstance(features, LazySequence):
-                features = list(features)  # computed once, though read twice below
-            decision = float(self.detector.decision_function(features)[0])
-            offset = float(np.ravel(getattr(self.detector, "offset_", 0.0))[0])
+                features = list(features)  # computed once, though read several times below
+            score = float(self.detector.score_samples(features)[0])
+            # Asked for, not derived: a detector of another package may have no offset_.
+            is_normal = self.detector.decision_function(features)[0] >= 0
             times, local_scores = self._locate(features)
         except ValueError as error:
             # The path has a place of its own, and "clip 0" is how the detector calls it.
             reason = str(error).removeprefix(f"{path}: ").removeprefix("clip 0: ")
             return ScoredRecording(path, error=reason)
         n_edge = 0 if self.clock is None else self.clock.n_edge_frames
-        said = "normal" if decision >= 0 else "anomalous"
-        return ScoredRecording(path, decision + offset, said, times, local_scores, n_edge)
+        said = "normal" if is_normal else "anomalous"
+        return ScoredRecording(path, score, said, times, local_scores, n_edge)
 
     def _locate(self, features):
         has_time = isinstance(features, list) or np.ndim(features) == 3
