@@ -52,6 +52,16 @@ def check_option(value, name, options):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}.")
 
 
+def check_sizes(value, name, *, at_least=0):
+    """Raise unless `value` is a sequence of `at_least` or more positive integers."""
+    if not isinstance(value, (list, tuple, np.ndarray)):
+        raise TypeError(f"{name} must be a sequence of integers, got {value!r}.")
+    if len(value) < at_least:
+        raise ValueError(f"{name} must hold at least {at_least}, got {value!r}.")
+    for size in value:
+        check_number(size, name, low=1, integer=True)
+
+
 def check_features(estimator, X, *, reset, ndims=(2, 3)):
     """Validate features or spectrograms: finite, rectangular, and as many bins as in `fit`.
 

@@ -30,7 +30,7 @@ def test_the_dcase_baseline_reads_640_values_from_128_bands_at_16_khz(sounds):
     spectrogram = pipeline[:-1].transform(sounds.paths[:1])
     # 1 s is 1 + 16000 // 512 = 32 frames
     assert spectrogram.shape == (1, 128, 32)
-    assert (pipeline[-1].n_features_in_, pipeline[-1].context_) == (128, 5)
+    assert (pipeline[-1].n_features_in_, pipeline[-1].window_length_) == (128, 5)
     assert linear_sizes(pipeline)[0] == (640, 128)
     assert pipeline[-1].score_frames(spectrogram).shape == (1, 28)
     mel = pipeline["features"]

@@ -1,25 +1,7 @@
 """`AutoencoderDetector`: a dense autoencoder on features or on windows of frames."""
 
-from functools import partial
-
-import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils.validation import check_is_fitted
-
-from .._base import DetectorMixin, check_contamination, choose_offset
-from .._checks import check_features, check_number, check_option
-from ..training import (
-    EpochCallbacks,
-    ModuleStateMixin,
-    fit_module,
-    make_stopping,
-    resolve_device,
-    seeded,
-    split_normal,
-)
-from ._frames import FrameBank, take, training_clips
-from ._reconstruction import Reconstruction
+from .._checks import check_number, check_option, check_sizes
+from ._window_detector import WindowDetector
 
 _PRESETS = {
     # DCASE 2020-2026 Task 2 baseline (Koizumi et al. 2020; Harada et al. 2023): 640-128x4-8-128x4-640.
@@ -50,7 +32,7 @@ _PRESETS = {
 }
 
 
-class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, BaseEstimator):
+class AutoencoderDetector(WindowDetector):
     """Detect anomalies as what a dense autoencoder, trained on normal clips, reconstructs badly.
 
     Takes 2-D features, one row a clip, or spectrograms, which it cuts into overlapping windows of `context`
@@ -119,6 +101,10 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
     device : str, default="auto"
         "auto" (a GPU where there is one), "cpu", "cuda", ...
 
+    deterministic : bool, default=False
+        Whether training uses nothing but torch's deterministic algorithms: on a GPU, and slower there, for runs
+        that repeat bit for bit.
+
     random_state : int, RandomState instance or None, default=None
         Of the split, the initial weights and the order of the batches.
 
@@ -154,7 +140,7 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
     n_samples_fit_ : int
         Clips that `fit` could read: trained on or held out.
 
-    context_ : int
+    window_length_ : int
         Frames a window: `context`, or 1 for 2-D features.
 
     References
@@ -195,6 +181,7 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
         validation_fraction=0.15,
         contamination="auto",
         device="auto",
+        deterministic=False,
         random_state=None,
     ):
         self.context = context
@@ -215,6 +202,7 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
         self.validation_fraction = validation_fraction
         self.contamination = contamination
         self.device = device
+        self.deterministic = deterministic
         self.random_state = random_state
 
     @classmethod
@@ -236,126 +224,6 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
         check_option(name, "name", tuple(_PRESETS))
         return cls(**{**_PRESETS[name], **overrides})
 
-    @with_callbacks
-    def fit(self, X, y=None):
-        """Train on X, all of it taken as normal.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
-            Or a list of (n_bins, n_frames_i), or a lazy sequence of them. Clips of NaN, which could not be
-            read, are left out with a warning.
-        y : array-like of shape (n_clips,), default=None
-            Ignored, but for callbacks that score.
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError, TypeError
-            If a parameter is out of range, X is empty, not finite or shorter than one window, there are too
-            few clips to hold one out, or the training diverges.
-        """
-        self._check_parameters()
-        stopping = make_stopping(self.early_stopping, n_iter_no_change=self.n_iter_no_change, tol=self.tol)
-        device = resolve_device(self.device)
-        X = check_features(self, X, reset=True)
-        self.context_ = 1 if getattr(X, "ndim", 3) == 2 else self.context
-        n_clips = len(X)
-        X, present = training_clips(X, self.context_, type(self).__name__)
-        if y is not None and len(present) < n_clips:
-            y = np.asarray(y)[present]
-        callbacks = self._init_callback_context(max_subtasks=self.max_epochs)
-        callbacks.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        self._forget_module()
-        self.n_samples_fit_ = len(X)
-        self._architecture = {
-            "n_features": self.n_features_in_ * self.context_,
-            "hidden_sizes": tuple(int(size) for size in self.hidden_sizes),
-            "bottleneck_size": self.bottleneck_size,
-            "activation": self.activation,
-            "batch_norm": self.batch_norm,
-            "bottleneck_activation": self.bottleneck_activation,
-        }
-        with seeded(self.random_state) as seed:
-            train, self.held_out_indices_ = split_normal(len(X), self.validation_fraction, seed)
-            bank = FrameBank(X, self.context_, device)
-            rows = bank.rows_of(train)
-            if self.batch_norm and (len(rows) < 2 or self.batch_size == 1):
-                raise ValueError(
-                    f"batch_norm=True needs at least 2 rows a step, got batch_size={self.batch_size} and "
-                    f"{len(rows)} rows to train on, from n_samples={len(X)}. Pass more clips, use a larger "
-                    "batch_size, or set batch_norm=False."
-                )
-            module = self._make_module().to(device)
-            history = fit_module(
-                module,
-                bank.windows,
-                _reconstruction_loss,
-                seed=seed,
-                rows=rows,
-                validation_rows=bank.rows_of(self.held_out_indices_),
-                max_epochs=self.max_epochs,
-                batch_size=self.batch_size,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                stopping=stopping,
-                epochs=EpochCallbacks(self, callbacks, X, y, attributes=partial(self._learnt, X)),
-            )
-        self.__dict__.update(self._learnt(X, module, history), stopped_by_=history.stopped_by)
-        callbacks.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
-        return self
-
-    def score_samples(self, X):
-        """Score every clip: minus the mean squared error of its windows. Higher is more normal.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
-            Or a list of (n_bins, n_frames_i), or a lazy sequence of them.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,), float64
-            NaN for a clip that could not be read.
-        """
-        X = self._check_input(X)
-        return self._reconstruction(self.module_).score(X, self.aggregate, self.quantile)
-
-    def score_frames(self, X):
-        """Score every window of every clip: when does it sound wrong? Higher is more normal.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
-            Or a list of (n_bins, n_frames_i), or a lazy sequence of them.
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_windows)
-            A list of (n_windows_i,) where clips differ in length. The middles of the windows, in frames,
-            are given by :meth:`window_centers`.
-        """
-        X = self._check_input(X)
-        return self._reconstruction(self.module_).score_windows(X)
-
-    def window_centers(self, n_windows):
-        """Middle of every window, in frames from the start of the clip.
-
-        Parameters
-        ----------
-        n_windows : int
-
-        Returns
-        -------
-        ndarray of shape (n_windows,)
-            ``MelTransformer.frames_to_seconds`` makes them seconds.
-        """
-        check_is_fitted(self)
-        return np.arange(n_windows) + (self.context_ - 1) / 2
-
     def reconstruct(self, X):
         """What the autoencoder makes of every clip.
 
@@ -370,71 +238,36 @@ class AutoencoderDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin,
             A frame that several windows cover is the mean of their reconstructions.
         """
         X = self._check_input(X)
-        return self._reconstruction(self.module_).reconstruct(X)
+        return self._errors(self.module_).outputs(X)
 
     def _check_parameters(self):
         check_number(self.context, "context", low=1, integer=True)
-        if not isinstance(self.hidden_sizes, (list, tuple, np.ndarray)):
-            raise TypeError(f"hidden_sizes must be a sequence of integers, got {self.hidden_sizes!r}.")
-        for size in self.hidden_sizes:
-            check_number(size, "hidden_sizes", low=1, integer=True)
+        check_sizes(self.hidden_sizes, "hidden_sizes")
         check_number(self.bottleneck_size, "bottleneck_size", low=1, integer=True)
         check_option(self.activation, "activation", ("relu", "selu", "tanh"))
         check_option(self.batch_norm, "batch_norm", (True, False))
         check_option(self.bottleneck_activation, "bottleneck_activation", (True, False))
-        check_option(self.aggregate, "aggregate", ("mean", "max", "quantile"))
-        check_number(self.quantile, "quantile", low=0, high=1)
-        # Again where they are used; here before a lazy corpus is computed.
-        check_number(self.max_epochs, "max_epochs", low=1, integer=True)
-        check_number(self.batch_size, "batch_size", low=1, integer=True)
-        check_number(self.learning_rate, "learning_rate", low=0, closed="neither")
-        check_number(self.weight_decay, "weight_decay", low=0)
-        check_number(self.validation_fraction, "validation_fraction", low=0, high=1, closed="left")
-        check_contamination(self.contamination)
+        super()._check_parameters()
+
+    def _look_at(self, X):
+        self.window_length_ = 1 if getattr(X, "ndim", 3) == 2 else self.context
+        return self.window_length_
+
+    def _describe(self, X):
+        return {
+            "n_features": self.n_features_in_ * self.window_length_,
+            "hidden_sizes": tuple(int(size) for size in self.hidden_sizes),
+            "bottleneck_size": self.bottleneck_size,
+            "activation": self.activation,
+            "batch_norm": self.batch_norm,
+            "bottleneck_activation": self.bottleneck_activation,
+        }
 
     def _make_module(self):
         from ..networks import DenseAutoencoder
 
         return DenseAutoencoder(**self._architecture)
 
-    def _learnt(self, X, module, history):
-        """Fitted attributes, of the end of the training or of one of its epochs."""
-        reconstruction = self._reconstruction(module)
-        score = partial(reconstruction.score, aggregate=self.aggregate, quantile=self.quantile)
-        held_out = take(X, self.held_out_indices_)
-        held_out_scores = score(held_out) if len(held_out) else np.empty(0)
-        return {
-            "module_": module,
-            "loss_curve_": list(history.loss_curve),
-            "validation_loss_curve_": list(history.validation_loss_curve),
-            "n_iter_": len(history.loss_curve),
-            "best_epoch_": history.best_epoch,
-            "held_out_scores_": held_out_scores,
-            "offset_": choose_offset(
-                self.contamination, held_out_scores=held_out_scores, training_scores=lambda: score(X)
-            ),
-        }
-
-    def _check_input(self, X):
-        check_is_fitted(self)
-        X = check_features(self, X, reset=False)
-        if getattr(X, "ndim", 3) == 2 and self.context_ > 1:
-            raise ValueError(
-                f"fitted on spectrograms, windows of {self.context_} frames, but X has shape {X.shape}: "
-                "score spectrograms, (n_clips, n_bins, n_frames)."
-            )
-        return X
-
-    def _reconstruction(self, module):
-        return Reconstruction(module, self.context_, resolve_device(self.device))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
-
-
-def _reconstruction_loss(module, batch):
-    import torch
-
-    return torch.nn.functional.mse_loss(module(batch), batch)
+    def _compare(self, module, windows):
+        rows = windows.flatten(1)
+        return module(rows).view(windows.shape), windows

@@ -7,13 +7,13 @@ import numpy as np
 from .._lazy import ClipError, LazySequence, is_missing
 
 
-def training_clips(X, context, name):
+def training_clips(X, length, name):
     """Leave clips that could not be read (NaN throughout) out of the training set, with a warning.
 
     Parameters
     ----------
     X : ndarray, list of ndarray or LazySequence
-    context : int
+    length : int
         Frames a window.
     name : str
         The detector's.
@@ -34,17 +34,17 @@ def training_clips(X, context, name):
     present = np.array([index for index, clip in enumerate(clips) if not is_missing(clip)], dtype=int)
     for index in present:
         n_frames = 1 if clips[index].ndim == 1 else clips[index].shape[1]
-        if n_frames < context:
-            raise ClipError(too_short(n_frames, context)).of(X, index)
+        if n_frames < length:
+            raise ClipError(too_short(n_frames, length)).of(X, index)
     if len(present) == len(clips):
         return clips, present
     if not len(present):
         raise ValueError(f"{name} has nothing to train on: none of the {len(clips)} clips could be read.")
-    # Level 4 is who called the detector's fit, past the wrapper that serves its callbacks.
+    # Level 5 is who called the detector's fit, past the wrapper that serves its callbacks.
     warnings.warn(
         f"{name} is trained without {len(clips) - len(present)} of {len(clips)} clips, which could not be read.",
         UserWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
     return take(clips, present), present
 
@@ -55,39 +55,49 @@ def take(clips, indices):
 
 
 class FrameBank:
-    """The frames of all clips in one tensor, and windows of `context` frames as overlapping views of it.
+    """Windows of `length` frames of all clips, as overlapping views of their frames.
 
-    A window of 5 frames of 128 bins is a row of 640 values: frame by frame, bins in order within each. Cutting
-    them out would hold every frame `context` times.
+    Cutting the windows out would hold every frame `length` times.
 
     Parameters
     ----------
     X : ndarray of shape (n_clips, n_bins) or (n_clips, n_bins, n_frames), or list of (n_bins, n_frames_i)
-        A 2-D X has one frame a clip. No clip is shorter than `context`.
-    context : int
+        A 2-D X has one frame a clip. No clip is shorter than `length`.
+    length : int
         Frames a window.
     device : torch.device
+    copy : bool, default=True
+        Whether to lay the bins of a frame side by side, which takes a copy of X and makes every window one run
+        of memory: worth it where a step computes little. False reads the windows from X itself where X is one
+        float32 array; from a list, whose clips differ in length, there is a copy in any case.
 
     Attributes
     ----------
-    windows : torch.Tensor of shape (n_positions, context * n_bins)
-        A view. Some rows run from one clip into the next: only those in `rows_of` are windows.
+    windows : torch.Tensor of shape (n_positions, length, n_bins)
+        A view. Some rows run from one frequency or clip into the next: only those in `rows_of` are windows.
     """
 
-    def __init__(self, X, context, device):
-        import torch
-
+    def __init__(self, X, length, device, *, copy=True):
         if isinstance(X, np.ndarray) and X.ndim == 2:
-            # A copy: torch warns about arrays that are read-only, as memory-mapped ones are.
-            frames, lengths = np.array(X, dtype=np.float32, order="C"), np.ones(len(X), dtype=int)
-        else:
-            lengths = np.array([clip.shape[1] for clip in X])
-            frames = np.empty((lengths.sum(), X[0].shape[0]), dtype=np.float32)
-            for stop, n_frames, clip in zip(np.cumsum(lengths), lengths, X):
+            self._first, self._n_windows = np.arange(len(X)), np.ones(len(X), dtype=int)
+            self.windows = as_windows(_tensor(np.ascontiguousarray(X, dtype=np.float32), device), length)
+            return
+        n_bins, lengths = X[0].shape[0], np.array([clip.shape[1] for clip in X])
+        self._n_windows = lengths - length + 1
+        if copy or not isinstance(X, np.ndarray):
+            frames = np.empty((lengths.sum(), n_bins), dtype=np.float32)
+            stops = np.cumsum(lengths)
+            for stop, n_frames, clip in zip(stops, lengths, X):
                 frames[stop - n_frames : stop] = clip.T
-        self._first = np.cumsum(lengths) - lengths
-        self._n_windows = lengths - context + 1
-        self.windows = as_windows(torch.from_numpy(frames).to(device), context)
+            self._first = stops - lengths
+            self.windows = as_windows(_tensor(frames, device), length)
+            return
+        # In X itself the values of a window lie 1 apart in time and n_frames apart in frequency.
+        n_frames = X.shape[2]
+        self._first = np.arange(len(X)) * n_bins * n_frames
+        values = _tensor(np.ascontiguousarray(X, dtype=np.float32).reshape(-1), device)
+        n_positions = len(values) - (n_bins - 1) * n_frames - length + 1
+        self.windows = values.as_strided((n_positions, length, n_bins), (1, 1, n_frames))
 
     def rows_of(self, clips):
         """Rows of `windows` that belong to the clips at these positions.
@@ -104,26 +114,58 @@ class FrameBank:
         return np.concatenate(parts) if parts else np.arange(0)
 
 
-def as_windows(frames, context):
-    """Overlapping rows of `context` consecutive frames, as a view.
+class ClipBank:
+    """Whole clips of one shape as rows.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_clips, ...) or list of ndarray
+        An array of float32 is not copied.
+    device : torch.device
+
+    Attributes
+    ----------
+    windows : torch.Tensor of shape (n_clips, ...)
+    """
+
+    def __init__(self, X, device):
+        self.windows = _tensor(np.ascontiguousarray(X, dtype=np.float32), device)
+
+    def rows_of(self, clips):
+        """Rows of `windows` that belong to the clips at these positions: the same."""
+        return clips
+
+
+def _tensor(values, device):
+    """A tensor on a device that shares the memory of an array on the CPU."""
+    import torch
+
+    with warnings.catch_warnings():
+        # torch warns of arrays that are read-only, as memory-mapped ones are; training data is never written to.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(values).to(device)
+
+
+def as_windows(frames, length):
+    """Overlapping runs of consecutive frames, as a view.
 
     Parameters
     ----------
     frames : torch.Tensor of shape (n_frames, n_bins)
         Contiguous.
-    context : int
+    length : int
 
     Returns
     -------
-    torch.Tensor of shape (n_frames - context + 1, context * n_bins)
+    torch.Tensor of shape (n_frames - length + 1, length, n_bins)
     """
     n_frames, n_bins = frames.shape
-    return frames.as_strided((n_frames - context + 1, context * n_bins), (n_bins, 1))
+    return frames.as_strided((n_frames - length + 1, length, n_bins), (n_bins, n_bins, 1))
 
 
-def too_short(n_frames, context):
+def too_short(n_frames, length):
     """The second half of the message about a clip shorter than one window."""
     return (
-        f"has {n_frames} frames, fewer than the {context} of one window (context={context}); load longer clips "
-        "(AudioLoader with a duration and a pad), or use a smaller context or hop_length."
+        f"has {n_frames} frames, fewer than the {length} of one window; load longer clips (AudioLoader with a "
+        "duration and a pad), or use shorter windows or a smaller hop_length."
     )

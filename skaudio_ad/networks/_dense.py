@@ -55,14 +55,14 @@ class DenseAutoencoder(nn.Module):
                 if isinstance(module, nn.Linear):
                     nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
                     nn.init.zeros_(module.bias)
-        _freeze_cancelled_biases([*encoder, *decoder])
+        freeze_cancelled_biases([*encoder, *decoder])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Reconstruct x, of shape (n_rows, n_features)."""
         return self.decoder(self.encoder(x))
 
 
-def _freeze_cancelled_biases(parts):
+def freeze_cancelled_biases(parts):
     """Keep biases at zero that batch normalisation takes out again.
 
     Their gradient is rounding noise, which Adam blows up to whole steps, other ones on every device: without this,
@@ -70,9 +70,9 @@ def _freeze_cancelled_biases(parts):
     """
     cancelled = False
     for part in reversed(parts):
-        if isinstance(part, nn.BatchNorm1d):
+        if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d)):
             cancelled = True
-        elif not isinstance(part, nn.Linear):
+        elif not isinstance(part, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
             cancelled = False
-        elif cancelled:
+        elif cancelled and part.bias is not None:
             nn.init.zeros_(part.bias).requires_grad_(False)

@@ -6,8 +6,9 @@ import numpy as np
 
 from .._checks import check_number
 
-# Rows per step where no gradient is kept; larger steps are no faster and hold more memory.
-_EVALUATION_BATCH = 4096
+# Values a step looks at where no gradient is kept. Larger steps are no faster, and a convolution holds hundreds of
+# values for every one of its input.
+_EVALUATION_VALUES = 1 << 20
 
 
 @dataclass
@@ -151,8 +152,9 @@ def _evaluate(module, data, loss, rows):
     import torch
 
     total = 0.0
+    n_rows = max(1, _EVALUATION_VALUES // max(1, data[0].numel()))
     with torch.no_grad():
-        for part in rows.to(data.device).split(_EVALUATION_BATCH):
+        for part in rows.to(data.device).split(n_rows):
             total += loss(module, data[part]).item() * len(part)
     return total / len(rows)
 

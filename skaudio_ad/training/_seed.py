@@ -1,5 +1,6 @@
 """Seeds, devices and the split of normal clips: what a fit needs before its first epoch."""
 
+import os
 from contextlib import contextmanager
 
 import numpy as np
@@ -9,12 +10,15 @@ from .._checks import check_number
 
 
 @contextmanager
-def seeded(random_state):
+def seeded(random_state, deterministic=False):
     """Run a block under its own torch seed and put the global generators back after it.
 
     Parameters
     ----------
     random_state : int, RandomState instance or None
+    deterministic : bool, default=False
+        Whether torch shall use nothing but deterministic algorithms in the block, so that a run repeats bit for
+        bit on the same machine with the same number of threads, on a GPU too.
 
     Yields
     ------
@@ -25,9 +29,33 @@ def seeded(random_state):
 
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     # Named one by one: torch warns where it has to guess which of several GPUs are meant.
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), _algorithms(deterministic):
         torch.manual_seed(seed)
         yield seed
+
+
+@contextmanager
+def _algorithms(deterministic):
+    """Run a block with deterministic algorithms, if asked for, and put torch's own choice back after it."""
+    import torch
+
+    if not deterministic:
+        yield
+        return
+    # cuBLAS reads it when it is first used; without it torch refuses matrix products on a GPU.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    benchmark = torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.backends.cudnn.benchmark = benchmark
 
 
 def resolve_device(device):

@@ -413,16 +413,14 @@ def test_a_clip_shorter_than_a_window_is_named_with_the_way_out(fitted, kind, me
     X = spectrograms(3, 4, 3) if kind == "array" else [*spectrograms(1), *spectrograms(1, 4, 3)]
     given = LazySequence(X) if kind == "lazy" else X
     short = 0 if kind == "array" else 1
-    expected = (
-        rf"^clip {short}: has 3 frames, fewer than the 5 of one window \(context=5\); load longer clips"
-    )
+    expected = rf"^clip {short}: has 3 frames, fewer than the 5 of one window; load longer clips"
     with pytest.raises(ValueError, match=expected):
         getattr(fitted, method)(given)
 
 
 def test_training_on_a_clip_shorter_than_a_window_names_it_with_the_way_out():
     with pytest.raises(
-        ValueError, match=r"^clip 2: has 4 frames, fewer than the 5 .*smaller context or hop_length"
+        ValueError, match=r"^clip 2: has 4 frames, fewer than the 5 .*shorter windows or a smaller hop_length"
     ):
         detector().fit([*spectrograms(2), spectrograms()[0][:, :4], *spectrograms(2)])
 

@@ -18,31 +18,33 @@ def spectrograms(n_clips=3, n_bins=4, n_frames=9, seed=0):
     return np.random.default_rng(seed).normal(size=(n_clips, n_bins, n_frames)).astype(np.float32)
 
 
-def windows_of(clip, context):
-    """Windows of a spectrogram (n_bins, n_frames), written out: frame by frame, bins in order within each."""
-    return np.stack([clip[:, i : i + context].T.ravel() for i in range(clip.shape[1] - context + 1)])
+def windows_of(clip, length):
+    """Windows of a spectrogram (n_bins, n_frames), written out: (n_windows, length, n_bins)."""
+    return np.stack([clip[:, i : i + length].T for i in range(clip.shape[1] - length + 1)])
 
 
-def test_a_clip_of_313_frames_has_309_windows_of_5():
-    bank = FrameBank(spectrograms(2, 128, 313), 5, CPU)
+@pytest.mark.parametrize("copy", [True, False])
+def test_a_clip_of_313_frames_has_309_windows_of_5(copy):
+    bank = FrameBank(spectrograms(2, 128, 313), 5, CPU, copy=copy)
     assert [len(bank.rows_of([i])) for i in (0, 1)] == [309, 309]
-    assert bank.windows.shape[1] == 640
+    assert bank.windows.shape[1:] == (5, 128)
 
 
-@pytest.mark.parametrize("context", [1, 2, 5, 9])
-def test_a_window_holds_its_frames_one_after_the_other(context):
+@pytest.mark.parametrize("copy", [True, False])
+@pytest.mark.parametrize("length", [1, 2, 5, 9])
+def test_a_window_holds_its_frames_one_after_the_other(length, copy):
     X = spectrograms()
-    bank = FrameBank(X, context, CPU)
+    bank = FrameBank(X, length, CPU, copy=copy)
     for i, clip in enumerate(X):
-        expected = np.lib.stride_tricks.sliding_window_view(clip, context, axis=1)
-        expected = expected.transpose(1, 2, 0).reshape(-1, context * 4)
+        expected = np.lib.stride_tricks.sliding_window_view(clip, length, axis=1).transpose(1, 2, 0)
         np.testing.assert_array_equal(bank.windows[bank.rows_of([i])], expected)
-        np.testing.assert_array_equal(expected, windows_of(clip, context))
+        np.testing.assert_array_equal(expected, windows_of(clip, length))
 
 
-def test_clips_of_different_lengths_keep_their_own_windows():
+@pytest.mark.parametrize("copy", [True, False])
+def test_clips_of_different_lengths_keep_their_own_windows(copy):
     X = [spectrograms(1, 4, n, seed=n)[0] for n in (7, 3, 12)]
-    bank = FrameBank(X, 3, CPU)
+    bank = FrameBank(X, 3, CPU, copy=copy)
     assert [len(bank.rows_of([i])) for i in range(3)] == [5, 1, 10]
     np.testing.assert_array_equal(
         bank.windows[bank.rows_of([2, 0])], np.concatenate([windows_of(X[2], 3), windows_of(X[0], 3)])
@@ -55,7 +57,7 @@ def test_features_are_clips_of_one_frame():
     X = spectrograms()[:, :, 0].astype(np.float64)
     bank = FrameBank(X, 1, CPU)
     assert bank.windows.dtype == torch.float32
-    np.testing.assert_array_equal(bank.windows, X.astype(np.float32))
+    np.testing.assert_array_equal(bank.windows[:, 0], X.astype(np.float32))
     np.testing.assert_array_equal(bank.rows_of([2, 0]), [2, 0])
     assert bank.rows_of(np.arange(0)).tolist() == []
 
@@ -70,18 +72,36 @@ def test_windows_are_views_and_every_frame_is_held_but_once():
     assert X.nbytes <= peak < 1.2 * X.nbytes
 
 
+def test_without_a_copy_the_windows_are_views_of_the_spectrograms_themselves():
+    X = spectrograms(50, 32, 200)
+    tracemalloc.start()
+    bank = FrameBank(X, 5, CPU, copy=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert bank.windows.data_ptr() == X.ctypes.data
+    assert peak < 0.05 * X.nbytes
+
+
+@pytest.mark.parametrize("order", ["float64", "not contiguous"])
+def test_without_a_copy_other_arrays_have_the_same_windows(order):
+    X = spectrograms()
+    given = X.astype(np.float64) if order == "float64" else np.asfortranarray(X)
+    bank = FrameBank(given, 3, CPU, copy=False)
+    np.testing.assert_array_equal(bank.windows[bank.rows_of([2])], windows_of(X[2], 3))
+
+
+@pytest.mark.parametrize("copy", [True, False])
 @pytest.mark.parametrize("ndim", [2, 3])
-def test_read_only_arrays_are_taken_as_they_are(ndim):
+def test_read_only_arrays_are_taken_without_a_warning(ndim, copy):
     X = spectrograms() if ndim == 3 else spectrograms()[:, :, 0]
     X.flags.writeable = False
-    bank = FrameBank(X, 1, CPU)
-    bank.windows[0] += 1
-    assert bank.windows[0, 0] == X.ravel()[0] + 1
+    bank = FrameBank(X, 1, CPU, copy=copy)
+    np.testing.assert_array_equal(bank.windows[0, 0], X[0] if ndim == 2 else X[0, :, 0])
 
 
 def test_windows_of_one_tensor_overlap():
     frames = torch.arange(8.0).reshape(4, 2)
-    assert as_windows(frames, 3).tolist() == [[0, 1, 2, 3, 4, 5], [2, 3, 4, 5, 6, 7]]
+    assert as_windows(frames, 3).tolist() == [[[0, 1], [2, 3], [4, 5]], [[2, 3], [4, 5], [6, 7]]]
 
 
 def test_clips_that_are_all_there_are_trained_on_unchanged():
@@ -117,9 +137,7 @@ def test_a_clip_that_could_not_be_read_may_be_shorter_than_a_window():
 
 def test_a_clip_shorter_than_a_window_is_named_by_its_place_in_the_input():
     X = [np.full((4, 9), np.nan, np.float32), *spectrograms(2), spectrograms()[0][:, :3]]
-    with pytest.raises(
-        ClipError, match=r"^clip 3: has 3 frames, fewer than the 5 of one window \(context=5\); load"
-    ):
+    with pytest.raises(ClipError, match=r"^clip 3: has 3 frames, fewer than the 5 of one window; load"):
         training_clips(X, 5, "Detector")
 
 

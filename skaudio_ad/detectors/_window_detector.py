@@ -1,0 +1,112 @@
+"""`WindowDetector`: what detectors have in common that look at a clip window by window."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.callback import with_callbacks
+from sklearn.utils.validation import check_is_fitted
+
+from .._checks import check_number, check_option
+from ..training import resolve_device
+from ._frames import FrameBank
+from ._module_detector import ModuleDetector
+from ._window_errors import WindowErrors
+
+
+class WindowDetector(ModuleDetector):
+    """Detector whose score is minus the pooled mean squared error of a clip's windows of `window_length_` frames.
+
+    Subclasses define ``_compare``, besides what :class:`ModuleDetector` asks for.
+    """
+
+    aggregate: Any
+    quantile: Any
+    window_length_: int
+
+    @with_callbacks
+    def fit(self, X, y=None):
+        """Train on X, all of it taken as normal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
+            Or a list of (n_bins, n_frames_i), or a lazy sequence of them. Clips of NaN, which could not be
+            read, are left out with a warning.
+        y : array-like of shape (n_clips,), default=None
+            Ignored, but for callbacks that score.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter is out of range, X is empty, not finite or shorter than one window, there are too
+            few clips to hold one out, or the training diverges.
+        """
+        return self._fit(X, y)
+
+    def score_frames(self, X):
+        """Score every window of every clip: when does it sound wrong? Higher is more normal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
+            Or a list of (n_bins, n_frames_i), or a lazy sequence of them.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_windows)
+            A list of (n_windows_i,) where clips differ in length. The middles of the windows, in frames,
+            are given by :meth:`window_centers`.
+        """
+        X = self._check_input(X)
+        return self._errors(self.module_).score_windows(X)
+
+    def window_centers(self, n_windows):
+        """Middle of every window, in frames from the start of the clip.
+
+        Parameters
+        ----------
+        n_windows : int
+
+        Returns
+        -------
+        ndarray of shape (n_windows,)
+            ``MelTransformer.frames_to_seconds`` makes them seconds.
+        """
+        check_is_fitted(self)
+        return np.arange(n_windows) + (self.window_length_ - 1) / 2
+
+    def _compare(self, module, windows):
+        """What the module makes of windows (n_windows, length, n_bins), and what it should have made."""
+        raise NotImplementedError
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        check_option(self.aggregate, "aggregate", ("mean", "max", "quantile"))
+        check_number(self.quantile, "quantile", low=0, high=1)
+
+    def _make_bank(self, X, device):
+        return FrameBank(X, self.window_length_, device)
+
+    def _loss(self, module, batch):
+        import torch
+
+        return torch.nn.functional.mse_loss(*self._compare(module, batch))
+
+    def _score(self, module, X):
+        return self._errors(module).score(X, self.aggregate, self.quantile)
+
+    def _errors(self, module):
+        return WindowErrors(module, self._compare, self.window_length_, resolve_device(self.device))
+
+    def _check_input(self, X):
+        X = super()._check_input(X)
+        if getattr(X, "ndim", 3) == 2 and self.window_length_ > 1:
+            raise ValueError(
+                f"fitted on spectrograms, windows of {self.window_length_} frames, but X has shape {X.shape}: "
+                "score spectrograms, (n_clips, n_bins, n_frames)."
+            )
+        return X
