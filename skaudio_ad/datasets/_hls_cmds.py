@@ -1,14 +1,13 @@
 """Loader of HLS-CMDS, heart and lung sounds of a clinical manikin."""
 
 import csv
-import hashlib
 import warnings
 from pathlib import Path
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from ._home import get_data_home
+from ._files import content_groups, find_home
 
 _SOURCE = (
     "HLS-CMDS by Y. Torabi, S. Shirani and J. P. Reilly is published on Mendeley Data under CC BY 4.0 and "
@@ -116,10 +115,7 @@ def load_hls_cmds(data_home=None, *, sound="heart"):
     """
     if sound not in _PARTS:
         raise ValueError(f"Unknown sound {sound!r}; known ones: {', '.join(_PARTS)}.")
-    try:
-        home = get_data_home(data_home)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{error} Looked for {_LAYOUT}. {_SOURCE}.") from None
+    home = find_home(data_home, _LAYOUT, _SOURCE)
 
     clips = []
     for source, id_column in _PARTS[sound]:
@@ -129,7 +125,7 @@ def load_hls_cmds(data_home=None, *, sound="heart"):
     return Bunch(
         paths=[str(path) for path in paths],
         target=np.where(normal, 1, -1).astype(np.int64),
-        groups=_groups(paths),
+        groups=content_groups(paths),
         metadata={key: np.array([clip[key] for clip in clips]) for key in clips[0]} if clips else {},
         DESCR=_DESCR,
     )
@@ -245,10 +241,3 @@ def _warn_of_unlisted(table, folder, prefix, listed):
             "are left out.",
             stacklevel=4,
         )
-
-
-def _groups(paths):
-    """Number of the distinct content of each file, by first appearance, shape (n_files,)."""
-    numbers: dict[bytes, int] = {}
-    digests = [hashlib.sha256(Path(path).read_bytes()).digest() for path in paths]
-    return np.array([numbers.setdefault(digest, len(numbers)) for digest in digests], dtype=np.int64)

@@ -1,0 +1,195 @@
+"""Loader of MIMII, sounds of machines in factory noise."""
+
+import warnings
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from ._files import content_groups, find_home
+
+_MACHINES = ("fan", "pump", "slider", "valve")
+# As in the names of the archives, and as the publisher's script calls the folders it unpacks them to.
+_SNRS = {"-6_dB": "min6dB", "0_dB": "0dB", "6_dB": "6dB"}
+_IDS = ("id_00", "id_02", "id_04", "id_06")  # of version "public 1.0"
+
+_LAYOUT = "folders such as -6_dB/fan/id_00/normal and .../abnormal with wav files"
+_SOURCE = (
+    "MIMII by H. Purohit et al. is published by Hitachi under CC BY-SA 4.0 at "
+    "https://zenodo.org/records/3384388. The archives of all signal-to-noise ratios have the same folders "
+    "inside: unpack -6_dB_fan.zip into a folder -6_dB or -6_dB_fan of its own"
+)
+
+_DESCR = """\
+MIMII: sounds of fans, pumps, slide rails and valves, normal and with faults, in the noise of real factories.
+
+Recordings of 10 s at 16 kHz, 16 bit, with eight microphones in a circle; four machines of each type (id_00,
+id_02, id_04, id_06). The noise was added at a signal-to-noise ratio of -6, 0 or 6 dB. Faults are, among
+others, contamination, leakage, rotating unbalance and rail damage.
+
+Recordings with neighbouring numbers often share background and level. The first ten normal and five anomalous
+recordings of every fan at -6 dB are told apart completely by how far the level lies from the normal ones'
+median: compare a detector with loudness alone, and normalise the level.
+
+The publisher's baseline trains on each machine by itself, and tests on all of its anomalous recordings and as
+many normal ones, the first by name.
+
+H. Purohit, R. Tanabe, K. Ichige, T. Endo, Y. Nikaido, K. Suefusa and Y. Kawaguchi, "MIMII Dataset: Sound
+Dataset for Malfunctioning Industrial Machine Investigation and Inspection", DCASE Workshop, 2019,
+https://arxiv.org/abs/1909.09347. Copyright Hitachi, Ltd. Licence CC BY-SA 4.0.
+"""
+
+
+def load_mimii(machine=None, *, snr="-6_dB", ids=None, data_home=None):
+    """Load the sounds of machines MIMII from a folder.
+
+    ==================   =================================
+    Machines             4 each of fan, pump, slider, valve
+    Clip                 10 s at 16 kHz, 8 channels
+    ==================   =================================
+
+    Parameters
+    ----------
+    machine : {"fan", "pump", "slider", "valve"} or None, default=None
+        Type of machine. None takes all four.
+    snr : {"-6_dB", "0_dB", "6_dB"}, default="-6_dB"
+        Signal-to-noise ratio, as in the names of the archives. The default is the hardest.
+    ids : str or list of str or None, default=None
+        Machines of the type, such as "id_00". None takes the four of version "public 1.0": id_00, id_02,
+        id_04 and id_06.
+    data_home : str or path-like, default=None
+        Folder that contains the data set, directly or below `mimii`. None takes it from the environment
+        variable `SKAUDIO_AD_DATA`. The fan id_00 at -6 dB is looked for in `-6_dB/fan/id_00`,
+        `-6_dB_fan/fan/id_00`, `-6_dB_fan/id_00` and `min6dB/fan/id_00`, in that order, and so are the others.
+
+    Returns
+    -------
+    :class:`~sklearn.utils.Bunch`
+        paths : list of str of length n_clips
+            The wav files by machine, id, normal before anomalous, and name.
+        target : ndarray of shape (n_clips,), int64
+            1 normal, -1 anomalous (the folders `abnormal`).
+        groups : ndarray of shape (n_clips,), int64
+            The same number for files that are bit for bit the same.
+        metadata : dict of ndarray of shape (n_clips,), str
+            `machine`, `machine_id` ("id_00") and `recording` (name of the file without its extension; the
+            same names come again in every folder).
+        DESCR : str
+            Description, licence and citation.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder, a machine that is asked for, or its normal or anomalous recordings are missing.
+    ValueError
+        If `machine` or `snr` is unknown or `ids` is empty.
+    TypeError
+        If `ids` holds anything but strings.
+
+    Warns
+    -----
+    UserWarning
+        If `ids` is None and there are folders of other ids; they are left out.
+
+    See Also
+    --------
+    load_esc10 : Environmental sounds.
+    load_hls_cmds : Heart and lung sounds.
+    make_machine_sounds : Sounds of the same four types of machine, generated.
+
+    Notes
+    -----
+    The files have eight channels, one for each microphone. Take one of them,
+    ``AudioLoader(sample_rate=16000, channel=0)`` as in the publisher's baseline [2]_. Their mean, which
+    ``channel="mix"`` would be, weakens high frequencies: sound reaches the microphones at different times.
+
+    References
+    ----------
+    .. [1] H. Purohit, R. Tanabe, K. Ichige, T. Endo, Y. Nikaido, K. Suefusa and Y. Kawaguchi, "MIMII Dataset:
+       Sound Dataset for Malfunctioning Industrial Machine Investigation and Inspection", DCASE Workshop,
+       2019, https://arxiv.org/abs/1909.09347.
+    .. [2] https://github.com/MIMII-hitachi/mimii_baseline
+
+    Examples
+    --------
+    >>> from skaudio_ad import AudioLoader
+    >>> from skaudio_ad.datasets import load_mimii
+    >>> fans = load_mimii("fan", ids="id_00")  # doctest: +SKIP
+    >>> clips = AudioLoader(16000, channel=0).fit_transform(fans.paths)  # doctest: +SKIP
+    """
+    if machine is not None and machine not in _MACHINES:
+        raise ValueError(f"Unknown machine {machine!r}; known ones: {', '.join(_MACHINES)}.")
+    if snr not in _SNRS:
+        raise ValueError(f"Unknown signal-to-noise ratio snr {snr!r}; known ones: {', '.join(_SNRS)}.")
+    wanted = _check_ids(ids)
+    home = find_home(data_home, _LAYOUT, _SOURCE)
+
+    clips = []
+    for name in _MACHINES if machine is None else (machine,):
+        folder = _find(home, name, snr)
+        there = sorted(path.name for path in folder.glob("id_*"))
+        missing = [machine_id for machine_id in wanted if machine_id not in there]
+        if missing:
+            raise FileNotFoundError(
+                f"{folder} has no {', '.join(missing)}; there are {', '.join(there)}. Unpack the archive "
+                f"again, or name the machines to load, such as ids={there!r}."
+            )
+        others = [machine_id for machine_id in there if machine_id not in _IDS]
+        if ids is None and others:
+            warnings.warn(
+                f"{folder} also has {', '.join(others)}, left out. Pass ids={there!r} to load them as well.",
+                stacklevel=2,
+            )
+        for machine_id in wanted:
+            for kind, label in (("normal", 1), ("abnormal", -1)):
+                files = _recordings(folder / machine_id / kind)
+                clips += [(str(path), label, name, machine_id, path.stem) for path in files]
+    paths, target, machines, machine_ids, recordings = zip(*clips)
+    return Bunch(
+        paths=list(paths),
+        target=np.array(target, dtype=np.int64),
+        groups=content_groups(paths),
+        metadata={
+            "machine": np.array(machines),
+            "machine_id": np.array(machine_ids),
+            "recording": np.array(recordings),
+        },
+        DESCR=_DESCR,
+    )
+
+
+def _check_ids(ids):
+    """The ids to load, sorted."""
+    if ids is None:
+        return list(_IDS)
+    listed = list(ids) if np.iterable(ids) and not isinstance(ids, str) else [ids]
+    if not listed:
+        raise ValueError(f"ids must name at least one machine, such as 'id_00', or be None, got {ids!r}.")
+    if not all(isinstance(machine_id, str) for machine_id in listed):
+        raise TypeError(f"ids must be a name such as 'id_00', a list of such names or None, got {ids!r}.")
+    return sorted(set(listed))
+
+
+def _find(home, machine, snr):
+    """Folder of the ids of one machine at one signal-to-noise ratio."""
+    places = (f"{snr}/{machine}", f"{snr}_{machine}/{machine}", f"{snr}_{machine}", f"{_SNRS[snr]}/{machine}")
+    for root in (home / "mimii", home):
+        for place in places:
+            if any((root / place).glob("id_*")):
+                return root / place
+    raise FileNotFoundError(
+        f"No recordings of machine {machine!r} at {snr} of MIMII: looked for folders id_00 and so on in "
+        f"{', '.join(places)}, below {home / 'mimii'} and {home}. Unpack the archive {snr}_{machine}.zip "
+        f"there, ask for a machine and snr that are there, or pass another data_home. {_SOURCE}."
+    )
+
+
+def _recordings(folder):
+    # Files that begin with a dot are an operating system's own, not recordings.
+    found = sorted(path for path in folder.glob("*.wav") if not path.name.startswith("."))
+    if not found:
+        # No warning would do: without one of the two, what is measured on the machine means nothing.
+        raise FileNotFoundError(
+            f"{folder} has no wav files, but every machine of MIMII has normal and abnormal recordings. "
+            "Unpack the archive again, or leave the machine out by ids."
+        )
+    return found
