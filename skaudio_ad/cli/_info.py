@@ -1,30 +1,19 @@
 """``skaudio-ad info``."""
 
 import os
-import platform
-from importlib.metadata import PackageNotFoundError, version
 
 import click
 
+from .._versions import show_versions
 from ..persistence import load_detector
 from ..presets import PRESETS
 
-_PACKAGES = ("skaudio_ad", "scikit-learn", "torch", "numpy", "scipy", "librosa", "soundfile", "soxr", "skops")
 _FOLDERS = {"SKAUDIO_AD_DATA": "data sets", "SKAUDIO_AD_WEIGHTS": "weights"}
 
 
 def describe_installation():
     """Print versions, presets and folders."""
-    click.echo(f"Python {platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores")
-    for name in _PACKAGES:
-        try:
-            click.echo(f"  {name:<14} {version(name)}")
-        except PackageNotFoundError:
-            click.echo(f"  {name:<14} not installed")
-    import torch
-
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    click.echo(f"GPUs: {', '.join(gpus) or 'none'}")
+    show_versions()
     click.echo("Presets (fit --preset):")
     for name, text in PRESETS.items():
         click.echo(f"  {name:<14} {text}")

@@ -1,6 +1,7 @@
-"""The one training loop, early stopping, seeding and devices."""
+"""The one training loop, early stopping, seeding, devices and logging."""
 
 from ._callbacks import EpochCallbacks
+from ._logger import EpochLogger
 from ._loop import FitHistory, fit_module
 from ._seed import resolve_device, seeded, split_normal
 from ._state import ModuleStateMixin
@@ -8,6 +9,7 @@ from ._stopping import Patience, Prechelt, generalisation_loss, make_stopping, t
 
 __all__ = [
     "EpochCallbacks",
+    "EpochLogger",
     "FitHistory",
     "ModuleStateMixin",
     "Patience",

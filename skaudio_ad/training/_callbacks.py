@@ -32,9 +32,13 @@ class EpochCallbacks:
     def end(self, module, history):
         """Tell the callbacks that the epoch is over; return whether one of them wants to stop.
 
+        The losses so far are on the estimator, as scikit-learn's multi-layer perceptron has them while it
+        trains: a callback that wants no more reads its ``loss_curve_`` and ``validation_loss_curve_``.
         A callback that asks for the ``fitted_estimator`` gets one that scores with the weights of this epoch, also
         when it keeps it.
         """
+        self._estimator.loss_curve_ = history.loss_curve
+        self._estimator.validation_loss_curve_ = history.validation_loss_curve
         return self._epoch.call_on_fit_task_end(
             estimator=self._estimator,
             X=self._X,
