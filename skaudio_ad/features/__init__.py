@@ -1,6 +1,7 @@
-"""Waveforms to arrays: log-mel, MFCC, frames, patches, scaling, pooling, augmentation. Time is the last axis."""
+"""Waveforms to arrays and back: log-mel, MFCC, patches, scaling, augmentation. Time is the last axis."""
 
 from ._augment import Augmenter
+from ._inversion import mel_to_audio
 from ._mel import MelTransformer, MFCCTransformer
 from ._pooling import TemporalPooling
 from ._scaling import ClipScaler
@@ -14,4 +15,5 @@ __all__ = [
     "MelTransformer",
     "PatchTransformer",
     "TemporalPooling",
+    "mel_to_audio",
 ]

@@ -1,14 +1,28 @@
 """Pictures in scikit-learn's way: ``Display.from_estimator``, ``Display.from_predictions``, ``plot``."""
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
-# Colour-blind safe (Okabe and Ito): normal, anomalous, threshold.
-NORMAL, ANOMALOUS, THRESHOLD = "#0072B2", "#D55E00", "#000000"
+from ._drawing import (
+    ANOMALOUS,
+    NORMAL,
+    THRESHOLD,
+    check_labels,
+    choose_scale,
+    count,
+    get_axes,
+    label_log_axis,
+    last_step,
+)
+
+# Bars beyond which a histogram shows no more than with so many.
+_MOST_BINS = 100
 
 
 class LossCurveDisplay:
     """Loss of every epoch, on the training and the held-out clips: under- or over-fitted?
+
+    The axis of the loss is logarithmic where the losses are positive (or it would hide some) and the largest
+    is more than three times the smallest.
 
     Parameters
     ----------
@@ -36,20 +50,21 @@ class LossCurveDisplay:
 
         Parameters
         ----------
-        estimator : detector with ``loss_curve_``, or Pipeline
+        estimator : estimator with ``loss_curve_``, or Pipeline that ends in one
         ax : matplotlib.axes.Axes, default=None
 
         Returns
         -------
         LossCurveDisplay
         """
-        detector = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+        detector = last_step(estimator)
         if not hasattr(detector, "loss_curve_"):
             raise ValueError(
                 f"{type(detector).__name__} has no loss_curve_: fit it first, or it is not trained."
             )
-        curves = detector.loss_curve_, detector.validation_loss_curve_, detector.best_epoch_
-        return cls(*curves).plot(ax=ax)
+        # Estimators that hold out nothing have the first of them alone.
+        validation = getattr(detector, "validation_loss_curve_", ())
+        return cls(detector.loss_curve_, validation, getattr(detector, "best_epoch_", None)).plot(ax=ax)
 
     def plot(self, *, ax=None):
         """Draw.
@@ -63,7 +78,7 @@ class LossCurveDisplay:
         -------
         LossCurveDisplay
         """
-        self.figure_, self.ax_ = _axes(ax)
+        self.figure_, self.ax_ = get_axes(ax)
         epochs = np.arange(1, len(self.loss_curve) + 1)
         marker = "." if len(epochs) < 30 else None
         self.ax_.plot(epochs, self.loss_curve, color=NORMAL, marker=marker, label="training clips")
@@ -73,7 +88,9 @@ class LossCurveDisplay:
             )
         if self.best_epoch is not None:
             self.ax_.axvline(self.best_epoch + 1, color=THRESHOLD, linestyle=":", label="weights kept")
-        self.ax_.set(xlabel="epoch", ylabel="loss", yscale="log")
+        losses = np.concatenate([self.loss_curve, self.validation_loss_curve])
+        self.ax_.set(xlabel="epoch", ylabel="loss", yscale=choose_scale(losses))
+        label_log_axis(self.ax_.yaxis)
         self.ax_.legend()
         return self
 
@@ -98,7 +115,7 @@ class ScoreDistributionDisplay:
 
     def __init__(self, scores, y_true=None, offset=None):
         self.scores = np.asarray(scores, dtype=np.float64)
-        self.y_true = None if y_true is None else np.asarray(y_true)
+        self.y_true = check_labels(y_true, len(self.scores))
         self.offset = offset
 
     @classmethod
@@ -113,14 +130,13 @@ class ScoreDistributionDisplay:
             1 normal, -1 anomalous.
         ax : matplotlib.axes.Axes, default=None
         bins : int or str, default="auto"
-            As ``numpy.histogram_bin_edges``.
+            As ``numpy.histogram_bin_edges``; "auto" with 100 bins at most.
 
         Returns
         -------
         ScoreDistributionDisplay
         """
-        detector = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-        offset = getattr(detector, "offset_", None)
+        offset = getattr(last_step(estimator), "offset_", None)
         return cls.from_predictions(y, estimator.score_samples(X), offset=offset, ax=ax, bins=bins)
 
     @classmethod
@@ -137,7 +153,7 @@ class ScoreDistributionDisplay:
             The threshold.
         ax : matplotlib.axes.Axes, default=None
         bins : int or str, default="auto"
-            As ``numpy.histogram_bin_edges``.
+            As ``numpy.histogram_bin_edges``; "auto" with 100 bins at most.
 
         Returns
         -------
@@ -153,23 +169,19 @@ class ScoreDistributionDisplay:
         ax : matplotlib.axes.Axes, default=None
             A new figure by default.
         bins : int or str, default="auto"
-            As ``numpy.histogram_bin_edges``.
+            As ``numpy.histogram_bin_edges``; "auto" with 100 bins at most.
 
         Returns
         -------
         ScoreDistributionDisplay
         """
-        self.figure_, self.ax_ = _axes(ax)
+        self.figure_, self.ax_ = get_axes(ax)
         finite = np.isfinite(self.scores)
         if not finite.any():
             raise ValueError("there is no score to draw: all are NaN.")
-        edges = np.histogram_bin_edges(self.scores[finite], bins=bins)
+        edges = np.histogram_bin_edges(self.scores[finite], bins=_limit(bins, self.scores[finite]))
         groups = [("clips", finite, NORMAL)]
         if self.y_true is not None:
-            if not np.isin(self.y_true, (1, -1)).all():
-                raise ValueError(
-                    f"y_true must hold 1 for normal and -1 for anomalous clips, got {np.unique(self.y_true)}."
-                )
             groups = [
                 ("normal", finite & (self.y_true == 1), NORMAL),
                 ("anomalous", finite & (self.y_true == -1), ANOMALOUS),
@@ -183,15 +195,16 @@ class ScoreDistributionDisplay:
                 self.offset, color=THRESHOLD, linestyle="--", label=f"threshold ({self.offset:.3g})"
             )
         self.ax_.set(xlabel="score (higher is more normal)", ylabel="clips")
+        self.ax_.yaxis.get_major_locator().set_params(integer=True)
         if not finite.all():
-            self.ax_.set_title(f"{np.count_nonzero(~finite)} clips without a score left out")
+            self.ax_.set_title(f"{count(np.count_nonzero(~finite), 'clip')} without a score left out")
         self.ax_.legend()
         return self
 
 
-def _axes(ax):
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        _, ax = plt.subplots(layout="constrained")
-    return ax.figure, ax
+def _limit(bins, scores):
+    """`bins`, but for an "auto" that one far outlier would make millions, as of a VAE that saw noise."""
+    if not (isinstance(bins, str) and bins == "auto"):
+        return bins
+    width = 2 * np.subtract(*np.quantile(scores, [0.75, 0.25])) / len(scores) ** (1 / 3)  # Freedman, Diaconis
+    return _MOST_BINS if width > 0 and np.ptp(scores) / width > _MOST_BINS else bins

@@ -5,8 +5,8 @@ import os
 import numpy as np
 
 from ..features import MelTransformer
-from ._displays import ANOMALOUS, NORMAL, THRESHOLD
-from ._recordings import score_recordings
+from ._drawing import draw_frames, draw_local_scores, get_figure
+from ._recordings import local_threshold, score_recordings
 
 
 class LocalScoreDisplay:
@@ -25,7 +25,7 @@ class LocalScoreDisplay:
     local_scores : ndarray of shape (n_windows,)
         As ``score_frames``: higher is more normal.
     offset : float, default=None
-        The clip's threshold, for orientation.
+        The clip's threshold, for orientation; leave it out where the local scores are on another scale.
     worst_window : int, default=None
         The window to mark, by default that of the lowest score.
     title : str, default=""
@@ -96,7 +96,7 @@ class LocalScoreDisplay:
             mel.band_centers(),
             recording.times,
             recording.local_scores,
-            offset=getattr(pipeline.steps[-1][1], "offset_", None),
+            offset=local_threshold(pipeline.steps[-1][1], recording),
             worst_window=recording.worst_window,
             title=f"{os.path.basename(path)}: {recording.decision}, score {recording.score:.4g}",
         ).plot(figure=figure)
@@ -113,45 +113,31 @@ class LocalScoreDisplay:
         -------
         LocalScoreDisplay
         """
-        if figure is None:
-            import matplotlib.pyplot as plt
-
-            figure = plt.figure(figsize=(8, 5), layout="constrained")
+        figure = get_figure(figure, (8, 5))
         has_scores = len(self.times) > 0
         grid = figure.subplots(
             2 if has_scores else 1, 1, sharex=True, squeeze=False, height_ratios=[2, 1][: 1 + has_scores]
         )
         self.figure_, self.axes_ = figure, tuple(grid[:, 0])
-        top = self.axes_[0]
-        bands = np.arange(len(self.band_centers))
-        # The quietest values of a dB spectrogram are an arbitrary floor: colours start 80 dB below the loudest.
-        image = top.pcolormesh(
-            self.frame_times,
-            bands,
+        # The quietest values of a dB spectrogram are an arbitrary floor: colours start 80 dB below the
+        # loudest.
+        image = draw_frames(
+            self.axes_[0],
             self.spectrogram,
+            self.frame_times,
+            self.band_centers,
             vmin=self.spectrogram.max() - 80,
             cmap="magma",
-            rasterized=True,
         )
-        ticks = bands[:: max(1, len(bands) // 6)]
-        top.set_yticks(ticks, [f"{self.band_centers[band]:.0f}" for band in ticks])
-        top.set(ylabel="frequency (Hz)", title=self.title)
-        figure.colorbar(image, ax=top, label="level (dB)")
+        figure.colorbar(image, ax=self.axes_[0], label="level (dB)")
+        self.axes_[0].set(title=self.title)
         if has_scores:
-            bottom = self.axes_[1]
-            bottom.plot(self.times, self.local_scores, color=NORMAL, linewidth=1)
-            worst = int(np.argmin(self.local_scores)) if self.worst_window is None else self.worst_window
-            bottom.plot(
-                self.times[worst],
-                self.local_scores[worst],
-                "v",
-                color=ANOMALOUS,
-                label=f"worst, {self.times[worst]:.2f} s",
+            draw_local_scores(
+                self.axes_[1],
+                self.times,
+                self.local_scores,
+                offset=self.offset,
+                worst_window=self.worst_window,
             )
-            if self.offset is not None:
-                bottom.axhline(self.offset, color=THRESHOLD, linestyle="--", label="threshold of the clip")
-            bottom.set(ylabel="local score")
-            # Above the axes: the worst moment is at the bottom, wherever it is.
-            bottom.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize="small")
         self.axes_[-1].set(xlabel="time (s)")
         return self

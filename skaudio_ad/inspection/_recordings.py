@@ -43,8 +43,8 @@ class ScoredRecording:
     def worst_window(self):
         """Position of the least normal window, or None where there are no windows.
 
-        Windows that reach beyond the clip do not compete: in a steady sound the padding is what is least normal.
-        No sound is overlooked, since the windows beside them reach the ends of the clip too.
+        Windows that reach beyond the clip do not compete: in a steady sound the padding is what is least
+        normal. No sound is overlooked, since the windows beside them reach the ends of the clip too.
         """
         if not len(self.times):
             return None
@@ -77,7 +77,7 @@ def score_recordings(pipeline, paths):
     ValueError
         If `pipeline` is no pipeline that begins with an AudioLoader.
     """
-    loader, middle, detector = _split(pipeline)
+    loader, middle, detector = split_pipeline(pipeline)
     return stream(_Score(loader, middle, detector, find_clock(pipeline)), [os.fspath(path) for path in paths])
 
 
@@ -87,7 +87,8 @@ def find_clock(pipeline):
     return steps[-1] if steps else None
 
 
-def _split(pipeline):
+def split_pipeline(pipeline):
+    """The loader (which raises where a file cannot be read), the steps after it or None, and the detector."""
     if not isinstance(pipeline, Pipeline) or not isinstance(pipeline.steps[0][1], AudioLoader):
         raise ValueError(
             f"a Pipeline that begins with AudioLoader is needed to score recordings, got {pipeline!r:.200}."
@@ -97,17 +98,39 @@ def _split(pipeline):
     return loader, pipeline[1:-1] if len(pipeline.steps) > 2 else None, pipeline.steps[-1][1]
 
 
+def compute_features(loader, middle, path):
+    """What the detector gets of one recording: an array or a list of one clip."""
+    features = loader.transform([path])
+    if middle is not None:
+        features = middle.transform(features)
+    # Computed once, though read several times by who asked.
+    return list(features) if isinstance(features, LazySequence) else features
+
+
+def has_frames(features):
+    """Whether what a detector gets has a time axis."""
+    return isinstance(features, list) or np.ndim(features) == 3
+
+
+def local_threshold(detector, recording):
+    """The detector's threshold where local scores are on its scale, else None.
+
+    A clip's score that is pooled from its local scores lies among them. One that is not, of a variational
+    autoencoder whose score weighs its two losses, has another scale, and so has the threshold.
+    """
+    scores = recording.local_scores
+    rounding = 1e-5 * abs(recording.score)  # local scores may be float32
+    pooled = len(scores) and scores.min() - rounding <= recording.score <= scores.max() + rounding
+    return getattr(detector, "offset_", None) if pooled else None
+
+
 class _Score:
     def __init__(self, loader, middle, detector, clock):
         self.loader, self.middle, self.detector, self.clock = loader, middle, detector, clock
 
     def __call__(self, path):
         try:
-            features = self.loader.transform([path])
-            if self.middle is not None:
-                features = self.middle.transform(features)
-            if isinstance(features, LazySequence):
-                features = list(features)  # computed once, though read several times below
+            features = compute_features(self.loader, self.middle, path)
             score = float(self.detector.score_samples(features)[0])
             # Asked for, not derived: a detector of another package may have no offset_.
             is_normal = self.detector.decision_function(features)[0] >= 0
@@ -121,8 +144,7 @@ class _Score:
         return ScoredRecording(path, score, said, times, local_scores, n_edge)
 
     def _locate(self, features):
-        has_time = isinstance(features, list) or np.ndim(features) == 3
-        if self.clock is None or not has_time or not hasattr(self.detector, "score_frames"):
+        if self.clock is None or not has_frames(features) or not hasattr(self.detector, "score_frames"):
             return np.empty(0), np.empty(0)
         local_scores = np.asarray(self.detector.score_frames(features)[0])
         return self.clock.frames_to_seconds(self.detector.window_centers(len(local_scores))), local_scores

@@ -1,7 +1,6 @@
 """Pictures, judged by what their artists hold."""
 
 import librosa
-import matplotlib as mpl
 import numpy as np
 import pytest
 import soundfile
@@ -17,30 +16,9 @@ from skaudio_ad.inspection import (
     score_recordings,
 )
 
+from .artists import axes, legend_texts, line
+
 RATE = 16000
-
-
-@pytest.fixture(autouse=True)
-def no_window():
-    """Figures of pyplot are drawn off screen and closed."""
-    mpl.use("agg")
-    import matplotlib.pyplot as plt
-
-    yield
-    plt.close("all")
-
-
-def axes():
-    return Figure().subplots()
-
-
-def line(ax, label):
-    (found,) = [artist for artist in ax.lines if artist.get_label().startswith(label)]
-    return found
-
-
-def legend_texts(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
 def features(n_clips=40, seed=0):
@@ -75,6 +53,38 @@ def test_a_loss_curve_counts_epochs_from_one_and_marks_the_weights_kept():
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale()) == ("epoch", "loss", "log")
     assert legend_texts(ax) == ["training clips", "held-out clips", "weights kept"]
     assert (display.ax_, display.figure_) == (ax, ax.figure)
+
+
+@pytest.mark.parametrize(
+    ("curve", "scale", "labels"),
+    [
+        ([1e9, 1e6, 1e3], "log", None),
+        ([120.0, 40.0, 11.0], "log", ["10", "20", "30", "50", "70", "100"]),
+        ([1.2, 1.1, 1.0], "linear", None),
+        # What a logarithmic axis would hide: a likelihood above 1.
+        ([100.0, 1.0, -3.0], "linear", None),
+        ([100.0, 1.0, 0.0], "linear", None),
+    ],
+    ids=str,
+)
+def test_no_loss_is_hidden_and_the_axis_has_labels(curve, scale, labels):
+    ax = axes()
+    LossCurveDisplay(curve).plot(ax=ax)
+    ax.figure.canvas.draw()
+    assert ax.get_yscale() == scale
+    low, high = ax.get_ylim()
+    assert low < min(curve) < max(curve) < high
+    shown = [text for text in ax.get_yticklabels() if low <= text.get_position()[1] <= high]
+    assert len(shown) > 1
+    if labels:
+        assert [text.get_text() for text in shown] == labels
+
+
+def test_an_estimator_without_held_out_losses_has_one_curve():
+    class Trained:
+        loss_curve_ = [3.0, 1.0]
+
+    assert legend_texts(LossCurveDisplay.from_estimator(Trained()).ax_) == ["training clips"]
 
 
 def test_a_loss_curve_without_held_out_clips_is_one_line():
@@ -135,6 +145,21 @@ def test_a_histogram_without_labels_has_one_group_and_no_threshold():
     assert not ax.lines
 
 
+def test_one_far_outlier_does_not_make_a_million_bars():
+    scores = np.append(np.random.default_rng(0).normal(size=200), -1e9)
+    ax = axes()
+    ScoreDistributionDisplay(scores).plot(ax=ax)
+    (heights,), edges = bars(ax)[0].values(), bars(ax)[1]
+    assert (len(heights), sum(heights)) == (100, 201)
+    assert (edges[0], edges[-1]) == pytest.approx((-1e9, scores.max()))
+
+
+def test_the_axis_of_a_histogram_counts_whole_clips():
+    ax = axes()
+    ScoreDistributionDisplay([0.0, 0.1, 1.0]).plot(ax=ax, bins=2)
+    assert all(tick == round(tick) for tick in ax.get_yticks())
+
+
 def test_clips_without_a_score_are_left_out_and_counted_in_the_title():
     ax = axes()
     ScoreDistributionDisplay.from_predictions([1, 1, -1, -1], [0.0, np.nan, np.nan, 1.0], ax=ax, bins=2)
@@ -152,6 +177,11 @@ def test_labels_that_are_not_ours_are_refused_and_not_dropped():
         ValueError, match=r"y_true must hold 1 for normal and -1 for anomalous clips, got \[0 1\]"
     ):
         ScoreDistributionDisplay.from_predictions([0, 1, 1], [0.1, 0.2, 0.3], ax=axes())
+
+
+def test_every_clip_needs_a_label():
+    with pytest.raises(ValueError, match=r"y_true must have shape \(3,\), one label a clip, got \(2,\)"):
+        ScoreDistributionDisplay.from_predictions([1, -1], [0.1, 0.2, 0.3], ax=axes())
 
 
 def test_the_distribution_of_an_estimator_is_that_of_its_scores():
@@ -187,6 +217,24 @@ def test_a_local_score_is_drawn_below_the_spectrogram_on_one_time_axis(pipeline,
         "time (s)",
     )
     assert top.get_title() == f"0.wav: {recording.decision}, score {recording.score:.4g}"
+
+
+def test_a_threshold_of_another_scale_is_not_drawn_among_the_local_scores(pipeline, recordings):
+    (recording,) = score_recordings(pipeline, recordings[:1])
+    recording.score = 1e4 * recording.score  # as of a VAE, whose score weighs two losses
+    display = LocalScoreDisplay.from_estimator(pipeline, recordings[0], recording=recording, figure=Figure())
+    assert [text.split(",")[0] for text in legend_texts(display.axes_[1])] == ["worst"]
+    low, high = display.axes_[1].get_ylim()
+    assert low < recording.local_scores.min() < recording.local_scores.max() < high
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "max", "quantile"])
+def test_a_threshold_is_drawn_however_the_local_scores_are_pooled(recordings, aggregate):
+    mel = MelTransformer(n_mels=20)
+    pipeline = make_pipeline(AudioLoader(RATE), mel, small_detector(aggregate=aggregate)).fit(recordings)
+    for path in recordings:
+        display = LocalScoreDisplay.from_estimator(pipeline, path, figure=Figure())
+        assert set(line(display.axes_[1], "threshold").get_ydata()) == {pipeline[-1].offset_}
 
 
 def test_the_spectrogram_is_drawn_in_decibels_whatever_the_detector_works_on(pipeline, recordings):

@@ -1,0 +1,240 @@
+"""`ReconstructionDisplay`: what a detector got, what it made of it, and where the two differ."""
+
+import os
+
+import numpy as np
+
+from ..features import MelTransformer
+from ._drawing import draw_frames, draw_local_scores, get_figure
+from ._recordings import (
+    compute_features,
+    find_clock,
+    has_frames,
+    local_threshold,
+    score_recordings,
+    split_pipeline,
+)
+
+# Quantile of the errors from which on they have one colour.
+_BRIGHTEST = 0.995
+
+
+class ReconstructionDisplay:
+    """A clip's features, their reconstruction and its squared error, and below them the local score.
+
+    All on one time axis. The first two share their colours; a prediction is drawn in the same way, its first
+    frames, which nothing predicts, blank.
+
+    Parameters
+    ----------
+    original : array-like of shape (n_bins, n_frames)
+        What the detector got.
+    reconstruction : array-like of shape (n_bins, n_frames)
+        What it made of it. Frames of NaN are left blank.
+    local_scores : array-like of shape (n_windows,), default=None
+        As ``score_frames``: higher is more normal.
+    times : array-like of shape (n_windows,), default=None
+        Middles of the scored windows, in seconds (in frames without `frame_times`). Not needed where there is
+        a score for every frame.
+    frame_times : array-like of shape (n_frames,), default=None
+        Middles of the frames, in seconds.
+    band_centers : array-like of shape (n_bins,), default=None
+        Centre frequencies, in hertz. None where the bins are no frequencies: embeddings, coefficients.
+    decibels : bool, default=False
+        Whether the features are levels in dB, not scaled or of another kind.
+    kind : str, default="reconstruction"
+        What the detector makes: a "reconstruction" or a "prediction".
+    offset : float, default=None
+        The clip's threshold, for orientation; leave it out where the local scores are on another scale.
+    worst_window : int, default=None
+        The window to mark, by default that of the lowest score.
+    title : str, default=""
+
+    Attributes
+    ----------
+    axes_ : tuple of matplotlib.axes.Axes
+        Of the original, the reconstruction, the error and, where there is one, the local score.
+    figure_ : matplotlib.figure.Figure
+    """
+
+    def __init__(
+        self,
+        original,
+        reconstruction,
+        *,
+        local_scores=None,
+        times=None,
+        frame_times=None,
+        band_centers=None,
+        decibels=False,
+        kind="reconstruction",
+        offset=None,
+        worst_window=None,
+        title="",
+    ):
+        original, reconstruction = np.asarray(original), np.asarray(reconstruction)
+        if original.ndim != 2 or original.shape != reconstruction.shape:
+            raise ValueError(
+                f"original and {kind} must have one shape, (n_bins, n_frames) of one clip, got "
+                f"{original.shape} and {reconstruction.shape}."
+            )
+        if not np.isfinite(original).all():
+            raise ValueError(
+                "original contains NaN or infinity: a clip that could not be read cannot be drawn."
+            )
+        if not np.isfinite(reconstruction).any():
+            raise ValueError(f"there is nothing to draw: no frame of the {kind} holds a number.")
+        n_bins, n_frames = original.shape
+        self.original, self.reconstruction = original, reconstruction
+        self.in_seconds = frame_times is not None
+        self.frame_times = _check(
+            frame_times if self.in_seconds else range(n_frames), n_frames, "frame_times"
+        )
+        self.band_centers = None if band_centers is None else _check(band_centers, n_bins, "band_centers")
+        if local_scores is not None:
+            local_scores = np.asarray(local_scores)
+            every_frame = times is None and len(local_scores) == n_frames
+            times = _check(self.frame_times if every_frame else times, len(local_scores), "times")
+        self.local_scores = local_scores
+        self.times = times
+        self.decibels = decibels
+        self.kind = kind
+        self.offset = offset
+        self.worst_window = worst_window
+        self.title = title
+
+    @classmethod
+    def from_estimator(cls, pipeline, path, *, recording=None, figure=None):
+        """Reconstruct one recording with a fitted pipeline and draw it.
+
+        Parameters
+        ----------
+        pipeline : sklearn.pipeline.Pipeline
+            Begins with an :class:`AudioLoader`; its detector has ``reconstruct`` or ``predict_frames``, and
+            its features a time axis.
+        path : str or path-like
+        recording : ScoredRecording, default=None
+            What :func:`score_recordings` said about it, to score it but once.
+        figure : matplotlib.figure.Figure, default=None
+
+        Returns
+        -------
+        ReconstructionDisplay
+
+        Raises
+        ------
+        ValueError
+            If the recording cannot be scored, the features have no time axis, or the detector neither
+            reconstructs nor predicts.
+        """
+        path = os.fspath(path)
+        loader, middle, detector = split_pipeline(pipeline)
+        kinds = {"reconstruct": "reconstruction", "predict_frames": "prediction"}
+        method = next((method for method in kinds if hasattr(detector, method)), None)
+        if method is None:
+            raise ValueError(
+                f"{type(detector).__name__} neither reconstructs nor predicts its input: it has no "
+                f"{' or '.join(kinds)}. LocalScoreDisplay draws what it has."
+            )
+        recording = recording or next(score_recordings(pipeline, [path]))
+        if recording.error:
+            raise ValueError(f"{path}: {recording.error}")
+        features = compute_features(loader, middle, path)
+        if not has_frames(features):
+            raise ValueError(
+                f"{type(detector).__name__} gets features of shape {np.shape(features)}, without a time "
+                "axis: there is nothing to draw over time. Leave out the step that pools them."
+            )
+        (original,), (made,) = features, getattr(detector, method)(features)
+        clock = find_clock(pipeline)
+        band_centers = clock.band_centers() if hasattr(clock, "band_centers") else None
+        if band_centers is not None and len(band_centers) != len(original):
+            band_centers = None
+        before = pipeline.steps[-2][1]
+        return cls(
+            original,
+            made,
+            local_scores=recording.local_scores if len(recording.times) else None,
+            times=recording.times,
+            frame_times=None if clock is None else clock.frames_to_seconds(np.arange(original.shape[1])),
+            band_centers=band_centers,
+            decibels=isinstance(before, MelTransformer) and before.log == "db",
+            kind=kinds[method],
+            offset=local_threshold(detector, recording),
+            worst_window=recording.worst_window,
+            title=f"{os.path.basename(path)}: {recording.decision}, score {recording.score:.4g}",
+        ).plot(figure=figure)
+
+    @classmethod
+    def from_predictions(cls, original, reconstruction, *, figure=None, **settings):
+        """Draw what is there already.
+
+        Parameters
+        ----------
+        original, reconstruction : array-like of shape (n_bins, n_frames)
+        figure : matplotlib.figure.Figure, default=None
+        **settings : dict
+            The other parameters of the class.
+
+        Returns
+        -------
+        ReconstructionDisplay
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not go together.
+        """
+        return cls(original, reconstruction, **settings).plot(figure=figure)
+
+    def plot(self, *, figure=None):
+        """Draw.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure, default=None
+            A new one by default.
+
+        Returns
+        -------
+        ReconstructionDisplay
+        """
+        figure = get_figure(figure, (8, 8))
+        ratios = [2, 2, 2, 1][: 3 + (self.local_scores is not None)]
+        axes = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
+        self.figure_, self.axes_ = figure, tuple(axes)
+        place = self.frame_times, self.band_centers
+        high = self.original.max()
+        # As in LocalScoreDisplay: the quietest values in dB are an arbitrary floor.
+        low = max(self.original.min(), high - 80) if self.decibels else self.original.min()
+        for ax, values in zip(axes, (self.original, self.reconstruction)):
+            image = draw_frames(ax, values, *place, vmin=low, vmax=high, cmap="magma")
+        figure.colorbar(image, ax=list(axes[:2]), label="level (dB)" if self.decibels else "feature value")
+        error = np.square(self.reconstruction - self.original)
+        # A few values far above the others would leave these dark; the arrow says that there are such.
+        brightest = np.nanquantile(error, _BRIGHTEST)
+        image = draw_frames(axes[2], error, *place, vmin=0, vmax=brightest, cmap="viridis")
+        figure.colorbar(
+            image, ax=axes[2], extend="max", label=f"squared error{' (dB²)' if self.decibels else ''}"
+        )
+        for ax, name in zip(axes, ("original", self.kind, f"error of the {self.kind}")):
+            ax.set_title(name, loc="left", fontsize="medium")
+        if self.local_scores is not None:
+            draw_local_scores(
+                axes[3],
+                self.times,
+                self.local_scores,
+                offset=self.offset,
+                worst_window=self.worst_window,
+                in_seconds=self.in_seconds,
+            )
+        axes[-1].set(xlabel="time (s)" if self.in_seconds else "frame")
+        figure.suptitle(self.title)
+        return self
+
+
+def _check(values, n_values, name):
+    values = np.asarray(values)
+    if values.shape != (n_values,):
+        raise ValueError(f"{name} must have shape ({n_values},), got {values.shape}.")
+    return values

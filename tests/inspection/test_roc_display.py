@@ -1,0 +1,122 @@
+"""The ROC against scikit-learn's, its points against predictions."""
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
+from sklearn.pipeline import make_pipeline
+
+from skaudio_ad import AutoencoderDetector
+from skaudio_ad.inspection import ROCDisplay
+
+from .artists import axes, legend_texts, line
+
+Y = np.repeat([1, -1], [30, 20])
+SCORES = np.random.default_rng(0).normal(np.where(Y == 1, 0.0, -1.5)).round(1)  # rounded: some are equal
+
+
+def point_of(ax, name):
+    (point,) = line(ax, name).get_xydata().tolist()
+    return point
+
+
+def test_the_curve_is_that_of_scikit_learn_with_the_anomaly_as_the_positive_class():
+    ax = axes()
+    display = ROCDisplay.from_predictions(Y, SCORES, ax=ax)
+    false_alarms, detections, _ = roc_curve(Y == -1, -SCORES)
+    np.testing.assert_array_equal(line(ax, "AUC").get_xydata(), np.stack([false_alarms, detections], axis=1))
+    auc = roc_auc_score(Y == -1, -SCORES)
+    assert display.auc == pytest.approx(auc)
+    assert legend_texts(ax) == ["chance", f"AUC {auc:.3f}"]
+    assert line(ax, "chance").get_xydata().tolist() == [[0, 0], [1, 1]]
+    assert ax.get_xlabel() == "false-alarm rate (normal clips called anomalous)"
+    assert ax.get_ylabel() == "detection rate (anomalous clips called anomalous)"
+    assert (display.ax_, display.figure_, ax.get_title()) == (ax, ax.figure, "")
+
+
+def test_thresholds_are_points_at_the_rates_of_their_decisions():
+    ax = axes()
+    # -0.7 is the score of some clips, which predict then calls normal.
+    thresholds = {"mean": float(SCORES.mean()), "closest to (0, 1)": -0.7, "never": -99.0}
+    ROCDisplay.from_predictions(Y, SCORES, offset=-1.2, thresholds=thresholds, ax=ax, name="LSTM")
+    assert -0.7 in SCORES
+    texts = []
+    for name, value in {"threshold": -1.2, **thresholds}.items():
+        predictions = np.where(SCORES - value >= 0, 1, -1)
+        (detected, _), (alarms, _) = confusion_matrix(Y, predictions, labels=[-1, 1], normalize="true")
+        assert point_of(ax, name) == pytest.approx([alarms, detected])
+        texts.append(f"{name}: false alarms {alarms:.2f}, detected {detected:.2f}")
+    assert legend_texts(ax) == ["chance", f"LSTM: AUC {roc_auc_score(Y == -1, -SCORES):.3f}", *texts]
+    assert len({line(ax, name).get_marker() for name in ("threshold", *thresholds)}) == 4
+
+
+def test_the_points_lie_on_the_curve():
+    ax = axes()
+    ROCDisplay.from_predictions(Y, SCORES, thresholds={str(t): t for t in np.linspace(-3, 2, 40)}, ax=ax)
+    curve = np.array(roc_curve(Y == -1, -SCORES, drop_intermediate=False)[:2]).T
+    for artist in ax.lines[2:]:
+        assert np.abs(curve - artist.get_xydata()).sum(axis=1).min() < 1e-12
+
+
+def test_the_roc_of_an_estimator_marks_its_own_threshold():
+    X = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    y = np.where(np.arange(40) < 30, 1, -1)
+    X[30:] *= 3
+    detector = AutoencoderDetector(hidden_sizes=(6,), bottleneck_size=2, max_epochs=3, random_state=0)
+    estimator = make_pipeline("passthrough", detector).fit(X[:30])
+    ax = ROCDisplay.from_estimator(estimator, X, y, thresholds={"zero": 0.0}).ax_
+    predictions = estimator.predict(X)
+    rates = [(predictions[y == kind] == -1).mean() for kind in (1, -1)]
+    assert point_of(ax, "threshold") == pytest.approx(rates)
+    assert point_of(ax, "zero") == [1, 1]
+    false_alarms, detections, _ = roc_curve(y == -1, -estimator.decision_function(X))
+    np.testing.assert_array_equal(line(ax, "AUC").get_xydata(), np.stack([false_alarms, detections], axis=1))
+
+
+def test_several_detectors_share_a_picture_in_colours_of_their_own():
+    ax = axes()
+    for name in ("LSTM", "GRU"):
+        ROCDisplay.from_predictions(Y, SCORES, offset=-1.0, ax=ax, name=name)
+    assert [text.split(":")[0] for text in legend_texts(ax)] == [
+        "chance",
+        "LSTM",
+        "threshold",
+        "GRU",
+        "threshold",
+    ]
+    colors = [to_hex(artist.get_color()) for artist in ax.lines]
+    assert colors == ["#000000", "#0072b2", "#0072b2", "#d55e00", "#d55e00"]
+
+
+def test_clips_without_a_score_are_left_out_and_counted_in_the_title():
+    ax = axes()
+    y, scores = np.append(Y, [1, -1]), np.append(SCORES, [np.nan, np.nan])
+    ROCDisplay.from_predictions(y, scores, offset=-1.0, ax=ax)
+    assert ax.get_title() == "2 clips without a score left out"
+    false_alarms, detections, _ = roc_curve(Y == -1, -SCORES)
+    np.testing.assert_array_equal(line(ax, "AUC").get_xydata(), np.stack([false_alarms, detections], axis=1))
+    assert point_of(ax, "threshold") == pytest.approx(
+        [(SCORES[Y == 1] < -1).mean(), (SCORES[Y == -1] < -1).mean()]
+    )
+
+
+@pytest.mark.parametrize(
+    ("y", "scores", "message"),
+    [
+        ([0, 1], [0.1, 0.2], r"y_true must hold 1 for normal and -1 for anomalous clips, got \[0 1\]"),
+        ([1, 1], [0.1, 0.2], r"y_true holds no anomalous \(-1\) clip"),
+        ([1, -1], [0.1, np.nan], r"y_true holds no anomalous \(-1\) clip"),
+        ([1, -1], [0.1, np.inf], "infinity"),
+        ([1, -1, 1], [0.1, 0.2], r"y_true must have shape \(2,\), one label a clip, got \(3,\)"),
+        (None, [0.1, 0.2], r"y_true must have shape \(2,\), one label a clip, got \(\)"),
+        ([1, -1], [[0.1, 0.2], [0.3, 0.4]], "should be a 1d array"),
+    ],
+)
+def test_what_has_no_roc_is_refused(y, scores, message):
+    with pytest.raises(ValueError, match=message):
+        ROCDisplay.from_predictions(y, scores, ax=axes())
+
+
+def test_a_threshold_that_is_no_number_is_refused_by_its_name():
+    with pytest.raises(TypeError, match="the threshold 'mean' must be a number, got None"):
+        ROCDisplay.from_predictions(Y, SCORES, thresholds={"mean": None}, ax=axes())
