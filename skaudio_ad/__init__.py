@@ -1,12 +1,13 @@
 """Audio anomaly detection on pretrained embeddings, the scikit-learn way.
 
-Estimators are importable from here; functions and data sets from their subpackages. Nothing heavy is
-imported until it is asked for: torch alone takes longer to import than everything else together.
+Estimators and `show_versions` are importable from here; functions and data sets from their subpackages.
+Nothing heavy is imported until it is asked for: torch alone takes longer to import than everything else
+together.
 """
 
 from importlib import import_module
 
-# name -> the subpackage that defines it
+# name -> the subpackage or module that defines it
 _EXPORTS = {
     "AudioClips": "audio",
     "AudioLoader": "audio",
@@ -19,6 +20,11 @@ _EXPORTS = {
     "PatchTransformer": "features",
     "TemporalPooling": "features",
     "AutoencoderDetector": "detectors",
+    "VAEDetector": "detectors",
+    "SequencePredictorDetector": "detectors",
+    "SequenceAutoencoderDetector": "detectors",
+    "RLKLClassifier": "detectors",
+    "show_versions": "_versions",
 }
 _SUBPACKAGES = ("audio", "datasets", "detectors", "features", "inspection", "metrics", "presets", "training")
 

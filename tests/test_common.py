@@ -13,7 +13,11 @@ from skaudio_ad import (
     MelTransformer,
     MFCCTransformer,
     PatchTransformer,
+    RLKLClassifier,
+    SequenceAutoencoderDetector,
+    SequencePredictorDetector,
     TemporalPooling,
+    VAEDetector,
 )
 
 _AUGMENTS = "fit_transform augments the training clips, transform leaves clips to be scored alone: that is the contract"
@@ -43,6 +47,12 @@ ESTIMATORS = [
     AutoencoderDetector(
         max_epochs=5, hidden_sizes=(4,), bottleneck_size=2, batch_norm=False, activation="selu"
     ),
+    SequencePredictorDetector(n_context_frames=1, hidden_size=4, max_epochs=3, random_state=0),
+    SequenceAutoencoderDetector(window_length=2, hidden_size=4, max_epochs=3),
+    VAEDetector(max_epochs=5, hidden_sizes=(8,), latent_size=2, random_state=0),
+    VAEDetector(max_epochs=5, hidden_sizes=(8,), latent_size=2, score_by="mahalanobis", batch_norm=False),
+    RLKLClassifier(max_epochs=100, random_state=0),
+    RLKLClassifier(activation="identity", max_epochs=100, random_state=0),
 ]
 
 

@@ -1,5 +1,15 @@
 """Arrays to scores: detectors trained on normal clips."""
 
 from ._autoencoder import AutoencoderDetector
+from ._rlkl_classifier import RLKLClassifier
+from ._sequence_autoencoder import SequenceAutoencoderDetector
+from ._sequence_predictor import SequencePredictorDetector
+from ._vae import VAEDetector
 
-__all__ = ["AutoencoderDetector"]
+__all__ = [
+    "AutoencoderDetector",
+    "RLKLClassifier",
+    "SequenceAutoencoderDetector",
+    "SequencePredictorDetector",
+    "VAEDetector",
+]

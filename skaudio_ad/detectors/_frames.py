@@ -7,7 +7,7 @@ import numpy as np
 from .._lazy import ClipError, LazySequence, is_missing
 
 
-def training_clips(X, length, name):
+def training_clips(X, length, name, *, one_size=False):
     """Leave clips that could not be read (NaN throughout) out of the training set, with a warning.
 
     Parameters
@@ -17,6 +17,8 @@ def training_clips(X, length, name):
         Frames a window.
     name : str
         The detector's.
+    one_size : bool, default=False
+        Whether all clips have to be as large as the first one.
 
     Returns
     -------
@@ -28,7 +30,7 @@ def training_clips(X, length, name):
     Raises
     ------
     ValueError
-        If none is, or one of them is shorter than a window.
+        If none is, or one of them is shorter than a window or of another size.
     """
     clips = list(X) if isinstance(X, (list, LazySequence)) else X
     present = np.array([index for index, clip in enumerate(clips) if not is_missing(clip)], dtype=int)
@@ -36,6 +38,11 @@ def training_clips(X, length, name):
         n_frames = 1 if clips[index].ndim == 1 else clips[index].shape[1]
         if n_frames < length:
             raise ClipError(too_short(n_frames, length)).of(X, index)
+        # What is not computed yet could not be checked before.
+        if isinstance(X, LazySequence) and not np.isfinite(clips[index]).all():
+            raise ClipError("contains NaN or infinity.").of(X, index)
+        if one_size and clips[index].shape != clips[present[0]].shape:
+            raise ClipError(other_size(clips[index].shape, clips[present[0]].shape)).of(X, index)
     if len(present) == len(clips):
         return clips, present
     if not len(present):
@@ -168,4 +175,12 @@ def too_short(n_frames, length):
     return (
         f"has {n_frames} frames, fewer than the {length} of one window; load longer clips (AudioLoader with a "
         "duration and a pad), or use shorter windows or a smaller hop_length."
+    )
+
+
+def other_size(shape, expected):
+    """The second half of the message about a clip that is not as large as the first one of the fit."""
+    return (
+        f"has {shape[0]} bins and {shape[1]} frames, but a variational autoencoder takes clips of one size, and the "
+        f"first of the fit has {expected[0]} and {expected[1]}: give AudioLoader a duration and a pad."
     )

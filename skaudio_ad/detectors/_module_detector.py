@@ -41,6 +41,9 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
     deterministic: Any
     random_state: Any
 
+    # Whether all clips have to be of one size.
+    _one_size = False
+
     def _fit(self, X, y):
         """What the ``fit`` of a subclass, decorated with ``with_callbacks``, consists of."""
         self._check_parameters()
@@ -48,12 +51,13 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         device = resolve_device(self.device)
         X = check_features(self, X, reset=True)
         n_clips = len(X)
-        X, present = training_clips(X, self._look_at(X), type(self).__name__)
+        X, present = training_clips(X, self._look_at(X), type(self).__name__, one_size=self._one_size)
         if y is not None and len(present) < n_clips:
             y = np.asarray(y)[present]
-        X, y = self._normal_only(X, y)
+        # Callbacks that score get the clips that are not trained on as well.
+        watched, X = (X, y), self._normal_only(X, y)
         callbacks = self._init_callback_context(max_subtasks=self.max_epochs)
-        callbacks.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        callbacks.call_on_fit_task_begin(estimator=self, X=watched[0], y=y)
         self._forget_module()
         self.n_samples_fit_ = len(X)
         self._architecture = self._describe(X)
@@ -80,11 +84,11 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
                 learning_rate=self.learning_rate,
                 weight_decay=self.weight_decay,
                 stopping=stopping,
-                epochs=EpochCallbacks(self, callbacks, X, y, attributes=partial(self._learnt, X)),
+                epochs=EpochCallbacks(self, callbacks, *watched, attributes=partial(self._learnt, X)),
             )
         self.__dict__.update(self._learnt(X, module, history), stopped_by_=history.stopped_by)
         self._judge()
-        callbacks.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
+        callbacks.call_on_fit_task_end(estimator=self, X=watched[0], y=y, reconstruction_attributes=dict)
         return self
 
     def score_samples(self, X):
@@ -118,8 +122,8 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         raise NotImplementedError
 
     def _normal_only(self, X, y):
-        """The clips to train on, of those that could be read, and their labels."""
-        return X, y
+        """The clips to train on, of those that could be read."""
+        return X
 
     def _judge(self):
         """Warn of a training that came to nothing."""

@@ -3,7 +3,7 @@
 from ._callbacks import EpochCallbacks
 from ._logger import EpochLogger
 from ._loop import FitHistory, fit_module
-from ._seed import resolve_device, seeded, split_normal
+from ._seed import inference, resolve_device, seeded, split_normal
 from ._state import ModuleStateMixin
 from ._stopping import Patience, Prechelt, generalisation_loss, make_stopping, training_progress
 
@@ -16,6 +16,7 @@ __all__ = [
     "Prechelt",
     "fit_module",
     "generalisation_loss",
+    "inference",
     "make_stopping",
     "resolve_device",
     "seeded",

@@ -36,26 +36,37 @@ def seeded(random_state, deterministic=False):
 
 @contextmanager
 def _algorithms(deterministic):
-    """Run a block with deterministic algorithms, if asked for, and put torch's own choice back after it."""
+    """Run a block in full precision, deterministic if asked for, and put torch's own choices back after it."""
     import torch
 
-    if not deterministic:
-        yield
-        return
-    # cuBLAS reads it when it is first used; without it torch refuses matrix products on a GPU.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if deterministic:
+        # cuBLAS reads it when it is first used; without it torch refuses matrix products on a GPU.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    cudnn = torch.backends.cudnn
     before = (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
-    benchmark = torch.backends.cudnn.benchmark
-    torch.use_deterministic_algorithms(True)
-    torch.backends.cudnn.benchmark = False
+    flags = cudnn.allow_tf32, cudnn.benchmark
+    # With TF32, torch's own choice, convolutions and recurrent networks on a GPU keep three digits.
+    cudnn.allow_tf32 = False
+    if deterministic:
+        torch.use_deterministic_algorithms(True)
+        cudnn.benchmark = False
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-        torch.backends.cudnn.benchmark = benchmark
+        cudnn.allow_tf32, cudnn.benchmark = flags
+
+
+@contextmanager
+def inference():
+    """Run a block without gradients, in full precision on a GPU too, so that it scores as a CPU does."""
+    import torch
+
+    with torch.inference_mode(), _algorithms(deterministic=False):
+        yield
 
 
 def resolve_device(device):
