@@ -5,13 +5,21 @@ from sklearn.preprocessing import MinMaxScaler
 
 from ._checks import check_option
 from .audio import AudioLoader, LevelNormalizer
-from .detectors import AutoencoderDetector
-from .features import MelTransformer, MFCCTransformer, TemporalPooling
+from .detectors import (
+    AutoencoderDetector,
+    SequenceAutoencoderDetector,
+    SequencePredictorDetector,
+    VAEDetector,
+)
+from .features import ClipScaler, MelTransformer, MFCCTransformer, TemporalPooling
 
 #: What each preset is, for people.
 PRESETS = {
     "dcase_baseline": "dense autoencoder on 5-frame windows of a log-mel spectrogram, 16 kHz: machines (DCASE Task 2)",
     "heart_lung": "dense autoencoder on the MFCCs of 15 s, 22.05 kHz: heart and lung sounds (HLS-CMDS)",
+    "dog_bark_vae": "convolutional VAE on the log-mel spectrogram of 3 s, 22.05 kHz: dog barks",
+    "next_frame_lstm": "LSTM that predicts the next log-mel frame from 10, 16 kHz: machines",
+    "window_gru": "GRU autoencoder on windows of 10 log-mel frames, 16 kHz: machines",
 }
 
 
@@ -22,14 +30,18 @@ def make_preset(
 
     Parameters
     ----------
-    name : {"dcase_baseline", "heart_lung"}
+    name : {"dcase_baseline", "heart_lung", "dog_bark_vae", "next_frame_lstm", "window_gru"}
         "dcase_baseline": log-mel of 128 bands at 16 kHz (n_fft 1024, hop 512), windows of 5 frames, autoencoder
         640-128x4-8-128x4-640. "heart_lung": 15 s at 22.05 kHz (330 000 samples), 13 MFCCs a frame, scaled to
-        [0, 1] by the training set, autoencoder input-128-32-128-input.
+        [0, 1] by the training set, autoencoder input-128-32-128-input. "dog_bark_vae": 3 s at 22.05 kHz, log-mel
+        of 128 bands (n_fft 2048, hop 512), scaled to [0, 1] clip by clip, :class:`VAEDetector`.
+        "next_frame_lstm" and "window_gru": log-mel as for "dcase_baseline", every band standardised by the
+        training set, :class:`SequencePredictorDetector` and :class:`SequenceAutoencoderDetector`. (Their
+        published systems name no scaling; on raw decibels the GRU learns nothing in 10 epochs.)
 
     duration : float or None, default=None
-        Seconds of every recording. None is the preset's own: all of it, and 15 s with silence after
-        shorter recordings for "heart_lung", whose network needs one length.
+        Seconds of every recording. None is the preset's own: all of it; 15 s for "heart_lung" and 3 s for
+        "dog_bark_vae", whose networks need one length, with silence after shorter recordings.
 
     level : {"rms", "peak", None}, default=None
         Bring every recording to one level first (:class:`LevelNormalizer`). None keeps loudness, as the
@@ -51,7 +63,7 @@ def make_preset(
     -------
     sklearn.pipeline.Pipeline
         Takes a list of paths, or waveforms at the preset's sample rate. Steps: "load", "level" (if asked
-        for), "features", "pool" and "scale" ("heart_lung" only), "detector".
+        for), "features", "pool" ("heart_lung" only), "scale" (all but "dcase_baseline"), "detector".
 
     Examples
     --------
@@ -60,19 +72,29 @@ def make_preset(
     ['load', 'level', 'features', 'detector']
     """
     check_option(name, "name", tuple(PRESETS))
-    model = AutoencoderDetector.from_preset(name, random_state=random_state, **detector)
+    detector = {"random_state": random_state, **detector}
+    rate, length = 16000, None
+    features: MelTransformer | MFCCTransformer = MelTransformer(rate, lazy=lazy)
     if name == "dcase_baseline":
-        rate, cut = 16000, {"duration": duration}
-        middle = [("features", MelTransformer(rate, lazy=lazy))]
+        last = [("detector", AutoencoderDetector.from_preset(name, **detector))]
+    elif name == "heart_lung":
+        rate, length = 22050, 330_000 / 22050
+        features = MFCCTransformer(rate, n_mfcc=13, lazy=lazy)
+        model = AutoencoderDetector.from_preset(name, **detector)
+        last = [("pool", TemporalPooling("flatten")), ("scale", MinMaxScaler()), ("detector", model)]
+    elif name == "dog_bark_vae":
+        rate, length = 22050, 3.0
+        features = MelTransformer(rate, n_fft=2048, lazy=lazy)
+        last = [("scale", ClipScaler("minmax", statistics="clip")), ("detector", VAEDetector(**detector))]
     else:
-        rate = 22050
-        cut = {"duration": 330_000 / rate if duration is None else duration, "pad": "zeros"}
-        middle = [
-            ("features", MFCCTransformer(rate, n_mfcc=13, lazy=lazy)),
-            ("pool", TemporalPooling("flatten")),
-            ("scale", MinMaxScaler()),
-        ]
+        recurrent = SequencePredictorDetector if name == "next_frame_lstm" else SequenceAutoencoderDetector
+        last = [("scale", ClipScaler("zscore", statistics="bin")), ("detector", recurrent(**detector))]
+    cut = (
+        {"duration": duration}
+        if length is None
+        else {"duration": length if duration is None else duration, "pad": "zeros"}
+    )
     first = [("load", AudioLoader(rate, on_error=on_error, **cut))]
     if level is not None:
         first.append(("level", LevelNormalizer(level)))
-    return Pipeline([*first, *middle, ("detector", model)])
+    return Pipeline([*first, ("features", features), *last])
