@@ -160,5 +160,7 @@ class ROCDisplay:
         )
         if self.n_left_out:
             self.ax_.set_title(f"{count(self.n_left_out, 'clip')} without a score left out")
-        self.ax_.legend(fontsize="small")
+        # A long legend finds no place inside that the curve leaves free.
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12)} if len(self.points or {}) > 2 else {}
+        self.ax_.legend(fontsize="small", **below)
         return self

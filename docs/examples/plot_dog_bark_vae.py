@@ -1,0 +1,230 @@
+"""
+Dog barks: a convolutional VAE and two numbers a clip
+=====================================================
+
+A published project trains a convolutional variational autoencoder (VAE) on dog barks alone and describes every clip by
+two numbers: RL, the reconstruction loss, and KL, the Kullback-Leibler divergence of its latent distribution from the
+prior. Two small classifiers on (KL, RL), one linear throughout and one with ReLU, then tell barks from the other
+sounds of ESC-10; it reports accuracies of 0.900 and 0.902.
+
+**What is the same:** log-mel spectrograms of 128 bands at 22.05 kHz and hop 512, scaled to [0, 1] clip by clip, of the
+first 1, 2 or 3 s; five convolutions with kernels of 3 and strides 2 2 2 2 1, 128 latent values, Adam with a learning
+rate of 1e-2 and a weight decay of 5e-4, 50 epochs, Prechelt's early stopping; RL weighted by 1 to 1e10; the sizes and
+the training of the classifiers.
+
+**What differs:** the project's barks are not public, so the 40 barks of ESC-10 take their place, and every bark is
+judged by a VAE that was not trained on it. So that this page builds in minutes on a processor, the convolutions have
+32 16 8 8 8 filters instead of 512 256 128 64 32; the batch has 8 clips instead of 64, since 27 barks would be but one
+step an epoch. ``python -m benchmarks.dog_bark --published`` runs the full size.
+
+Where ESC-10 is not at hand (environment variable ``SKAUDIO_AD_DATA``), generated sounds of valves take its place.
+"""
+
+# %%
+# The recordings
+# --------------
+#
+# One class is normal: barks. Clips cut from one original recording lie in one fold, so folds are what to split by.
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from sklearn.model_selection import GridSearchCV, PredefinedSplit, ShuffleSplit, cross_val_predict
+from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skaudio_ad import AudioLoader, ClipScaler, MelTransformer, RLKLClassifier, TemporalPooling, VAEDetector
+from skaudio_ad.datasets import load_esc10, make_machine_sounds
+from skaudio_ad.features import mel_to_audio
+from skaudio_ad.inspection import LossCurveDisplay, RLKLDisplay
+from skaudio_ad.metrics import anomaly_auc_score, bootstrap_interval
+
+RATE, SECONDS, EPOCHS = 22050, 5, 50
+try:
+    data = load_esc10("dog bark")
+    clips, y, fold = data.paths, data.target, data.metadata["fold"]
+    print(f"ESC-10: {np.sum(y == 1)} barks, {np.sum(y == -1)} other clips")
+except FileNotFoundError as error:
+    print(f"{error}\nGenerated sounds of valves take its place:")
+    data = make_machine_sounds(20, 20, machine="valve", duration=3.0, sample_rate=RATE, random_state=0)
+    clips, y, fold = data.waveforms, data.target, 1 + np.arange(len(data.target)) % 5
+    EPOCHS = 5
+
+mel = MelTransformer(RATE, n_fft=2048, hop_length=512)
+spectrograms = make_pipeline(AudioLoader(RATE, duration=SECONDS, pad="zeros"), mel).fit_transform(clips)
+print(spectrograms.shape)
+
+
+def make_vae(**settings):
+    """The network of this page."""
+    small = {"filters": (32, 16, 8, 8, 8), "batch_size": 8, "max_epochs": EPOCHS, "random_state": 0}
+    return VAEDetector(**{**small, **settings})
+
+
+# %%
+# Three experiments: 1, 2 and 3 seconds
+# -------------------------------------
+#
+# The VAE learns the barks of folds 1 to 4 and scores those of fold 5 and all other sounds. The AUC of either number
+# and of the distance in the (RL, KL) plane from the barks held out of training stand beside that of the nearest
+# training clip by log-mel statistics, which knows no network. On 2-D features the same detector is a dense VAE: here
+# on mean, deviation and maximum of every band over the whole clip, with all of its defaults.
+train = (fold < 5) & (y == 1)
+scaler = ClipScaler("minmax", statistics="clip")
+inputs = {
+    seconds: scaler.fit_transform(spectrograms[:, :, : 1 + seconds * RATE // 512]) for seconds in (1, 2, 3)
+}
+pooled = TemporalPooling(("mean", "std", "max")).fit_transform(spectrograms)
+statistics = StandardScaler().fit(pooled[train]).transform(pooled)
+
+
+def report(name, *scores):
+    """One line of AUCs, with bootstrap intervals, of scores of all clips."""
+    cells = [name.ljust(28)]
+    for score in scores:
+        auc = anomaly_auc_score(y[~train], score[~train])
+        low, high = bootstrap_interval(anomaly_auc_score, y[~train], score[~train])
+        cells.append(f"{auc:.3f} [{low:.3f}, {high:.3f}]")
+    print("  ".join(cells))
+
+
+print(f"{'AUC [95 %]':28}  {'RL':20}  {'KL':20}  distance in the plane")
+vaes = {seconds: make_vae(score_by="mahalanobis").fit(X[train]) for seconds, X in inputs.items()}
+vaes["statistics"] = VAEDetector(score_by="mahalanobis", max_epochs=EPOCHS, random_state=0).fit(
+    statistics[train]
+)
+for name, vae in vaes.items():
+    X = inputs.get(name, statistics)
+    rl, kl = vae.transform(X).T
+    report(f"VAE on {name if name == 'statistics' else f'{name} s'}", -rl, -kl, vae.score_samples(X))
+nearest = NearestNeighbors(n_neighbors=1).fit(statistics[train])
+report("nearest bark by statistics", -nearest.kneighbors(statistics)[0][:, 0])
+
+# %%
+# With some thirty barks to learn from, each at another moment of its clip, the convolutions do hardly better than
+# chance: they reconstruct a steady sound of another class as well as a new bark. What a clip is like over all of its
+# duration tells more than its picture does. Eight barks make wide intervals; the last section tests all forty.
+
+
+# %%
+# Reconstruction against regularisation
+# -------------------------------------
+#
+# The weight of RL runs from 1 to 1e10, through a ``GridSearchCV`` whose scorer returns both numbers of held-out
+# barks. With a small weight KL wins: the posterior is the prior, KL is 0, and the decoder returns one mean clip
+# whatever it is given; ``fit`` warns of it. With a large one RL falls and KL grows.
+def rl_kl(estimator, X, y=None):
+    return dict(zip(("RL", "KL"), estimator.transform(X).mean(axis=0)))
+
+
+weights = np.logspace(0, 10, 10)
+sweep = GridSearchCV(
+    make_vae(),
+    {"reconstruction_weight": weights},
+    scoring=rl_kl,
+    refit=False,
+    cv=ShuffleSplit(1, test_size=0.2, random_state=0),
+)
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message="the posterior collapsed")
+    sweep.fit(inputs[1][train])
+figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+ax.plot(weights, sweep.cv_results_["mean_test_RL"], "o-", color="#0072B2", label="RL")
+ax.set(xscale="log", xlabel="reconstruction_weight", ylabel="RL of held-out barks")
+right = ax.twinx()
+right.plot(weights, sweep.cv_results_["mean_test_KL"], "s--", color="#D55E00", label="KL")
+right.set(yscale="symlog", ylabel="KL of held-out barks (nats)")
+handles = [*ax.get_lines(), *right.get_lines()]
+ax.legend(handles, [line.get_label() for line in handles], loc="center right")
+best = weights[np.argmin(sweep.cv_results_["mean_test_RL"])]
+print(f"held-out barks are reconstructed best with a weight of {best:.3g}")
+
+# %%
+# Under- or over-fitted?
+# ----------------------
+LossCurveDisplay.from_estimator(vaes[3])
+
+# %%
+# Back to sound
+# -------------
+#
+# Each clip's own minimum and maximum, kept by the scaler, bring a reconstruction back to decibels, and
+# ``mel_to_audio`` makes sound of it. A clip sampled from N(0, I) in the latent space has no such range: it gets the
+# median of the training clips'. The sweep says which weight reconstructs best; but there the latent values of barks lie
+# so far from N(0, I), their KL so high, that samples of it mean nothing to the decoder. Where KL is small, samples
+# become sounds, and reconstructions blurred.
+X, cut = inputs[3], spectrograms[:, :, : inputs[3].shape[2]]
+faithful = make_vae(reconstruction_weight=best).fit(X[train])
+inventive = make_vae(reconstruction_weight=2e3).fit(X[train])
+bark = np.flatnonzero(train)[:1]
+ranges = scaler.clip_statistics(cut)
+typical = np.median(ranges[train], axis=0, keepdims=True)
+pictures = {
+    "a bark": cut[bark],
+    f"reconstructed, weight {best:.1g}": scaler.inverse_transform(
+        faithful.reconstruct(X[bark]), ranges[bark]
+    ),
+    "reconstructed, weight 2e3": scaler.inverse_transform(inventive.reconstruct(X[bark]), ranges[bark]),
+    "sampled, weight 2e3": scaler.inverse_transform(inventive.sample(1, random_state=0), typical),
+}
+figure, axes = plt.subplots(1, 4, figsize=(13, 4), sharey=True, layout="constrained")
+for ax, (name, picture) in zip(axes, pictures.items()):
+    audio = mel_to_audio(picture, mel, random_state=0)[0]
+    colours = {"cmap": "magma", "vmin": -80, "vmax": cut[bark].max()}
+    end = mel.frames_to_seconds(picture.shape[2])
+    image = ax.imshow(picture[0], origin="lower", aspect="auto", extent=(0, end, 0, mel.n_mels), **colours)
+    ax.set(title=name, xlabel="time (s)")
+    print(f"{name}: {len(audio) / RATE:.2f} s of sound at {20 * np.log10(audio.std() + 1e-9):.0f} dBFS")
+axes[0].set_ylabel("mel band")
+figure.colorbar(image, ax=axes, label="level (dB)")
+
+# %%
+# Two classifiers on (KL, RL)
+# ---------------------------
+#
+# Clips that the VAE was trained on have better numbers than they deserve. So five VAEs, trained on the barks of four
+# folds each, give every clip of the fifth its numbers, and the classifiers are cross-validated over the same folds:
+# once with the convolutional VAE on 3 s, once with the dense one on statistics.
+folds = PredefinedSplit(fold)
+classifiers = {
+    "linear throughout": RLKLClassifier(activation="identity", random_state=0),
+    "with ReLU": RLKLClassifier(activation="relu", random_state=0),
+    "LogisticRegression": make_pipeline(StandardScaler(), LogisticRegression(C=np.inf)),
+}
+contenders = {
+    "3 s": (inputs[3], make_vae()),
+    "statistics": (pooled, make_pipeline(StandardScaler(), VAEDetector(max_epochs=EPOCHS, random_state=0))),
+}
+features = {}
+print(f"{'(RL, KL) of':12} {'classifier':20} accuracy  balanced accuracy    AUC")
+print(
+    f"{'':12} {'always the larger':20} {max(np.mean(y == 1), np.mean(y == -1)):8.3f}  {0.5:17.3f}  {0.5:5.3f}"
+)
+for source, (X, model) in contenders.items():
+    features[source] = np.empty((len(X), 2))
+    for seen, unseen in folds.split():
+        barks = seen[y[seen] == 1]
+        features[source][unseen] = model.fit(X[barks]).transform(X[unseen])
+    auc = anomaly_auc_score(y, -features[source][:, 0])
+    print(f"{source:12} {'none: RL itself':20} {'':8}  {'':17}  {auc:5.3f}")
+    for name, classifier in classifiers.items():
+        proba = cross_val_predict(classifier, features[source], y, cv=folds, method="predict_proba")[:, 1]
+        said = np.where(proba >= 0.5, 1, -1)
+        row = accuracy_score(y, said), balanced_accuracy_score(y, said), anomaly_auc_score(y, proba)
+        print(f"{source:12} {name:20} {row[0]:8.3f}  {row[1]:17.3f}  {row[2]:5.3f}")
+
+# %%
+# An accuracy of 0.900 is what a constant answer has where 360 of 400 clips are no barks, and the published 0.900 and
+# 0.902 may be no more than that: only the balanced accuracy and the AUC say what the two numbers are worth.
+#
+# The boundaries: linear throughout is logistic regression, drawn by a network, and ``LogisticRegression`` does the same
+# in a hundredth of the time. ReLU bends it.
+figure, axes = plt.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constrained")
+for ax, (name, classifier) in zip(axes, classifiers.items()):
+    points = features["statistics"]
+    RLKLDisplay.from_predictions(y, points, classifier=classifier.fit(points, y), ax=ax)
+    ax.set_title(name)
+plt.show()
