@@ -9,8 +9,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._checks import check_number, check_option
-from ..training import EpochCallbacks, ModuleStateMixin, fit_module, resolve_device, seeded
+from .._checks import check_number, check_option, check_sizes
+from ..training import EpochCallbacks, ModuleStateMixin, fit_module, inference, resolve_device, seeded
 
 # Rows scored at a time: the grid behind a picture of the decision regions has a million.
 _BLOCK = 4096
@@ -232,7 +232,7 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         device = resolve_device(self.device)
         module = self.module_.to(device)
         rows = torch.from_numpy((X - self.mean_) / self.scale_)
-        with torch.inference_mode():
+        with inference():
             logits = [module(part.to(device)).cpu() for part in rows.split(_BLOCK)]
         return torch.cat(logits).numpy()
 
@@ -282,10 +282,7 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         return log_expit(np.column_stack([-logits, logits]))
 
     def _check_parameters(self):
-        if not isinstance(self.hidden_sizes, (list, tuple, np.ndarray)):
-            raise TypeError(f"hidden_sizes must be a sequence of integers, got {self.hidden_sizes!r}.")
-        for size in self.hidden_sizes:
-            check_number(size, "hidden_sizes", low=1, integer=True)
+        check_sizes(self.hidden_sizes, "hidden_sizes")
         check_option(self.activation, "activation", ("relu", "identity"))
         if isinstance(self.class_weight, dict):
             for label, weight in self.class_weight.items():
