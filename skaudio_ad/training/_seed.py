@@ -1,6 +1,7 @@
 """Seeds, devices and the split of normal clips: what a fit needs before its first epoch."""
 
 import os
+import threading
 from contextlib import contextmanager
 
 import numpy as np
@@ -39,25 +40,54 @@ def _algorithms(deterministic):
     """Run a block in full precision, deterministic if asked for, and put torch's own choices back after it."""
     import torch
 
-    if deterministic:
-        # cuBLAS reads it when it is first used; without it torch refuses matrix products on a GPU.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    cudnn = torch.backends.cudnn
+    if not deterministic:
+        with _full_precision():
+            yield
+        return
+    # cuBLAS reads it when it is first used; without it torch refuses matrix products on a GPU.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
-    flags = cudnn.allow_tf32, cudnn.benchmark
-    # With TF32, torch's own choice, convolutions and recurrent networks on a GPU keep three digits.
-    cudnn.allow_tf32 = False
-    if deterministic:
-        torch.use_deterministic_algorithms(True)
-        cudnn.benchmark = False
+    benchmark = torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
     try:
-        yield
+        with _full_precision():
+            yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-        cudnn.allow_tf32, cudnn.benchmark = flags
+        torch.backends.cudnn.benchmark = benchmark
+
+
+class _FullPrecision:
+    """Block in which convolutions and recurrent networks on a GPU keep seven digits, not TF32's three.
+
+    torch has one switch for all threads: the first to enter turns it off, the last to leave puts it back.
+    """
+
+    def __init__(self):
+        self._lock, self._n_inside, self._before = threading.Lock(), 0, None
+
+    @contextmanager
+    def __call__(self):
+        import torch
+
+        with self._lock:
+            if not self._n_inside:
+                self._before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+            self._n_inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_inside -= 1
+                if not self._n_inside:
+                    torch.backends.cudnn.allow_tf32 = self._before
+
+
+_full_precision = _FullPrecision()
 
 
 @contextmanager
@@ -65,7 +95,7 @@ def inference():
     """Run a block without gradients, in full precision on a GPU too, so that it scores as a CPU does."""
     import torch
 
-    with torch.inference_mode(), _algorithms(deterministic=False):
+    with torch.inference_mode(), _full_precision():
         yield
 
 

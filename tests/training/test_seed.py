@@ -1,10 +1,13 @@
 """Seeds, devices and the split."""
 
+import contextlib
+import threading
+
 import numpy as np
 import pytest
 import torch
 
-from skaudio_ad.training import resolve_device, seeded, split_normal
+from skaudio_ad.training import inference, resolve_device, seeded, split_normal
 
 
 def test_a_seed_gives_the_same_draws_whatever_the_global_generator_did_before():
@@ -38,6 +41,59 @@ def test_the_global_torch_generator_comes_back_even_after_an_error(fails):
     except RuntimeError:
         pass
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("before", [(False, False), (True, False), (True, True)])
+def test_deterministic_algorithms_are_used_inside_and_torchs_own_choice_comes_back(before, fails):
+    def state():
+        warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+        return torch.are_deterministic_algorithms_enabled(), warn_only
+
+    try:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        with contextlib.suppress(RuntimeError), seeded(0, deterministic=True):
+            assert state() == (True, False)
+            if fails:
+                raise RuntimeError
+        assert state() == before
+        with seeded(0):
+            assert state() == before
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize("block", [inference, lambda: seeded(0), lambda: seeded(0, deterministic=True)])
+@pytest.mark.parametrize("before", [True, False])
+def test_networks_run_in_full_precision_inside_and_torchs_own_choice_comes_back(block, before, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", before)
+    with contextlib.suppress(ZeroDivisionError), block():
+        assert not torch.backends.cudnn.allow_tf32
+        with inference():
+            pass
+        assert not torch.backends.cudnn.allow_tf32
+        1 / 0
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
+def test_full_precision_lasts_until_the_last_thread_is_done(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    entered, leave, seen = threading.Event(), threading.Event(), []
+
+    def work():
+        with inference():
+            entered.set()
+            leave.wait(10)
+            seen.append(torch.backends.cudnn.allow_tf32)
+
+    with inference():
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert entered.wait(10)
+    leave.set()
+    thread.join()
+    assert seen == [False]
+    assert torch.backends.cudnn.allow_tf32
 
 
 def test_no_random_state_draws_from_numpys_global_generator_as_in_scikit_learn():
