@@ -68,7 +68,7 @@ class _FullPrecision:
     """
 
     def __init__(self):
-        self._lock, self._n_inside, self._before = threading.Lock(), 0, None
+        self._lock, self._n_inside, self._before = threading.Lock(), 0, False
 
     @contextmanager
     def __call__(self):
