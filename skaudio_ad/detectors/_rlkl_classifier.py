@@ -89,8 +89,9 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         What ended the training.
 
     n_features_in_ : int
+        Features.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_features,)
         Only where X has feature names that are all strings.
 
     See Also

@@ -126,7 +126,7 @@ class VAEDetector(TransformerMixin, ModuleDetector):
         covariance (Ledoit and Wolf).
 
     n_active_latents_ : int
-        Latent values that carry information: mean KL of the training clips above 0.01 nats. None is a collapsed
+        Latent values that carry information: mean KL of the training clips above 0.01 nats. 0 means a collapsed
         posterior, which `fit` warns of.
 
     loss_curve_, validation_loss_curve_ : list of float
