@@ -127,7 +127,7 @@ def thresholds(name):
     }
 
 
-figure, axes = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
+figure, axes = plt.subplots(2, 1, figsize=(10, 8.5), layout="constrained")
 for ax, name in zip(axes, list(detectors)[:2]):
     ROCDisplay.from_predictions(test_y, scores[name], thresholds=thresholds(name), ax=ax, name=name)
 

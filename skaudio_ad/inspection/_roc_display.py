@@ -152,8 +152,8 @@ class ROCDisplay:
                 clip_on=False,
             )
         self.ax_.set(
-            xlabel="false-alarm rate (normal clips called anomalous)",
-            ylabel="detection rate (anomalous clips called anomalous)",
+            xlabel="false-alarm rate",
+            ylabel="detection rate",
             xlim=(0, 1),
             ylim=(0, 1),
             aspect="equal",
@@ -161,6 +161,6 @@ class ROCDisplay:
         if self.n_left_out:
             self.ax_.set_title(f"{count(self.n_left_out, 'clip')} without a score left out")
         # A long legend finds no place inside that the curve leaves free.
-        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12)} if len(self.points or {}) > 2 else {}
-        self.ax_.legend(fontsize="small", **below)
+        beside = {"loc": "center left", "bbox_to_anchor": (1.02, 0.5)} if len(self.points or {}) > 2 else {}
+        self.ax_.legend(fontsize="small", **beside)
         return self
