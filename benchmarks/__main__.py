@@ -6,7 +6,7 @@ Processes of their own, so that none inherits another's threads, caches or memor
 import subprocess
 import sys
 
-NAMES = ("mel", "decoding", "memory", "training", "systems")
+NAMES = ("mel", "decoding", "memory", "training", "vae", "sequences", "heart_lung", "dog_bark", "machines")
 
 
 def main():

@@ -1,4 +1,4 @@
-"""What `training` compares: a bare loop over slices, data with structure, and autoencoders as built elsewhere."""
+"""What `training`, `vae` and `sequences` compare: bare loops over slices, data with structure, PyOD's autoencoders."""
 
 import numpy as np
 from sklearn.callback import ProgressBar
@@ -6,9 +6,13 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skaudio_ad.detectors import AutoencoderDetector
+from skaudio_ad.detectors import AutoencoderDetector, VAEDetector
+from skaudio_ad.training import fit_module
+
+from ._report import interleave, speed_rows
 
 HIDDEN, BOTTLENECK, LEARNING_RATE = (128, 128), 8, 1e-3
+VAE_HIDDEN = (128, 64, 32)  # PyOD's default, and so ours
 
 
 def loss(module, batch):
@@ -18,14 +22,31 @@ def loss(module, batch):
     return torch.nn.functional.mse_loss(module(batch), batch)
 
 
-def bare_loop(module, data, *, epochs, batch_size, seed):
+def bare_loop(
+    module,
+    data,
+    *,
+    epochs,
+    batch_size,
+    seed,
+    loss=loss,
+    rows=None,
+    learning_rate=LEARNING_RATE,
+    weight_decay=0.0,
+):
     """The least that trains: a permutation, slices of it, fused Adam.
 
     Parameters
     ----------
     module : torch.nn.Module
-    data : torch.Tensor of shape (n_rows, n_features)
+    data : torch.Tensor of shape (n_rows, ...)
     epochs, batch_size, seed : int
+    loss : callable, default=loss
+        ``loss(module, batch)``, as for ``fit_module``.
+    rows : ndarray of int, default=None
+        Rows to train on. None is all.
+    learning_rate, weight_decay : float
+        Of Adam.
 
     Returns
     -------
@@ -34,18 +55,57 @@ def bare_loop(module, data, *, epochs, batch_size, seed):
     """
     import torch
 
+    rows = torch.arange(len(data)) if rows is None else torch.as_tensor(rows)
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(module.parameters(), lr=LEARNING_RATE, fused=True)
+    optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
     module.train()
     for _ in range(epochs):
-        order = torch.randperm(len(data), generator=generator)
-        for start in range(0, len(data), batch_size):
+        order = rows[torch.randperm(len(rows), generator=generator)]
+        for start in range(0, len(rows), batch_size):
             batch = data[order[start : start + batch_size]]
             optimizer.zero_grad()
             value = loss(module, batch)
             value.backward()
             optimizer.step()
     return value.item()
+
+
+def epoch_rows(make_module, data, *, losses, epochs, repeats, **settings):
+    """Rows of a table: seconds per epoch of ``fit_module`` and of a bare loop.
+
+    Parameters
+    ----------
+    make_module : callable
+        Returns a new module, the same every time.
+    data : dict of {str: (torch.Tensor, ndarray of int or None)}
+        Tensors to train on by kind, and the rows of them. The first kind's bare loop is the reference of the speeds.
+    losses : (callable, callable)
+        Of the bare loop, and of ``fit_module``.
+    epochs, repeats : int
+    **settings
+        Of both: seed, batch_size, learning_rate, weight_decay.
+
+    Returns
+    -------
+    list of dict
+    """
+    bare_loss, our_loss = losses
+    contenders = {}
+    for kind, (tensor, rows) in data.items():
+        contenders[f"bare loop, {kind}"] = lambda tensor=tensor, rows=rows: bare_loop(
+            make_module(), tensor, rows=rows, loss=bare_loss, epochs=epochs, **settings
+        )
+        contenders[f"fit_module, {kind}"] = lambda tensor=tensor, rows=rows: fit_module(
+            make_module(), tensor, rows=rows, loss=our_loss, max_epochs=epochs, **settings
+        )
+    timings = interleave(contenders, repeats=repeats)
+    table = speed_rows(timings, unit="s per epoch", n_items=epochs, reference=next(iter(timings)), scale=1)
+    for row in table:
+        same_data = timings[row["contender"].replace("fit_module", "bare loop")]
+        row["time relative to the bare loop on the same tensor"] = (
+            f"{timings[row['contender']].best / same_data.best:.3f}"
+        )
+    return table
 
 
 def make_rows(n_normal, n_anomalous, *, n_features=640, seed):
@@ -107,6 +167,59 @@ def pyod_detector(*, epochs, batch_size, scaled, seed):
         batch_size=batch_size,
         optimizer_params={"weight_decay": 0.0},
         hidden_neuron_list=[*HIDDEN, BOTTLENECK],
+        batch_norm=True,
+        dropout_rate=0,
+        device="cpu",
+        verbose=0,
+        random_state=seed,
+    )
+
+
+def our_vae(*, kl_weight, epochs, batch_size, seed):
+    """A dense VAEDetector that does what PyOD's does: no clips held out, no early stopping."""
+    return VAEDetector(
+        hidden_sizes=VAE_HIDDEN,
+        latent_size=BOTTLENECK,
+        reconstruction_weight=1.0,
+        kl_weight=kl_weight,
+        max_epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=LEARNING_RATE,
+        weight_decay=0.0,
+        early_stopping=None,
+        validation_fraction=0,
+        random_state=seed,
+        device="cpu",
+    )
+
+
+def pyod_vae(*, kl_weight, epochs, batch_size, seed, initial_weights="pyod"):
+    """PyOD's VAE of the same architecture and loss.
+
+    `initial_weights` "torch" draws them as torch's layers do by default, and so ours, in place of PyOD's way.
+    """
+    from pyod.models.vae import VAE
+    from torch import nn
+
+    class TorchInitialisedVAE(VAE):
+        def build_model(self):
+            super().build_model()
+            for layer in self.model.modules():
+                if isinstance(layer, nn.Linear):
+                    layer.reset_parameters()
+
+    return {"pyod": VAE, "torch": TorchInitialisedVAE}[initial_weights](
+        preprocessing=False,
+        lr=LEARNING_RATE,
+        epoch_num=epochs,
+        batch_size=batch_size,
+        optimizer_params={"weight_decay": 0.0},
+        # The KL divergence is clamped to [0, capacity]: at its default, 0, beta weights a constant.
+        beta=kl_weight if kl_weight else 1.0,
+        capacity=float("inf") if kl_weight else 0.0,
+        encoder_neuron_list=list(VAE_HIDDEN),
+        decoder_neuron_list=list(reversed(VAE_HIDDEN)),
+        latent_dim=BOTTLENECK,
         batch_norm=True,
         dropout_rate=0,
         device="cpu",

@@ -1,47 +1,38 @@
-"""Published systems as named configurations, beside classical detectors on the same splits.
+"""Heart and lung sounds: the preset ``heart_lung`` beside classical detectors on the same splits.
 
-``heart_lung``: the dense autoencoder on MFCCs of HLS-CMDS (``docs/examples/plot_heart_lung_autoencoder.py`` tells
-its story). Normal recordings are split 70/15/15 into training, validation (the detector's own, inside ``fit``) and
-test; all abnormal ones are in the test set; no label takes part in any choice. "by file" splits the files, as
-published; "distinct" first drops the copies that the data set holds of many recordings, which "by file" scatters over
-both sides. The classical detectors take mean and standard deviation of the same MFCCs, standardised on the training
-clips, with scikit-learn's defaults (5 neighbours instead of 20, since there are as few as 10 training clips), and
-"loudness" the distance of a clip's level in dB from the training clips' mean level.
+The dense autoencoder on MFCCs of HLS-CMDS; ``docs/examples/plot_heart_lung_autoencoder.py`` tells its story. Normal
+recordings are split 70/15/15 into training, validation (the detector's own, inside ``fit``) and test; all abnormal ones
+are in the test set; no label takes part in any choice. "by file" splits the files, as published; "distinct" first drops
+the copies that the data set holds of many recordings, which "by file" scatters over both sides. The classical detectors
+take mean and standard deviation of the same MFCCs, standardised on the training clips, with scikit-learn's defaults (5
+neighbours instead of 20, since there are as few as 10 training clips), and "loudness" the distance of a clip's level in
+dB from the training clips' mean level.
 
 Columns: errors and their ratio are medians over the splits; the interval is a bootstrap within the first split, the
 range is over all of them; rates are means, at each detector's own threshold.
 
-Run: ``python -m benchmarks.systems [--data-home FOLDER] [--splits 10]``; needs HLS-CMDS.
+Run: ``python -m benchmarks.heart_lung [--data-home FOLDER] [--splits 10]``; needs HLS-CMDS.
 """
 
 import argparse
 
 import numpy as np
-from sklearn.ensemble import IsolationForest
-from sklearn.neighbors import LocalOutlierFactor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import OneClassSVM
 
 from skaudio_ad.datasets import load_hls_cmds
 from skaudio_ad.features import TemporalPooling
-from skaudio_ad.metrics import anomaly_auc_score, bootstrap_interval
+from skaudio_ad.metrics import anomaly_auc_score
 from skaudio_ad.presets import make_preset
 
+from ._evaluation import (
+    Loudness,
+    auc_with_interval,
+    classical_detectors,
+    fit_and_score,
+    levels,
+    mean_and_range,
+    rates,
+)
 from ._report import RESULTS, Report
-
-
-class Loudness:
-    """How far a clip's level in dB is from the mean level of the training clips."""
-
-    def fit(self, levels):
-        """Learn the mean level of ``levels``, (n_clips, 1)."""
-        self.mean_ = float(np.mean(levels))
-        return self
-
-    def score_samples(self, levels):
-        """Minus the distance from it, (n_clips,)."""
-        return -np.abs(np.asarray(levels)[:, 0] - self.mean_)
 
 
 def detectors(seed):
@@ -57,12 +48,7 @@ def detectors(seed):
     """
     return {
         "heart_lung": ("flat", make_preset("heart_lung", random_state=seed)[-2:]),
-        "IsolationForest": ("pooled", make_pipeline(StandardScaler(), IsolationForest(random_state=seed))),
-        "OneClassSVM": ("pooled", make_pipeline(StandardScaler(), OneClassSVM())),
-        "LocalOutlierFactor": (
-            "pooled",
-            make_pipeline(StandardScaler(), LocalOutlierFactor(n_neighbors=5, novelty=True)),
-        ),
+        **{name: ("pooled", model) for name, model in classical_detectors(seed).items()},
         "loudness": ("level", Loudness()),
     }
 
@@ -84,9 +70,7 @@ def features(paths):
     return {
         "flat": flatten.fit_transform(coefficients),
         "pooled": TemporalPooling().fit_transform(coefficients),
-        "level": np.array(
-            [[10 * np.log10(np.mean(np.square(clip, dtype=np.float64)) + 1e-12)] for clip in clips]
-        ),
+        "level": levels(clips),
     }
 
 
@@ -117,35 +101,29 @@ def evaluate(X, y, n_splits):
         for seed in range(n_splits):
             train, test = split(y, seed)
             kind, model = detectors(seed)[name]
-            model.fit(X[kind][train])
-            flagged = model.predict(X[kind][test]) == -1 if hasattr(model, "predict") else None
-            runs.append((y[test], model.score_samples(X[kind][test]), flagged))
+            runs.append(fit_and_score(model, X[kind], y, train, test))
         rows.append({"detector": name, **summarise(runs, errors=name == "heart_lung")})
     return rows
 
 
 def summarise(runs, *, errors):
     """One row from (labels, scores, flagged) of every split; `errors` tells whether scores are minus errors."""
-    aucs = [anomaly_auc_score(y, scores) for y, scores, _ in runs]
-    y, scores, flagged = runs[0]
-    low, high = bootstrap_interval(anomaly_auc_score, y, scores)
-    means = np.array([[-scores[y == 1].mean(), -scores[y == -1].mean()] for y, scores, _ in runs])
-    row = {"normal error": "", "abnormal error": "", "ratio": "", "false alarms": "", "detected": ""}
+    row = {"normal error": "", "abnormal error": "", "ratio": ""}
     if errors:
+        means = np.array([[-scores[y == 1].mean(), -scores[y == -1].mean()] for y, scores, _ in runs])
         row["normal error"], row["abnormal error"] = (f"{value:.4f}" for value in np.median(means, axis=0))
         row["ratio"] = f"{np.median(means[:, 1] / means[:, 0]):.2f}"
-    if flagged is not None:
-        row["false alarms"] = f"{np.mean([f[y == 1].mean() for y, _, f in runs]):.0%}"
-        row["detected"] = f"{np.mean([f[y == -1].mean() for y, _, f in runs]):.0%}"
-    return row | {
-        "AUC of split 0 [95 %]": f"{aucs[0]:.3f} [{low:.3f}, {high:.3f}]",
-        "mean AUC (range)": f"{np.mean(aucs):.3f} ({min(aucs):.3f}-{max(aucs):.3f})",
+    return {
+        **row,
+        **rates(runs),
+        "AUC of split 0 [95 %]": auc_with_interval(*runs[0][:2]),
+        "mean AUC (range)": mean_and_range([anomaly_auc_score(y, scores) for y, scores, _ in runs]),
     }
 
 
 def main(arguments=None):
     """Run the benchmark with command-line arguments; see the module's docstring."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.systems")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.heart_lung")
     parser.add_argument("--data-home", help="folder of HLS-CMDS  [default: SKAUDIO_AD_DATA]")
     parser.add_argument("--splits", type=int, default=10)
     parser.add_argument("--output", default=RESULTS)
@@ -153,10 +131,10 @@ def main(arguments=None):
     try:
         sets = {sound: load_hls_cmds(options.data_home, sound=sound) for sound in ("heart", "lung")}
     except FileNotFoundError as error:
-        print(f"benchmarks.systems is left out: {error}")
+        print(f"benchmarks.heart_lung is left out: {error}")
         return
     report = Report(
-        "systems",
+        "heart_lung",
         data=f"HLS-CMDS, {options.splits} splits with the seeds 0, 1, ....",
         seed=0,
         folder=options.output,

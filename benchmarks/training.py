@@ -32,7 +32,6 @@ import numpy as np
 
 from skaudio_ad.detectors import AutoencoderDetector
 from skaudio_ad.networks import DenseAutoencoder
-from skaudio_ad.training import fit_module
 
 from ._autoencoders import (
     BOTTLENECK,
@@ -40,7 +39,7 @@ from ._autoencoders import (
     HIDDEN,
     LEARNING_RATE,
     anomaly_auc,
-    bare_loop,
+    epoch_rows,
     loss,
     make_rows,
     our_detector,
@@ -85,34 +84,16 @@ def _loops(report, n_rows, epochs, repeats):
 
     frames = torch.randn(n_rows + CONTEXT - 1, N_BANDS, generator=torch.Generator().manual_seed(SEED))
     view = frames.as_strided((n_rows, CONTEXT * N_BANDS), (N_BANDS, 1))
-    kinds = {"contiguous": view.contiguous(), "view": view}
-
-    def ours(data):
-        history = fit_module(
-            _module(),
-            data,
-            loss,
-            seed=SEED,
-            max_epochs=epochs,
-            batch_size=BATCH_SIZE,
-            learning_rate=LEARNING_RATE,
-        )
-        return history.loss_curve[-1]
-
-    def bare(data):
-        return bare_loop(_module(), data, epochs=epochs, batch_size=BATCH_SIZE, seed=SEED)
-
-    contenders = {}
-    for kind, data in kinds.items():
-        contenders[f"bare loop, {kind}"] = lambda data=data: bare(data)
-        contenders[f"fit_module, {kind}"] = lambda data=data: ours(data)
-    timings = interleave(contenders, repeats=repeats)
-    rows = speed_rows(timings, unit="s per epoch", n_items=epochs, reference="bare loop, contiguous", scale=1)
-    for row in rows:
-        same_data = timings[row["contender"].replace("fit_module", "bare loop")]
-        row["time relative to the bare loop on the same tensor"] = (
-            f"{timings[row['contender']].best / same_data.best:.3f}"
-        )
+    rows = epoch_rows(
+        _module,
+        {"contiguous": (view.contiguous(), None), "view": (view, None)},
+        losses=(loss, loss),
+        epochs=epochs,
+        repeats=repeats,
+        seed=SEED,
+        batch_size=BATCH_SIZE,
+        learning_rate=LEARNING_RATE,
+    )
     report.table("Seconds per epoch", rows)
 
 
