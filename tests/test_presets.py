@@ -143,7 +143,9 @@ def test_the_recurrent_presets_look_at_10_frames_of_128_standardised_bands(name,
 
 
 def test_an_unknown_preset_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"name must be one of 'dcase_baseline', 'heart_lung', .*got 'mimii'"):
+    with pytest.raises(
+        ValueError, match=r"name must be one of 'dcase_baseline', 'heart_lung', .*got 'mimii'"
+    ):
         make_preset("mimii")
     with pytest.raises(ValueError, match="method must be one of 'rms', 'peak', got 'loud'"):
         make_preset("dcase_baseline", level="loud").fit(np.ones((4, 16000)))
