@@ -2,16 +2,30 @@
 
 from ._classifier import DenseClassifier
 from ._dense import DenseAutoencoder
+from ._describe import LayerDescription, NetworkDescription, describe
+from ._front_end import AudioSetFrontEnd
+from ._inference import for_inference
+from ._mobilenet import MOBILENET_WIDTHS, MobileNet
+from ._passt import PASST_VARIANTS, PaSST
 from ._recurrent import SequenceAutoencoder, SequencePredictor
 from ._vae import VariationalAutoencoder, convolutional_vae, dense_vae, kl_divergence
 
 __all__ = [
+    "MOBILENET_WIDTHS",
+    "PASST_VARIANTS",
+    "AudioSetFrontEnd",
     "DenseAutoencoder",
     "DenseClassifier",
+    "LayerDescription",
+    "MobileNet",
+    "NetworkDescription",
+    "PaSST",
     "SequenceAutoencoder",
     "SequencePredictor",
     "VariationalAutoencoder",
     "convolutional_vae",
     "dense_vae",
+    "describe",
+    "for_inference",
     "kl_divergence",
 ]

@@ -1,0 +1,282 @@
+"""Parameters, multiply-accumulates and receptive field of a network, layer by layer."""
+
+import copy
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import nn
+
+from ._front_end import AudioSetFrontEnd
+from ._mobilenet import MOBILENET_WIDTHS, MobileNet
+from ._passt import PASST_VARIANTS, Attention, PaSST
+
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
+_POOLS = (nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
+_KNOWN = (nn.Conv2d, nn.Linear, Attention, *_NORMS, *_POOLS)
+
+
+@dataclass(frozen=True)
+class LayerDescription:
+    """One layer of a network, or several of one part of it.
+
+    Parameters
+    ----------
+    name : str
+        As in the state dict.
+    kind : str
+        What it is; empty for several.
+    output_shape : tuple of int
+        For one clip; of the last of several. Empty for bare parameters, and for a layer that does not run.
+    parameters : int
+    multiply_accumulates : int
+        For one clip.
+    receptive_field : (float, float)
+        Bins and frames of the spectrogram that one value of the output sees: integers, or infinity where it
+        sees all. It counts what padding adds beyond the edges.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    multiply_accumulates: int
+    receptive_field: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class NetworkDescription:
+    """What :func:`describe` gives; print it for a table.
+
+    Parameters
+    ----------
+    title : str
+    layers : tuple of LayerDescription
+        In the order in which they run, then what does not run.
+    receptive_field : (float, float)
+        Bins and frames that one value of the last feature map sees, before anything is averaged over the
+        clip.
+    """
+
+    title: str
+    layers: tuple[LayerDescription, ...]
+    receptive_field: tuple[float, float]
+
+    @property
+    def parameters(self):
+        """Of all layers, learnt or frozen: int."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def multiply_accumulates(self):
+        """Of all layers, for one clip: int."""
+        return sum(layer.multiply_accumulates for layer in self.layers)
+
+    def __str__(self):
+        total = LayerDescription(
+            "in all", "", (), self.parameters, self.multiply_accumulates, self.receptive_field
+        )
+        head = ("layer", "", "output", "parameters", "multiply-accumulates", "sees bins x frames")
+        rows = [head, *(_cells(layer) for layer in self.layers), _cells(total)]
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        lines = []
+        for row in rows:
+            left = [cell.ljust(width) for cell, width in zip(row[:3], widths)]
+            right = [cell.rjust(width) for cell, width in zip(row[3:], widths[3:])]
+            lines.append("  ".join([*left, *right]).rstrip())
+        rule = "-" * max(map(len, lines))
+        return "\n".join([self.title, lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def describe(network, n_frames=1000, *, depth=None):
+    """Count parameters and multiply-accumulates of a network and its receptive field, layer by layer.
+
+    Nothing is computed but shapes. Multiply-accumulates are those of convolutions, linear layers and
+    attention (``2 n_tokens ** 2 n_values``); normalisation, activations, sums and means count for nothing.
+    The receptive field is that of the layers in the order in which they run,
+    ``r_i = r_{i-1} + (k_i - 1) d_i prod_{j<i} s_j`` with kernels k, dilations d and strides s. Attention and
+    pooling over the clip see all. So do, strictly, the gates of squeeze-and-excitation, by a mean over the
+    clip; they are left out, as usual.
+
+    Parameters
+    ----------
+    network : str or torch.nn.Module
+        A name of ``MOBILENET_WIDTHS`` or ``PASST_VARIANTS``, such as "mn10" or "passt_s_swa". Or a module
+        that maps spectrograms (n_clips, 128, n_frames), made of two-dimensional convolutions and pooling,
+        linear layers and normalisation; it stays as it is. Layers without parameters that are none of these
+        count for nothing.
+    n_frames : int, default=1000
+        Of the spectrogram: ten seconds.
+    depth : int or None, default=None
+        Layers whose names agree in this many parts make one row: 2 gives a row for every block. None is a
+        row for every layer.
+
+    Returns
+    -------
+    NetworkDescription
+
+    Raises
+    ------
+    ValueError
+        If no network has that name, a layer with parameters is of another kind, `depth` is not positive, or
+        the network takes no spectrogram of `n_frames`.
+
+    Examples
+    --------
+    >>> from skaudio_ad.networks import describe
+    >>> table = describe("mn10", depth=2)
+    >>> table.parameters, table.receptive_field
+    (4876831, (595, 595))
+    """
+    if depth is not None and depth < 1:
+        raise ValueError(f"depth must be at least 1, got {depth!r}; None describes every layer.")
+    title = network if isinstance(network, str) else type(network).__name__
+    network = _build(network) if isinstance(network, str) else _without_values(network)
+    _check_layers(network)
+    calls: list[tuple[str, nn.Module, torch.Tensor]] = []
+
+    def record(name, module, _, output):
+        calls.append((name, module, output))
+
+    for name, module in network.named_modules():
+        if isinstance(module, _KNOWN):
+            module.register_forward_hook(partial(record, name))
+    n_bins = AudioSetFrontEnd.n_mels
+    spectrogram = torch.empty(1, n_bins, n_frames, device="meta")
+    # All outputs of ours: PaSST leaves out what nobody asks for.
+    options = {"outputs": network.outputs} if isinstance(network, (MobileNet, PaSST)) else {}
+    with torch.no_grad():
+        network.eval()(spectrogram, **options)
+    layers, receptive_field = _rows(network, calls)
+    return NetworkDescription(
+        f"{title}, for one spectrogram of {n_bins} bins x {n_frames} frames",
+        tuple(layers if depth is None else _merged(layers, depth)),
+        receptive_field,
+    )
+
+
+def _build(name):
+    with torch.device("meta"):  # no memory, and no random numbers drawn
+        if name in MOBILENET_WIDTHS:
+            return MobileNet(MOBILENET_WIDTHS[name])
+        if name in PASST_VARIANTS:
+            return PaSST(**PASST_VARIANTS[name])
+    known = ", ".join(map(repr, [*MOBILENET_WIDTHS, *PASST_VARIANTS]))
+    raise ValueError(f"network must be a module or one of {known}, got {name!r}.")
+
+
+def _without_values(network):
+    """Copy of a network whose parameters and buffers have shapes and nothing else."""
+    shapes: dict[int, torch.Tensor] = {}
+    for parameter in network.parameters():
+        shapes[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=False)
+    for buffer in network.buffers():
+        shapes[id(buffer)] = torch.empty_like(buffer, device="meta")
+    return copy.deepcopy(network, shapes)
+
+
+def _check_layers(network):
+    for name, module in network.named_modules():
+        is_leaf = next(module.children(), None) is None
+        if is_leaf and next(module.parameters(), None) is not None and not isinstance(module, _KNOWN):
+            known = ", ".join(kind.__name__ for kind in _KNOWN)
+            raise ValueError(
+                f"describe knows {known}; {name or 'the network'} is a {type(module).__name__}, whose "
+                "multiply-accumulates and receptive field it cannot tell."
+            )
+
+
+def _rows(network, calls):
+    """Layers in the order of their calls, then the rest; and the receptive field of the last feature map."""
+    sees, step = [1.0, 1.0], [1, 1]
+    last_map = tuple(sees)
+    layers = []
+    counted: set[int] = set()
+    for name, module, output in calls:
+        if isinstance(module, (Attention, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)):
+            sees = [math.inf, math.inf]
+        elif isinstance(module, (nn.Conv2d, nn.AvgPool2d, nn.MaxPool2d)):
+            for axis in (0, 1):
+                kernel, stride, dilation = (
+                    _pair(getattr(module, what, 1))[axis] for what in ("kernel_size", "stride", "dilation")
+                )
+                sees[axis] += (kernel - 1) * dilation * step[axis]
+                step[axis] *= stride
+        if isinstance(module, (nn.Conv2d, Attention, nn.AvgPool2d, nn.MaxPool2d)):
+            last_map = _whole(sees)
+        own = [p for p in module.parameters(recurse=False) if id(p) not in counted]
+        counted.update(map(id, own))
+        layers.append(
+            LayerDescription(
+                name,
+                _kind(module),
+                tuple(output.shape[1:]),
+                sum(p.numel() for p in own),
+                _multiply_accumulates(module, output),
+                _whole(sees),
+            )
+        )
+    for name, parameter in network.named_parameters():
+        if id(parameter) not in counted:
+            layers.append(LayerDescription(name, "Parameter", (), parameter.numel(), 0, (0, 0)))
+    return layers, last_map
+
+
+def _whole(sees):
+    return tuple(value if math.isinf(value) else int(value) for value in sees)
+
+
+def _pair(value):
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def _kind(module):
+    if isinstance(module, nn.Linear):
+        return "Linear"
+    if not hasattr(module, "kernel_size"):
+        return type(module).__name__
+    kernel, stride = ("x".join(map(str, _pair(value))) for value in (module.kernel_size, module.stride))
+    groups = f" in {module.groups} groups" if getattr(module, "groups", 1) > 1 else ""
+    return f"{kernel}, step {stride}{groups}"
+
+
+def _multiply_accumulates(module, output):
+    if isinstance(module, (nn.Conv2d, nn.Linear)):
+        return output.numel() * module.weight[0].numel()
+    if isinstance(module, Attention):
+        n_tokens, n_values = output.shape[1:]
+        return 2 * n_tokens**2 * n_values
+    return 0
+
+
+def _merged(layers, depth):
+    rows: dict[str, list[LayerDescription]] = {}
+    for layer in layers:
+        name = ".".join(layer.name.split(".")[:depth])
+        rows.setdefault(name, []).append(layer)
+    for name, parts in rows.items():
+        yield LayerDescription(
+            name,
+            parts[0].kind if len(parts) == 1 else "",
+            parts[-1].output_shape,
+            sum(part.parameters for part in parts),
+            sum(part.multiply_accumulates for part in parts),
+            parts[-1].receptive_field,
+        )
+
+
+def _cells(layer):
+    bins, frames = layer.receptive_field
+    if math.isinf(frames):
+        sees = "all"
+    else:
+        sees = f"{bins} x {frames}" if frames else ""
+    return (
+        layer.name,
+        layer.kind,
+        " x ".join(map(str, layer.output_shape)),
+        f"{layer.parameters:,}",
+        f"{layer.multiply_accumulates:,}",
+        sees,
+    )

@@ -1,0 +1,152 @@
+"""The log-mel spectrogram that PaSST and the MobileNets of EfficientAT were trained on."""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+_N_FFT, _WIN_LENGTH, _HOP_LENGTH = 1024, 800, 320
+_PRE_EMPHASIS = 0.97
+_FMAX = 15_000.0  # Hz; training moved it at random, evaluation keeps to this
+# The waveform is reflected by half a window of n_fft at both ends, which takes one sample more than that; the
+# pre-emphasis costs another.
+_MIN_SAMPLES = _N_FFT // 2 + 2
+
+
+class AudioSetFrontEnd(nn.Module):
+    """Waveform to the log-mel spectrogram of PaSST and of EfficientAT's MobileNets, as in their evaluation.
+
+    Pre-emphasis ``x[t + 1] - 0.97 x[t]``; power spectrogram of 1024 points with a symmetric Hann window of
+    800 samples every 320, centred, reflected at the ends; 128 triangular Kaldi mel bands from 0 to 15 000
+    Hz; ``(log(mel + 1e-5) + 4.5) / 5``. There is no other setting: a network that was trained on this
+    spectrogram takes any other without a complaint and embeds it wrongly. Nothing is masked or moved at
+    random, whatever the mode of the module.
+
+    Attributes
+    ----------
+    sample_rate : int
+        Of the waveforms, in Hz: 32000.
+    n_mels : int
+        Bands of the spectrogram: 128.
+    hop_length : int
+        Step between two frames, in samples: 320, which is 10 ms.
+    min_samples : int
+        Of a waveform: 514, which is 16 ms.
+
+    References
+    ----------
+    Koutini et al., "Efficient training of audio transformers with patchout", Interspeech 2022,
+    https://arxiv.org/abs/2110.05069; ``AugmentMelSTFT`` of the package hear21passt.
+    """
+
+    sample_rate, n_mels, hop_length, min_samples = 32_000, 128, _HOP_LENGTH, _MIN_SAMPLES
+
+    window: torch.Tensor
+    mel_bank: torch.Tensor
+
+    def __init__(self):
+        super().__init__()
+        window = torch.hann_window(_WIN_LENGTH, periodic=False)
+        # Not persistent: the checkpoints of the networks know nothing of the front end.
+        self.register_buffer("window", window, persistent=False)
+        self.register_buffer("mel_bank", _kaldi_mel_bank(self.sample_rate, self.n_mels), persistent=False)
+
+    def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
+        """Normalised log-mel spectrograms of waveforms at 32 kHz.
+
+        Parameters
+        ----------
+        waveforms : torch.Tensor of shape (n_clips, n_samples)
+            In [-1, 1], of the module's own dtype, float32 unless it was converted.
+
+        Returns
+        -------
+        torch.Tensor of shape (n_clips, 128, n_frames)
+            ``n_frames = 1 + (n_samples - 1) // 320``: 1000 for ten seconds.
+
+        Raises
+        ------
+        TypeError
+            If the waveforms are of another dtype.
+        ValueError
+            If they are not 2-D, none, or shorter than 514 samples.
+        """
+        _check_waveforms(waveforms, self.window.dtype)
+        # One clip at a time: the same numbers in any batch, and on a CPU three times as fast as eight at
+        # once, whose spectra are too large for the allocator to keep.
+        return torch.stack([self._log_mel(waveform) for waveform in waveforms])
+
+    def _log_mel(self, waveform):
+        # Also inside an autocast: bfloat16 has three digits, too few for the logarithm of a quiet band.
+        with torch.autocast(waveform.device.type, enabled=False):
+            spectrum = torch.stft(
+                waveform[1:] - _PRE_EMPHASIS * waveform[:-1],
+                _N_FFT,
+                hop_length=_HOP_LENGTH,
+                win_length=_WIN_LENGTH,
+                window=self.window,
+                center=True,
+                pad_mode="reflect",
+                return_complex=True,
+            )
+            power = spectrum.real.square() + spectrum.imag.square()
+            return ((self.mel_bank @ power + 1e-5).log() + 4.5) / 5
+
+
+def _check_waveforms(waveforms, dtype):
+    if waveforms.ndim != 2 or not len(waveforms):
+        raise ValueError(
+            "waveforms must have the shape (n_clips, n_samples) with at least one clip, got "
+            f"{tuple(waveforms.shape)}; one waveform x is x[None]."
+        )
+    if waveforms.dtype != dtype:
+        raise TypeError(
+            f"waveforms must be {dtype}, got {waveforms.dtype}; convert them with waveforms.to({dtype})."
+        )
+    if waveforms.shape[1] < _MIN_SAMPLES:
+        raise ValueError(
+            f"waveforms must have at least {_MIN_SAMPLES} samples (16 ms at 32 kHz), because half a window "
+            f"is reflected at both ends; got {waveforms.shape[1]}. Pad them with zeros."
+        )
+
+
+def check_spectrograms(spectrograms, *, min_frames, max_frames=None):
+    """Raise unless `spectrograms` are (n_clips, 128, n_frames), with as many frames as the network takes."""
+    n_mels = AudioSetFrontEnd.n_mels
+    if spectrograms.ndim != 3 or spectrograms.shape[1] != n_mels:
+        raise ValueError(
+            f"spectrograms must have the shape (n_clips, {n_mels}, n_frames), as AudioSetFrontEnd makes "
+            f"them, got {tuple(spectrograms.shape)}."
+        )
+    n_frames = spectrograms.shape[2]
+    if n_frames < min_frames:
+        raise ValueError(
+            f"spectrograms must have at least {min_frames} frames, got {n_frames}. Pad the waveform."
+        )
+    if max_frames is not None and n_frames > max_frames:
+        raise ValueError(
+            f"spectrograms must have at most {max_frames} frames ({max_frames / 100:.2f} s), got {n_frames}. "
+            "Cut the waveform into windows of ten seconds and average their embeddings."
+        )
+
+
+def check_outputs(outputs, known):
+    """Return the names `outputs` as a tuple; raise a ValueError that lists the known ones unless all are."""
+    names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"outputs must be of {', '.join(map(repr, known))}, got {name!r}.")
+    return names
+
+
+def _kaldi_mel_bank(sample_rate, n_mels):
+    """Kaldi's mel bank, (n_mels, n_fft // 2 + 1): triangles of height 1 on the mel axis."""
+    # In float32 throughout, like the bank of the training. A value next to a corner is nothing but its rounding,
+    # and a tone that falls there shows it: in float64 recordings came out up to 3e-4 elsewhere.
+    step = 1127 * math.log(1 + _FMAX / 700) / (n_mels + 1)
+    corners = torch.arange(n_mels + 2, dtype=torch.float32)[:, None] * step
+    lower, centre, upper = corners[:-2], corners[1:-1], corners[2:]
+    bins = 1127 * (1 + torch.arange(_N_FFT // 2) * (sample_rate / _N_FFT) / 700).log()
+    bank = torch.minimum((bins - lower) / (centre - lower), (upper - bins) / (upper - centre)).clamp(min=0)
+    return functional.pad(bank, (0, 1))  # the bin at half the sample rate counts for nothing
