@@ -19,14 +19,27 @@ _EXPORTS = {
     "MelTransformer": "features",
     "PatchTransformer": "features",
     "TemporalPooling": "features",
+    "MobileNetEmbedding": "embeddings",
+    "PaSSTEmbedding": "embeddings",
     "AutoencoderDetector": "detectors",
     "VAEDetector": "detectors",
     "SequencePredictorDetector": "detectors",
     "SequenceAutoencoderDetector": "detectors",
+    "NearestNeighborsDetector": "detectors",
     "RLKLClassifier": "detectors",
     "show_versions": "_versions",
 }
-_SUBPACKAGES = ("audio", "datasets", "detectors", "features", "inspection", "metrics", "presets", "training")
+_SUBPACKAGES = (
+    "audio",
+    "datasets",
+    "detectors",
+    "embeddings",
+    "features",
+    "inspection",
+    "metrics",
+    "presets",
+    "training",
+)
 
 __all__ = [*_EXPORTS, *_SUBPACKAGES]
 

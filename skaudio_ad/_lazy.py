@@ -221,15 +221,16 @@ def collect(items):
     -------
     ndarray of shape (n_items, ...) or list of ndarray
     """
-    return _collect(iter(items), len(items))
+    return gather(iter(items), len(items))
 
 
 def map_collect(function, items):
     """``collect`` over ``function(item)``, computed ahead in threads; missing clips stay missing."""
-    return _collect(stream(_PassMissing(function), items), len(items))
+    return gather(stream(_PassMissing(function), items), len(items))
 
 
-def _collect(iterator, n_items):
+def gather(iterator, n_items):
+    """:func:`collect` for an iterator that says beforehand how many items will come."""
     array, rows, item = None, None, np.empty(0, dtype=np.float32)
     for index, item in enumerate(iterator):
         if rows is not None:

@@ -12,6 +12,7 @@ __all__ = ["environment", "show_versions"]
 PACKAGES = (
     "skaudio_ad",
     "click",
+    "filelock",
     "joblib",
     "librosa",
     "matplotlib",

@@ -101,11 +101,11 @@ def trusted_types():
     -------
     list of str
     """
-    from . import audio, detectors, features
+    from . import audio, detectors, embeddings, features
 
     return sorted(
         f"{cls.__module__}.{cls.__qualname__}"
-        for package in (audio, detectors, features)
+        for package in (audio, detectors, embeddings, features)
         for cls in vars(package).values()
         if isclass(cls) and hasattr(cls, "get_params")
     )

@@ -12,6 +12,8 @@ from skaudio_ad import (
     LevelNormalizer,
     MelTransformer,
     MFCCTransformer,
+    MobileNetEmbedding,
+    NearestNeighborsDetector,
     PatchTransformer,
     RLKLClassifier,
     SequenceAutoencoderDetector,
@@ -21,10 +23,17 @@ from skaudio_ad import (
 )
 
 _AUGMENTS = "fit_transform augments the training clips, transform leaves clips to be scored alone: that is the contract"
+_KNOWS_ITS_OWN = (
+    "a training clip is its own nearest neighbour: predict calls none anomalous, fit_predict leaves it out"
+)
 _EXPECTED = {
     "Augmenter": {
         "check_transformer_general": _AUGMENTS,
         "check_transformer_data_not_an_array": _AUGMENTS,
+    },
+    "NearestNeighborsDetector": {
+        "check_outliers_train": _KNOWS_ITS_OWN,
+        "check_outliers_fit_predict": _KNOWS_ITS_OWN,
     },
 }
 
@@ -35,6 +44,7 @@ ESTIMATORS = [
     LevelNormalizer(method="peak"),
     MelTransformer(n_fft=64, n_mels=8),
     MFCCTransformer(n_fft=64, n_mels=8, n_mfcc=4),
+    MobileNetEmbedding("mn01", weights=None, random_state=0),
     FrameTransformer(frame_length=1, hop_length=1),
     PatchTransformer(patch_length=1, hop_length=1),
     ClipScaler(),
@@ -51,6 +61,8 @@ ESTIMATORS = [
     SequenceAutoencoderDetector(window_length=2, hidden_size=4, max_epochs=3),
     VAEDetector(max_epochs=5, hidden_sizes=(8,), latent_size=2, random_state=0),
     VAEDetector(max_epochs=5, hidden_sizes=(8,), latent_size=2, score_by="mahalanobis", batch_norm=False),
+    NearestNeighborsDetector(),
+    NearestNeighborsDetector(3, metric="euclidean", aggregate="max"),
     RLKLClassifier(max_epochs=100, random_state=0),
     RLKLClassifier(activation="identity", max_epochs=100, random_state=0),
 ]
@@ -58,5 +70,6 @@ ESTIMATORS = [
 
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=lambda e: _EXPECTED.get(type(e).__name__, {}))
 @pytest.mark.filterwarnings("ignore:Empty filters detected:UserWarning")
+@pytest.mark.filterwarnings("ignore:MobileNetEmbedding with weights=None has random weights:UserWarning")
 def test_estimator_meets_scikit_learns_contract(estimator, check):
     check(estimator)

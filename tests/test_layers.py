@@ -22,6 +22,7 @@ FLOORS = {
     "training": 1,
     "datasets": 2,
     "detectors": 2,
+    "embeddings": 2,
     "features": 2,
     "inspection": 3,
     "persistence": 3,

@@ -18,6 +18,8 @@ import skaudio_ad
 from skaudio_ad.persistence import load_detector, save_detector, trusted_types
 from skaudio_ad.presets import make_preset
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* with weights=None has random weights:UserWarning")
+
 WAVES = np.random.default_rng(0).uniform(-0.5, 0.5, size=(6, 4000)).astype(np.float32)
 SPECTROGRAMS = np.random.default_rng(1).normal(size=(6, 5, 20)).astype(np.float32)
 FEATURES = np.random.default_rng(2).normal(size=(30, 7)).astype(np.float32)
@@ -36,6 +38,8 @@ CASES = [
     (skaudio_ad.FrameTransformer(128, 64), WAVES),
     (skaudio_ad.MelTransformer(n_fft=256, n_mels=8), WAVES),
     (skaudio_ad.MFCCTransformer(n_fft=256, n_mels=8, n_mfcc=4), WAVES),
+    (skaudio_ad.MobileNetEmbedding("mn01", weights=None, random_state=0), WAVES),
+    (skaudio_ad.PaSSTEmbedding("passt_l_kd", weights=None, output="frames", random_state=0), WAVES),
     (skaudio_ad.PatchTransformer(8, 4), SPECTROGRAMS),
     (skaudio_ad.ClipScaler("zscore", statistics="bin"), SPECTROGRAMS),
     (skaudio_ad.TemporalPooling(("mean", "percentile_90", "flatten")), SPECTROGRAMS),
@@ -49,6 +53,8 @@ CASES = [
     (skaudio_ad.VAEDetector(score_by="mahalanobis", latent_size=3, max_epochs=2, random_state=0), FEATURES),
     (skaudio_ad.SequencePredictorDetector(hidden_size=4, max_epochs=1, random_state=0), SPECTROGRAMS),
     (skaudio_ad.SequenceAutoencoderDetector(window_length=4, hidden_size=4, max_epochs=1), FEATURES),
+    (skaudio_ad.NearestNeighborsDetector(2, contamination=0.2), FEATURES),
+    (skaudio_ad.NearestNeighborsDetector(metric="euclidean", time_pooling="quantile"), SPECTROGRAMS),
     (skaudio_ad.RLKLClassifier(hidden_sizes=(4,), max_epochs=2, random_state=0), FEATURES),
     (make_preset("dcase_baseline", max_epochs=1, random_state=0), WAVES),
     (make_preset("dcase_baseline", level="rms", lazy=True, max_epochs=1, random_state=0), WAVES),
@@ -122,6 +128,9 @@ def test_the_trusted_types_are_the_estimators_and_nothing_else():
         "LevelNormalizer",
         "MFCCTransformer",
         "MelTransformer",
+        "MobileNetEmbedding",
+        "NearestNeighborsDetector",
+        "PaSSTEmbedding",
         "PatchTransformer",
         "RLKLClassifier",
         "SequenceAutoencoderDetector",

@@ -217,9 +217,13 @@ def as_clips(estimator, X, *, sample_rate, reset):
         raise ValueError(f"{name} got no clips: X has 0 samples, at least 1 is required.")
     if isinstance(X, AudioClips):
         if sample_rate is not None and X.sample_rate is not None and X.sample_rate != sample_rate:
+            # A pretrained network has but one rate.
+            other = (
+                f" or set {name}(sample_rate={X.sample_rate})" if hasattr(estimator, "sample_rate") else ""
+            )
             raise ValueError(
                 f"{name} works at sample_rate={sample_rate} Hz, but the clips are at {X.sample_rate} Hz: "
-                f"load them with AudioLoader(sample_rate={sample_rate}) or set {name}(sample_rate={X.sample_rate})."
+                f"load them with AudioLoader(sample_rate={sample_rate}){other}."
             )
         return X
     paths = _as_paths(X)

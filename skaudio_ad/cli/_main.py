@@ -163,3 +163,38 @@ def demo(output, n_train, n_test, max_epochs, seed):
     from ._demo import run_demo
 
     run_demo(output, n_train=n_train, n_test=n_test, max_epochs=max_epochs, seed=seed)
+
+
+@main.group()
+def weights():
+    """Find and download the weights of pretrained backbones."""
+
+
+@weights.command("list")
+@friendly_errors
+def list_weights():
+    """List backbones, their sizes and licences, and where their weights are."""
+    from ._weights import run_list
+
+    run_list()
+
+
+@weights.command("download")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+@friendly_errors
+def download_weights(names, quiet):
+    """Download the weights of each NAME that is not here yet."""
+    from ._weights import run_download
+
+    run_download(names, quiet=quiet)
+
+
+@weights.command("path")
+@click.argument("name")
+@friendly_errors
+def print_weights_path(name):
+    """Print where the weights of NAME are; exit code 1 if not on this machine."""
+    from ._weights import run_path
+
+    run_path(name)

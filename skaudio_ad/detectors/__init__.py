@@ -1,6 +1,7 @@
 """Arrays to scores: detectors trained on normal clips."""
 
 from ._autoencoder import AutoencoderDetector
+from ._nearest_neighbors import NearestNeighborsDetector
 from ._rlkl_classifier import RLKLClassifier
 from ._sequence_autoencoder import SequenceAutoencoderDetector
 from ._sequence_predictor import SequencePredictorDetector
@@ -8,6 +9,7 @@ from ._vae import VAEDetector
 
 __all__ = [
     "AutoencoderDetector",
+    "NearestNeighborsDetector",
     "RLKLClassifier",
     "SequenceAutoencoderDetector",
     "SequencePredictorDetector",

@@ -1,0 +1,352 @@
+"""`NearestNeighborsDetector`: how far a clip is from the nearest normal clips."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from .._base import DetectorMixin, check_contamination, choose_offset
+from .._checks import check_features, check_number, check_option
+from .._lazy import collect
+from ._frames import training_clips
+from ._neighbor_search import NeighborSearch, frame_batches, frames_of, prepare
+
+_AGGREGATES: dict[str, Any] = {"mean": np.mean, "max": np.max, "min": np.min}
+
+
+class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
+    """Detect anomalies as clips far from every normal training clip.
+
+    The detector to put behind embeddings: `fit` keeps those of the training clips, and the score of a clip is minus
+    its distance to the nearest of them. The search is exact.
+
+    X holds one embedding a clip, (n_clips, n_features), or sequences of them, (n_clips, n_features, n_frames) or a list
+    of (n_features, n_frames_i): then every frame is compared with all frames of all training clips, and the clip's
+    score is pooled over time.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=1
+        Nearest training clips, or frames of training clips, that a clip or frame is compared with. One of them, by the
+        cosine, is the usual choice on frozen embeddings [1]_. More forgive a few anomalies among the training clips.
+
+    metric : {"cosine", "euclidean"}, default="cosine"
+        "cosine" is ``(1 - cos) / 2``, 0 to 1, of the angle between two embeddings: their lengths do not count. A vector
+        of zeros has no direction; it lies at 0.5, a right angle, from everything but another vector of zeros.
+        "euclidean" is the length of the difference, and goes with features on a common scale (``StandardScaler``).
+
+    aggregate : {"mean", "max", "min"}, default="mean"
+        How the distances to the `n_neighbors` become one. "max" is the distance to the farthest of them, "min" to the
+        nearest, whatever `n_neighbors`.
+
+    time_pooling : {"mean", "max", "quantile"}, default="mean"
+        How the distances of a clip's frames become one: their mean, the largest, or their `time_quantile`. "max" and
+        "quantile" suit faults that sound for moments only. Without effect on clips of one embedding.
+
+    time_quantile : float, default=0.95
+        For ``time_pooling="quantile"``.
+
+    contamination : "auto" or float, default="auto"
+        "auto" sets ``offset_`` so that about one normal clip in twenty raises a false alarm, judged by
+        ``held_out_scores_``: their conformal 0.05 quantile, or with fewer than 19 clips the lower end of Student's
+        prediction interval. A float is scikit-learn's meaning, the fraction of the training clips that shall count as
+        anomalous, but by the same leave-one-out scores: all others are 0.
+
+    Attributes
+    ----------
+    offset_ : float
+        Threshold on the scale of `score_samples`.
+
+    held_out_scores_ : ndarray of shape (n_samples_fit_,), float64
+        Score of every training clip with itself, all its frames, left out of what it is compared with.
+
+    n_features_in_ : int
+        Values of an embedding.
+
+    n_samples_fit_ : int
+        Clips that `fit` could read.
+
+    Notes
+    -----
+    A training clip is its own nearest neighbour: `score_samples` and `predict` take it for perfectly normal.
+    ``held_out_scores_`` and `fit_predict` leave it out of what it is compared with. A clip that is in the training set
+    twice finds its twin even then, scores 0, and makes the threshold stricter: remove copies first.
+
+    All parameters have effect when `fit` is called: the threshold belongs to their values then.
+
+    The embeddings are kept in the precision they come in, and searched in it: float32 takes half the time of float64.
+    Distances are computed from differences in float64: they do not depend on the clips beside, and two that are
+    nearly the same do not lose their distance. The full matrix of distances is never held. Searching takes BLAS
+    threads, as many as ``OMP_NUM_THREADS`` says.
+
+    Of sequences every training frame is kept: a million of 384 values in float32 takes 1.5 GB, and as much again
+    during `fit`, which holds the clips themselves too. Time of `fit` grows with the square of the number of frames,
+    since each is compared with those of all other clips: on one core, a second for 10 000, some two minutes for
+    100 000.
+
+    References
+    ----------
+    .. [1] K. Wilkinghoff et al., "Local density-based anomaly score normalization for domain generalization",
+       arXiv:2509.10951, 2025.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio_ad import NearestNeighborsDetector
+    >>> rng = np.random.default_rng(0)
+    >>> X = 1 + 0.1 * rng.normal(size=(101, 16))
+    >>> detector = NearestNeighborsDetector().fit(X[:100])
+    >>> detector.predict(X[100:]).tolist()
+    [1]
+    >>> detector.predict(X[100:] * np.linspace(0, 1, 16)).tolist()  # another direction
+    [-1]
+    >>> distances, clips = detector.kneighbors(X[:2], n_neighbors=2)
+    >>> clips[:, 0].tolist()  # a training clip is nearest to itself
+    [0, 1]
+    """
+
+    def __init__(
+        self,
+        n_neighbors=1,
+        *,
+        metric="cosine",
+        aggregate="mean",
+        time_pooling="mean",
+        time_quantile=0.95,
+        contamination="auto",
+    ):
+        self.n_neighbors = n_neighbors
+        self.metric = metric
+        self.aggregate = aggregate
+        self.time_pooling = time_pooling
+        self.time_quantile = time_quantile
+        self.contamination = contamination
+
+    def fit(self, X, y=None):
+        """Keep the embeddings of X, all of it taken as normal, and set the threshold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_features, n_frames)
+            Or a list of (n_features, n_frames_i), or a lazy sequence of them. Clips of NaN, which could not be
+            read, are left out with a warning.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter is out of range, X is empty, not finite or too large to be squared, or there are fewer than
+            `n_neighbors` clips (frames) beside any one clip.
+        """
+        return self._fit(X)
+
+    def fit_predict(self, X, y=None):
+        """Fit, and decide for every training clip as if it had not been one.
+
+        Unlike ``fit(X).predict(X)``, which finds every clip in the training set, this is for finding those that are
+        unlike the others.
+
+        Parameters
+        ----------
+        X : array-like of clips, as in `fit`
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,), int
+            1 where ``held_out_scores_`` reach ``offset_``, else -1; -1 for a clip that could not be read.
+        """
+        self._fit(X)
+        decisions = np.full(len(X), -1)
+        decisions[self._positions[self.held_out_scores_ >= self.offset_]] = 1
+        return decisions
+
+    def score_samples(self, X):
+        """Score every clip. Higher is more normal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_features, n_frames)
+            Or a list of (n_features, n_frames_i), or a lazy sequence of them.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,), float64
+            Minus the distance; 0 for a copy of a training clip, NaN for a clip that could not be read.
+        """
+        X = self._check_input(X)
+        return self._pool(self._frame_distances(X) if self._takes_frames else self._distances(X))
+
+    def score_frames(self, X):
+        """Score every frame of every clip: when does it sound wrong? Higher is more normal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_features, n_frames)
+            Or a list of (n_features, n_frames_i), or a lazy sequence of them.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_frames), float32
+            Minus the distance of every frame to the nearest training frames. A list of (n_frames_i,) where clips
+            differ in length; (n_clips, 1) for clips of one embedding.
+        """
+        X = self._check_input(X)
+        distances = self._frame_distances(X) if self._takes_frames else self._distances(X)[:, np.newaxis]
+        return collect([_negative(part).astype(np.float32) for part in distances])
+
+    def window_centers(self, n_windows):
+        """Place of every score of `score_frames`, in frames from the start of the clip.
+
+        Parameters
+        ----------
+        n_windows : int
+
+        Returns
+        -------
+        ndarray of shape (n_windows,)
+            0, 1, ...: each is of one frame.
+        """
+        check_is_fitted(self)
+        return np.arange(n_windows, dtype=np.float64)
+
+    def kneighbors(self, X, n_neighbors=None):
+        """The nearest training clips: which normal clips is it most like?
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+        n_neighbors : int, default=None
+            By default as in `fit`; at most ``n_samples_fit_``.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_clips, n_neighbors), float64
+            Nearest first; NaN for a clip that could not be read.
+        indices : ndarray of int of shape (n_clips, n_neighbors)
+            Positions in the X that was given to `fit`; -1 for a clip that could not be read. Of clips at the same
+            distance the first comes first.
+
+        Raises
+        ------
+        ValueError
+            If the detector was fitted on sequences, whose neighbours are frames.
+        """
+        X = self._check_input(X)
+        if self._takes_frames:
+            raise ValueError(
+                "kneighbors names the nearest clips, but this detector was fitted on sequences, whose neighbours are "
+                "frames: fit it on one embedding a clip (TemporalPooling makes one of a sequence), or use score_frames."
+            )
+        if n_neighbors is None:
+            n_neighbors = self._settings["n_neighbors"]
+        check_number(n_neighbors, "n_neighbors", low=1, high=self.n_samples_fit_, integer=True)
+        distances, rows = self._search().nearest(X, n_neighbors)
+        return distances, np.where(rows < 0, -1, self._positions[rows])
+
+    def _fit(self, X):
+        check_number(self.n_neighbors, "n_neighbors", low=1, integer=True)
+        check_option(self.metric, "metric", ("cosine", "euclidean"))
+        check_option(self.aggregate, "aggregate", tuple(_AGGREGATES))
+        check_option(self.time_pooling, "time_pooling", ("mean", "max", "quantile"))
+        check_number(self.time_quantile, "time_quantile", low=0, high=1)
+        check_contamination(self.contamination)
+        X = check_features(self, X, reset=True)
+        names = ("n_neighbors", "metric", "aggregate", "time_pooling", "time_quantile")
+        self._settings = {name: getattr(self, name) for name in names}
+        self._takes_frames = getattr(X, "ndim", 3) == 3
+        ends = self._fill_bank(X)
+        distances = self._aggregate(self._search().leave_one_out(self.n_neighbors, ends))
+        scores = self._pool(np.split(distances, ends[:-1]) if self._takes_frames else distances)
+        self.held_out_scores_ = scores
+        self.offset_ = choose_offset(
+            self.contamination, held_out_scores=scores, training_scores=lambda: scores
+        )
+        return self
+
+    def _fill_bank(self, X):
+        """Keep all training rows, those of a clip side by side, and return where the rows of each clip end."""
+        clips, self._positions = training_clips(X, 1, type(self).__name__)
+        self.n_samples_fit_ = len(clips)
+        lengths = np.array([clip.shape[1] if self._takes_frames else 1 for clip in clips])
+        _check_others(lengths, self.n_neighbors, "frames" if self._takes_frames else "clips")
+        # float64 only where it is given.
+        common = np.result_type(np.float32, *{clip.dtype for clip in clips})
+        dtype = np.float32 if common == np.float32 else np.float64
+        ends = np.cumsum(lengths)
+        if not self._takes_frames:
+            self._bank = prepare(clips, self.metric, dtype)
+            return ends
+        self._bank = np.empty((ends[-1], self.n_features_in_ + 1), dtype=dtype)
+        for index, end, clip in zip(self._positions, ends, clips):
+            frames = frames_of(X, index, clip, self.n_features_in_)
+            self._bank[end - len(frames) : end] = prepare(frames, self.metric, dtype)
+        return ends
+
+    def _check_input(self, X):
+        check_is_fitted(self)
+        X = check_features(self, X, reset=False)
+        if (getattr(X, "ndim", 3) == 3) != self._takes_frames:
+            kinds = [
+                "one embedding a clip, (n_clips, n_features)",
+                "sequences, (n_clips, n_features, n_frames)",
+            ]
+            given = f"has shape {X.shape}" if hasattr(X, "shape") else "holds sequences"
+            raise ValueError(
+                f"{type(self).__name__} was fitted on {kinds[self._takes_frames]}, but X {given}: pass the same "
+                "kind, or fit anew."
+            )
+        return X
+
+    def _search(self):
+        return NeighborSearch(self._bank, self._settings["metric"])
+
+    def _distances(self, rows):
+        """Distance of every row (n_rows, n_features), float64 (n_rows,); NaN for a row of NaN."""
+        return self._aggregate(self._search().nearest(rows, self._settings["n_neighbors"])[0])
+
+    def _frame_distances(self, X):
+        """Yield the distances of every clip's frames, float64 (n_frames_i,)."""
+        for clips in frame_batches(X, self.n_features_in_):
+            ends = np.cumsum([len(clip) for clip in clips])
+            yield from np.split(self._distances(np.concatenate(clips)), ends[:-1])
+
+    def _aggregate(self, distances):
+        return _AGGREGATES[self._settings["aggregate"]](distances, axis=1)
+
+    def _pool(self, distances):
+        """Scores of clips, float64 (n_clips,), of their distances, or of those of the frames of each."""
+        if self._takes_frames:
+            how, q = self._settings["time_pooling"], self._settings["time_quantile"]
+            pool = partial(np.quantile, q=q) if how == "quantile" else _AGGREGATES[how]
+            distances = np.array([pool(part) for part in distances])
+        return _negative(distances)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def _negative(distances):
+    """Scores of distances: higher is more normal, and 0 not written as -0."""
+    return 0.0 - distances
+
+
+def _check_others(lengths, n_neighbors, kind):
+    """Raise unless even the longest clip leaves enough to compare it with."""
+    n_others = lengths.sum() - lengths.max()
+    if n_others < n_neighbors:
+        raise ValueError(
+            f"n_neighbors={n_neighbors} needs as many training {kind} beside those of any one clip, since each clip "
+            f"is compared with the others to set the threshold; got {n_others} from n_samples={len(lengths)}. Pass "
+            f"more clips{', or a smaller n_neighbors' if n_others else ''}."
+        )

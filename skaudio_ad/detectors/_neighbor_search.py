@@ -1,0 +1,296 @@
+"""Exact nearest neighbours: products in blocks find the few rows that can be near, differences in float64 decide."""
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+from .._lazy import ClipError, LazySequence, is_missing
+
+# Rows of the bank and of the queries in one product, whose result is all that is ever held of the distances: 4 MB in
+# float32. On one core of an EPYC with 2 MB of L2, blocks of 512 to 2048 compute 384 values at the speed of one large
+# product; fewer than 128 queries cost 15 % more.
+BLOCK = 2048
+# Rows of which only the smallest key is looked at, unless that one is near. Smallest of groups cost 2 % of a product
+# where queries lie side by side in memory, and 10 % where rows do.
+_GROUP = 16
+# More candidates than so many a neighbour, and so many in all, send a query to the search in float64. In a bank of a
+# million rows in any order 8 a neighbour are to be expected.
+_CROWD, _CROWD_PER_NEIGHBOR = 64, 16
+# Candidates beyond the neighbours that the search in float64 keeps.
+_SPARE = 8
+# Pairs of rows of which the differences are held at a time: 3 MB of 384 values in float64.
+_PAIRS = 1024
+
+
+def frames_of(X, index, clip, n_features):
+    """A clip of sequences as rows, checked where it is only computed now.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_clips, n_features, n_frames), list or LazySequence
+        Where the clip is from, past ``check_features``.
+    index : int
+        Its position.
+    clip : ndarray of shape (n_features, n_frames)
+    n_features : int
+
+    Returns
+    -------
+    ndarray of shape (n_frames, n_features)
+
+    Raises
+    ------
+    ClipError
+        If a lazy clip has another shape, or holds NaN among numbers or infinity.
+    """
+    if isinstance(X, LazySequence):
+        if clip.ndim != 2 or clip.shape[0] != n_features or not clip.size:
+            raise ClipError(f"must have the shape ({n_features}, n_frames), got {clip.shape}.").of(X, index)
+        if not np.isfinite(clip).all() and not is_missing(clip):
+            raise ClipError("contains NaN or infinity.").of(X, index)
+    return clip.T
+
+
+def frame_batches(X, n_features):
+    """Yield clips of sequences as rows of frames, in lists: short clips together make a product worth its while.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_clips, n_features, n_frames), list or LazySequence
+    n_features : int
+
+    Yields
+    ------
+    list of ndarray of shape (n_frames_i, n_features)
+    """
+    clips, n_frames = [], 0
+    for index, clip in enumerate(X):
+        clips.append(frames_of(X, index, clip, n_features))
+        n_frames += len(clips[-1])
+        if n_frames >= BLOCK or index + 1 == len(X):
+            yield clips
+            clips, n_frames = [], 0
+
+
+def prepare(rows, metric, dtype):
+    """Rows as the search compares them, with one more column.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        Finite.
+    metric : {"cosine", "euclidean"}
+        "cosine" brings every row to a length of 1; a row of zeros stays one and gets a 1 in the new column, a
+        direction of its own. For "euclidean" the new column is half the squared length.
+    dtype : dtype
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_features + 1)
+        Every row is the same, bit for bit, whatever the others are.
+
+    Raises
+    ------
+    ValueError
+        If the squared length of a row leaves the range of the dtype.
+    """
+    prepared = np.empty((len(rows), rows.shape[1] + 1), dtype=dtype)
+    for part in gen_batches(len(rows), BLOCK):
+        block = np.array(rows[part], dtype=np.float64, order="C")
+        if metric == "cosine":
+            # Relative to the largest value first: the square of a tiny one would be zero.
+            peak = np.abs(block).max(axis=1)
+            block /= np.where(peak > 0, peak, 1)[:, np.newaxis]
+            block /= np.where(peak > 0, np.sqrt(_squared_lengths(block)), 1)[:, np.newaxis]
+            column = peak == 0
+        else:
+            with np.errstate(over="ignore"):
+                column = _squared_lengths(block) / 2
+            # Products and squared differences of two rows are at most 8 times as large.
+            if column.max() > np.finfo(dtype).max / 16:
+                raise ValueError(
+                    f"X holds values up to {np.abs(block).max():.3g}, too large for their squares to be added up in "
+                    f"{np.dtype(dtype).name}: put a StandardScaler in front."
+                )
+        prepared[part, :-1], prepared[part, -1] = block, column
+    return prepared
+
+
+class NeighborSearch:
+    """Nearest rows of a bank, in memory that does not grow with the bank.
+
+    A product in the precision of the bank gives every pair a key that grows with the distance, wrong by no more than
+    a known bound. Rows whose key says that they may be among the nearest, mostly a handful, are compared with the
+    query in float64 by their differences: nothing is lost where two rows are nearly the same, and the distance
+    between two rows does not depend on those beside them.
+
+    Parameters
+    ----------
+    bank : ndarray of shape (n_rows, n_features + 1)
+        From :func:`prepare`.
+    metric : {"cosine", "euclidean"}
+    """
+
+    def __init__(self, bank, metric):
+        self._bank, self._metric = bank, metric
+        self._n_compared = bank.shape[1] - (metric == "euclidean")
+        self._largest = bank[:, -1].max() if metric == "euclidean" else 0.5
+
+    def nearest(self, rows, n_neighbors):
+        """The nearest rows of the bank, nearest first.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_features)
+            A row that is NaN throughout stands for one that could not be read.
+        n_neighbors : int
+            At most the rows of the bank.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_rows, n_neighbors), float64
+            NaN for a row that could not be read.
+        neighbors : ndarray of int of shape (n_rows, n_neighbors)
+            Rows of the bank, of equal distances the first one first; -1 for a row that could not be read.
+        """
+        distances = np.full((len(rows), n_neighbors), np.nan)
+        neighbors = np.full((len(rows), n_neighbors), -1)
+        for part in _batches(len(rows), n_neighbors):
+            present = part.start + np.flatnonzero(~np.isnan(rows[part, 0]))
+            queries = prepare(rows[present], self._metric, self._bank.dtype)
+            distances[present], neighbors[present] = self._nearest(queries, n_neighbors)
+        return distances, neighbors
+
+    def leave_one_out(self, n_neighbors, ends):
+        """Distances of every row of the bank to the nearest rows of other clips, nearest first.
+
+        Parameters
+        ----------
+        n_neighbors : int
+            At most the rows beside those of any one clip.
+        ends : ndarray of int of shape (n_clips,)
+            Where the rows of each clip end and those of the next begin.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_neighbors), float64
+        """
+        starts = np.append(0, ends[:-1])
+        own = np.repeat(np.column_stack([starts, ends]), ends - starts, axis=0)
+        distances = np.empty((len(own), n_neighbors))
+        for part in _batches(len(own), n_neighbors):
+            distances[part], _ = self._nearest(self._bank[part], n_neighbors, own[part])
+        return distances
+
+    def _nearest(self, queries, k, left_out=None):
+        """Distances to the k nearest rows, but those from one number to another, and their rows."""
+        query, row, crowded = self._candidates(queries, k, left_out)
+        if crowded.any():
+            at = np.flatnonzero(crowded)
+            among, more = self._crowd(queries[at], k, None if left_out is None else left_out[at])
+            keep = ~crowded[query]
+            query, row = np.append(query[keep], at[among]), np.append(row[keep], more)
+        squared = self._squared_distances(queries, query, row)
+        order = np.lexsort((row, squared, query))
+        first = np.searchsorted(query[order], np.arange(len(queries)))
+        best = order[first[:, np.newaxis] + np.arange(k)]
+        return squared[best] / 4 if self._metric == "cosine" else np.sqrt(squared[best]), row[best]
+
+    def _candidates(self, queries, k, left_out):
+        """Pairs among which the nearest k of every query are, and the queries that have too many of them."""
+        n_queries = len(queries)
+        # Two keys are in doubt if they are no further apart than both can be wrong.
+        doubt = 2 * self._largest_error(queries)
+        crowd = _CROWD + _CROWD_PER_NEIGHBOR * k
+        factors = -queries.T
+        if self._metric == "euclidean":
+            factors[-1] = 1
+        group_size = max(1, min(_GROUP, BLOCK // (4 * k)))
+        n_groups = -(-min(BLOCK, len(self._bank)) // group_size)
+        keys = np.empty((n_groups * group_size, n_queries), dtype=self._bank.dtype)
+        nearest = np.full((k, n_queries), np.inf, dtype=keys.dtype)
+        n_found = np.zeros(n_queries, dtype=int)
+        found = []
+        for part in gen_batches(len(self._bank), BLOCK):
+            n_rows = part.stop - part.start
+            np.matmul(self._bank[part], factors, out=keys[:n_rows])
+            keys[n_rows:] = np.inf
+            _leave_out(keys[:n_rows].T, part, left_out)
+            groups = keys.reshape(-1, group_size, n_queries).min(axis=1)
+            # The k-th smallest of some keys, each of another row, is no smaller than that of all.
+            nearer = np.flatnonzero(groups.min(axis=0) < nearest[-1])
+            both = np.concatenate([nearest[:, nearer], groups[:, nearer]])
+            nearest[:, nearer] = np.partition(both, k - 1, axis=0)[:k]
+            limit = (nearest[-1] + doubt).astype(keys.dtype)
+            near = (groups <= limit) & (groups < np.inf)
+            n_found += near.sum(axis=0)
+            group, query = np.nonzero(near & (n_found <= crowd))
+            row = group[:, np.newaxis] * group_size + np.arange(group_size)
+            key = keys[row, query[:, np.newaxis]]
+            pair, member = np.nonzero((key <= limit[query, np.newaxis]) & (key < np.inf))
+            found.append((query[pair], part.start + row[pair, member], key[pair, member]))
+        query, row, key = map(np.concatenate, zip(*found))
+        # What was near at first may be far by now.
+        near = key <= (nearest[-1] + doubt)[query]
+        return query[near], row[near], n_found > crowd
+
+    def _crowd(self, queries, k, left_out):
+        """Pairs among which the nearest are, for queries that have many rows at nearly one distance.
+
+        Keys in float64 tell squared distances apart that differ by 1e-13 of the squared lengths. Of more than `_SPARE`
+        rows that differ by less, any will do.
+        """
+        queries = queries[:, : self._n_compared].astype(np.float64)
+        keys = np.full((len(queries), k + _SPARE), np.inf)
+        rows = np.zeros(keys.shape, dtype=int)
+        for part in gen_batches(len(self._bank), BLOCK // 4):
+            block = self._bank[part, : self._n_compared].astype(np.float64)
+            new = _squared_lengths(block) / 2 - queries @ block.T
+            _leave_out(new, part, left_out)
+            both = np.concatenate([keys, new], axis=1)
+            best = np.argpartition(both, k + _SPARE - 1, axis=1)[:, : k + _SPARE]
+            keys = np.take_along_axis(both, best, axis=1)
+            names = np.broadcast_to(np.arange(part.start, part.stop), new.shape)
+            rows = np.take_along_axis(np.concatenate([rows, names], axis=1), best, axis=1)
+        query, member = np.nonzero(keys < np.inf)
+        return query, rows[query, member]
+
+    def _largest_error(self, queries):
+        """Bound on how far a key is from the true one, float64 (n_queries,).
+
+        A sum of n products is wrong by at most n roundings of the sum of their sizes, in whatever order it is taken
+        (Higham, "Accuracy and Stability of Numerical Algorithms", 2002, section 3.1); a few more roundings are those
+        of the last column, of lengths that are not quite 1, and of the comparison itself.
+        """
+        halves = (
+            queries[:, -1].astype(np.float64) if self._metric == "euclidean" else np.full(len(queries), 0.5)
+        )
+        size = 2 * np.sqrt(halves * self._largest) + halves + self._largest
+        limits = np.finfo(self._bank.dtype)
+        return (queries.shape[1] + 16) * (limits.eps / 2 * size + limits.tiny)
+
+    def _squared_distances(self, queries, query, row):
+        """Squared distances of pairs, float64 (n_pairs,)."""
+        squared = np.empty(len(row))
+        for part in gen_batches(len(row), _PAIRS):
+            difference = queries[query[part], : self._n_compared].astype(np.float64)
+            difference -= self._bank[row[part], : self._n_compared]
+            squared[part] = _squared_lengths(difference)
+        return squared
+
+
+def _batches(n_rows, n_neighbors):
+    """Slices of the queries. Many neighbours make many candidates: fewer queries at a time bound their number."""
+    return gen_batches(n_rows, max(1, BLOCK * 16 // max(16, n_neighbors)))
+
+
+def _squared_lengths(rows):
+    """Each row on its own: the last bit must not depend on how many there are."""
+    return np.einsum("ij,ij->i", rows, rows)
+
+
+def _leave_out(keys, part, left_out):
+    """Make keys of (n_queries, n_rows) infinite where a row of this part of the bank is not to be looked at."""
+    if left_out is None or left_out[:, 0].min() >= part.stop or left_out[:, 1].max() <= part.start:
+        return
+    rows = np.arange(part.start, part.stop)
+    keys[(rows >= left_out[:, :1]) & (rows < left_out[:, 1:])] = np.inf

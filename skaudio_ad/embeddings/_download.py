@@ -1,0 +1,186 @@
+"""One file from the network to the disk: resumed, checked, complete or not there, once for all processes."""
+
+import contextlib
+import errno
+import http.client
+import os
+import shutil
+import time
+import urllib.error
+import urllib.request
+
+# Seconds without a byte after which a connection counts as dead.
+_TIMEOUT = 30.0
+# Connections in a row that bring nothing new before we give up, and seconds to wait after the first of them.
+_ATTEMPTS = 3
+_WAIT = 0.5
+
+
+class DownloadError(Exception):
+    """Why a file could not be downloaded."""
+
+
+def download_file(url, destination, *, check, first_bytes=(), quiet=False):
+    """Download a file, unless another process does so first.
+
+    The file grows as ``NAME.part`` and gets its name when it is complete and `check` has passed it. What an
+    interrupted download leaves is gone on with, if the server still has the same file (its ETag, or date).
+
+    Parameters
+    ----------
+    url : str
+    destination : pathlib.Path
+    check : callable
+        Called with the path of the complete file; raises if its content is wrong. The file is then removed.
+    first_bytes : tuple of bytes, default=()
+        What the file may begin with; () is anything.
+    quiet : bool, default=False
+        Whether to say nothing on stderr.
+
+    Raises
+    ------
+    DownloadError
+        If the server cannot be reached, refuses, sends something else, or the disk is full.
+    OSError
+        If the folder cannot be made or written to.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(destination, quiet):
+        if destination.is_file():
+            return
+        part = _beside(destination, ".part")
+        with _progress(url, destination, quiet) as report:
+            _download_in_pieces(url, part, first_bytes, report)
+        try:
+            check(part)
+        except Exception:
+            part.unlink()
+            raise
+        os.replace(part, destination)
+
+
+def _beside(path, ending):
+    return path.with_name(path.name + ending)
+
+
+@contextlib.contextmanager
+def _lock(destination, quiet):
+    """Hold the system's lock on ``.NAME.lock``: it goes when its process does, the empty file stays."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(destination.with_name(f".{destination.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        _say(f"Waiting for another process that downloads {destination}", quiet)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _download_in_pieces(url, part, first_bytes, report):
+    """Connect until `part` is complete, giving up when connections bring nothing new."""
+    failures = 0
+    largest = _size(part)
+    while True:
+        try:
+            return _download_rest(url, part, first_bytes, report)
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                free = shutil.disk_usage(part.parent).free / 1e6
+                raise DownloadError(f"the disk is full ({free:.0f} MB free in {part.parent})") from error
+            reason, again = _diagnose(error)
+            failures = 0 if _size(part) > largest else failures + 1
+            largest = max(largest, _size(part))
+            if not again or failures == _ATTEMPTS:
+                kept = f"; {_size(part) / 1e6:.1f} MB are kept for the next try" if _size(part) else ""
+                raise DownloadError(f"{reason}{kept}") from error
+            time.sleep(_WAIT * failures)
+
+
+def _diagnose(error):
+    """(What happened, whether to try again.)"""
+    if isinstance(error, urllib.error.HTTPError):
+        # 408 and 429 ask for patience, 416 says that our part fits no longer; other 4xx are final.
+        again = error.code >= 500 or error.code in (408, 416, 429)
+        return f"the server answered {error.code} {error.reason}", again
+    if isinstance(error, urllib.error.URLError):
+        return f"the server cannot be reached: {error.reason}", True
+    return f"the connection broke: {error}", True
+
+
+def _download_rest(url, part, first_bytes, report):
+    """Download what `part` lacks, or all where the server does not resume."""
+    tag_file = _beside(part, ".etag")
+    headers = {"User-Agent": "skaudio_ad"}
+    if _size(part) and tag_file.is_file():
+        # If-Range: a server whose file has changed sends the new one whole, not its end.
+        headers |= {"Range": f"bytes={_size(part)}-", "If-Range": tag_file.read_text(encoding="utf-8")}
+    try:
+        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            part.unlink(missing_ok=True)
+        raise
+    with response:
+        start = _size(part) if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
+        if start and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            part.unlink()
+            raise http.client.HTTPException(f"the server sent {response.headers.get('Content-Range')}")
+        head = b"" if start else response.read(max(map(len, first_bytes), default=0))
+        if not start and not head.startswith(first_bytes or b""):
+            kind = response.headers.get("Content-Type", "of unknown type")
+            raise DownloadError(
+                f"the server sent something else, {kind}, that begins with {head!r}: a log-in or an error page?"
+            )
+        length = response.headers.get("Content-Length")
+        total = None if length is None else start + int(length)
+        with open(part, "ab" if start else "wb") as file:
+            _write_tag(tag_file, response.headers)
+            file.write(head)
+            while chunk := response.read1(1 << 20):
+                file.write(chunk)
+                # Kept if we are interrupted, and a full disk is noticed here.
+                file.flush()
+                report(file.tell(), total)
+    # urllib takes the end of a connection for the end of the file.
+    if total is not None and _size(part) != total:
+        raise http.client.HTTPException(f"it ended after {_size(part)} of {total} bytes")
+    tag_file.unlink(missing_ok=True)
+
+
+def _size(path):
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _write_tag(path, headers):
+    """Keep what tells this version of the server's file from later ones, or nothing: then nothing resumes."""
+    tag = headers.get("ETag") or headers.get("Last-Modified")
+    if tag is None or tag.startswith("W/"):
+        path.unlink(missing_ok=True)
+    else:
+        path.write_text(tag, encoding="utf-8")
+
+
+def _say(message, quiet):
+    from rich.console import Console
+
+    Console(stderr=True, quiet=quiet, soft_wrap=True).print(message, markup=False, highlight=False)
+
+
+@contextlib.contextmanager
+def _progress(url, destination, quiet):
+    """Yield a function of (bytes so far, bytes in all or None) that draws, where somebody can see it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    _say(f"Downloading {url} to {destination.parent}", quiet)
+    console = Console(stderr=True)
+    shown = not quiet and (console.is_terminal or console.is_jupyter)
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not shown) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda completed, total: progress.update(task, completed=completed, total=total)

@@ -1,0 +1,261 @@
+"""Where the weights are: on the disk, or on their way to it, always checked."""
+
+import csv
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ._checksums import WeightsError, digest_problem, may_write, verify, weights_digest
+from ._download import DownloadError, download_file
+from ._registry import AUDIOSET_LABELS, get_weights_file
+
+WEIGHTS_VARIABLE = "SKAUDIO_AD_WEIGHTS"
+_N_CLASSES = 527
+
+
+def weights_path(weights, *, path=None, download=True, quiet=False):
+    """Path of a file of weights, downloaded if need be.
+
+    Looked for in `path`, then in the environment variable `SKAUDIO_AD_WEIGHTS` (a folder, or one file, which goes
+    by its name), then in the cache (``skaudio_ad/weights`` in `XDG_CACHE_HOME`, or in the folder for caches of the
+    operating system), then on the network. A download goes to the first of those folders that may be written to;
+    it resumes where an interrupted one stopped, and processes that want the same file download it once.
+
+    What is found in a folder is checked: against the published sha256, or, where none is published, against the
+    one that the first use recorded in ``NAME.json`` beside the file. Files that have kept their size and time
+    since are not read again. A folder that may not be written to keeps no records: a published checksum is
+    computed at every use there (0.2 s for the 345 MB of PaSST), one that is not published cannot be checked.
+
+    Parameters
+    ----------
+    weights : str or WeightsFile
+        A :class:`Backbone` or the name of one, as for :func:`get_backbone`, or "audioset_labels".
+
+    path : str, path-like or None, default=None
+        A folder to look in first, and to download to. Or the file itself, of any name, which is then taken as
+        it is: it may well be fine-tuned, so no checksum is asked for.
+
+    download : bool, default=True
+        Whether to download what is not on the disk.
+
+    quiet : bool, default=False
+        Whether to download without a word and without a progress bar, which otherwise go to stderr.
+
+    Returns
+    -------
+    pathlib.Path
+        An existing file.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `weights` is not known.
+    WeightsError
+        If the file is neither on the disk nor to be had, or not what it should be. The message names the URL,
+        the file and where to put it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skaudio_ad.embeddings import weights_path
+    >>> with tempfile.NamedTemporaryFile(suffix=".pt") as file:
+    ...     weights_path("mn10", path=file.name).suffix
+    '.pt'
+    """
+    weights = get_weights_file(weights)
+    given = _given_file(path)
+    if given is not None:
+        return given
+    found = find_weights(weights, path=path)
+    if found is None:
+        found = _download(weights, path, download, quiet)
+    verify(found, weights)
+    return found
+
+
+def find_weights(weights, *, path=None):
+    """Path of a file of weights on this machine, or None; nothing is downloaded or checked.
+
+    Parameters
+    ----------
+    weights : str or WeightsFile
+    path : str, path-like or None, default=None
+        As for :func:`weights_path`.
+
+    Returns
+    -------
+    pathlib.Path or None
+
+    Raises
+    ------
+    WeightsError
+        If `path`, or what the environment variable names, does not exist.
+    """
+    weights = get_weights_file(weights)
+    given = _given_file(path)
+    if given is not None:
+        return given
+    for place in weights_places(path):
+        # A file in the variable goes by its name: the variable holds for all backbones.
+        file = place / weights.filename if place.is_dir() else place
+        if file.name == weights.filename and file.is_file():
+            return file
+    return None
+
+
+def weights_places(path=None):
+    """The folders (or files) in which weights are looked for, in order, the cache last.
+
+    Parameters
+    ----------
+    path : str, path-like or None, default=None
+        As for :func:`weights_path`.
+
+    Returns
+    -------
+    list of pathlib.Path
+        All exist, except for the cache, which the first download makes.
+
+    Raises
+    ------
+    WeightsError
+        If `path`, or what the environment variable names, does not exist.
+    """
+    named = {} if path is None else {"path": path}
+    if os.environ.get(WEIGHTS_VARIABLE):
+        named[f"environment variable {WEIGHTS_VARIABLE}"] = os.environ[WEIGHTS_VARIABLE]
+    for origin, place in named.items():
+        if not Path(place).expanduser().exists():
+            raise WeightsError(f"The {origin} must name a folder or file that exists, got {str(place)!r}.")
+    return [*(Path(place).expanduser() for place in named.values()), _cache_folder()]
+
+
+def load_state_dict(weights, *, path=None, download=True, quiet=False):
+    """Weights as tensors on the CPU. Running no foreign code: ``torch.load(weights_only=True)``.
+
+    Parameters
+    ----------
+    weights, path, download, quiet
+        As for :func:`weights_path`.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `weights` is not known.
+    WeightsError
+        As for :func:`weights_path`; and if the file holds no state dict.
+    """
+    import torch
+
+    found = weights_path(weights, path=path, download=download, quiet=quiet)
+    try:
+        state = torch.load(found, map_location="cpu", weights_only=True)
+    except Exception as error:  # What torch raises depends on what it takes the bytes for.
+        raise WeightsError(
+            f"{found}: not a file that torch.load(weights_only=True) reads ({type(error).__name__}): damaged, or "
+            "no weights, or weights with Python objects among them. Write a state dict: "
+            "torch.save(module.state_dict(), file)."
+        ) from error
+    if not _is_state_dict(state):
+        raise WeightsError(
+            f"{found}: must hold a state dict, names and tensors, and holds {_describe(state)}. Write the state "
+            "dict alone: torch.save(module.state_dict(), file)."
+        )
+    return state
+
+
+def _is_state_dict(state):
+    import torch
+
+    return (
+        isinstance(state, Mapping)
+        and len(state) > 0
+        and all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items())
+    )
+
+
+def _describe(state):
+    if not isinstance(state, Mapping):
+        return f"a {type(state).__name__}"
+    return f"a {type(state).__name__} with the keys {', '.join(map(repr, list(state)[:5])) or 'none'}"
+
+
+def class_labels(*, path=None, download=True, quiet=False):
+    """Names of AudioSet's classes, in the order of the logits.
+
+    Parameters
+    ----------
+    path, download, quiet
+        As for :func:`weights_path`; the file is AudioSet's ``class_labels_indices.csv``.
+
+    Returns
+    -------
+    list of str
+        527 names.
+
+    Raises
+    ------
+    WeightsError
+        As for :func:`weights_path`; and if the file is no list of the 527 classes.
+    """
+    found = weights_path(AUDIOSET_LABELS, path=path, download=download, quiet=quiet)
+    try:
+        with open(found, newline="", encoding="utf-8") as file:
+            names = {int(row["index"]): row["display_name"] for row in csv.DictReader(file)}
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise WeightsError(
+            f"{found}: must be a table of AudioSet's classes with the columns index, mid, display_name."
+        ) from error
+    if set(names) != set(range(_N_CLASSES)):
+        raise WeightsError(f"{found}: must name the classes 0 to {_N_CLASSES - 1}, and names {len(names)}.")
+    return [names[index] for index in range(_N_CLASSES)]
+
+
+def _given_file(path):
+    """The file that the caller names, or None where that is a folder or nothing."""
+    given = None if path is None else Path(path).expanduser()
+    return given if given is not None and given.is_file() else None
+
+
+def _cache_folder():
+    if os.environ.get("XDG_CACHE_HOME"):
+        cache = Path(os.environ["XDG_CACHE_HOME"]).expanduser()
+    elif sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
+        cache = Path(os.environ["LOCALAPPDATA"])
+    elif sys.platform == "darwin":
+        cache = Path.home() / "Library" / "Caches"
+    else:
+        cache = Path.home() / ".cache"
+    return cache / "skaudio_ad" / "weights"
+
+
+def _download(weights, path, download, quiet):
+    places = weights_places(path)
+    folder = next((place for place in places if may_write(place)), places[-1])
+    file = folder / weights.filename
+    by_hand = (
+        f"{'Put it there' if weights.url is None else f'By hand: save {weights.url}'} as {file}, or under the same "
+        f"name in a folder that the environment variable {WEIGHTS_VARIABLE} names."
+    )
+    if weights.url is None or not download:
+        how = "" if weights.url is None else "Download it (download=True, or `skaudio-ad weights download`). "
+        looked = ", ".join(map(str, places))
+        raise WeightsError(
+            f"{weights.name}: {weights.filename} is not on this machine, looked in {looked}. {how}{by_hand}"
+        )
+
+    def check(part):
+        problem = digest_problem(weights_digest(part), file, weights)
+        if problem is not None:
+            raise DownloadError(f"damaged on the way, or another file, and removed: {problem}")
+
+    try:
+        download_file(weights.url, file, check=check, first_bytes=weights.first_bytes, quiet=quiet)
+    except (DownloadError, OSError) as error:
+        raise WeightsError(f"{weights.name} could not be downloaded: {error}. {by_hand}") from error
+    return file

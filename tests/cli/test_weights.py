@@ -1,0 +1,97 @@
+"""``skaudio-ad weights``."""
+
+import pytest
+from click.testing import CliRunner
+
+import skaudio_ad.embeddings._registry
+from skaudio_ad.cli import main
+from skaudio_ad.embeddings import AUDIOSET_LABELS, BACKBONES, Backbone
+
+from ..embeddings.weights_server import serve
+
+_CONTENT = b"PK\x03\x04" + bytes(5000)
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["weights", *map(str, arguments)])
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.delenv("SKAUDIO_AD_WEIGHTS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "skaudio_ad" / "weights"
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A server of what the registry calls mn10 here."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serve(_CONTENT) as server:
+        mn10 = Backbone(**{**vars(BACKBONES["mn10"]), "url": server.url})
+        others = tuple(file for file in skaudio_ad.embeddings._registry._ALL if file.name != "mn10")
+        monkeypatch.setattr(skaudio_ad.embeddings._registry, "_ALL", (*others, mn10))
+        yield server
+
+
+def test_list_says_what_there_is_and_where(cache):
+    cache.mkdir(parents=True)
+    path = cache / BACKBONES["mn04"].filename
+    path.write_bytes(_CONTENT)
+    result = run("list")
+    assert result.exit_code == 0, result.output
+    header, *rows, last = result.stdout.splitlines()
+    assert header.split() == ["name", "MB", "embedding", "licence", "where"]
+    assert [row.split()[0] for row in rows] == [*BACKBONES, AUDIOSET_LABELS.name]
+    assert ["mn04", "4.1", "384", "MIT", str(path)] in [row.split() for row in rows]
+    assert ["passt_s_kd", "345", "768", "Apache-2.0", "not", "here"] in [row.split() for row in rows]
+    assert last == f"Looked in {cache}"
+
+
+def test_download_gets_what_is_missing_and_path_finds_it(cache, server):
+    path = cache / BACKBONES["mn10"].filename
+    result = run("download", "mn10", "mn10_as")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"mn10: {path}\nmn10_as: {path}\n"
+    assert "Downloading http" in result.stderr
+    assert path.read_bytes() == _CONTENT
+    assert len(server.requests) == 1
+    result = run("path", "mn10")
+    assert (result.exit_code, result.stdout) == (0, f"{path}\n")
+
+
+def test_a_quiet_download_prints_only_the_path(cache, server):
+    assert run("download", "mn10", "--quiet").stderr == ""
+    assert len(server.requests) == 1
+
+
+def test_path_downloads_nothing_and_fails_with_the_way_out(cache, server):
+    result = run("path", "mn10")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "mn10_as_mAP_471.pt is not on this machine" in result.stderr
+    assert f"save {server.url} as {cache}" in result.stderr
+    assert server.requests == []
+
+
+def test_a_download_that_fails_says_so_in_one_line(cache, server):
+    server.statuses = [404]
+    result = run("download", "mn10")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Error: mn10 could not be downloaded: the server answered 404" in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("command", [("path", "mn11"), ("download", "mn10", "mn11")])
+def test_an_unknown_name_is_an_error_of_the_command_line_before_any_download(command, cache, server):
+    result = run(*command)
+    assert result.exit_code == 2
+    assert "one of 'mn01'" in result.stderr
+    assert "got 'mn11'" in result.stderr
+    assert server.requests == []
+
+
+def test_a_variable_that_names_nothing_is_an_error(cache, monkeypatch, tmp_path):
+    monkeypatch.setenv("SKAUDIO_AD_WEIGHTS", str(tmp_path / "missing"))
+    result = run("list")
+    assert result.exit_code == 1
+    assert "environment variable SKAUDIO_AD_WEIGHTS must name a folder or file" in result.stderr

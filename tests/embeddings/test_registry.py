@@ -1,0 +1,156 @@
+"""The published checkpoints and backbones of one's own."""
+
+import copy
+import importlib.util
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+
+from skaudio_ad.embeddings import AUDIOSET_LABELS, BACKBONES, Backbone, WeightsFile, get_backbone
+
+# Widths and sizes of clip embeddings as the authors' table has them.
+MOBILENETS = {
+    "mn01": (0.1, 96),
+    "mn02": (0.2, 192),
+    "mn04": (0.4, 384),
+    "mn05": (0.5, 480),
+    "mn10": (1.0, 960),
+    "mn20": (2.0, 1920),
+    "mn30": (3.0, 2880),
+    "mn40": (4.0, 3840),
+    "mn40_ext": (4.0, 3840),
+}
+# stride, depth
+PASSTS = {"passt_s_swa": (10, 12), "passt_s_kd": (10, 12), "passt_l_kd": (10, 7), "passt_s_s16": (16, 12)}
+
+
+def own(**changes):
+    description = {"name": "a", "filename": "a.pt", "family": "mobilenet", "width": 1, "embedding_size": 9}
+    return Backbone(**(description | changes))
+
+
+def test_the_published_checkpoints_have_the_shapes_of_their_networks():
+    assert set(BACKBONES) == {*MOBILENETS, *PASSTS}
+    for name, (width, embedding_size) in MOBILENETS.items():
+        backbone = BACKBONES[name]
+        assert (backbone.family, backbone.width, backbone.embedding_size) == (
+            "mobilenet",
+            width,
+            embedding_size,
+        )
+        assert (backbone.licence, backbone.sample_rate) == ("MIT", 32000)
+    for name, (stride, depth) in PASSTS.items():
+        backbone = BACKBONES[name]
+        assert (backbone.family, backbone.stride, backbone.depth) == ("passt", stride, depth)
+        assert (backbone.licence, backbone.sample_rate, backbone.embedding_size) == (
+            "Apache-2.0",
+            32000,
+            768,
+        )
+
+
+def test_every_file_has_a_name_a_url_and_a_citation_of_its_own():
+    files = [*BACKBONES.values(), AUDIOSET_LABELS]
+    for attribute in ("name", "filename", "url"):
+        assert len({getattr(file, attribute) for file in files}) == len(files)
+    for file in files:
+        assert file.url.startswith("https://")
+        assert file.url.endswith("/" + file.filename)
+        assert re.search(r"(ICASSP|Interspeech) 20\d\d", file.source)
+
+
+def test_the_urls_and_names_are_those_of_the_authors_code():
+    package = importlib.util.find_spec("hear21passt")
+    if package is None:
+        pytest.skip("hear21passt, of the extra passt, is not installed")
+    # Read, not imported: that takes seconds.
+    code = (Path(package.submodule_search_locations[0]) / "models" / "passt.py").read_text(encoding="utf-8")
+    for name in PASSTS:
+        assert f"'{BACKBONES[name].url}'" in code
+        assert f"def {BACKBONES[name].author_name}(" in code
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("mn10", "mn10"),
+        ("mn10_as", "mn10"),
+        ("mn10_as_mAP_471", "mn10"),
+        ("mn10_as_mAP_471.pt", "mn10"),
+        ("mn40_as", "mn40"),
+        ("mn40_as_ext", "mn40_ext"),
+        ("passt_s_swa_p16_128_ap476", "passt_s_swa"),
+        ("passt-s-f128-p16-s10-ap.476-swa", "passt_s_swa"),
+        ("passt-l-kd-ap.47.pt", "passt_l_kd"),
+        ("passt-s-f128-p16-s16-ap.468", "passt_s_s16"),
+    ],
+)
+def test_a_backbone_is_found_by_our_name_and_by_the_authors_names(alias, name):
+    assert get_backbone(alias) is BACKBONES[name]
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(ValueError, match=r"one of 'mn01', .*'passt_s_s16', or a Backbone, got 'mn11'"):
+        get_backbone("mn11")
+    with pytest.raises(ValueError, match=r"^backbone must be one of 'passt_s_swa', [^m]*, got 'mn10'"):
+        get_backbone("mn10", family="passt")
+
+
+@pytest.mark.parametrize("wrong", [None, 10, ["mn10"], AUDIOSET_LABELS])
+def test_something_that_is_no_name_is_a_type_error(wrong):
+    with pytest.raises(TypeError, match="backbone must be a name or a Backbone, got"):
+        get_backbone(wrong)
+
+
+def test_a_backbone_of_ones_own_is_taken_where_a_name_is():
+    mine = own()
+    assert get_backbone(mine, family="mobilenet") is mine
+    with pytest.raises(ValueError, match="must be of the family 'passt', got Backbone"):
+        get_backbone(mine, family="passt")
+
+
+def test_the_registry_cannot_be_changed():
+    with pytest.raises(TypeError):
+        BACKBONES["mine"] = own()
+    with pytest.raises(AttributeError):
+        BACKBONES["mn10"].width = 2.0
+
+
+def test_a_backbone_survives_copying_and_pickling_and_can_be_a_key():
+    for backbone in (*BACKBONES.values(), own()):
+        for twin in (copy.deepcopy(backbone), pickle.loads(pickle.dumps(backbone))):
+            assert twin == backbone
+            assert {backbone: 1}[twin] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"name": ""}, ValueError, "name must not be empty"),
+        ({"filename": "folder/a.pt"}, ValueError, "file without a folder, got 'folder/a.pt'"),
+        ({"filename": "..\\a.pt"}, ValueError, "without a folder"),
+        ({"filename": ".."}, ValueError, "without a folder"),
+        ({"filename": ""}, ValueError, "without a folder"),
+        ({"url": "file:///etc/passwd"}, ValueError, "url must begin with https:// or http://"),
+        ({"sha256": "899a8c"}, ValueError, "64 lower-case hexadecimal digits, got '899a8c'"),
+        ({"sha256": "A" * 64}, ValueError, "lower-case"),
+        ({"family": "resnet"}, ValueError, "family must be one of 'mobilenet', 'passt', got 'resnet'"),
+        ({"embedding_size": 0}, ValueError, "embedding_size must lie in"),
+        ({"embedding_size": 9.5}, TypeError, "embedding_size must be an integer"),
+        ({"sample_rate": 0}, ValueError, "sample_rate must lie in"),
+        ({"width": None}, TypeError, "width must be a number, got None"),
+        ({"width": 0}, ValueError, "width must lie in"),
+        ({"family": "passt", "depth": 12}, TypeError, "stride must be an integer, got None"),
+        ({"family": "passt", "stride": 10}, TypeError, "depth must be an integer, got None"),
+    ],
+)
+def test_a_backbone_that_cannot_be_is_refused(changes, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        own(**changes)
+
+
+def test_a_file_that_is_no_backbone_needs_no_network():
+    file = WeightsFile(name="a", filename="a.csv")
+    assert (file.url, file.sha256, file.licence) == (None, None, "unknown")
