@@ -139,7 +139,12 @@ class MobileNet(nn.Module):
             x = layer(x)
             if index in _LEVELS and "multilevel" in outputs:
                 levels.append(x.mean((2, 3)))
-        made = {"clip": x.mean((2, 3)), "frames": x.mean(2), "grid": x, "multilevel": torch.cat(levels, dim=1)}
+        made = {
+            "clip": x.mean((2, 3)),
+            "frames": x.mean(2),
+            "grid": x,
+            "multilevel": torch.cat(levels, dim=1),
+        }
         if "logits" in outputs:
             made["logits"] = self.classifier(x)
         return {name: made[name] for name in outputs}

@@ -1,4 +1,4 @@
-"""MobileNet against torchvision's, the published tables, and sounds that the authors' weights must recognise."""
+"""MobileNet against torchvision's, published tables, and sounds that the authors' weights must recognise."""
 
 import csv
 import os
@@ -72,7 +72,7 @@ def assert_relatively_close(made, expected, tolerance=1e-5):
 
 
 def torchvision_network(width, n_classes):
-    """torchvision's MobileNetV3-Large, made into EfficientAT's: one channel, a sigmoid gate, the authors' epsilon."""
+    """torchvision's MobileNetV3-Large, made into EfficientAT's: one channel, gates by a sigmoid."""
     mobilenetv3 = pytest.importorskip("torchvision.models.mobilenetv3")
     settings, hidden = mobilenetv3._mobilenet_v3_conf("mobilenet_v3_large", width_mult=width)
     made = mobilenetv3.MobileNetV3(
@@ -216,7 +216,7 @@ def test_a_spectrogram_without_frames_is_refused():
 
 @pytest.mark.parametrize("outputs", ["tokens", ("clip", "tokens")])
 def test_an_unknown_output_lists_the_known_ones(outputs):
-    with pytest.raises(ValueError, match="outputs must be of 'clip', 'frames', .*, got 'tokens'"):
+    with pytest.raises(ValueError, match=r"outputs must be of 'clip', 'frames', .*, got 'tokens'"):
         network()(torch.zeros(1, 128, 10), outputs)
 
 

@@ -22,7 +22,7 @@ ARCHITECTURES = {
 
 @contextlib.contextmanager
 def quiet():
-    """Without what hear21passt prints and warns of: its layers, shapes, spectrograms that are not of 998 frames."""
+    """Without what hear21passt prints, and its warnings of spectrograms that have not 998 frames."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -63,17 +63,27 @@ def both(variant):
     return theirs, ours, tokens
 
 
-def assert_equal_to_the_authors(variant, n_frames):
+def assert_relatively_close(made, expected, tolerance=1e-5):
+    assert made.shape == expected.shape
+    assert (made - expected).abs().max() <= tolerance * expected.abs().max()
+
+
+@pytest.mark.parametrize(
+    ("variant", "n_clips", "n_frames"),
+    # From one patch in time to ten seconds, the latter for the quickest variant.
+    [("passt_s_swa", 2, 100), ("passt_s_kd", 2, 16), ("passt_l_kd", 3, 45), ("passt_s_s16", 1, 1000)],
+)
+def test_it_equals_the_authors_network(variant, n_clips, n_frames):
     theirs, ours, tokens = both(variant)
-    spectrograms = noise(2, 128, n_frames)
+    spectrograms = noise(n_clips, 128, n_frames)
     with torch.no_grad(), quiet():
         logits, clip = theirs(spectrograms[:, None])
+    expected = tokens[0].transpose(1, 2)
+    patches = expected[:, :, 2:]
     with torch.no_grad():
         made = ours(spectrograms, ours.outputs)
         brief = ours(spectrograms, ("clip", "logits"))
         fast = for_inference(ours)(spectrograms, ("clip", "tokens"))
-    expected = tokens[0].transpose(1, 2)
-    patches = expected[:, :, 2:]
     for value, reference in (
         (made["clip"], clip),
         (made["class_token"], expected[:, :, 0]),
@@ -91,21 +101,6 @@ def assert_equal_to_the_authors(variant, n_frames):
     assert clip.std() > 0.1
 
 
-def assert_relatively_close(made, expected, tolerance=1e-5):
-    assert made.shape == expected.shape
-    assert (made - expected).abs().max() <= tolerance * expected.abs().max()
-
-
-@pytest.mark.parametrize("variant", PASST_VARIANTS)
-def test_it_equals_the_authors_network(variant):
-    assert_equal_to_the_authors(variant, 100)
-
-
-@pytest.mark.slow
-def test_it_equals_the_authors_network_on_ten_seconds():
-    assert_equal_to_the_authors("passt_l_kd", 1000)
-
-
 def test_every_published_variant_is_compared():
     assert set(PASST_VARIANTS) == set(ARCHITECTURES)
 
@@ -118,8 +113,8 @@ def test_names_and_sizes_are_those_of_the_checkpoints(variant):
     depth = PASST_VARIANTS[variant]["depth"]
     assert len(state) == 159 - 12 * (12 - depth)
     assert {name.split(".")[0] for name in state} == {
-        "cls_token", "dist_token", "new_pos_embed", "freq_new_pos_embed", "time_new_pos_embed", "patch_embed", "blocks",
-        "norm", "head", "head_dist",
+        "cls_token", "dist_token", "new_pos_embed", "freq_new_pos_embed", "time_new_pos_embed",
+        "patch_embed", "blocks", "norm", "head", "head_dist",
     }  # fmt: skip
     block = {name.removeprefix("blocks.0.") for name in state if name.startswith("blocks.0.")}
     layers = ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")
@@ -141,8 +136,8 @@ def test_attention_is_softmax_of_scaled_products():
     scores = np.exp(q @ k.transpose(0, 2, 1) / np.sqrt(64))
     mixed = (scores / scores.sum(axis=2, keepdims=True) @ v).transpose(1, 0, 2).reshape(6, 768)
     expected = mixed @ weights["proj.weight"].T + weights["proj.bias"]
-    np.testing.assert_allclose(made, expected, atol=1e-6)
-    np.testing.assert_allclose(first, expected[:2], atol=1e-6)
+    np.testing.assert_allclose(made, expected, atol=1e-5)
+    np.testing.assert_allclose(first, expected[:2], atol=1e-5)
 
 
 @pytest.mark.parametrize(("stride", "n_bins"), [(10, 12), (16, 8)])
@@ -173,17 +168,16 @@ def test_frames_are_means_of_the_grid_over_its_bands():
 
 
 def test_a_patch_answers_to_its_own_place():
-    """Every column of patches differs most where its frames were changed, and every row where its bands were."""
     network = small()
-    quiet_spectrogram = torch.zeros(1, 128, 76)
+    spectrogram = torch.zeros(1, 128, 76)
     with torch.no_grad():
-        before = network(quiet_spectrogram, "grid")["grid"]
-        changed = quiet_spectrogram.clone()
-        changed[:, 50:56, 30:36] = (
-            5.0  # within patch 4 of the bands and patch 2 of the frames, also in those before
-        )
-        change = (network(changed, "grid")["grid"] - before).square().sum(1)[0]
-    assert (change[4:6, 2:4].mean() > 20 * change[8:, :].mean()) and (change[4, 2] > 20 * change[4, 5])
+        before = network(spectrogram, "grid")["grid"]
+        # Patches 4 and 5 of the bands start at 40 and 50, patches 2 and 3 of the frames at 20 and 30.
+        spectrogram[:, 50:56, 30:36] = 5.0
+        change = (network(spectrogram, "grid")["grid"] - before).square().sum(1)[0]
+    inside = change[4:6, 2:4].clone()
+    change[4:6, 2:4] = 0
+    assert inside.min() > 20 * change.max()
 
 
 @pytest.mark.parametrize(("stride", "n_frames", "seen"), [(10, 45, 36), (16, 47, 32), (10, 46, 46)])
@@ -224,7 +218,7 @@ def test_spectrograms_of_another_shape_are_refused(shape):
 
 
 def test_an_unknown_output_lists_the_known_ones():
-    with pytest.raises(ValueError, match="outputs must be of 'clip', 'class_token', .*, got 'multilevel'"):
+    with pytest.raises(ValueError, match=r"outputs must be of 'clip', 'class_token', .*, got 'multilevel'"):
         small()(torch.zeros(1, 128, 20), ("clip", "multilevel"))
 
 
