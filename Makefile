@@ -29,7 +29,7 @@ demo: $(VENV)/.dev-stamp  ## Generate machine sounds, train on the normal ones, 
 	$(BIN)/skaudio-ad demo --output demo_output
 
 test: $(VENV)/.dev-stamp  ## Run the tests (offline; those on real recordings need SKAUDIO_AD_DATA)
-	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev-stamp  ## ruff, mypy, codespell
 	$(BIN)/ruff check .
