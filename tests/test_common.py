@@ -62,7 +62,7 @@ ESTIMATORS = [
     VAEDetector(max_epochs=5, hidden_sizes=(8,), latent_size=2, random_state=0),
     VAEDetector(max_epochs=5, hidden_sizes=(8,), latent_size=2, score_by="mahalanobis", batch_norm=False),
     NearestNeighborsDetector(),
-    NearestNeighborsDetector(3, metric="euclidean", aggregate="max"),
+    NearestNeighborsDetector(3, metric="cosine", aggregate="max"),
     RLKLClassifier(max_epochs=100, random_state=0),
     RLKLClassifier(activation="identity", max_epochs=100, random_state=0),
 ]

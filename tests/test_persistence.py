@@ -54,7 +54,7 @@ CASES = [
     (skaudio_ad.SequencePredictorDetector(hidden_size=4, max_epochs=1, random_state=0), SPECTROGRAMS),
     (skaudio_ad.SequenceAutoencoderDetector(window_length=4, hidden_size=4, max_epochs=1), FEATURES),
     (skaudio_ad.NearestNeighborsDetector(2, contamination=0.2), FEATURES),
-    (skaudio_ad.NearestNeighborsDetector(metric="euclidean", time_pooling="quantile"), SPECTROGRAMS),
+    (skaudio_ad.NearestNeighborsDetector(metric="cosine", time_pooling="quantile"), SPECTROGRAMS),
     (skaudio_ad.RLKLClassifier(hidden_sizes=(4,), max_epochs=2, random_state=0), FEATURES),
     (make_preset("dcase_baseline", max_epochs=1, random_state=0), WAVES),
     (make_preset("dcase_baseline", level="rms", lazy=True, max_epochs=1, random_state=0), WAVES),

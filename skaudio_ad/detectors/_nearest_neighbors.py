@@ -29,13 +29,15 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
     Parameters
     ----------
     n_neighbors : int, default=1
-        Nearest training clips, or frames of training clips, that a clip or frame is compared with. One of them, by the
-        cosine, is the usual choice on frozen embeddings [1]_. More forgive a few anomalies among the training clips.
+        Nearest training clips, or frames of training clips, that a clip or frame is compared with. The nearest alone is
+        the usual choice on frozen embeddings [1]_. More forgive a few anomalies among the training clips.
 
-    metric : {"cosine", "euclidean"}, default="cosine"
-        "cosine" is ``(1 - cos) / 2``, 0 to 1, of the angle between two embeddings: their lengths do not count. A vector
-        of zeros has no direction; it lies at 0.5, a right angle, from everything but another vector of zeros.
-        "euclidean" is the length of the difference, and goes with features on a common scale (``StandardScaler``).
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        "euclidean" is the length of the difference. "cosine" is ``(1 - cos) / 2``, 0 to 1, of the angle between two
+        embeddings [1]_: their lengths do not count. Use it on embeddings as the network gives them, never behind a
+        ``StandardScaler``, which puts the normal clips around zero, where directions mean little and an anomaly shows
+        by its length. A vector of zeros has no direction; it lies at 0.5, a right angle, from everything but another
+        vector of zeros.
 
     aggregate : {"mean", "max", "min"}, default="mean"
         How the distances to the `n_neighbors` become one. "max" is the distance to the farthest of them, "min" to the
@@ -96,11 +98,11 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
     >>> import numpy as np
     >>> from skaudio_ad import NearestNeighborsDetector
     >>> rng = np.random.default_rng(0)
-    >>> X = 1 + 0.1 * rng.normal(size=(101, 16))
+    >>> X = rng.normal(size=(101, 16))
     >>> detector = NearestNeighborsDetector().fit(X[:100])
     >>> detector.predict(X[100:]).tolist()
     [1]
-    >>> detector.predict(X[100:] * np.linspace(0, 1, 16)).tolist()  # another direction
+    >>> detector.predict(X[100:] + 3).tolist()
     [-1]
     >>> distances, clips = detector.kneighbors(X[:2], n_neighbors=2)
     >>> clips[:, 0].tolist()  # a training clip is nearest to itself
@@ -111,7 +113,7 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         self,
         n_neighbors=1,
         *,
-        metric="cosine",
+        metric="euclidean",
         aggregate="mean",
         time_pooling="mean",
         time_quantile=0.95,

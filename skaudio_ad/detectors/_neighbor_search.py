@@ -205,17 +205,17 @@ class NeighborSearch:
         if self._metric == "euclidean":
             factors[-1] = 1
         group_size = max(1, min(_GROUP, BLOCK // (4 * k)))
-        n_groups = -(-min(BLOCK, len(self._bank)) // group_size)
-        keys = np.empty((n_groups * group_size, n_queries), dtype=self._bank.dtype)
+        keys = np.empty((min(BLOCK, len(self._bank)) + group_size, n_queries), dtype=self._bank.dtype)
         nearest = np.full((k, n_queries), np.inf, dtype=keys.dtype)
         n_found = np.zeros(n_queries, dtype=int)
         found = []
         for part in gen_batches(len(self._bank), BLOCK):
             n_rows = part.stop - part.start
             np.matmul(self._bank[part], factors, out=keys[:n_rows])
-            keys[n_rows:] = np.inf
             _leave_out(keys[:n_rows].T, part, left_out)
-            groups = keys.reshape(-1, group_size, n_queries).min(axis=1)
+            n_groups = -(-n_rows // group_size)
+            keys[n_rows : n_groups * group_size] = np.inf
+            groups = keys[: n_groups * group_size].reshape(n_groups, group_size, n_queries).min(axis=1)
             # The k-th smallest of some keys, each of another row, is no smaller than that of all.
             nearer = np.flatnonzero(groups.min(axis=0) < nearest[-1])
             both = np.concatenate([nearest[:, nearer], groups[:, nearer]])

@@ -173,7 +173,12 @@ def test_the_network_for_inference_can_be_described():
 
 
 def test_a_described_network_and_the_random_generator_stay_as_they_were():
-    network = image(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout()).train()
+    pooled = (
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.BatchNorm1d(2),
+    )  # in training it refuses a single clip
+    network = image(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout(), *pooled).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     state = torch.random.get_rng_state()
     describe(network, 20)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from skaudio_ad.networks import PASST_VARIANTS, PaSST, for_inference
+from skaudio_ad.networks._inference import TokenLinear
 from skaudio_ad.networks._passt import Attention
 
 # Our names of the variants, and hear21passt's.
@@ -224,11 +225,15 @@ def test_an_unknown_output_lists_the_known_ones():
 
 def test_the_network_for_inference_computes_with_bfloat16_in_an_autocast():
     plain, spectrograms = small(), noise(2, 128, 60)
-    fast = for_inference(plain)
+    fast, dtypes = for_inference(plain), set()
+    for module in fast.modules():
+        if isinstance(module, TokenLinear):
+            module.register_forward_hook(lambda module, inputs, output: dtypes.add(output.dtype))
     with torch.no_grad():
         expected = plain(spectrograms, "clip")["clip"]
         with torch.autocast("cpu", torch.bfloat16):
             made = fast(spectrograms, "clip")["clip"]
+    assert dtypes == {torch.bfloat16}
     error = (made.float() - expected).abs().max() / expected.abs().max()
     assert 1e-5 < error < 3e-2
 
