@@ -1,7 +1,6 @@
 """Exact nearest neighbours: products in blocks find the few rows that can be near, differences in float64 decide."""
 
 import numpy as np
-from sklearn.utils import gen_batches
 
 from .._lazy import ClipError, LazySequence, is_missing
 
@@ -94,7 +93,7 @@ def prepare(rows, metric, dtype):
         If the squared length of a row leaves the range of the dtype.
     """
     prepared = np.empty((len(rows), rows.shape[1] + 1), dtype=dtype)
-    for part in gen_batches(len(rows), BLOCK):
+    for part in _slices(len(rows), BLOCK):
         block = np.array(rows[part], dtype=np.float64, order="C")
         if metric == "cosine":
             # Relative to the largest value first: the square of a tiny one would be zero.
@@ -209,7 +208,7 @@ class NeighborSearch:
         nearest = np.full((k, n_queries), np.inf, dtype=keys.dtype)
         n_found = np.zeros(n_queries, dtype=int)
         found = []
-        for part in gen_batches(len(self._bank), BLOCK):
+        for part in _slices(len(self._bank), BLOCK):
             n_rows = part.stop - part.start
             np.matmul(self._bank[part], factors, out=keys[:n_rows])
             _leave_out(keys[:n_rows].T, part, left_out)
@@ -242,7 +241,7 @@ class NeighborSearch:
         queries = queries[:, : self._n_compared].astype(np.float64)
         keys = np.full((len(queries), k + _SPARE), np.inf)
         rows = np.zeros(keys.shape, dtype=int)
-        for part in gen_batches(len(self._bank), BLOCK // 4):
+        for part in _slices(len(self._bank), BLOCK // 4):
             block = self._bank[part, : self._n_compared].astype(np.float64)
             new = _squared_lengths(block) / 2 - queries @ block.T
             _leave_out(new, part, left_out)
@@ -271,16 +270,21 @@ class NeighborSearch:
     def _squared_distances(self, queries, query, row):
         """Squared distances of pairs, float64 (n_pairs,)."""
         squared = np.empty(len(row))
-        for part in gen_batches(len(row), _PAIRS):
+        for part in _slices(len(row), _PAIRS):
             difference = queries[query[part], : self._n_compared].astype(np.float64)
             difference -= self._bank[row[part], : self._n_compared]
             squared[part] = _squared_lengths(difference)
         return squared
 
 
+def _slices(n_rows, size):
+    for start in range(0, n_rows, size):
+        yield slice(start, min(start + size, n_rows))
+
+
 def _batches(n_rows, n_neighbors):
     """Slices of the queries. Many neighbours make many candidates: fewer queries at a time bound their number."""
-    return gen_batches(n_rows, max(1, BLOCK * 16 // max(16, n_neighbors)))
+    return _slices(n_rows, max(1, BLOCK * 16 // max(16, n_neighbors)))
 
 
 def _squared_lengths(rows):
