@@ -134,12 +134,41 @@ def test_near_points_far_from_the_origin_do_not_lose_their_distance(metric):
         np.testing.assert_allclose(found, -np.square(chords).min(axis=1) / 4, rtol=1e-6)
 
 
+def test_a_vector_of_zeros_is_at_a_right_angle_to_all_but_another_one():
+    X = embeddings(50)
+    zero = np.zeros((1, 8), np.float32)
+    right_angle = pytest.approx(-0.5, abs=1e-7)
+    assert fit(X, metric="cosine").score_samples(zero)[0] == right_angle
+    with_zero = fit(np.concatenate([X, zero]), metric="cosine")
+    assert with_zero.score_samples(zero).tolist() == [0]
+    assert with_zero.held_out_scores_[-1] == right_angle
+    np.testing.assert_array_equal(with_zero.score_samples(X), np.zeros(50))
+    # What points away from all others is nearest to the zero.
+    far = -np.ones((1, 8), np.float32)
+    found, indices = fit(np.concatenate([-far, zero, -far]), metric="cosine").kneighbors(far, n_neighbors=3)
+    np.testing.assert_allclose(found, [[0.5, 1, 1]], atol=1e-7)
+    assert indices.tolist() == [[1, 0, 2]]
+
+
 @pytest.mark.parametrize("scale", [1e-30, 1e-19, 1e15])
 def test_values_of_any_size_that_has_squares_are_compared(metric, scale):
     X, new = embeddings(200).astype(np.float64), embeddings(20, seed=1).astype(np.float64)
     expected = -distances(new, X, metric).min(axis=1) * (1 if metric == "cosine" else scale)
     found = fit((X * scale).astype(np.float32), metric=metric).score_samples((new * scale).astype(np.float32))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_values_too_large_to_be_squared_are_an_error_with_the_way_out():
+    X = embeddings()
+    detector = fit(X)
+    for method in (detector.score_samples, detector.kneighbors, clone(detector).fit):
+        with pytest.raises(
+            ValueError, match=r"values up to .*e\+20, too large .* in float32: put a StandardScaler in front"
+        ):
+            method(X * np.float32(1e20))
+    with pytest.raises(ValueError, match="too large for their squares to be added up in float64"):
+        fit(X.astype(np.float64) * 1e160)
+    assert np.isfinite(fit(X * np.float32(1e30), metric="cosine").score_samples(X)).all()
 
 
 def hard(kind, n_rows, n_features=6):
@@ -284,6 +313,14 @@ def test_with_fewer_clips_the_threshold_is_students():
     assert scores.offset_ == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("contamination", [0.1, 0.5])
+def test_a_contamination_is_the_fraction_of_held_out_scores_below_the_threshold(contamination):
+    detector = fit(embeddings(100), contamination=contamination)
+    assert detector.offset_ == np.percentile(detector.held_out_scores_, 100 * contamination)
+    # Two clips that are nearest to each other score the same: one of them may be on the threshold.
+    assert (detector.held_out_scores_ < detector.offset_).sum() in (100 * contamination, 100 * contamination - 1)
+
+
 def test_about_one_normal_clip_in_twenty_raises_a_false_alarm(metric):
     # 39 exchangeable clips make thresholds that fail 2 times in 40 at most.
     rng = np.random.default_rng(0)
@@ -364,7 +401,8 @@ def test_a_frame_is_compared_with_all_training_frames(metric, n_neighbors, small
         ({"time_pooling": "quantile"}, lambda d: np.quantile(d, 0.95)),
         ({"time_pooling": "quantile", "time_quantile": 0.25}, lambda d: np.quantile(d, 0.25)),
     ],
-    ids=str,
+    # Not the functions' own: their addresses differ between the processes that run the tests.
+    ids=["mean", "farthest neighbour", "max", "0.95 quantile", "0.25 quantile"],
 )
 def test_the_score_of_a_sequence_is_that_of_its_frames_pooled_over_time(settings, pool):
     X, new = sequences(), sequences((6, 1, 30), seed=1)
@@ -374,6 +412,22 @@ def test_the_score_of_a_sequence_is_that_of_its_frames_pooled_over_time(settings
     last = settings.get("aggregate") == "max"
     expected = [-pool(d[:, 1] if last else d.mean(axis=1)) for d in nearest]
     np.testing.assert_allclose(detector.score_samples(new), expected, rtol=1e-12)
+
+
+def test_pooling_over_time_and_over_neighbours_are_two_things():
+    # Of three training frames at 0 and three at 10, the four nearest to 1 are 1, 1, 1 and 9 away, those to 4 are
+    # 4, 4, 4 and 6 away.
+    X, new = [np.array([[0.0, 10.0]])] * 3, [np.array([[1.0, 4.0]])]
+    for aggregate, time_pooling, expected in (
+        ("min", "mean", 2.5),
+        ("min", "max", 4),
+        ("max", "mean", 7.5),
+        ("max", "max", 9),
+        ("mean", "mean", 3.75),
+        ("mean", "max", 4.5),
+    ):
+        detector = fit(X, n_neighbors=4, aggregate=aggregate, time_pooling=time_pooling)
+        assert detector.score_samples(new).tolist() == [-expected]
 
 
 def test_arrays_lists_and_lazy_sequences_are_the_same():
@@ -473,7 +527,7 @@ def test_kneighbors_names_positions_in_what_fit_was_given():
     for n_neighbors in (9, 0):
         with pytest.raises(ValueError, match=rf"^n_neighbors must lie in \[1, 8\], got {n_neighbors}\.$"):
             detector.kneighbors(X, n_neighbors)
-    with pytest.raises(TypeError, match=r"n_neighbors must be an integer, got 1.5"):
+    with pytest.raises(TypeError, match=r"^n_neighbors must be an integer, got 1\.5\.$"):
         detector.kneighbors(X, 1.5)
 
 
