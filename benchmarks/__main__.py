@@ -6,7 +6,21 @@ Processes of their own, so that none inherits another's threads, caches or memor
 import subprocess
 import sys
 
-NAMES = ("mel", "decoding", "memory", "training", "vae", "sequences", "heart_lung", "dog_bark", "machines")
+NAMES = (
+    "mel",
+    "decoding",
+    "memory",
+    "training",
+    "vae",
+    "sequences",
+    "neighbors",
+    "embeddings",
+    "jobs",
+    "heart_lung",
+    "dog_bark",
+    "machines",
+    "pretrained",
+)
 
 
 def main():

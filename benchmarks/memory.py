@@ -1,14 +1,16 @@
-"""Memory of AudioLoader + MelTransformer + TemporalPooling over many files, lazy and not.
+"""Memory of many files on their way to features: pooled log-mel, lazy and not, and embeddings.
 
 1 s clips at 16 kHz (white noise in 16-bit wav files, in a temporary folder) become the mean and deviation of
-their 128 log-mel bands. Every variant runs in a process of its own, which imports everything and sends a
+their 128 log-mel bands, or embeddings of the smallest MobileNet, with random weights: what is kept of a clip is
+the point, and not the network. Every variant runs in a process of its own, which imports everything and sends a
 few clips through the pipeline, then notes its resident memory, transforms all clips, and reads the peak
 since. Growth is that peak less the memory noted. Where the system keeps no peak that can be reset (not
 Linux), the peak includes the imports, and the growth is a lower bound.
 
-Target: with ``lazy=True``, growth over the size of the output below 300 MB, whatever the number of clips.
+Target: with ``lazy=True``, and for embeddings, growth over the size of the output below 300 MB, whatever the number
+of clips.
 
-Run: ``python -m benchmarks.memory [--clips 20000]``
+Run: ``python -m benchmarks.memory [--clips 20000] [--embedded 10000]``
 """
 
 import argparse
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -51,26 +54,38 @@ def write_noise(folder, n_clips):
     return paths
 
 
-def measure(folder, lazy):
-    """Pool the spectrograms of all clips in a folder and watch the memory of this process.
+def _pipeline(variant):
+    from sklearn.pipeline import make_pipeline
+
+    from skaudio_ad.audio import AudioLoader
+    from skaudio_ad.features import MelTransformer, TemporalPooling
+
+    if variant in ("lazy=True", "lazy=False"):
+        mel = MelTransformer(RATE, lazy=variant == "lazy=True")
+        return make_pipeline(AudioLoader(RATE), mel, TemporalPooling())
+    from skaudio_ad.embeddings import MobileNetEmbedding
+
+    warnings.filterwarnings("ignore", message=".* has random weights")
+    return make_pipeline(AudioLoader(32_000), MobileNetEmbedding("mn01", weights=None))
+
+
+def measure(folder, variant):
+    """Send all clips in a folder through a pipeline and watch the memory of this process.
 
     Parameters
     ----------
     folder : path-like
-    lazy : bool
+    variant : {"lazy=True", "lazy=False", "embedding"}
 
     Returns
     -------
     dict
         seconds; output, peak, growth in MB; and the sum of the output, to see that the variants agree.
     """
-    from sklearn.pipeline import make_pipeline
-
-    from skaudio_ad.audio import AudioLoader, find_audio_files
-    from skaudio_ad.features import MelTransformer, TemporalPooling
+    from skaudio_ad.audio import find_audio_files
 
     paths = find_audio_files(folder)
-    pipeline = make_pipeline(AudioLoader(RATE), MelTransformer(RATE, lazy=lazy), TemporalPooling())
+    pipeline = _pipeline(variant)
     pipeline.fit_transform(paths[:50])
     before = _reset_peak()
     start = time.perf_counter()
@@ -115,10 +130,11 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory")
     parser.add_argument("--clips", type=int, default=20000)
     parser.add_argument("--output", default=RESULTS)
-    parser.add_argument("--measure", nargs=2, metavar=("FOLDER", "LAZY"), help=argparse.SUPPRESS)
+    parser.add_argument("--embedded", type=int, default=10000, help="how many of the clips are embedded")
+    parser.add_argument("--measure", nargs=2, metavar=("FOLDER", "VARIANT"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.measure:
-        print(json.dumps(measure(options.measure[0], options.measure[1] == "True")))
+        print(json.dumps(measure(*options.measure)))
         return
     report = Report(
         "memory",
@@ -128,23 +144,35 @@ def main(arguments=None):
     )
     with tempfile.TemporaryDirectory() as folder:
         write_noise(folder, options.clips)
-        rows = [_row(folder, lazy, options.clips) for lazy in (True, False)]
+        rows = [
+            _row("MelTransformer", variant, folder, options.clips) for variant in ("lazy=True", "lazy=False")
+        ]
+    embedded = []
+    for n_clips in (options.embedded // 10, options.embedded):
+        with tempfile.TemporaryDirectory() as folder:
+            write_noise(folder, n_clips)
+            embedded.append({"clips": n_clips, **_row("features", "embedding", folder, n_clips)})
     report.table(
         "Peak memory of files to pooled log-mel features",
         rows,
         f"Target: growth less output below {TARGET} MB with lazy=True. The sums of the outputs agree to the "
         "last digits that float32 has.",
     )
+    report.table(
+        "Peak memory of files to embeddings",
+        embedded,
+        f"mn01 with random weights. Target: growth less output below {TARGET} MB, however many clips.",
+    )
 
 
-def _row(folder, lazy, n_clips):
-    command = [sys.executable, "-m", "benchmarks.memory", "--measure", folder, str(lazy)]
+def _row(name, variant, folder, n_clips):
+    command = [sys.executable, "-m", "benchmarks.memory", "--measure", folder, variant]
     process = subprocess.run(
         command, check=True, capture_output=True, text=True, cwd=Path(__file__).resolve().parents[1]
     )
     result = json.loads(process.stdout)
     return {
-        "MelTransformer": f"lazy={lazy}",
+        name: variant,
         "output, MB": f"{result['output']:.1f}",
         "peak of the process, MB": f"{result['peak']:.0f}",
         "growth of peak, MB": f"{result['growth']:.0f}",

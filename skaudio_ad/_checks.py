@@ -1,11 +1,15 @@
 """Checks of parameters and of spectrogram-like input, shared by every estimator."""
 
 import numbers
+import sys
 
 import numpy as np
 from sklearn.utils.validation import validate_data
 
 from ._lazy import LazySequence, is_missing
+
+# Packages whose functions lie between the user's line and what it sets going.
+_BETWEEN = {__name__.partition(".")[0], "sklearn", "joblib"}
 
 
 def check_number(value, name, *, low=None, high=None, closed="both", integer=False, none=False):
@@ -162,3 +166,17 @@ def _check_bins(estimator, items, reset):
                 f"clip {index} has {item.shape[0]} bins, but {type(estimator).__name__} expects {expected}: "
                 "all clips need the same feature settings."
             )
+
+
+def users_level():
+    """The stacklevel of a warning that shall point at the user's line, however many pipelines lie between.
+
+    Returns
+    -------
+    int
+        For ``warnings.warn`` in the function that calls this one.
+    """
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
+        frame, level = frame.f_back, level + 1
+    return level

@@ -87,12 +87,31 @@ class _PassMissing:
             return self.function(item)
         while True:
             try:
-                return np.full_like(self.function(item), np.nan)
+                made = self.function(item)
+                # Steps that cut silence away leave nothing of NaN.
+                return np.full_like(made if np.size(made) else item, np.nan)
             except ClipError:
                 # What stands for a clip of unknown length may be shorter than one window.
                 if item.size > _LARGEST_STAND_IN:
                     raise
                 item = np.concatenate([item, item], axis=-1)
+
+
+def _check_step(item, function):
+    """`item`, which a step of a lazy sequence has made, if it is an array of numbers; or missing.
+
+    After every step: the next may turn one NaN into nothing but NaN, and so a fault into a missing clip.
+    """
+    values = np.asarray(item)
+    is_numbers = values.dtype.kind in "fiu"
+    if is_numbers and values.size and (np.isfinite(values).all() or is_missing(values)):
+        return item
+    found = "is empty, or contains NaN or infinity," if is_numbers else "is no array of numbers"
+    step = getattr(function, "function", function)
+    raise ClipError(
+        f"{found} after {getattr(step, '__name__', type(step).__name__)}. Mend this step; where it cannot do anything "
+        "with a clip, an array of nothing but NaN makes it one that could not be read."
+    )
 
 
 class LazySequence(Sequence):
@@ -110,6 +129,7 @@ class LazySequence(Sequence):
     def __init__(self, items, functions=()):
         self._items = items
         self._functions = tuple(functions)
+        self._positions = None  # of the items in the sequence that this is a part of
 
     def __len__(self):
         return len(self._items)
@@ -148,8 +168,10 @@ class LazySequence(Sequence):
         return f"<{type(self).__name__} of {len(self)} clips>"
 
     def name(self, index):
-        """What to call item `index` in a message: its file, where there is one."""
-        return self._items.name(index) if isinstance(self._items, LazySequence) else f"clip {index}"
+        """What to call item `index` in a message: its file, or its place in the sequence that this is a part of."""
+        if isinstance(self._items, LazySequence):
+            return self._items.name(index)
+        return f"clip {index if self._positions is None else self._positions[index]}"
 
     def map(self, function):
         """Apply `function` to every item, lazily.
@@ -157,7 +179,8 @@ class LazySequence(Sequence):
         Parameters
         ----------
         function : callable
-            Takes and returns an array; must pickle.
+            Takes and returns an array; must pickle. An array that is empty, or holds NaN or infinity among
+            numbers, is an error when it is asked for.
 
         Returns
         -------
@@ -173,7 +196,7 @@ class LazySequence(Sequence):
     def _compute(self, index):
         item = self._source(index)
         for function in self._functions:
-            item = function(item)
+            item = _check_step(function(item), function)
         return item
 
     def _indices(self, key):
@@ -196,7 +219,9 @@ class LazySequence(Sequence):
             items = self._items._subset(indices)
         else:
             items = [self._items[index] for index in indices]
-        return self._replace(items, self._functions)
+        part = self._replace(items, self._functions)
+        part._positions = indices if self._positions is None else self._positions[indices]
+        return part
 
     def _replace(self, items, functions):
         new = copy.copy(self)

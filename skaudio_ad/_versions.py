@@ -25,6 +25,8 @@ PACKAGES = (
     "soxr",
     "torch",
 )
+# What runs the backbones where a user has chosen it.
+OPTIONAL = ("hear21passt", "onnxruntime", "openvino", "transformers")
 
 
 def environment():
@@ -33,11 +35,11 @@ def environment():
     Returns
     -------
     dict of str to str
-        ``python``, ``system``, ``cores`` and ``threads`` (torch's); the version of this package and of every
-        dependency under its name; ``cuda`` (the release torch was built for) and ``gpus``, "none" without;
-        ``git_commit`` of the working directory and ``skaudio_ad_git_commit`` of the package itself where it
-        runs from a checkout. A commit ends in "-dirty" where tracked files have changed since; it is "none"
-        outside a repository.
+        ``python``, ``system``, ``cores`` and ``threads`` (torch's); the version of this package, of every
+        dependency and of the optional runtimes under its name; ``cuda`` (the release torch was built for) and
+        ``gpus``, "none" without; ``git_commit`` of the working directory and ``skaudio_ad_git_commit`` of the
+        package itself where it runs from a checkout. A commit ends in "-dirty" where tracked files have
+        changed since; it is "none" outside a repository.
     """
     import torch
 
@@ -47,7 +49,7 @@ def environment():
         "system": platform.platform(),
         "cores": str(os.cpu_count()),
         "threads": str(torch.get_num_threads()),
-        **{name: _version(name) for name in PACKAGES},
+        **{name: _version(name) for name in (*PACKAGES, *OPTIONAL)},
         "cuda": torch.version.cuda or "none",
         "gpus": ", ".join(gpus) or "none",
         "git_commit": _commit("."),
@@ -68,7 +70,7 @@ def show_versions():
     """
     facts = environment()
     print(f"Python {facts['python']} on {facts['system']}")
-    for name in PACKAGES:
+    for name in (*PACKAGES, *OPTIONAL):
         print(f"  {name:<14} {facts[name]}")
     print(f"Cores: {facts['cores']}; torch threads: {facts['threads']}")
     print(f"GPUs: {facts['gpus']}; CUDA that torch is built for: {facts['cuda']}")

@@ -240,6 +240,63 @@ def test_a_missing_item_shorter_than_the_window_of_a_function_stays_missing():
     assert mapped[1].tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
 
 
+def no_first(item):
+    return np.append(np.nan, item[1:])
+
+
+def infinite_at_the_end(item):
+    return np.append(item, np.inf)
+
+
+def nothing_of(item):
+    return item[:0]
+
+
+def forgetful(item):
+    double(item)
+
+
+def words(item):
+    return item.astype(str)
+
+
+STEPS = {
+    no_first: "is empty, or contains NaN or infinity, after no_first",
+    infinite_at_the_end: "is empty, or contains NaN or infinity, after infinite_at_the_end",
+    nothing_of: "is empty, or contains NaN or infinity, after nothing_of",
+    forgetful: "is no array of numbers after forgetful",
+    words: "is no array of numbers after words",
+}
+
+
+@pytest.mark.parametrize(("step", "message"), STEPS.items(), ids=[step.__name__ for step in STEPS])
+def test_a_step_that_spoils_a_clip_is_named_with_the_clip(step, message):
+    # The next step would make all of it NaN, or fail for a reason of its own.
+    lazy = LazySequence(Source(3)).map(double).map(step).map(np.cumsum)
+    for use in (lambda: lazy[2], lambda: LazySequence(lazy[2:]).map(double)[0]):
+        with pytest.raises(ClipError, match=rf"^clip 2: {message}\. Mend this step"):
+            use()
+    with pytest.raises(ClipError, match=rf"^clip 0: {message}"):
+        collect(lazy)
+
+
+def test_a_step_may_make_a_clip_a_missing_one():
+    def without_the_second(item):
+        return np.full(1, np.nan) if item[0] == 1 else item
+
+    gathered = collect(LazySequence(Source(3)).map(without_the_second).map(double))
+    assert np.isnan(gathered).all(axis=1).tolist() == [False, True, False]
+
+
+def test_a_missing_item_of_which_a_step_leaves_nothing_stays_missing():
+    def without_silence(item):
+        return item[np.abs(item) > 0.1]
+
+    lazy = LazySequence([np.array([0.0, 1.0]), np.full(2, np.nan)]).map(without_silence)
+    assert lazy[0].tolist() == [1]
+    assert is_missing(lazy[1])
+
+
 def test_a_function_that_refuses_every_length_still_refuses_a_missing_item():
     def refuse(item):
         raise ClipError("is refused.")

@@ -52,12 +52,18 @@ def test_the_environment_is_of_strings_and_matches_python_and_torch():
 
 def test_every_dependency_at_run_time_is_there_with_its_version():
     with open(Path(skaudio_ad.__file__).parents[1] / "pyproject.toml", "rb") as file:
-        needed = tomllib.load(file)["project"]["dependencies"]
+        project = tomllib.load(file)["project"]
+    needed, extras = project["dependencies"], project["optional-dependencies"]
     names = {re.match(r"[\w-]+", requirement).group() for requirement in needed}
     assert set(_versions.PACKAGES) == names | {"skaudio_ad"}
     facts = environment()
     assert {name: facts[name] for name in names} == {name: importlib.metadata.version(name) for name in names}
     assert facts["skaudio_ad"] == skaudio_ad.__version__
+    optional = {
+        re.match(r"[\w-]+", requirement).group() for extra in extras.values() for requirement in extra
+    }
+    assert set(_versions.OPTIONAL) <= optional
+    assert set(_versions.OPTIONAL) <= set(facts)
 
 
 def test_a_package_that_is_missing_is_said_to_be(monkeypatch):

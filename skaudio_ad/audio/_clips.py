@@ -1,8 +1,10 @@
 """`AudioClips`, the lazy sequence of recordings, and how every consumer of waveforms gets one."""
 
+import hashlib
 import os
 import warnings
 
+import joblib
 import numpy as np
 from sklearn.utils.validation import validate_data
 
@@ -139,15 +141,76 @@ class AudioClips(LazySequence):
         except AudioReadError as error:
             if self._on_error == "raise":
                 raise
-            self.failures[source] = error.reason
-            warnings.warn(f"left out {error}", AudioReadWarning, stacklevel=2)
+            self.note_failures({source: error.reason})
             return self._missing()
+
+    def note_failures(self, failures):
+        """Warn of files that could not be read, here or in another process, and leave them out from now on.
+
+        Parameters
+        ----------
+        failures : dict of {str: str}
+            The files, and why. Those that are known already are passed over.
+        """
+        for path, reason in failures.items():
+            if path not in self.failures:
+                self.failures[path] = reason
+                warnings.warn(f"left out {path}: {reason}", AudioReadWarning, stacklevel=3)
+
+    def cache_keys(self, by="file"):
+        """What tells every clip from all others, for a cache: clips of equal keys have equal samples.
+
+        Clips that are no files, or that functions of other packages have changed, are known by their samples, which
+        are computed for it.
+
+        Parameters
+        ----------
+        by : {"file", "content"}, default="file"
+            Whether a file is known by its path, size and time of change, or by its bytes.
+
+        Returns
+        -------
+        list of tuple or None
+            None for a clip that cannot be read.
+        """
+        steps = None
+        if all(_is_ours(function) for function in self._functions):
+            steps = joblib.hash((self.sample_rate, self._cut, self._functions))
+        return [self._cache_key(index, by, steps) for index in range(len(self))]
+
+    def _cache_key(self, index, by, steps):
+        source = self._items[index]
+        if steps is None or not isinstance(source, str):
+            clip = self[index]
+            return (
+                None
+                if is_missing(clip)
+                else ("samples", len(clip), hashlib.sha256(clip.tobytes()).hexdigest())
+            )
+        try:
+            if by == "content":
+                with open(source, "rb") as file:
+                    return "content", hashlib.file_digest(file, "sha256").hexdigest(), steps
+            stat = os.stat(source)
+        except OSError:
+            return None  # whoever decodes it says what is wrong
+        return "file", os.path.abspath(source), stat.st_size, stat.st_mtime_ns, steps
+
+    def _compute(self, index):
+        clip = super()._compute(index)
+        return _check_waveform(clip) if self._functions else clip
 
     def _missing(self):
         duration = self._cut["duration"]
         return np.full(
             1 if duration is None else max(1, round(duration * self.sample_rate)), np.nan, np.float32
         )
+
+
+def _is_ours(function):
+    """Whether a step's own parameters say all that it does: what other functions do may change unnoticed."""
+    function = getattr(function, "function", function)
+    return type(function).__module__.startswith(__name__.partition(".")[0] + ".")
 
 
 class _FitLength:

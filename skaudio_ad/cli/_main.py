@@ -165,6 +165,76 @@ def demo(output, n_train, n_test, max_epochs, seed):
     run_demo(output, n_train=n_train, n_test=n_test, max_epochs=max_epochs, seed=seed)
 
 
+@main.command()
+@_RECORDINGS
+@click.option(
+    "--output",
+    "-o",
+    type=_EXISTING_FILE,
+    required=True,
+    metavar="FILE",
+    help="Where to write the table: FILE.npz, or FILE.parquet (needs pyarrow).",
+)
+@click.option("--backbone", default="mn10", show_default=True, help="`skaudio-ad weights list` names them.")
+@click.option(
+    "--kind",
+    default="clip",
+    show_default=True,
+    help="Which vector of a recording: clip, logits, and multilevel (MobileNets), class_token, distillation_token, "
+    "patch_mean (PaSST).",
+)
+@click.option(
+    "--level",
+    type=click.Choice(["rms", "peak", "none"]),
+    default="none",
+    show_default=True,
+    help="Bring recordings to one level first, so that a recorder's gain does not count.",
+)
+@click.option(
+    "--weights", default="pretrained", show_default=True, help="File of weights, or the folder that it is in."
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["torch", "onnxruntime", "openvino", "hear21passt"]),
+    default="torch",
+    show_default=True,
+    help="What runs the network; all but torch are optional packages.",
+)
+@click.option(
+    "--memory",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Keep embeddings here, recording by recording: an interrupted run goes on where it stopped.",
+)
+@click.option(
+    "--jobs",
+    "n_jobs",
+    type=int,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes; -1 is all cores.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    show_default=True,
+    help="Stop at a recording that cannot be read, or make its row NaN.",
+)
+@friendly_errors
+def embed(recordings, output, backbone, **settings):
+    """Embed RECORDINGS, files or folders, with a pretrained backbone, and write a table of one row each.
+
+    An .npz holds the arrays embeddings, paths, names (of the columns) and weights_sha256; a .parquet a column
+    for the path and one for every value.
+    """
+    from ._embed import run_embed
+
+    level = settings.pop("level")
+    run_embed(recordings, output, backbone, level=None if level == "none" else level, **settings)
+
+
 @main.group()
 def weights():
     """Find and download the weights of pretrained backbones."""

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from .._checks import users_level
 from .._lazy import ClipError, LazySequence, is_missing
 
 
@@ -47,11 +48,10 @@ def training_clips(X, length, name, *, one_size=False):
         return clips, present
     if not len(present):
         raise ValueError(f"{name} has nothing to train on: none of the {len(clips)} clips could be read.")
-    # Level 5 is who called the detector's fit, past the wrapper that serves its callbacks.
     warnings.warn(
         f"{name} is trained without {len(clips) - len(present)} of {len(clips)} clips, which could not be read.",
         UserWarning,
-        stacklevel=5,
+        stacklevel=users_level(),
     )
     return take(clips, present), present
 

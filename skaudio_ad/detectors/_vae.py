@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
 from .._base import choose_offset
-from .._checks import check_number, check_option, check_sizes
+from .._checks import check_number, check_option, check_sizes, users_level
 from ..training import inference, resolve_device
 from ._frames import ClipBank, take
 from ._module_detector import ModuleDetector
@@ -511,7 +511,7 @@ class VAEDetector(TransformerMixin, ModuleDetector):
                 f"{self.reconstruction_weight:g}) or lower kl_weight (now {self.kl_weight:g}); after a few steps of "
                 "training, raise max_epochs.",
                 UserWarning,
-                stacklevel=5,  # who called fit
+                stacklevel=users_level(),
             )
 
     def _passes(self, module):

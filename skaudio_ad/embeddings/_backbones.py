@@ -1,6 +1,7 @@
 """`MobileNetEmbedding` and `PaSSTEmbedding`."""
 
-from ._embedding import BackboneEmbedding
+from ._backbone_embedding import BackboneEmbedding
+from ._networks import build_network
 
 
 class MobileNetEmbedding(BackboneEmbedding):
@@ -27,9 +28,10 @@ class MobileNetEmbedding(BackboneEmbedding):
     window : float, default=10.0
         Longest stretch that is embedded at once, in seconds; the network was trained on 10.
 
-    hop : float, default=2.5
+    hop : float or None, default=None
         Step between windows of a longer clip, in seconds, for outputs without time, which are averaged over the
-        windows; the PaSST authors' value. For "frames" and "grid" windows lie end to end.
+        windows. None is a quarter of `window`: 2.5 s for 10, the PaSST authors' value. For "frames" and "grid"
+        windows lie end to end.
 
     batch_size : int, default=8
         Windows of one length that go through the network together; larger batches are slower on a CPU.
@@ -40,8 +42,23 @@ class MobileNetEmbedding(BackboneEmbedding):
     precision : {"float32", "bfloat16"}, default="float32"
         Of the network; the spectrogram is always float32.
 
-    random_state : int or None, default=None
-        Of random weights.
+    runtime : {"torch", "onnxruntime", "openvino"}, default="torch"
+        What runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'``.
+
+    memory : str, path-like, joblib.Memory or None, default=None
+        Folder in which embeddings are kept, clip by clip: what is there is not computed again, by whichever process.
+        None keeps none.
+
+    cache_by : {"file", "content"}, default="file"
+        Whether `memory` knows a file by its path, size and time of change, or by its bytes, which takes longer and
+        finds it after it was moved. Clips that are no files are known by their samples.
+
+    n_jobs : int or None, default=None
+        Processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. Each loads the
+        network once.
+
+    random_state : int, default=0
+        Of random weights: every process must draw the same.
 
     Attributes
     ----------
@@ -82,11 +99,15 @@ class MobileNetEmbedding(BackboneEmbedding):
         weights="pretrained",
         output="clip",
         window=10.0,
-        hop=2.5,
+        hop=None,
         batch_size=8,
         device="auto",
         precision="float32",
-        random_state=None,
+        runtime="torch",
+        memory=None,
+        cache_by="file",
+        n_jobs=None,
+        random_state=0,
     ):
         self.variant = variant
         self.weights = weights
@@ -96,6 +117,10 @@ class MobileNetEmbedding(BackboneEmbedding):
         self.batch_size = batch_size
         self.device = device
         self.precision = precision
+        self.runtime = runtime
+        self.memory = memory
+        self.cache_by = cache_by
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     def _n_features(self, backbone):
@@ -103,10 +128,8 @@ class MobileNetEmbedding(BackboneEmbedding):
             return 527 if self.output == "logits" else backbone.embedding_size
         import torch
 
-        from ..networks import MobileNet
-
         with torch.device("meta"):  # shapes alone: no memory, and no draws from the global generator
-            return MobileNet(backbone.width).multilevel_size
+            return build_network(backbone).multilevel_size
 
     def _clock(self, backbone):
         # Five strides of two: a frame every 32 of the spectrogram, centred on the first of them.
@@ -137,9 +160,10 @@ default="clip"
     window : float, default=10.0
         Longest stretch that is embedded at once, in seconds. The network takes no more than 10.
 
-    hop : float, default=2.5
+    hop : float or None, default=None
         Step between windows of a longer clip, in seconds, for outputs without time, which are averaged over the
-        windows, as the authors do for the HEAR benchmark. For "frames" and "grid" windows lie end to end.
+        windows. None is a quarter of `window`: 2.5 s for 10, as the authors do for the HEAR benchmark. For "frames"
+        and "grid" windows lie end to end.
 
     batch_size : int, default=4
         Windows of one length that go through the network together.
@@ -150,8 +174,23 @@ default="clip"
     precision : {"float32", "bfloat16"}, default="float32"
         Of the network; the spectrogram is always float32.
 
-    random_state : int or None, default=None
-        Of random weights.
+    runtime : {"torch", "onnxruntime", "openvino", "hear21passt"}, default="torch"
+        What runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'``.
+
+    memory : str, path-like, joblib.Memory or None, default=None
+        Folder in which embeddings are kept, clip by clip: what is there is not computed again, by whichever process.
+        None keeps none.
+
+    cache_by : {"file", "content"}, default="file"
+        Whether `memory` knows a file by its path, size and time of change, or by its bytes, which takes longer and
+        finds it after it was moved. Clips that are no files are known by their samples.
+
+    n_jobs : int or None, default=None
+        Processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. Each loads the
+        network once.
+
+    random_state : int, default=0
+        Of random weights: every process must draw the same.
 
     Attributes
     ----------
@@ -184,6 +223,7 @@ default="clip"
         "logits",
     )
     _min_samples = 15 * 320 + 1
+    _longest_window = 10.0  # seconds, what its positions in time suffice for
 
     def __init__(
         self,
@@ -192,11 +232,15 @@ default="clip"
         weights="pretrained",
         output="clip",
         window=10.0,
-        hop=2.5,
+        hop=None,
         batch_size=4,
         device="auto",
         precision="float32",
-        random_state=None,
+        runtime="torch",
+        memory=None,
+        cache_by="file",
+        n_jobs=None,
+        random_state=0,
     ):
         self.variant = variant
         self.weights = weights
@@ -206,6 +250,10 @@ default="clip"
         self.batch_size = batch_size
         self.device = device
         self.precision = precision
+        self.runtime = runtime
+        self.memory = memory
+        self.cache_by = cache_by
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     def _n_features(self, backbone):

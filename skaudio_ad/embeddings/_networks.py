@@ -1,34 +1,135 @@
 """Backbones in memory: built, loaded and made ready once a process."""
 
+import os
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ..training import inference, resolve_device, seeded
+from ..training import inference, seeded
 from ._checksums import WeightsError, weights_digest
+from ._registry import Backbone
+from ._runtimes import RUNTIMES, check_runtime, make_runtime
 from ._store import load_state_dict, weights_path
+
+__all__ = ["RUNTIMES", "BackboneEngine", "LoadedBackbone", "backbone_engine"]
 
 # Networks kept for the next call; the largest are a third of a gigabyte.
 _KEPT = 2
+# Threads that want the same network must not each build it.
+_LOCK = threading.Lock()
+
+
+def backbone_engine(backbone, weights, *, runtime, precision, device, random_state):
+    """Which network runs how, checked; the network itself is built by :meth:`BackboneEngine.load`.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    weights : "pretrained", path-like or None
+        "pretrained" may be downloaded. None is random, by `random_state`.
+    runtime : {"torch", "onnxruntime", "openvino", "hear21passt"}
+    precision : {"float32", "bfloat16"}
+    device : str
+        "auto", "cpu", "cuda", ...; ONNX Runtime and OpenVINO run on the CPU.
+    random_state : int
+        Of random weights, the same in every process.
+
+    Returns
+    -------
+    BackboneEngine
+
+    Raises
+    ------
+    ImportError, ValueError
+        As for :func:`check_runtime`.
+    WeightsError
+        If the weights are not to be had.
+    """
+    device = check_runtime(runtime, family=backbone.family, precision=precision, device=device)
+    if weights is None:
+        return BackboneEngine(backbone, None, None, runtime, precision, device, random_state)
+    path = weights_path(backbone, path=None if weights == "pretrained" else weights)
+    # Absolute: a worker process may have another working directory.
+    return BackboneEngine(
+        backbone, os.path.abspath(path), _digest(path), runtime, precision, device, random_state=None
+    )
+
+
+@dataclass(frozen=True)
+class BackboneEngine:
+    """Which network runs how: small, hashable, and made to travel to other processes.
+
+    Attributes
+    ----------
+    backbone : Backbone
+    path : str or None
+        File of the weights; None are random ones.
+    digest : str or None
+        SHA-256 of that file.
+    runtime, precision, device : str
+    random_state : int or None
+        Of random weights; None if they are from a file.
+    """
+
+    backbone: Backbone
+    path: str | None
+    digest: str | None
+    runtime: str
+    precision: str
+    device: str
+    random_state: int | None
+
+    @property
+    def name(self):
+        """What the backbone is called."""
+        return self.backbone.name
+
+    @property
+    def key(self):
+        """All that changes the numbers by more than rounding, and the runtime; a tuple of plain values."""
+        backbone = self.backbone
+        network = (backbone.family, backbone.width, backbone.stride, backbone.depth)
+        device_type = self.device.partition(":")[0]
+        return (*network, self.digest, self.random_state, self.runtime, self.precision, device_type)
+
+    def load(self):
+        """The network, from the memory of this process if it is there.
+
+        Returns
+        -------
+        LoadedBackbone
+
+        Raises
+        ------
+        WeightsError
+            If the weights do not fit the network, are gone, or have changed since the engine was made.
+        """
+        with _LOCK:
+            return _build(self)
 
 
 @dataclass(frozen=True)
 class LoadedBackbone:
-    """A network ready for use, and its front end, on their device."""
+    """A network ready for use, and its front end, on their device.
 
-    front_end: Any
-    network: Any
-    device: Any
-    digest: str | None
+    Attributes
+    ----------
+    runtime : callable
+        Of :func:`make_runtime`.
+    device : str
+    """
 
-    def embed(self, waveforms, output, precision):
+    runtime: Any
+    device: str
+
+    def embed(self, waveforms, output):
         """One output of some waveforms of one length.
 
         Parameters
         ----------
         waveforms : ndarray of shape (n_windows, n_samples), float32
         output : str
-        precision : {"float32", "bfloat16"}
 
         Returns
         -------
@@ -37,62 +138,46 @@ class LoadedBackbone:
         import torch
 
         with inference():
-            spectrograms = self.front_end(torch.from_numpy(waveforms).to(self.device))
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-                made = self.network(spectrograms, (output,))[output]
-        return made.float().cpu().numpy()
+            spectrograms = self.runtime.front_end(torch.from_numpy(waveforms).to(self.device))
+            return self.runtime(spectrograms, output)
 
 
-def load_backbone(backbone, weights, *, device, random_state=None, expected_digest=None):
-    """A backbone with its weights, from memory where the last call left it there.
+def build_network(backbone):
+    """The network that a backbone describes, a torch module with random weights."""
+    from ..networks import MobileNet, PaSST
 
-    Parameters
-    ----------
-    backbone : Backbone
-    weights : "pretrained", path-like or None
-        None is random, by `random_state`.
-    device : str
-    random_state : int or None, default=None
-    expected_digest : str or None, default=None
-        SHA-256 that the file of weights had in `fit`.
+    if backbone.family == "mobilenet":
+        return MobileNet(backbone.width)
+    return PaSST(stride=backbone.stride, depth=backbone.depth)
 
-    Returns
-    -------
-    LoadedBackbone
 
-    Raises
-    ------
-    WeightsError
-        If the weights are not to be had, do not fit the network, or are others than in `fit`.
-    """
-    device = resolve_device(device)
-    if weights is None:
-        return _build(backbone, None, None, random_state, device)
-    path = weights_path(backbone, path=None if weights == "pretrained" else weights)
-    loaded = _build(backbone, str(path), path.stat().st_mtime_ns, None, device)
-    if expected_digest not in (None, loaded.digest):
-        raise WeightsError(
-            f"{path}: has other weights (sha256 {loaded.digest}) than {backbone.name} had in fit "
-            f"({expected_digest}); what follows it was trained on those. Put the old file back, or fit again."
-        )
-    return loaded
+def _digest(path):
+    stat = path.stat()
+    return _digest_of(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _digest_of(path, _size, _mtime):
+    """Checksum of a file, which takes 0.2 s for a third of a gigabyte, once for every content."""
+    return weights_digest(path)
 
 
 @lru_cache(maxsize=_KEPT)
-def _build(backbone, path, _changed, random_state, device):
-    from ..networks import AudioSetFrontEnd, MobileNet, PaSST, for_inference
-
-    with seeded(random_state):  # building draws weights; the global generator must not notice
-        network = (
-            MobileNet(backbone.width)
-            if backbone.family == "mobilenet"
-            else PaSST(stride=backbone.stride, depth=backbone.depth)
-        )
-    digest = None
-    if path is not None:
+def _build(engine):
+    backbone = engine.backbone
+    # Building draws weights, also where a file replaces them; the global generators must not notice.
+    with seeded(engine.random_state or 0):
+        network = build_network(backbone)
+    if engine.path is not None:
         try:
-            network.load_state_dict(load_state_dict(backbone, path=path), strict=True)
+            network.load_state_dict(load_state_dict(backbone, path=engine.path), strict=True)
         except RuntimeError as error:
-            raise WeightsError(f"{path}: no weights of {backbone.name}. {error}") from error
-        digest = weights_digest(path)
-    return LoadedBackbone(AudioSetFrontEnd().to(device), for_inference(network).to(device), device, digest)
+            raise WeightsError(f"{engine.path}: no weights of {backbone.name}. {error}") from error
+        digest = weights_digest(engine.path)
+        if digest != engine.digest:
+            raise WeightsError(
+                f"{engine.path}: has changed while it was in use, from sha256 {engine.digest} to {digest}. Put "
+                "the old file back, or start again."
+            )
+    runtime = make_runtime(engine.runtime, network, precision=engine.precision, device=engine.device)
+    return LoadedBackbone(runtime, engine.device)

@@ -119,7 +119,11 @@ class Backbone(WeightsFile):
         super().__post_init__()
         check_option(self.family, "family", ("mobilenet", "passt"))
         check_number(self.embedding_size, "embedding_size", low=1, integer=True)
-        check_number(self.sample_rate, "sample_rate", low=1, integer=True)
+        if self.sample_rate != 32_000:
+            raise ValueError(
+                f"sample_rate must be 32000, the rate of the spectrograms that both families take, got "
+                f"{self.sample_rate!r}. For a network at another rate there is ModuleEmbedding."
+            )
         if self.family == "mobilenet":
             check_number(self.width, "width", low=0, closed="neither")
         else:

@@ -11,6 +11,7 @@ from ._download import DownloadError, download_file
 from ._registry import AUDIOSET_LABELS, get_weights_file
 
 WEIGHTS_VARIABLE = "SKAUDIO_AD_WEIGHTS"
+OFFLINE_VARIABLE = "SKAUDIO_AD_OFFLINE"
 _N_CLASSES = 527
 
 
@@ -37,7 +38,8 @@ def weights_path(weights, *, path=None, download=True, quiet=False):
         it is: it may well be fine-tuned, so no checksum is asked for.
 
     download : bool, default=True
-        Whether to download what is not on the disk.
+        Whether to download what is not on the disk. Nothing is where the environment variable
+        `SKAUDIO_AD_OFFLINE` is set.
 
     quiet : bool, default=False
         Whether to download without a word and without a progress bar, which otherwise go to stderr.
@@ -242,8 +244,10 @@ def _download(weights, path, download, quiet):
         f"{'Put it there' if weights.url is None else f'By hand: save {weights.url}'} as {file}, or under the same "
         f"name in a folder that the environment variable {WEIGHTS_VARIABLE} names."
     )
-    if weights.url is None or not download:
-        how = "" if weights.url is None else "Download it (download=True, or `skaudio-ad weights download`). "
+    offline = bool(os.environ.get(OFFLINE_VARIABLE))
+    if weights.url is None or offline or not download:
+        how = "" if weights.url is None else f"Download it: `skaudio-ad weights download {weights.name}`"
+        how += f", with {OFFLINE_VARIABLE} not set. " if how and offline else ". " if how else ""
         looked = ", ".join(map(str, places))
         raise WeightsError(
             f"{weights.name}: {weights.filename} is not on this machine, looked in {looked}. {how}{by_hand}"

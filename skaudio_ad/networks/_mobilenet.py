@@ -103,6 +103,11 @@ class MobileNet(nn.Module):
         )
         self.multilevel_size = 128 + sum(scaled(_BLOCKS[level - 1][2]) for level in _LEVELS)
 
+    @property
+    def bfloat16_layers(self):
+        """Layers whose pointwise convolutions may round to bfloat16: those before lose too much by it."""
+        return self.features[12:]
+
     def forward(
         self, spectrograms: torch.Tensor, outputs: Iterable[str] = ("logits",)
     ) -> dict[str, torch.Tensor]:

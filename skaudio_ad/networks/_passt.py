@@ -91,6 +91,11 @@ class PaSST(nn.Module):
         # A part of the checkpoints that nothing uses: the authors' logits come from `head` alone.
         self.head_dist = nn.Linear(_SIZE, n_classes)
 
+    @property
+    def bfloat16_layers(self):
+        """Layers that may round to bfloat16."""
+        return self.blocks
+
     def forward(
         self, spectrograms: torch.Tensor, outputs: Iterable[str] = ("logits",)
     ) -> dict[str, torch.Tensor]:
@@ -129,7 +134,10 @@ class PaSST(nn.Module):
         n_bins, n_frames = patches.shape[2:]
         patches = patches + self.time_new_pos_embed[..., :n_frames] + self.freq_new_pos_embed
         first = torch.cat([self.cls_token, self.dist_token], dim=1) + self.new_pos_embed
-        tokens = torch.cat([first.expand(len(patches), -1, -1), patches.flatten(2).transpose(1, 2)], dim=1)
+        # Not len(patches), which an export would take for a constant.
+        tokens = torch.cat(
+            [first.expand(patches.shape[0], -1, -1), patches.flatten(2).transpose(1, 2)], dim=1
+        )
         for block in self.blocks[:-1]:
             tokens = block(tokens)
         # The last block makes only the tokens that are asked for: it need not make patches to embed a clip.
@@ -172,5 +180,12 @@ class Attention(nn.Module):
         """Mix tokens, (n_clips, n_tokens, 768), into the first `n_made` of them, or all."""
         # Queries, keys and values, (n_clips, heads, n_tokens, 64) each.
         q, k, v = self.qkv(tokens).unflatten(2, (3, _HEADS, -1)).permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(q[:, :, :n_made], k, v)
+        q = q[:, :, :n_made]
+        if q.dtype == torch.bfloat16 and q.device.type == "cpu" and not q.requires_grad:
+            # Fused, bfloat16 is no faster than float32. The products are, and what one head's come to, 3 MB, stays
+            # in the processor's cache.
+            heads = zip(*(values.flatten(0, 1) for values in (q / 8, k, v)))
+            mixed = torch.stack([(q @ k.T).softmax(-1) @ v for q, k, v in heads]).unflatten(0, (-1, _HEADS))
+        else:
+            mixed = functional.scaled_dot_product_attention(q, k, v)
         return self.proj(mixed.transpose(1, 2).flatten(2))

@@ -1,11 +1,14 @@
 """Windows of frames against NumPy's sliding windows."""
 
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
 import torch
+from sklearn.pipeline import make_pipeline
 
+from skaudio_ad import AutoencoderDetector, NearestNeighborsDetector
 from skaudio_ad._lazy import ClipError, LazySequence
 from skaudio_ad.audio import AudioClips
 from skaudio_ad.detectors._frames import FrameBank, as_windows, training_clips
@@ -120,6 +123,30 @@ def test_clips_that_could_not_be_read_are_left_out_with_a_warning(kind):
         clips, present = training_clips(given, 5, "Detector")
     assert present.tolist() == [1, 3]
     np.testing.assert_array_equal(np.stack(list(clips)), X[[1, 3]])
+
+
+def quick_autoencoder():
+    return AutoencoderDetector(context=1, hidden_sizes=(4,), bottleneck_size=2, max_epochs=1)
+
+
+@pytest.mark.parametrize("make", [NearestNeighborsDetector, quick_autoencoder])
+@pytest.mark.parametrize("way", ["alone", "in a pipeline", "in two", "fit_predict"])
+def test_the_warning_of_clips_that_are_left_out_points_at_the_users_line(make, way):
+    X = np.random.default_rng(0).normal(size=(30, 6)).astype(np.float32)
+    X[3] = np.nan
+    estimator = make()
+    for _ in range({"alone": 0, "fit_predict": 0, "in a pipeline": 1, "in two": 2}[way]):
+        estimator = make_pipeline(None, estimator)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if way == "fit_predict":
+            estimator.fit_predict(X)
+        else:
+            estimator.fit(X)
+    (warning,) = [entry for entry in caught if "is trained without 1 of 30" in str(entry.message)]
+    assert warning.filename == __file__
+    with open(__file__, encoding="utf-8") as file:
+        assert "estimator.fit" in file.readlines()[warning.lineno - 1]
 
 
 def test_nothing_to_train_on_is_an_error():

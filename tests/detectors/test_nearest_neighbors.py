@@ -318,7 +318,10 @@ def test_a_contamination_is_the_fraction_of_held_out_scores_below_the_threshold(
     detector = fit(embeddings(100), contamination=contamination)
     assert detector.offset_ == np.percentile(detector.held_out_scores_, 100 * contamination)
     # Two clips that are nearest to each other score the same: one of them may be on the threshold.
-    assert (detector.held_out_scores_ < detector.offset_).sum() in (100 * contamination, 100 * contamination - 1)
+    assert (detector.held_out_scores_ < detector.offset_).sum() in (
+        100 * contamination,
+        100 * contamination - 1,
+    )
 
 
 def test_about_one_normal_clip_in_twenty_raises_a_false_alarm(metric):

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import torch
 
 import skaudio_ad.embeddings._networks as networks
 from skaudio_ad.embeddings import Backbone, WeightsError
-from skaudio_ad.embeddings._networks import load_backbone
+from skaudio_ad.embeddings._networks import backbone_engine
 from skaudio_ad.networks import AudioSetFrontEnd, MobileNet, PaSST
 
 MINE = Backbone(name="mine", filename="mine.pt", family="mobilenet", width=0.1, embedding_size=96)
@@ -45,49 +47,116 @@ def n_reads(monkeypatch):
     return reads
 
 
+def engine(weights=None, backbone=MINE, **changes):
+    settings = {"runtime": "torch", "precision": "float32", "device": "cpu", "random_state": 0}
+    return backbone_engine(backbone, weights, **settings | changes)
+
+
+def global_generators():
+    _, key, position, *_ = np.random.get_state()  # noqa: NPY002
+    return torch.get_rng_state().tolist(), key.tolist(), position
+
+
 def test_a_file_gives_the_network_that_was_saved(save):
     network = MobileNet(0.1).eval()
     path = save(network)
-    loaded = load_backbone(MINE, path, device="cpu")
+    made = engine(path)
     with torch.no_grad():
         expected = network(AudioSetFrontEnd()(torch.from_numpy(WAVES)), ("clip",))["clip"].numpy()
-    np.testing.assert_allclose(
-        loaded.embed(WAVES, "clip", "float32"), expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max()
-    )
-    assert loaded.digest == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert not loaded.network.classifier.training  # it has a dropout
-    assert not any(parameter.requires_grad for parameter in loaded.network.parameters())
+    embeddings = made.load().embed(WAVES, "clip")
+    np.testing.assert_allclose(embeddings, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    assert embeddings.dtype == np.float32
+    assert made.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert made.name == "mine"
 
 
-def test_a_file_is_read_once_a_process_whatever_asks_for_it(save, n_reads):
+def test_a_file_is_read_once_a_process_whatever_asks_for_it(save, n_reads, monkeypatch):
     path = save(MobileNet(0.1))
-    first = load_backbone(MINE, path, device="cpu")
-    # A copy of the backbone, a string instead of a path, another seed that says nothing: the same network.
+    first = engine(path)
+    loaded = first.load()
+    # A copy of the backbone, a string, a folder, a relative path, another seed that says nothing, a pickle.
     again = Backbone(name="mine", filename="mine.pt", family="mobilenet", width=0.1, embedding_size=96)
-    assert load_backbone(again, str(path), device="cpu", expected_digest=first.digest) is first
-    assert (
-        load_backbone(MINE, path.parent, device="auto" if not torch.cuda.is_available() else "cpu") is first
-    )
+    monkeypatch.chdir(path.parent)
+    for same in (
+        engine(str(path), again),
+        engine(path.parent),
+        engine("mine.pt"),
+        engine(path, random_state=7),
+        engine(path, device="cpu" if torch.cuda.is_available() else "auto"),
+        pickle.loads(pickle.dumps(first)),
+    ):
+        assert same == first
+        assert hash(same) == hash(first)
+        assert same.load() is loaded
     assert n_reads == [str(path)]
+
+
+def test_threads_that_want_the_same_network_build_it_once(save, n_reads):
+    wanted = engine(save(MobileNet(0.1)))
+    together, loaded = threading.Barrier(4), []
+
+    def load():
+        together.wait()
+        loaded.append(wanted.load())
+
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(n_reads) == 1
+    assert len(loaded) == 4
+    assert len(set(map(id, loaded))) == 1
+
+
+def test_a_file_is_summed_once_for_every_content(save, monkeypatch):
+    sums = []
+    monkeypatch.setattr(networks, "weights_digest", lambda path: sums.append(path) or str(len(sums)))
+    path = save(MobileNet(0.1))
+    assert engine(path).digest == engine(path).digest == "1"
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1_000_000_000))
+    assert engine(path).digest == "2"
 
 
 def test_a_file_that_changed_is_read_again(save, n_reads):
     path = save(MobileNet(0.1))
-    first = load_backbone(MINE, path, device="cpu")
+    first = engine(path)
+    before = first.load().embed(WAVES, "clip")
     time = path.stat().st_mtime_ns
     save(MobileNet(0.1))
     os.utime(path, ns=(time, time + 1_000_000_000))
-    second = load_backbone(MINE, path, device="cpu")
-    assert len(n_reads) == 2
+    second = engine(path)
     assert second.digest != first.digest
-    assert not np.allclose(second.embed(WAVES, "clip", "float32"), first.embed(WAVES, "clip", "float32"))
+    assert second.key != first.key
+    assert np.abs(second.load().embed(WAVES, "clip") - before).max() > 0.01 * np.abs(before).max()
+    assert len(n_reads) == 2
+
+
+def test_a_file_that_changed_on_the_way_to_another_process_is_refused_with_both_checksums(save):
+    path = save(MobileNet(0.1))
+    sent = pickle.dumps(engine(path))
+    save(MobileNet(0.1))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    received = pickle.loads(sent)
+    with pytest.raises(
+        WeightsError, match=rf"{path}: has changed .* from sha256 {received.digest} to {digest}"
+    ):
+        received.load()
+
+
+def test_a_file_that_is_gone_is_named(save):
+    path = save(MobileNet(0.1))
+    wanted = engine(path)
+    path.unlink()
+    with pytest.raises(WeightsError, match=str(path)):
+        wanted.load()
 
 
 def test_only_the_last_few_networks_stay_in_memory():
-    first = load_backbone(MINE, None, device="cpu", random_state=0)
+    first = engine(random_state=0).load()
     for seed in (1, 2):
-        load_backbone(MINE, None, device="cpu", random_state=seed)
-    assert load_backbone(MINE, None, device="cpu", random_state=0) is not first
+        engine(random_state=seed).load()
+    assert engine(random_state=0).load() is not first
 
 
 @pytest.mark.parametrize(
@@ -95,34 +164,54 @@ def test_only_the_last_few_networks_stay_in_memory():
     [MINE, Backbone(name="p", filename="p.pt", family="passt", stride=16, depth=1, embedding_size=768)],
     ids=["mobilenet", "passt"],
 )
-def test_random_weights_repeat_with_their_seed_and_leave_the_global_generator_alone(backbone):
-    before = torch.get_rng_state()
+def test_random_weights_repeat_with_their_seed_and_leave_the_global_generators_alone(backbone):
+    before = global_generators()
 
     def embed(seed):
         networks._build.cache_clear()
-        loaded = load_backbone(backbone, None, device="cpu", random_state=seed)
-        assert loaded.digest is None
-        return loaded.embed(WAVES, "clip", "float32")
+        made = engine(backbone=backbone, random_state=seed)
+        assert made.digest is None
+        return made.load().embed(WAVES, "clip")
 
-    np.testing.assert_array_equal(embed(0), embed(0))
-    assert np.abs(embed(0) - embed(1)).max() > 1e-2
-    assert torch.equal(torch.get_rng_state(), before)
+    first = embed(0)
+    np.testing.assert_array_equal(first, embed(0))
+    assert np.abs(first - embed(1)).max() > 0.01 * np.abs(first).max()
+    assert global_generators() == before
 
 
-def test_a_file_leaves_the_global_generator_alone(save):
+def test_a_file_leaves_the_global_generators_alone(save):
     path = save(MobileNet(0.1))
-    before = torch.get_rng_state()
-    load_backbone(MINE, path, device="cpu")
-    assert torch.equal(torch.get_rng_state(), before)
+    before = global_generators()
+    engine(path).load()
+    assert global_generators() == before
+
+
+def test_the_key_tells_apart_all_that_changes_the_numbers_and_nothing_else(save):
+    path = save(MobileNet(0.1))
+    wide = Backbone(name="mine", filename="mine.pt", family="mobilenet", width=0.2, embedding_size=192)
+    different = [
+        engine(random_state=0),
+        engine(random_state=1),
+        engine(backbone=wide),
+        engine(path),
+        engine(path, precision="bfloat16"),
+    ]
+    assert len({made.key for made in different}) == len(different)
+    elsewhere = save(MobileNet(0.1), "copy.pt")
+    elsewhere.write_bytes(path.read_bytes())
+    assert engine(elsewhere).key == engine(path).key
+    assert all(isinstance(value, (str, int, float, type(None))) for made in different for value in made.key)
 
 
 @pytest.mark.parametrize(
-    "other", [MobileNet(0.4), PaSST(depth=1), torch.nn.Linear(2, 2), torch.nn.Sequential(MobileNet(0.1))]
+    "other",
+    [MobileNet(0.4), PaSST(depth=1), torch.nn.Linear(2, 2), torch.nn.Sequential(MobileNet(0.1))],
+    ids=["wider", "passt", "linear", "nested"],
 )
 def test_weights_of_another_network_are_refused_by_the_names_of_file_and_backbone(save, other):
     path = save(other)
     with pytest.raises(WeightsError, match=rf"{path}: no weights of mine\. .*state_dict"):
-        load_backbone(MINE, path, device="cpu")
+        engine(path).load()
 
 
 def test_weights_that_lack_a_tensor_are_refused_by_its_name(tmp_path):
@@ -130,40 +219,16 @@ def test_weights_that_lack_a_tensor_are_refused_by_its_name(tmp_path):
     del state["classifier.5.bias"]
     torch.save(state, tmp_path / "mine.pt")
     with pytest.raises(WeightsError, match=r"(?s)mine\.pt: no weights of mine.*classifier\.5\.bias"):
-        load_backbone(MINE, tmp_path, device="cpu")
-
-
-def test_weights_other_than_in_fit_are_refused_with_both_checksums(save):
-    path = save(MobileNet(0.1))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    with pytest.raises(WeightsError, match=rf"{path}: .*{digest}.* in fit \({'0' * 64}\).* or fit again"):
-        load_backbone(MINE, path, device="cpu", expected_digest="0" * 64)
+        engine(tmp_path).load()
 
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:99"])
-def test_a_device_that_is_not_there_is_refused_before_anything_is_read(device, n_reads, save):
+def test_a_device_that_is_not_there_is_refused_before_anything_is_looked_for(device, tmp_path):
     with pytest.raises(ValueError, match="device"):
-        load_backbone(MINE, save(MobileNet(0.1)), device=device)
-    assert n_reads == []
+        engine(tmp_path / "missing.pt", device=device)
 
 
-@pytest.mark.parametrize(
-    ("backbone", "outputs"),
-    [
-        (MINE, MobileNet.outputs),
-        (
-            Backbone(name="p", filename="p.pt", family="passt", stride=10, depth=2, embedding_size=768),
-            PaSST.outputs,
-        ),
-    ],
-    ids=["mobilenet", "passt"],
-)
-def test_bfloat16_gives_about_the_numbers_of_float32_and_leaves_the_waveforms_alone(backbone, outputs):
-    loaded = load_backbone(backbone, None, device="cpu", random_state=0)
-    waves = WAVES.copy()
-    for output in outputs:
-        exact, rough = (loaded.embed(waves, output, precision) for precision in ("float32", "bfloat16"))
-        assert exact.dtype == rough.dtype == np.float32
-        error = np.linalg.norm(exact - rough) / np.linalg.norm(exact)
-        assert 1e-5 < error < (0.05 if backbone is MINE else 0.01), output
-    np.testing.assert_array_equal(waves, WAVES)
+def test_weights_that_are_not_there_are_refused_before_anything_is_built(tmp_path, monkeypatch):
+    monkeypatch.setattr(networks, "_build", None)
+    with pytest.raises(WeightsError, match=r"missing\.pt"):
+        engine(tmp_path / "missing.pt")

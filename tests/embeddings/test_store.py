@@ -149,7 +149,8 @@ def test_what_is_not_here_and_may_not_be_downloaded_is_an_error_with_the_way_out
     cache, server, make_backbone
 ):
     message = (
-        rf"^mine: mine\.pt is not on this machine, looked in {cache}\. Download it .* By hand: save {server.url} "
+        rf"^mine: mine\.pt is not on this machine, looked in {cache}\. "
+        rf"Download it: `skaudio-ad weights download mine`\. By hand: save {server.url} "
         rf"as {cache}/mine\.pt, or under the same name in a folder that .* SKAUDIO_AD_WEIGHTS names\.$"
     )
     with pytest.raises(WeightsError, match=message):
@@ -370,3 +371,12 @@ def test_audioset_names_its_classes(weights_folder, tmp_path):
     labels = class_labels(path=tmp_path, download=False)
     assert len(set(labels)) == 527
     assert (labels[0], labels[74], labels[526]) == ("Speech", "Dog", "Field recording")
+
+
+def test_nothing_is_downloaded_where_the_environment_says_offline(make_backbone, cache, monkeypatch):
+    monkeypatch.setenv("SKAUDIO_AD_OFFLINE", "1")
+    with pytest.raises(WeightsError, match="weights download mine`, with SKAUDIO_AD_OFFLINE not set"):
+        weights_path(make_backbone())
+    assert not cache.exists()
+    monkeypatch.delenv("SKAUDIO_AD_OFFLINE")
+    assert weights_path(make_backbone()).parent == cache

@@ -9,8 +9,9 @@ import scipy.fft
 import scipy.signal
 import soundfile
 
-from skaudio_ad import AudioLoader, MelTransformer, MFCCTransformer
+from skaudio_ad import AudioLoader, LevelNormalizer, MelTransformer, MFCCTransformer
 from skaudio_ad._lazy import LazySequence
+from skaudio_ad.audio import AudioClips
 
 SETTINGS = [
     {},
@@ -458,3 +459,36 @@ print(peak_megabytes() - before)
         path,
     )
     assert grown < 380
+
+
+def spoilt_from_the_middle(clip):
+    return np.where(np.arange(len(clip)) < len(clip) // 2, clip, np.nan)
+
+
+def beyond_all_bounds(clip):
+    return np.append(clip, np.inf)
+
+
+def nothing(clip):
+    return clip[:0]
+
+
+def missing(clip):
+    return np.full(len(clip), np.nan)
+
+
+@pytest.mark.parametrize("step", [spoilt_from_the_middle, beyond_all_bounds, nothing])
+@pytest.mark.parametrize(
+    "transformer", [MelTransformer(), MelTransformer(lazy=True), MFCCTransformer()], ids=str
+)
+def test_what_an_earlier_step_spoilt_is_refused_by_name(tmp_path, transformer, step):
+    soundfile.write(tmp_path / "hum.wav", np.sin(np.arange(4000)), 16000)
+    # Levelled, half a clip of NaN would be one that could not be read.
+    clips = LevelNormalizer().fit_transform(AudioClips([tmp_path / "hum.wav"] * 2, 16000).map(step))
+    with pytest.raises(ValueError, match=rf"hum\.wav: is empty, or contains NaN .* after {step.__name__}"):
+        list(transformer.fit_transform(clips))
+
+
+def test_a_clip_that_an_earlier_step_made_a_missing_one_stays_missing():
+    clips = AudioClips(np.zeros((2, 4000), dtype=np.float32), 16000).map(missing)
+    assert np.isnan(MelTransformer().fit_transform(clips)).all()

@@ -201,6 +201,31 @@ def test_the_network_for_inference_computes_with_bfloat16_in_an_autocast():
     assert_relatively_close(made.float(), expected, 2e-2)
 
 
+def test_bfloat16_for_inference_rounds_the_pointwise_convolutions_of_the_last_layers_alone():
+    plain, spectrograms = network(0.4), noise(2, 128, 100)
+    exact, rough = for_inference(plain), for_inference(plain, "bfloat16")
+    assert {name: values.dtype for name, values in exact.named_parameters()} == {
+        name: torch.float32 for name, _ in rough.named_parameters()
+    }
+    rounded = {name for name, values in rough.named_parameters() if values.dtype == torch.bfloat16}
+    # Two in each of four blocks, and the last; every other weight, and all biases, are as they were.
+    assert len(rounded) == 9
+    assert {int(name.split(".")[1]) for name in rounded} == {12, 13, 14, 15, 16}
+    for name, values in rough.named_parameters():
+        assert torch.equal(values, exact.get_parameter(name).to(values.dtype))
+    with torch.no_grad():
+        expected, made = exact(spectrograms, exact.outputs), rough(spectrograms, rough.outputs)
+    for name, value in made.items():
+        assert value.dtype == torch.float32
+        assert 1e-5 < (value - expected[name]).norm() / expected[name].norm() < 2e-2, name
+
+
+def test_bfloat16_for_inference_is_only_of_the_copy():
+    plain = network()
+    for_inference(plain, "bfloat16")
+    assert {values.dtype for values in plain.parameters()} == {torch.float32}
+
+
 def test_it_can_be_trained():
     made = network().train()
     made(noise(2, 128, 64))["logits"].square().sum().backward()
@@ -222,6 +247,21 @@ def test_a_spectrogram_without_frames_is_refused():
 def test_an_unknown_output_lists_the_known_ones(outputs):
     with pytest.raises(ValueError, match=r"outputs must be of 'clip', 'frames', .*, got 'tokens'"):
         network()(torch.zeros(1, 128, 10), outputs)
+
+
+@pytest.mark.real_data
+def test_bfloat16_for_inference_stays_within_a_hundredth_with_the_authors_weights(weights_home, data_home):
+    pretrained, front_end = MobileNet(MOBILENET_WIDTHS["mn04"]).eval(), AudioSetFrontEnd()
+    pretrained.load_state_dict(torch.load(weights_home / "mn04_as_mAP_432.pt", weights_only=True))
+    rough = for_inference(pretrained, "bfloat16")
+    paths = [*sorted(data_home.glob("esc10/*/*.ogg"))[::40], *sorted(data_home.glob("mimii/**/*.wav"))[::24]]
+    assert len(paths) == 20
+    for clip in AudioLoader(front_end.sample_rate).fit_transform([str(path) for path in paths]):
+        with torch.inference_mode():
+            spectrogram = front_end(torch.from_numpy(clip)[None])
+            expected, made = (one(spectrogram, ("clip", "logits")) for one in (pretrained, rough))
+        for name, value in made.items():
+            assert (value - expected[name]).norm() < 1e-2 * expected[name].norm()
 
 
 @pytest.mark.real_data

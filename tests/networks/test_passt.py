@@ -238,6 +238,48 @@ def test_the_network_for_inference_computes_with_bfloat16_in_an_autocast():
     assert 1e-5 < error < 3e-2
 
 
+def test_bfloat16_for_inference_stays_within_a_hundredth_of_float32():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        plain = PaSST().eval()
+    before = {name: value.dtype for name, value in plain.state_dict().items()}
+    fast, spectrograms = for_inference(plain, "bfloat16"), noise(2, 128, 60)
+    with torch.no_grad():
+        expected, made = plain(spectrograms, plain.outputs), fast(spectrograms, fast.outputs)
+    for name in plain.outputs:
+        assert made[name].dtype == torch.float32
+        error = (made[name] - expected[name]).norm() / expected[name].norm()
+        assert 1e-5 < error < 1e-2, name
+    assert before == {name: value.dtype for name, value in plain.state_dict().items()}
+
+
+def test_bfloat16_for_inference_holds_the_weights_of_all_blocks_and_no_others():
+    fast = for_inference(small(), "bfloat16")
+    rounded = {name for name, values in fast.named_parameters() if values.dtype == torch.bfloat16}
+    layers = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
+    assert rounded == {f"blocks.{block}.{layer}.weight" for block in range(2) for layer in layers}
+
+
+def test_attention_in_bfloat16_is_softmax_of_scaled_products():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        attention = Attention().bfloat16().requires_grad_(False)
+    tokens = 3 * noise(2, 9, 768).bfloat16()
+    made, first = attention(tokens), attention(tokens, 2)
+    # torch's own, fused, of the same values in float64.
+    q, k, v = attention.qkv(tokens).double().unflatten(2, (3, 12, 64)).permute(2, 0, 3, 1, 4)
+    mixed = torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    expected = attention.double().proj(mixed)
+    for value, reference in ((made, expected), (first, expected[:, :2])):
+        assert value.shape == reference.shape
+        assert (value - reference).norm() < 1e-2 * reference.norm()
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ValueError, match="precision must be one of 'float32', 'bfloat16', got 'float16'"):
+        for_inference(small(), "float16")
+
+
 def test_it_can_be_trained():
     network = small().train()
     network(noise(2, 128, 40))["logits"].square().sum().backward()
@@ -248,6 +290,7 @@ def test_it_can_be_trained():
 
 def test_the_original_of_a_network_for_inference_can_still_be_trained():
     network = small().train()
-    for_inference(network)
-    assert network.training
+    fast = for_inference(network)
+    assert not any(module.training for module in fast.modules())
+    assert all(module.training for module in network.modules())
     assert all(parameter.requires_grad for parameter in network.parameters())

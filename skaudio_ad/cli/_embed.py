@@ -1,0 +1,99 @@
+"""``skaudio-ad embed``."""
+
+import os
+import time
+
+import click
+import numpy as np
+
+from ..audio import AudioLoader, LevelNormalizer
+from ..embeddings import MobileNetEmbedding, PaSSTEmbedding, get_backbone
+from ._common import check_writable, expand_recordings, track
+
+_EMBEDDINGS = {"mobilenet": MobileNetEmbedding, "passt": PaSSTEmbedding}
+
+
+def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings):
+    """Embed recordings and write a table, one row each.
+
+    Parameters
+    ----------
+    recordings : sequence of pathlib.Path
+        Files and folders.
+    output : pathlib.Path
+        Ends in ``.npz`` or ``.parquet``.
+    backbone : str
+    kind : str
+        One vector a recording: the `output` of the embedding.
+    level : str or None
+        Of :class:`LevelNormalizer`.
+    on_error : {"raise", "skip"}
+    **settings : dict
+        For the embedding.
+    """
+    write = _writer(output)
+    check_writable(output)
+    try:
+        backbone = get_backbone(backbone)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--backbone") from error
+    embedding = _EMBEDDINGS[backbone.family](backbone.name, output=kind, **settings)
+    kinds = [output for output in embedding._outputs if output in embedding._vectors]
+    if kind not in kinds:
+        raise click.BadParameter(
+            f"must be one of {', '.join(kinds)} for {backbone.name}, got {kind!r}.", param_hint="--kind"
+        )
+    paths = expand_recordings(recordings)
+    clips = AudioLoader(backbone.sample_rate, on_error=on_error).fit_transform(paths)
+    if level is not None:
+        clips = LevelNormalizer(level).fit_transform(clips)
+    start = time.perf_counter()
+    embedding.fit(clips)
+    made = np.stack(list(track(embedding.stream(clips), "embedding", len(clips))))
+    seconds = time.perf_counter() - start
+    # Whole or not at all: an interrupted write must not look like a table.
+    partial = output.with_name(f".{output.name}.part")
+    write(partial, made, paths, list(embedding.get_feature_names_out()), embedding.weights_digest_)
+    os.replace(partial, output)
+    click.echo(f"{output}: {len(made)} x {made.shape[1]} values of {backbone.name}, {seconds:.1f} s")
+    if clips.failures:
+        click.echo(
+            f"Note: {len(clips.failures)} of {len(paths)} recordings could not be read, see above; their rows are NaN.",
+            err=True,
+        )
+
+
+def _writer(output):
+    """The function that writes tables of the kind that the name of a file asks for."""
+    if output.suffix == ".npz":
+        return _write_npz
+    if output.suffix != ".parquet":
+        raise click.BadParameter(f"{output} must end in .npz or .parquet.", param_hint="--output")
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        raise click.BadParameter(
+            "a .parquet file needs pyarrow: pip install 'skaudio_ad[parquet]'; or write an .npz.",
+            param_hint="--output",
+        ) from error
+    return _write_parquet
+
+
+def _write_npz(path, embeddings, paths, names, digest):
+    with open(path, "wb") as file:
+        np.savez(
+            file,
+            embeddings=embeddings,
+            paths=np.array(paths),
+            names=np.array(names, dtype=str),
+            weights_sha256=np.array(digest),
+        )
+
+
+def _write_parquet(path, embeddings, paths, names, digest):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    columns = {"path": paths, **dict(zip(names, np.ascontiguousarray(embeddings.T)))}
+    table = pa.table(columns).replace_schema_metadata({"weights_sha256": digest})
+    parquet.write_table(table, path)

@@ -1,0 +1,165 @@
+"""Clips of any number and length through a frozen network: batches of windows, chunks of clips, processes."""
+
+import os
+import warnings
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from joblib.parallel import get_active_backend
+
+from .._lazy import is_missing
+from ..audio import AudioReadWarning
+from ._cache import EmbeddingCache
+from ._windows import adjacent_windows, averaged_windows, pad_to
+
+# A chunk is what one call of a process works on: large enough that sending it costs nothing, small enough that all
+# processes finish at about the same time.
+_LARGEST_CHUNK = 64
+_CHUNKS_PER_JOB = 4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which output of the network is wanted, and in which windows.
+
+    Attributes
+    ----------
+    output : str
+    averaged : bool
+        Whether overlapping windows are averaged; else windows lie end to end, and time goes on through them.
+    length, hop_length : int
+        Of the windows, in samples.
+    min_samples : int
+        Silence is put after shorter clips and windows.
+    batch_size : int
+        Windows of one length that go through the network together.
+    """
+
+    output: str
+    averaged: bool
+    length: int
+    hop_length: int
+    min_samples: int
+    batch_size: int
+
+    def windows(self, clip):
+        """The windows of a clip, of shape (n_samples,), one after the other."""
+        windows = (
+            averaged_windows(clip, self.length, self.hop_length)
+            if self.averaged
+            else adjacent_windows(clip, self.length)
+        )
+        return [pad_to(window, self.min_samples) for window in windows]
+
+    def join(self, parts):
+        """The output of a clip from those of its windows."""
+        return np.mean(parts, axis=0) if self.averaged else np.concatenate(parts, axis=-1)
+
+    @property
+    def key(self):
+        """All of it that changes the output."""
+        return self.output, self.length, self.hop_length if self.averaged else None, self.min_samples
+
+
+def embed_clips(clips, engine, plan, *, memory=None, cache_by="file", n_jobs=None):
+    """Yield the embedding of every clip, in order.
+
+    Parameters
+    ----------
+    clips : AudioClips
+    engine : object
+        With ``load()`` and ``key``; pickles.
+    plan : Plan
+    memory : str, path-like, joblib.Memory or None, default=None
+        Where embeddings are kept; None keeps none.
+    cache_by : {"file", "content"}, default="file"
+        As for :meth:`AudioClips.cache_keys`.
+    n_jobs : int or None, default=None
+        As for joblib.
+
+    Yields
+    ------
+    ndarray
+        float32; NaN throughout for a clip that could not be read.
+    """
+    n_processes = effective_n_jobs(n_jobs)
+    size = _LARGEST_CHUNK
+    if n_processes > 1:
+        size = min(size, -(-len(clips) // (_CHUNKS_PER_JOB * n_processes)))
+        size = -(-size // plan.batch_size) * plan.batch_size
+    chunks = (clips[start : start + size] for start in range(0, len(clips), size))
+    backend, _ = get_active_backend()
+    run = Parallel(n_jobs=n_jobs, return_as="generator" if backend.supports_return_generator else "list")
+    for made, failures in run(
+        delayed(_embed_chunk)(chunk, engine, plan, memory, cache_by, os.getpid()) for chunk in chunks
+    ):
+        clips.note_failures(failures)
+        yield from made
+
+
+def _embed_chunk(clips, engine, plan, memory, cache_by, parent):
+    with warnings.catch_warnings():
+        if os.getpid() != parent:
+            warnings.simplefilter("ignore", AudioReadWarning)  # the parent warns of all failures
+        embeddings = (
+            list(_embed_in_batches(clips, engine.load(), plan))
+            if memory is None
+            else _embed_new(clips, engine, plan, EmbeddingCache(memory), cache_by)
+        )
+    return embeddings, dict(clips.failures)
+
+
+def _embed_new(clips, engine, plan, cache, cache_by):
+    """The embeddings of some clips, of which only those that the cache does not know are made."""
+    setting = (engine.key, plan.key)
+    keys = [key and (setting, key) for key in clips.cache_keys(cache_by)]
+    embeddings = [key and cache.get(key) for key in keys]
+    new = [index for index, embedding in enumerate(embeddings) if embedding is None]
+    if new:
+        for index, embedding in zip(new, _embed_in_batches(clips[new], engine.load(), plan)):
+            embeddings[index] = embedding
+            if keys[index] is not None and not is_missing(embedding):
+                cache.put(keys[index], embedding)
+    return embeddings
+
+
+def _embed_in_batches(clips, loaded, plan):
+    """Yield the embedding of every clip; a batch holds windows of one length, of one clip or of several."""
+    clips_begun: deque = deque()  # lists of the windows' outputs, and how many there will be
+    batch: list[tuple[np.ndarray, list]] = []
+
+    def flush():
+        if batch:
+            made = loaded.embed(np.stack([window for window, _ in batch]), plan.output)
+            for part, (_, parts) in zip(made, batch):
+                parts.append(part)
+            batch.clear()
+
+    def finished():
+        while clips_begun and len(clips_begun[0][0]) == clips_begun[0][1]:
+            yield plan.join(clips_begun.popleft()[0])
+
+    for clip in clips:
+        if is_missing(clip):
+            flush()
+            yield from finished()
+            yield _missing(loaded, plan)
+            continue
+        clip = np.asarray(clip, dtype=np.float32)
+        windows = plan.windows(clip)
+        parts: list[np.ndarray] = []
+        clips_begun.append((parts, len(windows)))
+        for window in windows:
+            if batch and (len(batch) == plan.batch_size or len(batch[0][0]) != len(window)):
+                flush()
+                yield from finished()
+            batch.append((window, parts))
+    flush()
+    yield from finished()
+
+
+def _missing(loaded, plan):
+    silence = np.zeros((1, plan.min_samples), dtype=np.float32)
+    return np.full_like(loaded.embed(silence, plan.output)[0], np.nan)
