@@ -40,10 +40,12 @@ class MobileNetEmbedding(BackboneEmbedding):
         "auto" (a GPU where there is one), "cpu", "cuda", ...
 
     precision : {"float32", "bfloat16"}, default="float32"
-        Of the network; the spectrogram is always float32.
+        Of the network; the spectrogram is always float32. "bfloat16", for torch only, is hardly faster: all but the
+        last blocks have to stay float32 for an embedding within a hundredth.
 
     runtime : {"torch", "onnxruntime", "openvino"}, default="torch"
-        What runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'``.
+        What runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'`` or
+        ``[onnx]``; faster on a CPU, after a second or two to export the network, once a process.
 
     memory : str, path-like, joblib.Memory or None, default=None
         Folder in which embeddings are kept, clip by clip: what is there is not computed again, by whichever process.
@@ -172,10 +174,13 @@ default="clip"
         "auto" (a GPU where there is one), "cpu", "cuda", ...
 
     precision : {"float32", "bfloat16"}, default="float32"
-        Of the network; the spectrogram is always float32.
+        Of the network; the spectrogram is always float32. "bfloat16", for torch and OpenVINO, is twice as fast on
+        processors with instructions for it; embeddings stay within a hundredth.
 
     runtime : {"torch", "onnxruntime", "openvino", "hear21passt"}, default="torch"
-        What runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'``.
+        What runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'``, ``[onnx]``
+        or ``[passt]``, the authors' own. OpenVINO is the fastest on a CPU, after some seconds to export the network,
+        once a process.
 
     memory : str, path-like, joblib.Memory or None, default=None
         Folder in which embeddings are kept, clip by clip: what is there is not computed again, by whichever process.

@@ -52,7 +52,7 @@ def backbone_engine(backbone, weights, *, runtime, precision, device, random_sta
     path = weights_path(backbone, path=None if weights == "pretrained" else weights)
     # Absolute: a worker process may have another working directory.
     return BackboneEngine(
-        backbone, os.path.abspath(path), _digest(path), runtime, precision, device, random_state=None
+        backbone, os.path.abspath(path), weights_digest(path), runtime, precision, device, random_state=None
     )
 
 
@@ -149,17 +149,6 @@ def build_network(backbone):
     if backbone.family == "mobilenet":
         return MobileNet(backbone.width)
     return PaSST(stride=backbone.stride, depth=backbone.depth)
-
-
-def _digest(path):
-    stat = path.stat()
-    return _digest_of(path, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _digest_of(path, _size, _mtime):
-    """Checksum of a file, which takes 0.2 s for a third of a gigabyte, once for every content."""
-    return weights_digest(path)
 
 
 @lru_cache(maxsize=_KEPT)

@@ -119,8 +119,8 @@ class TorchRuntime:
 class _ExportedRuntime:
     """A runtime that takes networks as ONNX; one for each output, made when that is first asked for.
 
-    On two cores this takes 0.2 s (mn04) to 4 s (PaSST with its third of a gigabyte), once a process and output: PaSST
-    that embeds a clip leaves out what only its patches need.
+    This takes a second (mn10) to four (PaSST, a third of a gigabyte), once a process and output. They are apart because
+    PaSST that embeds a clip leaves out what only its patches need.
     """
 
     def __init__(self, network):

@@ -26,7 +26,7 @@ def weights_path(weights, *, path=None, download=True, quiet=False):
     What is found in a folder is checked: against the published sha256, or, where none is published, against the
     one that the first use recorded in ``NAME.json`` beside the file. Files that have kept their size and time
     since are not read again. A folder that may not be written to keeps no records: a published checksum is
-    computed at every use there (0.2 s for the 345 MB of PaSST), one that is not published cannot be checked.
+    computed once a process there (0.2 s for the 345 MB of PaSST), one that is not published cannot be checked.
 
     Parameters
     ----------

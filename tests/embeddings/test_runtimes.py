@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from functools import lru_cache
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -40,14 +41,20 @@ def waves(n_windows, n_samples, seed=0):
     return noise.astype(np.float32)
 
 
+def skip_without(*packages):
+    """Skip a test unless packages are installed. Not importorskip: to import openvino so reports its use."""
+    for package in packages:
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+
+
 @lru_cache  # more than a process keeps by itself: an export for every output takes its time
 def loaded(family, runtime, precision="float32"):
     return load(family, runtime, precision)
 
 
 def load(family, runtime, precision="float32", weights=None):
-    for package in PACKAGES.get(runtime, ()):
-        pytest.importorskip(package)
+    skip_without(*PACKAGES.get(runtime, ()))
     return backbone_engine(
         BACKBONES[family], weights, runtime=runtime, precision=precision, device="cpu", random_state=3
     ).load()
@@ -123,8 +130,7 @@ def test_threads_share_a_network(family, runtime):
 
 @pytest.mark.parametrize(("family", "runtime"), RUNS)
 def test_nothing_is_printed_and_no_generator_moves(family, runtime, capfd):
-    for package in PACKAGES[runtime]:
-        pytest.importorskip(package)
+    skip_without(*PACKAGES[runtime])
     networks._build.cache_clear()
     before = torch.get_rng_state(), np.random.get_state()[2]  # noqa: NPY002
     load(family, runtime).embed(waves(1, 8000), "logits")
@@ -248,7 +254,7 @@ def test_auto_means_the_cpu_where_a_runtime_has_nothing_else(runtime, monkeypatc
 
 
 def test_openvino_neither_reports_its_use_nor_leaves_files_at_home(tmp_path):
-    pytest.importorskip("openvino")
+    skip_without("openvino")
     code = (
         "import sys; from skaudio_ad.embeddings._runtimes import import_openvino; openvino = import_openvino(); "
         "assert openvino.Core() and import_openvino() is openvino; assert 'openvino_telemetry' not in sys.modules"
