@@ -20,6 +20,7 @@ NAMES = (
     "dog_bark",
     "machines",
     "pretrained",
+    "label_free",
 )
 
 

@@ -87,10 +87,9 @@ def choose_offset(contamination, *, held_out_scores, training_scores):
 def lower_quantile(scores, rate=FALSE_ALARM_RATE):
     """The value that a new normal score falls below with probability `rate`, as far as few scores can tell.
 
-    With n scores and ``k = floor(rate * (n + 1)) >= 1`` it is the k-th smallest: a new score from the same
-    distribution, whatever it is, lies below it with probability ``k / (n + 1) <= rate`` (the conformal quantile,
-    Vovk et al. 2005). With fewer scores no value of theirs can promise that, and the smallest would be exceeded
-    far more often: then it is the lower end of Student's prediction interval, exact for normal distributions.
+    The conformal quantile. With too few scores for one no value of theirs can promise that rate, and new scores
+    would fall below the smallest far more often: then it is the lower end of Student's prediction interval, exact
+    for normal distributions.
 
     Parameters
     ----------
@@ -102,10 +101,43 @@ def lower_quantile(scores, rate=FALSE_ALARM_RATE):
     float
     """
     n = len(scores)
-    k = int(np.floor(rate * (n + 1) + 1e-9))
-    if k >= 1:
-        return float(np.sort(scores)[k - 1])
+    if conformal_rank(n, rate) >= 1:
+        return conformal_quantile(scores, rate)
     if n == 1:
         return float(scores[0])
     spread = scores.std(ddof=1) * np.sqrt(1 + 1 / n)
     return float(scores.mean() + student_t.ppf(rate, n - 1) * spread)
+
+
+def conformal_rank(n, rate):
+    """Which of n sorted scores is the conformal quantile: ``floor(rate * (n + 1))``, 0 where there is none.
+
+    Parameters
+    ----------
+    n : int
+    rate : float
+
+    Returns
+    -------
+    int
+    """
+    return int(np.floor(rate * (n + 1) + 1e-9))  # 0.2 * 5 may fall short of 1 in binary
+
+
+def conformal_quantile(scores, rate):
+    """The k-th smallest of n scores, k being their :func:`conformal_rank`.
+
+    A new score from the same distribution, whatever it is, lies below it with probability ``k / (n + 1) <= rate``
+    (V. Vovk, A. Gammerman and G. Shafer, "Algorithmic Learning in a Random World", 2005).
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_scores,)
+        At least ``1 / rate - 1``.
+    rate : float
+
+    Returns
+    -------
+    float
+    """
+    return float(np.sort(scores)[conformal_rank(len(scores), rate) - 1])

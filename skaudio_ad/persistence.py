@@ -22,7 +22,7 @@ def save_detector(estimator, path):
     Raises
     ------
     ValueError
-        If `path` has another ending.
+        If `path` has another ending, or the estimator holds what skops cannot save, such as a torch module.
     """
     import skops.io
 
@@ -31,17 +31,26 @@ def save_detector(estimator, path):
         raise ValueError(f"{path}: a detector is saved in a file that ends in {_SUFFIX}.")
     # Through a temporary file: an interrupted save must not leave half a detector behind.
     partial = f"{path}.part"
-    skops.io.dump(_without_callbacks(estimator), partial)
+    try:
+        skops.io.dump(_without_callbacks(estimator), partial)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path}: skops cannot save this {type(estimator).__name__} ({error}). A torch module, as a "
+            "ModuleEmbedding holds one, is code: pickle the estimator, or save the steps after it alone."
+        ) from error
     os.replace(partial, path)
 
 
 def _without_callbacks(estimator):
     """A shallow copy that reports to no one: callbacks belong to a session, and `load_detector` refuses them."""
     estimator = copy.copy(estimator)
-    if hasattr(estimator, "set_callbacks"):
-        estimator.set_callbacks()
     if isinstance(estimator, Pipeline):
         estimator.steps = [(name, _without_callbacks(step)) for name, step in estimator.steps]
+    for name, value in vars(estimator).items():
+        if hasattr(value, "get_params") and not isclass(value):  # what a meta-estimator holds
+            setattr(estimator, name, _without_callbacks(value))
+    if hasattr(estimator, "set_callbacks"):  # last: a FrozenEstimator passes it on to what it holds
+        estimator.set_callbacks()
     return estimator
 
 
@@ -101,11 +110,11 @@ def trusted_types():
     -------
     list of str
     """
-    from . import audio, detectors, embeddings, features
+    from . import audio, detectors, embeddings, features, model_selection, thresholds
 
     return sorted(
         f"{cls.__module__}.{cls.__qualname__}"
-        for package in (audio, detectors, embeddings, features)
+        for package in (audio, detectors, embeddings, features, model_selection, thresholds)
         for cls in vars(package).values()
         if isclass(cls) and hasattr(cls, "get_params")
     )

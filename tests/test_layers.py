@@ -24,6 +24,8 @@ FLOORS = {
     "detectors": 2,
     "embeddings": 2,
     "features": 2,
+    "model_selection": 2,
+    "thresholds": 2,
     "inspection": 3,
     "persistence": 3,
     "presets": 3,

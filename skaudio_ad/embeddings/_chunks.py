@@ -161,5 +161,6 @@ def _embed_in_batches(clips, loaded, plan):
 
 
 def _missing(loaded, plan):
-    silence = np.zeros((1, plan.min_samples), dtype=np.float32)
-    return np.full_like(loaded.embed(silence, plan.output)[0], np.nan)
+    # Noise, not silence: of that a logarithm may be infinite, and a network is asked for the shape alone.
+    noise = np.random.default_rng(0).normal(scale=0.1, size=(1, plan.min_samples)).astype(np.float32)
+    return np.full_like(loaded.embed(noise, plan.output)[0], np.nan)

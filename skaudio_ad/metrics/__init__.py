@@ -1,5 +1,25 @@
 """Metrics of anomaly detection: functions of labels (1 normal, -1 anomalous) and scores (higher = more normal)."""
 
-from ._scores import anomaly_auc_score, bootstrap_interval, partial_auc_score
+from ._bootstrap import bootstrap_interval
+from ._dcase import dcase_scores
+from ._scores import (
+    anomaly_auc_score,
+    anomaly_average_precision_score,
+    anomaly_fbeta_score,
+    harmonic_mean_score,
+    partial_auc_score,
+    separation_ratio,
+    tpr_at_fpr_score,
+)
 
-__all__ = ["anomaly_auc_score", "bootstrap_interval", "partial_auc_score"]
+__all__ = [
+    "anomaly_auc_score",
+    "anomaly_average_precision_score",
+    "anomaly_fbeta_score",
+    "bootstrap_interval",
+    "dcase_scores",
+    "harmonic_mean_score",
+    "partial_auc_score",
+    "separation_ratio",
+    "tpr_at_fpr_score",
+]

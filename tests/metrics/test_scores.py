@@ -2,9 +2,19 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from scipy.stats import hmean
+from sklearn.metrics import average_precision_score, roc_auc_score
 
-from skaudio_ad.metrics import anomaly_auc_score, bootstrap_interval, partial_auc_score
+from skaudio_ad.metrics import (
+    anomaly_auc_score,
+    anomaly_average_precision_score,
+    anomaly_fbeta_score,
+    bootstrap_interval,
+    harmonic_mean_score,
+    partial_auc_score,
+    separation_ratio,
+    tpr_at_fpr_score,
+)
 
 
 def some_scores(n_normal=60, n_anomalous=40, seed=0):
@@ -83,10 +93,118 @@ def test_chance_is_one_half_or_half_of_the_false_positive_rate():
     assert partial_auc_score(y, scores, convention="mean") == pytest.approx(0.05, abs=0.01)
 
 
-METRICS = [anomaly_auc_score, partial_auc_score, lambda y, s: bootstrap_interval(anomaly_auc_score, y, s)]
+def test_average_precision_of_a_ranking_worked_by_hand():
+    # from the least normal on: anomaly, normal, anomaly. Precision 1 at the first half, 2/3 at the second.
+    assert anomaly_average_precision_score([-1, 1, -1, 1], [0.0, 1.0, 2.0, 3.0]) == pytest.approx(
+        (1 + 2 / 3) / 2
+    )
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=["auc", "partial_auc", "bootstrap"])
+def test_average_precision_is_scikit_learns_with_the_anomaly_as_the_positive_class():
+    y, scores = some_scores()
+    value = anomaly_average_precision_score(y, scores)
+    assert value == pytest.approx(average_precision_score(y == -1, -scores))
+    assert value != pytest.approx(average_precision_score(y == 1, scores))
+
+
+def test_the_true_positive_rate_is_the_best_that_the_false_alarms_allow():
+    # 20 normal clips at 1 to 20; anomalies below all, between the first and second, and between 10 and 11
+    y, scores = [1] * 20 + [-1] * 3, [*np.arange(1.0, 21.0), 0.0, 1.5, 10.5]
+    assert tpr_at_fpr_score(y, scores, max_fpr=0) == pytest.approx(1 / 3)
+    assert tpr_at_fpr_score(y, scores, max_fpr=0.049) == pytest.approx(1 / 3)
+    assert tpr_at_fpr_score(y, scores, max_fpr=0.05) == pytest.approx(2 / 3)
+    assert tpr_at_fpr_score(y, scores) == pytest.approx(2 / 3)
+    assert tpr_at_fpr_score(y, scores, max_fpr=0.5) == 1
+
+
+def test_an_anomaly_tied_with_a_normal_clip_is_not_found_without_its_false_alarm():
+    assert tpr_at_fpr_score([1, 1, -1, -1], [1.0, 5.0, 1.0, 0.0], max_fpr=0.4) == 0.5
+
+
+def test_a_rate_that_is_met_does_not_fail_by_its_last_binary_digit():
+    # 29 of 100 normal clips lie below the anomaly.
+    y, scores = [1] * 100 + [-1], [*np.arange(100.0), 28.5]
+    assert tpr_at_fpr_score(y, scores, max_fpr=0.29) == 1
+    assert tpr_at_fpr_score(y, scores, max_fpr=0.28) == 0
+
+
+def test_f_beta_counts_anomalies_as_the_positive_class():
+    y_true = [1] * 6 + [-1] * 4
+    y_pred = [1, 1, 1, 1, -1, -1, -1, -1, -1, 1]  # precision 3/5, recall 3/4
+    assert anomaly_fbeta_score(y_true, y_pred) == pytest.approx(2 * 0.6 * 0.75 / (0.6 + 0.75))
+    assert anomaly_fbeta_score(y_true, y_pred, beta=2) == pytest.approx(5 * 0.6 * 0.75 / (4 * 0.6 + 0.75))
+    assert anomaly_fbeta_score(y_true, [1] * 10) == 0
+    assert anomaly_fbeta_score(y_true, y_true) == 1
+
+
+@pytest.mark.parametrize(
+    ("y_true", "y_pred", "message"),
+    [
+        ([0, 1], [1, -1], r"^y_true must hold 1 for normal"),
+        ([1, -1], [-0.3, -2.0], r"^y_pred must hold 1 for normal.*got the labels \[-0.3, -2.0\]"),
+        ([1, 1], [1, -1], r"holds no anomalous \(-1\) clip"),
+        ([1, -1], [1, -1, 1], "inconsistent numbers of samples"),
+    ],
+)
+def test_decisions_that_cannot_be_judged_are_refused(y_true, y_pred, message):
+    with pytest.raises(ValueError, match=message):
+        anomaly_fbeta_score(y_true, y_pred)
+
+
+@pytest.mark.parametrize(
+    ("metric", "settings", "name"),
+    [
+        (tpr_at_fpr_score, {"max_fpr": 1.5}, "max_fpr"),
+        (tpr_at_fpr_score, {"max_fpr": -0.1}, "max_fpr"),
+        (anomaly_fbeta_score, {"beta": 0}, "beta"),
+    ],
+)
+def test_a_parameter_out_of_range_is_named(metric, settings, name):
+    with pytest.raises(ValueError, match=f"^{name} must"):
+        metric([1, -1], [1, -1], **settings)
+
+
+def test_the_separation_ratio_is_that_of_the_mean_errors():
+    # the published errors of 0.0142 and 0.0685
+    y = [1, 1, -1, -1]
+    assert separation_ratio(y, [-0.0132, -0.0152, -0.0600, -0.0770]) == pytest.approx(0.0685 / 0.0142)
+    assert separation_ratio(y, [-2.0, -2.0, -2.0, -2.0]) == 1
+    assert separation_ratio(y, [0.0, 0.0, 0.0, -1.0]) == np.inf
+
+
+def test_a_separation_ratio_needs_errors():
+    with pytest.raises(ValueError, match=r"none of them positive, got a score of 0.5.*anomaly_auc_score"):
+        separation_ratio([1, -1], [0.5, -1.0])
+    with pytest.raises(ValueError, match="nothing but 0"):
+        separation_ratio([1, -1], [0.0, 0.0])
+
+
+def test_the_harmonic_mean_is_scipys_and_zeros_count_as_epsilon():
+    values = np.random.default_rng(0).uniform(0.3, 1, 12)
+    assert harmonic_mean_score(values) == pytest.approx(hmean(values))
+    assert harmonic_mean_score([0.5, 1.0]) == pytest.approx(2 / 3)
+    assert harmonic_mean_score([0.0, 1.0]) == pytest.approx(2 * np.finfo(float).eps)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"), [([], "0 sample"), ([-0.1, 1], "negative, got -0.1"), ([np.nan], "contains NaN")]
+)
+def test_a_harmonic_mean_of_nothing_or_of_no_metric_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        harmonic_mean_score(values)
+
+
+METRICS = {
+    "auc": anomaly_auc_score,
+    "partial_auc": partial_auc_score,
+    "average_precision": anomaly_average_precision_score,
+    "tpr_at_fpr": tpr_at_fpr_score,
+    "separation_ratio": separation_ratio,
+    "bootstrap": lambda y, s: bootstrap_interval(anomaly_auc_score, y, s),
+}
+
+
+@pytest.mark.parametrize("metric", list(METRICS.values()), ids=list(METRICS))
 @pytest.mark.parametrize(
     ("y", "scores", "message"),
     [
@@ -118,70 +236,3 @@ def test_too_few_normal_clips_for_the_rate_say_how_many_are_needed():
 def test_a_parameter_of_partial_auc_out_of_range_is_named(settings, name):
     with pytest.raises(ValueError, match=f"^{name}.* must"):
         partial_auc_score(*some_scores(), **settings)
-
-
-def mean_gap(y, scores):
-    return scores[y == 1].mean() - scores[y == -1].mean()
-
-
-def test_a_bootstrap_interval_holds_the_value_itself_and_is_the_same_each_time():
-    y, scores = some_scores()
-    low, high = bootstrap_interval(anomaly_auc_score, y, scores, n_resamples=300)
-    assert low < anomaly_auc_score(y, scores) < high
-    assert (low, high) == bootstrap_interval(anomaly_auc_score, y, scores, n_resamples=300)
-    assert (low, high) != bootstrap_interval(anomaly_auc_score, y, scores, n_resamples=300, random_state=1)
-
-
-def test_more_confidence_makes_a_bootstrap_interval_wider():
-    y, scores = some_scores()
-    intervals = [bootstrap_interval(mean_gap, y, scores, confidence=c) for c in (0.5, 0.8, 0.99)]
-    widths = [high - low for low, high in intervals]
-    assert widths == sorted(widths)
-    # Half of a normal distribution lies within 0.674 standard errors, 99 % within 2.576.
-    assert widths[2] / widths[0] == pytest.approx(2.576 / 0.674, rel=0.2)
-
-
-def test_a_bootstrap_interval_of_a_mean_has_the_width_of_the_textbooks():
-    y, scores = some_scores(400, 400)
-    low, high = bootstrap_interval(mean_gap, y, scores, n_resamples=2000)
-    error = np.sqrt(scores[y == 1].var() / 400 + scores[y == -1].var() / 400)
-    assert low == pytest.approx(mean_gap(y, scores) - 1.96 * error, abs=0.2 * error)
-    assert high == pytest.approx(mean_gap(y, scores) + 1.96 * error, abs=0.2 * error)
-
-
-def test_a_bootstrap_draws_as_many_clips_of_either_kind_as_there_are():
-    counts, seen = set(), []
-
-    def spy(y, scores):
-        counts.add((np.count_nonzero(y == 1), np.count_nonzero(y == -1)))
-        seen.append(sorted(scores[y == -1].tolist()))
-        return 0.0
-
-    bootstrap_interval(spy, [1, 1, 1, -1, -1], [1.0, 2.0, 3.0, -1.0, -2.0], n_resamples=200)
-    assert counts == {(3, 2)}
-    # With replacement: both of one, both of the other, or one of each, and no normal clip among them.
-    assert {tuple(drawn) for drawn in seen} == {(-2, -2), (-2, -1), (-1, -1)}
-
-
-@pytest.mark.parametrize("confidence", [0.8, 0.95])
-def test_a_bootstrap_interval_holds_the_truth_about_as_often_as_it_says(confidence):
-    hits = 0
-    for seed in range(200):
-        y, scores = some_scores(60, 60, seed)  # a true gap of 1
-        low, high = bootstrap_interval(mean_gap, y, scores, confidence=confidence, n_resamples=200)
-        hits += low <= 1 <= high
-    # two standard errors of 200 draws, and a little less than nominal, as percentile intervals have it
-    assert confidence - 0.08 <= hits / 200 <= confidence + 0.05
-
-
-@pytest.mark.parametrize(
-    ("settings", "name"),
-    [
-        ({"confidence": 1.0}, "confidence"),
-        ({"confidence": 0}, "confidence"),
-        ({"n_resamples": 0}, "n_resamples"),
-    ],
-)
-def test_a_parameter_of_the_bootstrap_out_of_range_is_named(settings, name):
-    with pytest.raises(ValueError, match=f"^{name} must"):
-        bootstrap_interval(mean_gap, *some_scores(), **settings)

@@ -1,0 +1,177 @@
+"""Audio models of the transformers library in memory: loaded once a process, and run."""
+
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..training import inference, resolve_device, seeded
+from ._checksums import WeightsError
+from ._hub import HubModel, import_transformers, quiet, quiet_warnings
+from ._hub_files import digest_of, model_files, stamps_of, weights_files
+
+# What a checkpoint may lack: used in training only, or parts that are not used here.
+_NOT_NEEDED = ("masked_spec_embed", "decoder.")
+# Models kept for the next call; the largest are a gigabyte.
+_KEPT = 2
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True)
+class HubEngine:
+    """A model and how to run it: small, hashable, and made to travel to other processes."""
+
+    model: HubModel
+    layer: int  # 0 is what enters the first one
+    classifier: bool
+    precision: str
+    device: str
+
+    @property
+    def name(self):
+        """What to call it."""
+        return self.model.name
+
+    @property
+    def digest(self):
+        """sha256 of configuration and weights."""
+        return self.model.digest
+
+    @property
+    def key(self):
+        """All that changes the numbers by more than rounding."""
+        return "hub", self.digest, self.layer, self.precision
+
+    def load(self):
+        """The model, from the memory of this process if it is there.
+
+        Returns
+        -------
+        LoadedHubModel
+
+        Raises
+        ------
+        WeightsError
+            If the files do not make the model, or have changed since the engine was made.
+        """
+        with _LOCK:  # threads must not each load it
+            return LoadedHubModel(self, *_load(self.model, self.classifier, self.device))
+
+
+@lru_cache(maxsize=_KEPT)
+def _load(model, classifier, device):
+    """Front end and network, and the device that it is on."""
+    import torch
+
+    transformers = import_transformers()
+    folder = model.folder
+    if digest_of(stamps_of(model_files(Path(folder)))) != model.digest:
+        raise WeightsError(f"{folder}: has changed since the embedding began; begin again.")
+    if classifier:
+        kind = transformers.AutoModelForAudioClassification
+    else:
+        kind = (
+            transformers.ClapAudioModelWithProjection
+            if model.model_type == "clap"
+            else transformers.AutoModel
+        )
+    # What the checkpoint lacks is drawn: refused below, and the global generator must not notice.
+    with quiet(), seeded(0):
+        try:
+            network, report = kind.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=weights_files(Path(folder))[0].suffix == ".safetensors",
+                weights_only=True,
+                output_loading_info=True,
+            )
+        except Exception as error:  # damaged files: what libraries of four kinds raise
+            raise WeightsError(f"{folder}: no weights of a {model.model_type}. {error}") from error
+        extractor = transformers.AutoFeatureExtractor.from_pretrained(folder, trust_remote_code=False)
+    missing = [name for name in report["missing_keys"] if not any(part in name for part in _NOT_NEEDED)]
+    if missing:
+        raise WeightsError(
+            f"{folder}: the weights lack {len(missing)} tensors of {type(network).__name__}, such as {min(missing)}."
+        )
+    if model.model_type == "whisper" and not classifier:
+        network = network.get_encoder()
+    device = resolve_device(device)
+    return extractor, network.eval().requires_grad_(False).to(device), device
+
+
+@dataclass(frozen=True)
+class LoadedHubModel:
+    """A model and its own front end, ready for use."""
+
+    engine: HubEngine
+    extractor: Any
+    network: Any
+    device: Any
+
+    def embed(self, waveforms, output):
+        """One output of some waveforms of one length.
+
+        Parameters
+        ----------
+        waveforms : ndarray of shape (n_windows, n_samples), float32
+        output : {"clip", "frames", "grid", "logits"}
+
+        Returns
+        -------
+        ndarray of shape (n_windows, ...), float32
+        """
+        import torch
+
+        with inference(), quiet_warnings():
+            inputs = self._inputs(waveforms)
+            with torch.autocast(
+                self.device.type, torch.bfloat16, enabled=self.engine.precision == "bfloat16"
+            ):
+                made = self._output(inputs, output, waveforms.shape[1])
+        if not torch.isfinite(made).all():
+            raise ValueError(f"{self.engine.name}: gave NaN or infinity. Its weights are damaged.")
+        return made.float().cpu().numpy()
+
+    def _inputs(self, waveforms):
+        # The front end of CLAP draws from NumPy's generator, which must not notice.
+        state = np.random.get_state()  # noqa: NPY002
+        try:
+            inputs = self.extractor(
+                list(waveforms), sampling_rate=self.engine.model.sample_rate, return_tensors="pt"
+            )
+        finally:
+            np.random.set_state(state)  # noqa: NPY002
+        if "is_longer" in inputs:
+            # It calls one window of a batch longer than it is, by chance. None is: windows are no longer than it takes.
+            inputs["is_longer"] = inputs["is_longer"].new_zeros(inputs["is_longer"].shape)
+        return {
+            name: (value.float() if value.is_floating_point() else value).to(self.device)
+            for name, value in inputs.items()
+        }
+
+    def _output(self, inputs, output, n_samples):
+        model = self.engine.model
+        if output == "logits":
+            return self.network(**inputs).logits
+        if model.model_type == "clap":
+            return self.network(**inputs).audio_embeds
+        states = self._states(inputs).float().transpose(1, 2)  # time last
+        n_frames = model.frames.number(n_samples)
+        if model.grid is not None:
+            if output == "clip":
+                return states[..., :2].mean(dim=2)
+            patches = states[..., 2:].unflatten(2, model.grid)[..., :n_frames]
+            return patches if output == "grid" else patches.mean(dim=2)
+        frames = states[..., :n_frames]
+        return frames if output == "frames" else frames.mean(dim=2)
+
+    def _states(self, inputs):
+        """States of the layer, (n_windows, n_tokens, n_features)."""
+        if self.engine.layer == self.engine.model.n_layers:
+            return self.network(**inputs).last_hidden_state  # normalised, where the model does that last
+        return self.network(**inputs, output_hidden_states=True).hidden_states[self.engine.layer]

@@ -1,0 +1,194 @@
+"""`ModuleEmbedding`: any torch module behind the interface of the pretrained embeddings."""
+
+import joblib
+import numpy as np
+from joblib.parallel import get_active_backend
+
+from .._checks import check_number, check_option
+from ..training import resolve_device
+from ._embedding import BaseEmbedding
+from ._modules import ModuleEngine
+
+
+class ModuleEmbedding(BaseEmbedding):
+    """Embed clips with a torch module of one's own, frozen.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Takes what `front_end` gives and returns a float tensor of shape (n_windows, C), (n_windows, C, T) or
+        (n_windows, C, F, T), channels before frequency and time; or a dict with such a tensor under the name of
+        `output`, or with one alone. It is used as in evaluation, on a copy: it is never trained, changed or moved.
+
+    sample_rate : int
+        Of the waveforms that the module was trained on, in hertz. It has no default: a wrong one fails silently.
+
+    front_end : torch.nn.Module, callable or None, default=None
+        Takes a float32 tensor of waveforms, (n_windows, n_samples), on `device`, and returns what `module` takes.
+        None gives `module` the waveforms.
+
+    output : {"clip", "frames", "grid"}, default="clip"
+        "clip": (n_clips, C), the mean over what time and frequency there is. "frames": (n_clips, C, T), the mean over
+        frequency. "grid": what the module gives, (n_clips, C, F, T) or (n_clips, C, T).
+
+    window : float, default=10.0
+        Longest stretch that is embedded at once, in seconds. The default is that of the published backbones.
+
+    hop : float or None, default=None
+        Step between windows of a longer clip, in seconds, for "clip", which is averaged over the windows. None is a
+        quarter of `window`. For "frames" and "grid" windows lie end to end.
+
+    min_duration : float, default=1.0
+        Shortest stretch that the module gets, in seconds: silence is put after shorter clips, and after a shorter
+        last window. Lower it if the module takes less.
+
+    batch_size : int, default=8
+        Windows of one length that go through the module together.
+
+    device : str, default="auto"
+        "auto" (a GPU where there is one), "cpu", "cuda", ...
+
+    precision : {"float32", "bfloat16"}, default="float32"
+        Of `module`, by torch's autocast; `front_end` is always float32.
+
+    memory : str, path-like, joblib.Memory or None, default=None
+        Folder in which embeddings are kept, clip by clip: what is there is not computed again, by whichever process.
+        None keeps none.
+
+    cache_by : {"file", "content"}, default="file"
+        Whether `memory` knows a file by its path, size and time of change, or by its bytes, which takes longer and
+        finds it after it was moved. Clips that are no files are known by their samples.
+
+    n_jobs : int or None, default=None
+        Processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. The module travels
+        to them with every few dozen clips, so it must pickle.
+
+    Attributes
+    ----------
+    weights_digest_ : str
+        SHA-256 of the parameters, buffers and settings of `module` and `front_end`. `transform` refuses others: train
+        the module further, and what follows must be fitted again.
+
+    n_features_in_ : int
+        Samples of a clip, for arrays.
+
+    Notes
+    -----
+    `memory` knows a module by the same checksum, taken anew in every call (a second for some gigabyte of parameters),
+    and a front end that is no module by what :func:`joblib.hash` makes of it, which must be able to pickle it. Neither
+    looks at code: after a change of ``forward`` empty the folder.
+
+    :func:`copy.deepcopy` must be able to copy the module; scikit-learn's ``clone`` asks for the same.
+
+    A pipeline with a module in it can be pickled, but neither saved by :func:`skaudio_ad.persistence.save_detector`
+    nor loaded from a skops file: those hold no code, and a module is code. Describe an EfficientAT or PaSST of one's
+    own as a :class:`Backbone`, or save the detector alone and put the module in front of it anew.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skaudio_ad.embeddings import ModuleEmbedding
+    >>> network = torch.nn.Sequential(torch.nn.Unflatten(1, (1, -1)), torch.nn.Conv1d(1, 8, 400, stride=160))
+    >>> noise = np.random.default_rng(0).normal(scale=0.1, size=(2, 16000))  # one second at 16 kHz
+    >>> ModuleEmbedding(network, sample_rate=16000).transform(noise).shape
+    (2, 8)
+    >>> ModuleEmbedding(network, sample_rate=16000, output="frames").transform(noise).shape
+    (2, 8, 98)
+    """
+
+    _outputs = ("clip", "frames", "grid")
+    _vectors = ("clip",)
+
+    def __init__(
+        self,
+        module,
+        *,
+        sample_rate,
+        front_end=None,
+        output="clip",
+        window=10.0,
+        hop=None,
+        min_duration=1.0,
+        batch_size=8,
+        device="auto",
+        precision="float32",
+        memory=None,
+        cache_by="file",
+        n_jobs=None,
+    ):
+        self.module = module
+        self.sample_rate = sample_rate
+        self.front_end = front_end
+        self.output = output
+        self.window = window
+        self.hop = hop
+        self.min_duration = min_duration
+        self.batch_size = batch_size
+        self.device = device
+        self.precision = precision
+        self.memory = memory
+        self.cache_by = cache_by
+        self.n_jobs = n_jobs
+
+    def frames_to_seconds(self, frames):
+        """Time of the middle of a frame of ``output="frames"`` or ``"grid"``.
+
+        Frames are taken to be spread evenly over a window, as those of a network that pads its input are, up to one
+        frame. What a frame really hears, the module alone knows.
+
+        Parameters
+        ----------
+        frames : array-like of float
+            Positions on the last axis of what `transform` returns; fractions lie between frames.
+
+        Returns
+        -------
+        ndarray of float64
+            Seconds from the start of the clip.
+        """
+        n_samples = self._check("frames").length
+        per_window = self._embed_noise(n_samples, "frames").shape[-1]
+        return (np.asarray(frames, dtype=np.float64) + 0.5) * (n_samples / self.sample_rate / per_window)
+
+    def _embed_noise(self, n_samples, output):
+        noise = np.random.default_rng(0).normal(scale=0.1, size=(1, n_samples)).astype(np.float32)
+        return self._make_engine().load().embed(noise, output)[0]
+
+    def _rate(self):
+        return self.sample_rate
+
+    def _shortest(self):
+        return max(1, round(self.min_duration * self.sample_rate))
+
+    def _column_names(self):
+        n_samples = self._check(self.output).min_samples
+        name = type(self.module).__name__.lower()
+        return [f"{name}_{self.output}{i}" for i in range(len(self._embed_noise(n_samples, self.output)))]
+
+    def _check_parameters(self):
+        import torch
+
+        if not isinstance(self.module, torch.nn.Module):
+            raise TypeError(f"module must be an instance of torch.nn.Module, got {self.module!r}.")
+        if not (self.front_end is None or callable(self.front_end)) or isinstance(self.front_end, type):
+            raise TypeError(
+                f"front_end must be a torch module, another callable or None, got {self.front_end!r}."
+            )
+        check_number(self.sample_rate, "sample_rate", low=1, integer=True)
+        check_number(self.window, "window", low=1, high=np.inf, closed="left")
+        check_number(self.min_duration, "min_duration", low=0, high=self.window, closed="right")
+        check_option(self.precision, "precision", ("float32", "bfloat16"))
+
+    def _make_engine(self):
+        return ModuleEngine(self.module, self.front_end, self.device, self.precision)
+
+    def _engine(self):
+        # What may fail, before any clip is read; what takes time, once and not in every process.
+        engine = self._make_engine()
+        resolve_device(self.device)
+        if self.memory is not None:
+            _ = engine.key
+        in_threads = getattr(get_active_backend()[0], "supports_sharedmem", False)
+        if joblib.effective_n_jobs(self.n_jobs) > 1 and not in_threads:
+            _ = engine.packed
+        return engine

@@ -1,0 +1,18 @@
+"""Thresholds: from scores to decisions, and detectors that come with one."""
+
+from ._conformal import ConformalThreshold
+from ._distributions import GammaThreshold, ParetoTailThreshold
+from ._labelled import FBetaThreshold, ROCThreshold
+from ._normal_scores import MeanStdThreshold, QuantileThreshold
+from ._thresholded_detector import ThresholdedDetector
+
+__all__ = [
+    "ConformalThreshold",
+    "FBetaThreshold",
+    "GammaThreshold",
+    "MeanStdThreshold",
+    "ParetoTailThreshold",
+    "QuantileThreshold",
+    "ROCThreshold",
+    "ThresholdedDetector",
+]

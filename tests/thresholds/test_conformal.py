@@ -1,0 +1,123 @@
+"""The promise of `ConformalThreshold`, by its formula and by simulation."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from skaudio_ad import ConformalThreshold, QuantileThreshold
+
+
+@pytest.mark.parametrize(
+    ("n", "alpha", "k"),
+    [(19, 0.05, 1), (38, 0.05, 1), (39, 0.05, 2), (4, 0.2, 1), (99, 0.1, 10), (9, 0.55, 5)],
+)
+def test_the_threshold_is_the_kth_smallest_score(n, alpha, k):
+    scores = np.random.default_rng(n).permutation(n) + 1.0
+    selector = ConformalThreshold(alpha).fit(scores)
+    assert selector.threshold_ == k
+    assert selector.false_alarm_rate_ == k / (n + 1) <= alpha
+    assert selector.promise_ == "guaranteed"
+    np.testing.assert_array_equal(selector.calibration_scores_, np.arange(1.0, n + 1))
+
+
+@pytest.mark.parametrize(
+    ("alpha", "n_needed"), [(0.05, 19), (0.01, 99), (0.001, 999), (0.2, 4), (0.3, 3), (0.07, 14)]
+)
+def test_too_few_clips_for_a_rate_say_how_many_are_needed_and_that_many_will_do(alpha, n_needed):
+    with pytest.raises(
+        ValueError, match=rf"alpha={alpha} takes .* at least {n_needed} normal clips, got {n_needed - 1}:"
+    ):
+        ConformalThreshold(alpha).fit(np.arange(n_needed - 1.0))
+    assert ConformalThreshold(alpha).fit(np.arange(float(n_needed))).threshold_ == 0
+
+
+@pytest.mark.parametrize("n", [1, 6, 12, 18])
+def test_the_rate_that_the_message_recommends_will_do(n):
+    with pytest.raises(ValueError, match="or alpha=") as error:
+        ConformalThreshold(0.05).fit(np.arange(float(n)))
+    alpha = float(str(error.value).split("or alpha=")[1].split(" ")[0])
+    assert ConformalThreshold(alpha).fit(np.arange(float(n))).false_alarm_rate_ == 1 / (n + 1)
+
+
+def test_p_values_by_hand():
+    selector = ConformalThreshold(0.25).fit([3.0, 1.0, 2.0, 2.0])
+    # (1 + number of scores at or below) / 5
+    p_values = selector.p_values([0.0, 1.0, 1.5, 2.0, 9.0, np.nan, -np.inf, np.inf])
+    np.testing.assert_array_equal(p_values, [0.2, 0.4, 0.4, 0.8, 1.0, np.nan, 0.2, 1.0])
+
+
+def test_p_values_are_those_of_scipys_permutation_formula():
+    rng = np.random.default_rng(0)
+    normal, new = rng.normal(size=57), rng.normal(size=20)
+    expected = 1 - stats.percentileofscore(-normal, -new, kind="strict") / 100  # scores at or below
+    np.testing.assert_allclose(
+        ConformalThreshold().fit(normal).p_values(new), (1 + 57 * expected) / 58, rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("decimals", [8, 1, 0], ids=["distinct", "some ties", "many ties"])
+@pytest.mark.parametrize("alpha", [0.05, 0.1, 0.33, 0.5])
+def test_a_clip_is_anomalous_exactly_where_its_p_value_is_alpha_at_most(alpha, decimals):
+    rng = np.random.default_rng(0)
+    selector = ConformalThreshold(alpha).fit(rng.normal(size=59).round(decimals))
+    new = np.append(rng.normal(size=500).round(decimals), selector.calibration_scores_)
+    np.testing.assert_array_equal(selector.predict(new) == -1, selector.p_values(new) <= alpha + 1e-12)
+
+
+@pytest.mark.parametrize("n", [25, 99])
+@pytest.mark.parametrize("shape", ["normal", "cauchy", "uniform", "ties"])
+def test_over_500_draws_no_distribution_raises_more_false_alarms_than_promised(shape, n):
+    rng = np.random.default_rng(0)
+    draw = {
+        "normal": lambda size: rng.normal(-3, 2, size),
+        "cauchy": lambda size: rng.standard_cauchy(size),
+        "uniform": lambda size: rng.uniform(size=size),
+        "ties": lambda size: rng.poisson(2.0, size).astype(float),
+    }[shape]
+    alarms, promise = [], None
+    for _ in range(500):
+        selector = ConformalThreshold(0.1).fit(draw(n))
+        alarms.append(np.mean(draw(200) < selector.threshold_))
+        promise = selector.false_alarm_rate_
+    # The rate of a draw has a beta distribution with k and n + 1 - k, and 200 clips show it with binomial noise:
+    # the bound is four standard errors of the mean of 500 of them.
+    k = round(promise * (n + 1))
+    deviation = np.sqrt(stats.beta(k, n + 1 - k).var() + promise * (1 - promise) / 200)
+    margin = 4 * deviation / np.sqrt(500)
+    assert np.mean(alarms) < promise + margin
+    if shape != "ties":
+        assert np.mean(alarms) > promise - margin  # and not fewer, which would miss anomalies
+
+
+def distances_to_the_nearest(points, bank):
+    """Euclidean distances (n_draws, n_points) to the nearest of the bank's points, per draw."""
+    squares = (points**2).sum(2)[:, :, np.newaxis] + (bank**2).sum(2)[:, np.newaxis]
+    return np.sqrt(np.maximum(squares - 2 * points @ bank.transpose(0, 2, 1), 0))
+
+
+def test_over_500_draws_a_nearest_neighbour_keeps_the_promise_out_of_sample_and_breaks_it_in_sample():
+    # 500 detectors: 38 clips of 16 values, 19 to train on and 19 to calibrate; 40 new ones to be judged.
+    rng = np.random.default_rng(0)
+    train, calibration, new = (rng.normal(size=(500, n, 16)) for n in (19, 19, 40))
+    scores = {
+        name: -distances_to_the_nearest(points, train).min(axis=2)
+        for name, points in {"in": train, "out": calibration, "new": new}.items()
+    }
+    # And with all 38 trained on, each scored without itself, as leave-one-out does.
+    both = np.concatenate([train, calibration], axis=1)
+    among = distances_to_the_nearest(both, both)
+    among[:, np.arange(38), np.arange(38)] = np.inf
+    scores["loo"] = -among.min(axis=2)
+    scores["new to both"] = -distances_to_the_nearest(new, both).min(axis=2)
+
+    def false_alarms(selector, calibration, new):
+        return np.mean(
+            [np.mean(selector.fit(c).predict(n) == -1) for c, n in zip(scores[calibration], scores[new])]
+        )
+
+    # beta(1, 19) has the deviation 0.048, 40 clips add 0.034: four standard errors are 0.0105.
+    assert false_alarms(ConformalThreshold(0.05), "out", "new") == pytest.approx(0.05, abs=0.0105)
+    assert false_alarms(ConformalThreshold(0.05), "loo", "new to both") < 0.05 + 0.0105
+    # Every training clip lies at distance 0 from itself, and so no new clip is normal.
+    assert false_alarms(QuantileThreshold(0.05), "in", "new") > 0.99
+    assert false_alarms(ConformalThreshold(0.05), "in", "new") > 0.99
