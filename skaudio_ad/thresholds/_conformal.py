@@ -89,7 +89,7 @@ class ConformalThreshold(ThresholdSelector):
             raise ValueError(
                 f"alpha={self.alpha} takes the scores of at least {n_needed} normal clips, got {n}: with {n} no "
                 f"threshold can promise less than 1 / {n + 1}. Pass more clips, or alpha={_round_up(1 / (n + 1))}"
-                " or more; MeanStdThreshold takes fewer, and promises nothing."
+                " or more; MeanStdThreshold takes fewer, and guarantees nothing."
             )
         self.calibration_scores_ = np.sort(normal)
         self.threshold_ = conformal_quantile(normal, self.alpha)

@@ -64,7 +64,7 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
           the rest.
         - "prefit": all. The detector has been trained already, on other clips, and is left as it is. Wrap it in
           :class:`~sklearn.frozen.FrozenEstimator`, or a clone of this estimator, such as a search makes, has lost what
-          it learnt.
+          it learnt. (With any other `cv`, too, a frozen detector is not trained.)
         - splitter, such as :class:`~sklearn.model_selection.GroupKFold`, or an iterable of (train, test) positions: it
           splits X, y and groups. Anomalous clips are taken out of the training parts, and scored where it puts them in
           a test part. One that makes a single split works as a float does.
@@ -378,22 +378,26 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
         if get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", **params)
             return Bunch(detector=routed["detector"], splitter=routed.get("splitter") or Bunch(split={}))
-        params = dict(params)
-        groups = {"groups": params.pop("groups")} if params.get("groups") is not None else {}
-        params.pop("groups", None)
-        if groups and splits_by_itself(self.cv):
+        groups = params.pop("groups", None)
+        if groups is not None and splits_by_itself(self.cv):
             raise ValueError(
                 f"cv={self.cv!r} does not keep groups together: pass cv=GroupKFold(5), or GroupShuffleSplit(1) for a "
                 "fraction."
             )
-        return Bunch(detector=Bunch(fit=params), splitter=Bunch(split=groups))
+        return Bunch(detector=Bunch(fit=params), splitter=Bunch(split={"groups": groups}))
 
     def _fit_folds(self, X, usable, splits, params):
         """Set ``detector_``, and return the scores (n_clips,) of the folds' models and which clips they scored."""
-        for number, (train, _) in enumerate(splits):
+        for number, (train, test) in enumerate(splits):
             if not len(train):
                 raise ValueError(
                     f"fold {number} of cv leaves no normal clip to train on, of n_samples={len(usable)}."
+                )
+            both = np.intersect1d(train, test)
+            if len(both):
+                raise ValueError(
+                    f"fold {number} of cv trains on clips that it tests, first on clip {both[0]}: a threshold from "
+                    "such scores raises far more false alarms than it says. Make its two parts disjoint."
                 )
         self._is_refitted = len(splits) > 1
         if self._is_refitted:

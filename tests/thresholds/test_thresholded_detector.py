@@ -565,6 +565,14 @@ def test_a_fold_without_a_normal_clip_to_train_on_is_named():
         ThresholdedDetector(OneClassSVM(), QUANTILE, cv=folds).fit(X, Y)
 
 
+def test_a_fold_that_tests_what_it_trains_on_is_refused():
+    folds = [(np.arange(30), np.arange(30, 40)), (np.arange(8, 40), np.arange(10))]
+    with pytest.raises(ValueError, match=r"fold 1 of cv trains on clips that it tests, first on clip 8"):
+        ThresholdedDetector(OneClassSVM(), QUANTILE, cv=folds).fit(NORMAL)
+    folds = [(np.arange(50), np.flatnonzero(Y == -1))]  # anomalous clips are not trained on
+    ThresholdedDetector(OneClassSVM(), QUANTILE, cv=[*folds, (np.arange(25), np.arange(25, 50))]).fit(X, Y)
+
+
 @pytest.mark.parametrize("method", ["predict", "score_samples", "decision_function", "p_values"])
 def test_before_fit_it_says_so(method):
     with pytest.raises(NotFittedError):
