@@ -33,38 +33,6 @@ class BackboneEmbedding(BaseEmbedding):
     _vectors = ("clip", "multilevel", "logits", "class_token", "distillation_token", "patch_mean")
     _min_samples: int
 
-    def fit(self, X, y=None):
-        """Check parameters and input, and load the network; nothing is learnt.
-
-        Parameters
-        ----------
-        X : AudioClips, array-like of shape (n_clips, n_samples), list of 1-D ndarray, or list of paths
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError, TypeError
-            If a parameter is out of range, X holds no clips, or its clips are at another sample rate.
-        ImportError
-            If `runtime` needs a package that is missing.
-        WeightsError
-            If the weights are not to be had, or are not those of the variant.
-        """
-        super().fit(X)
-        if self.weights is None:
-            warnings.warn(
-                f"{type(self).__name__} with weights=None has random weights: its outputs have the right shapes and "
-                'no meaning. Use weights="pretrained" or a path.',
-                UserWarning,
-                stacklevel=users_level(),
-            )
-        return self
-
     def predict_tags(self, X, top=5):
         """What the backbone hears: the likeliest of AudioSet's 527 classes.
 
@@ -156,6 +124,15 @@ class BackboneEmbedding(BaseEmbedding):
         check_option(self.precision, "precision", ("float32", "bfloat16"))
         check_option(self.runtime, "runtime", RUNTIMES)
         check_number(self.random_state, "random_state", low=0, integer=True)
+
+    def _warn(self):
+        if self.weights is None:
+            warnings.warn(
+                f"{type(self).__name__} with weights=None has random weights: its outputs have the right shapes and "
+                'no meaning. Use weights="pretrained" or a path.',
+                UserWarning,
+                stacklevel=users_level(),
+            )
 
     def _engine(self):
         return backbone_engine(

@@ -72,6 +72,7 @@ class BaseEmbedding(TransformerMixin, BaseEstimator):
         engine = self._engine()
         engine.load()
         self.weights_digest_ = engine.digest
+        self._warn()
         return self
 
     def transform(self, X):
@@ -124,6 +125,9 @@ class BaseEmbedding(TransformerMixin, BaseEstimator):
     def n_edge_frames(self):
         """Frames at either end of a clip that reach beyond it: 0, all lie within."""
         return 0
+
+    def _warn(self):
+        """What a subclass has to say at the end of a fit."""
 
     def _check(self, output):
         """Raise for parameters out of range; return the windows that they make for an output."""
