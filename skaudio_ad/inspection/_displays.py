@@ -10,12 +10,10 @@ from ._drawing import (
     choose_scale,
     count,
     get_axes,
+    histogram_edges,
     label_log_axis,
     last_step,
 )
-
-# Bars beyond which a histogram shows no more than with so many.
-_MOST_BINS = 100
 
 
 class LossCurveDisplay:
@@ -179,7 +177,7 @@ class ScoreDistributionDisplay:
         finite = np.isfinite(self.scores)
         if not finite.any():
             raise ValueError("there is no score to draw: all are NaN.")
-        edges = np.histogram_bin_edges(self.scores[finite], bins=_limit(bins, self.scores[finite]))
+        edges = histogram_edges(self.scores[finite], bins)
         groups = [("clips", finite, NORMAL)]
         if self.y_true is not None:
             groups = [
@@ -200,11 +198,3 @@ class ScoreDistributionDisplay:
             self.ax_.set_title(f"{count(np.count_nonzero(~finite), 'clip')} without a score left out")
         self.ax_.legend()
         return self
-
-
-def _limit(bins, scores):
-    """`bins`, but for an "auto" that one far outlier would make millions, as of a VAE that saw noise."""
-    if not (isinstance(bins, str) and bins == "auto"):
-        return bins
-    width = 2 * np.subtract(*np.quantile(scores, [0.75, 0.25])) / len(scores) ** (1 / 3)  # Freedman, Diaconis
-    return _MOST_BINS if width > 0 and np.ptp(scores) / width > _MOST_BINS else bins

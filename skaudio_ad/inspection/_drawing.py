@@ -3,18 +3,27 @@
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from ..metrics._labels import as_labels
+from ..model_selection import NormalOnly
+
 # Colour-blind safe (Okabe and Ito): normal, anomalous, threshold.
 NORMAL, ANOMALOUS, THRESHOLD = "#0072B2", "#D55E00", "#000000"
 # One a curve, where several share a picture.
 CURVES = (NORMAL, ANOMALOUS, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# For those who see no colours.
+CURVE_STYLES = ("-", "--", "-.")
+# One a threshold.
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+# Bars beyond which a histogram shows no more than with so many.
+_MOST_BINS = 100
 
 
-def get_axes(ax):
-    """The figure and the axes to draw on: of a new figure of pyplot where none are given."""
+def get_axes(ax, size=None):
+    """The figure and the axes to draw on: of a new figure of pyplot, `size` in inches, where none are given."""
     if ax is None:
         import matplotlib.pyplot as plt
 
-        _, ax = plt.subplots(layout="constrained")
+        _, ax = plt.subplots(figsize=size, layout="constrained")
     return ax.figure, ax
 
 
@@ -28,17 +37,27 @@ def get_figure(figure, size):
 
 
 def last_step(estimator):
-    """The estimator itself, or the last one of a pipeline."""
-    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    """The estimator itself, or the last one of the pipeline, which a search or `NormalOnly` may have around it."""
+    while True:
+        if isinstance(estimator, Pipeline):
+            estimator = estimator.steps[-1][1]
+        elif isinstance(estimator, NormalOnly):
+            estimator = getattr(estimator, "estimator_", estimator.estimator)
+        elif hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        else:
+            return estimator
 
 
-def check_labels(y_true, n_clips):
+def check_labels(y_true, n_clips, name="y_true"):
     """Labels as an array, or None.
 
     Parameters
     ----------
     y_true : array-like of shape (n_clips,) or None
     n_clips : int
+    name : str, default="y_true"
+        What to call the labels in a message.
 
     Returns
     -------
@@ -53,17 +72,35 @@ def check_labels(y_true, n_clips):
         return None
     y_true = np.asarray(y_true)
     if y_true.shape != (n_clips,):
-        raise ValueError(f"y_true must have shape ({n_clips},), one label a clip, got {y_true.shape}.")
-    if not np.isin(y_true, (1, -1)).all():
-        raise ValueError(
-            f"y_true must hold 1 for normal and -1 for anomalous clips, got {np.unique(y_true)}."
-        )
-    return y_true
+        raise ValueError(f"{name} must have shape ({n_clips},), one label a clip, got {y_true.shape}.")
+    return as_labels(y_true, name=name)
 
 
 def count(n, thing):
     """The number of things in words: "1 clip", "2 clips"."""
     return f"{n} {thing}{'' if n == 1 else 's'}"
+
+
+def histogram_edges(scores, bins):
+    """As ``numpy.histogram_bin_edges``, but "auto" with 100 bins at most.
+
+    One far outlier would make it millions, as of a variational autoencoder that saw noise.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_clips,)
+    bins : int or str or array-like
+
+    Returns
+    -------
+    ndarray of shape (n_bins + 1,)
+    """
+    if isinstance(bins, str) and bins == "auto":
+        width = (
+            2 * np.subtract(*np.quantile(scores, [0.75, 0.25])) / len(scores) ** (1 / 3)
+        )  # Freedman, Diaconis
+        bins = _MOST_BINS if width > 0 and np.ptp(scores) / width > _MOST_BINS else bins
+    return np.histogram_bin_edges(scores, bins=bins)
 
 
 def choose_scale(values):

@@ -2,13 +2,20 @@
 
 import numpy as np
 from sklearn.metrics import roc_curve
-from sklearn.utils import column_or_1d
 
-from .._checks import check_number
 from ..metrics import anomaly_auc_score
-from ._drawing import CURVES, THRESHOLD, check_labels, count, get_axes, last_step
-
-_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+from ._drawing import CURVE_STYLES, CURVES, THRESHOLD, count, get_axes
+from ._thresholds import (
+    WIDE,
+    add_own_threshold,
+    draw_points,
+    fraction,
+    place_legend,
+    promises,
+    rate_points,
+    read_thresholds,
+    split_scores,
+)
 
 
 class ROCDisplay:
@@ -30,6 +37,8 @@ class ROCDisplay:
         Of the detector.
     n_left_out : int, default=0
         Clips without a score, for the title.
+    promises : dict of str to str, default=None
+        What was promised of the false-alarm rate of a point, by its name: "guaranteed 0.05".
 
     Attributes
     ----------
@@ -41,13 +50,16 @@ class ROCDisplay:
     sklearn.metrics.RocCurveDisplay : The same for classifiers, where higher scores are the positive class.
     """
 
-    def __init__(self, false_alarm_rate, detection_rate, auc, points=None, name=None, n_left_out=0):
+    def __init__(
+        self, false_alarm_rate, detection_rate, auc, points=None, name=None, n_left_out=0, promises=None
+    ):
         self.false_alarm_rate = false_alarm_rate
         self.detection_rate = detection_rate
         self.auc = auc
         self.points = points
         self.name = name
         self.n_left_out = n_left_out
+        self.promises = promises
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, thresholds=None, ax=None, name=None):
@@ -59,8 +71,9 @@ class ROCDisplay:
         X : array-like of clips
         y : array-like of shape (n_clips,)
             1 normal, -1 anomalous.
-        thresholds : dict of str to float, default=None
-            More thresholds to mark, on the scale of ``score_samples``, by name.
+        thresholds : dict of str to float or selector, float or selector, default=None
+            More thresholds to mark, by name: numbers on the scale of ``score_samples``, or fitted selectors, whose
+            promise stands beside what was found.
         ax : matplotlib.axes.Axes, default=None
         name : str, default=None
             For the legend.
@@ -69,9 +82,9 @@ class ROCDisplay:
         -------
         ROCDisplay
         """
-        offset = getattr(last_step(estimator), "offset_", None)
         scores = estimator.score_samples(X)
-        return cls.from_predictions(y, scores, offset=offset, thresholds=thresholds, ax=ax, name=name)
+        thresholds = add_own_threshold(estimator, thresholds)
+        return cls.from_predictions(y, scores, thresholds=thresholds, ax=ax, name=name)
 
     @classmethod
     def from_predictions(cls, y_true, scores, *, offset=None, thresholds=None, ax=None, name=None):
@@ -89,8 +102,9 @@ class ROCDisplay:
             On the scale of ``score_samples``: higher is more normal.
         offset : float, default=None
             The detector's threshold.
-        thresholds : dict of str to float, default=None
-            More thresholds to mark, by name and on the same scale, such as ``{"mean": -1.2}``.
+        thresholds : dict of str to float or selector, float or selector, default=None
+            More thresholds to mark, by name: numbers on the same scale, such as ``{"mean": -1.2}``, or fitted
+            selectors, whose promise stands beside what was found.
         ax : matplotlib.axes.Axes, default=None
         name : str, default=None
             For the legend.
@@ -105,18 +119,19 @@ class ROCDisplay:
             If a label is neither 1 nor -1, a score is infinite, or one kind of clips is missing among those
             with a score.
         """
-        scores = column_or_1d(scores, dtype=np.float64)
-        scored = ~np.isnan(scores)
-        y_true, scores = check_labels(np.asarray(y_true), len(scored))[scored], scores[scored]
+        normal, anomalous, n_left_out = split_scores(y_true, scores)
+        y_true, scores = (
+            np.repeat([1, -1], [len(normal), len(anomalous)]),
+            np.concatenate([normal, anomalous]),
+        )
         auc = anomaly_auc_score(y_true, scores)
         false_alarm_rate, detection_rate, _ = roc_curve(y_true, -scores, pos_label=-1)
-        values = ({} if offset is None else {"threshold": offset}) | (thresholds or {})
-        points = {}
-        for label, value in values.items():
-            check_number(value, f"the threshold {label!r}")
-            alarms = scores < value
-            points[label] = alarms[y_true == 1].mean(), alarms[y_true == -1].mean()
-        return cls(false_alarm_rate, detection_rate, auc, points, name, np.count_nonzero(~scored)).plot(ax=ax)
+        marked = read_thresholds(thresholds, offset)
+        points = rate_points(normal, anomalous, marked)
+        display = cls(
+            false_alarm_rate, detection_rate, auc, points, name, n_left_out, promises(marked, fraction)
+        )
+        return display.plot(ax=ax)
 
     def plot(self, *, ax=None):
         """Draw.
@@ -130,27 +145,19 @@ class ROCDisplay:
         -------
         ROCDisplay
         """
-        self.figure_, self.ax_ = get_axes(ax)
+        n_points = len(self.points or {})
+        self.figure_, self.ax_ = get_axes(ax, WIDE if n_points > 2 else None)
         n_before = sum(line.get_gid() == "roc" for line in self.ax_.lines)
-        color = CURVES[n_before % len(CURVES)]
+        color, style = CURVES[n_before % len(CURVES)], CURVE_STYLES[n_before % len(CURVE_STYLES)]
         if not n_before:
             self.ax_.plot([0, 1], [0, 1], color=THRESHOLD, linestyle=":", linewidth=1, label="chance")
         label = f"AUC {self.auc:.3f}"
         if self.name is not None:
             label = f"{self.name}: {label}"
-        self.ax_.plot(self.false_alarm_rate, self.detection_rate, color=color, label=label, gid="roc")
-        for index, (name, (false_alarm_rate, detection_rate)) in enumerate((self.points or {}).items()):
-            self.ax_.plot(
-                false_alarm_rate,
-                detection_rate,
-                _MARKERS[index % len(_MARKERS)],
-                color=color,
-                markerfacecolor="none",  # two thresholds in one place can both be seen
-                markeredgewidth=2,
-                markersize=9,
-                label=f"{name}: false alarms {false_alarm_rate:.2f}, detected {detection_rate:.2f}",
-                clip_on=False,
-            )
+        self.ax_.plot(
+            self.false_alarm_rate, self.detection_rate, color=color, linestyle=style, label=label, gid="roc"
+        )
+        draw_points(self.ax_, self.points or {}, color, "detected", self.promises or {}, fraction)
         self.ax_.set(
             xlabel="false-alarm rate",
             ylabel="detection rate",
@@ -160,7 +167,5 @@ class ROCDisplay:
         )
         if self.n_left_out:
             self.ax_.set_title(f"{count(self.n_left_out, 'clip')} without a score left out")
-        # A long legend finds no place inside that the curve leaves free.
-        beside = {"loc": "center left", "bbox_to_anchor": (1.02, 0.5)} if len(self.points or {}) > 2 else {}
-        self.ax_.legend(fontsize="small", **beside)
+        place_legend(self.ax_)
         return self

@@ -174,7 +174,7 @@ def test_a_histogram_of_no_score_at_all_is_refused():
 
 def test_labels_that_are_not_ours_are_refused_and_not_dropped():
     with pytest.raises(
-        ValueError, match=r"y_true must hold 1 for normal and -1 for anomalous clips, got \[0 1\]"
+        ValueError, match=r"y_true must hold 1 for normal and -1 for anomalous clips, got the labels \[0, 1\]"
     ):
         ScoreDistributionDisplay.from_predictions([0, 1, 1], [0.1, 0.2, 0.3], ax=axes())
 

@@ -255,7 +255,11 @@ def test_clips_that_could_not_be_read_are_counted_in_the_title():
             "NaN beside a number, first in clip 1",
         ),
         ({"rl_kl": [[1, 2], [np.inf, 2], [1, 2], [1, 2]]}, ValueError, "rl_kl contains infinity"),
-        ({"y_true": [0, 1, 1, 0]}, ValueError, r"1 for normal and -1 for anomalous clips, got \[0 1\]"),
+        (
+            {"y_true": [0, 1, 1, 0]},
+            ValueError,
+            r"1 for normal and -1 for anomalous clips, got the labels \[0, 1\]",
+        ),
         ({"y_true": [1, -1]}, ValueError, r"must have shape \(4,\), one label a clip, got \(2,\)"),
         (
             {"trained_on": [0, 1, 1, 0]},

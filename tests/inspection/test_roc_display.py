@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.svm import OneClassSVM
 
 from skaudio_ad import AutoencoderDetector
 from skaudio_ad.inspection import ROCDisplay
+from skaudio_ad.model_selection import NormalOnly
+from skaudio_ad.thresholds import ConformalThreshold, QuantileThreshold, ROCThreshold, ThresholdedDetector
 
 from .artists import axes, legend_texts, line
 
@@ -73,6 +78,68 @@ def test_the_roc_of_an_estimator_marks_its_own_threshold():
     np.testing.assert_array_equal(line(ax, "AUC").get_xydata(), np.stack([false_alarms, detections], axis=1))
 
 
+def test_selectors_are_points_with_their_promise_beside_what_was_found():
+    calibration = np.random.default_rng(1).normal(size=39)
+    selectors = {
+        "conformal": ConformalThreshold(0.05).fit(calibration),
+        "quantile": QuantileThreshold(0.1).fit(calibration),
+        "closest": ROCThreshold().fit(SCORES, Y),
+    }
+    ax = axes()
+    display = ROCDisplay.from_predictions(Y, SCORES, thresholds=selectors, ax=ax)
+    for name, selector in selectors.items():
+        predictions = selector.predict(SCORES)
+        (detected, _), (alarms, _) = confusion_matrix(Y, predictions, labels=[-1, 1], normalize="true")
+        assert point_of(ax, name) == pytest.approx([alarms, detected])
+    chosen = selectors["closest"]
+    assert point_of(ax, "closest") == pytest.approx([chosen.false_alarm_rate_, chosen.detection_rate_])
+    words = [
+        "guaranteed 0.05",
+        "estimated 0.10",
+        f"{chosen.false_alarm_rate_:.2f} where chosen",
+    ]
+    assert list(display.promises.values()) == words
+    alarms, detected = point_of(ax, "conformal")
+    assert legend_texts(ax)[2] == (
+        f"conformal:\n   false alarms {alarms:.2f} (guaranteed 0.05), detected {detected:.2f}"
+    )
+    # A legend as long as that is beside the curve.
+    assert ax.get_legend().get_bbox_to_anchor().x0 > ax.bbox.x1
+
+
+@pytest.mark.parametrize("wrap", ["thresholded", "search", "normal only", "support vectors", "density"])
+def test_the_threshold_of_any_estimator_is_found(wrap):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = np.where(np.arange(60) < 40, 1, -1)
+    X[40:] *= 2
+    thresholded = ThresholdedDetector(GaussianMixture(random_state=0), cv=2, random_state=0)
+    estimator = {
+        "thresholded": make_pipeline("passthrough", thresholded),
+        "search": GridSearchCV(thresholded, {"selector": [ConformalThreshold(0.1)]}, scoring=lambda *_: 0.0),
+        "normal only": NormalOnly(make_pipeline("passthrough", thresholded)),
+        "support vectors": OneClassSVM(nu=0.1),
+        "density": GaussianMixture(random_state=0),
+    }[wrap]
+    estimator.fit(X[:40])
+    display = ROCDisplay.from_estimator(estimator, X, y, ax=axes())
+    if wrap == "density":  # it has none
+        assert display.points == {}
+        return
+    predictions = estimator.predict(X)
+    assert display.points["threshold"] == pytest.approx(
+        [(predictions[y == kind] == -1).mean() for kind in (1, -1)]
+    )
+    promised = {"search": "promised about 0.10", "support vectors": None}.get(wrap, "promised about 0.05")
+    assert display.promises.get("threshold") == promised
+
+
+def test_a_rate_too_small_for_two_decimals_is_not_called_zero():
+    y, scores = np.repeat([1, -1], [1000, 10]), np.concatenate([np.arange(1000), np.full(10, -1.0)])
+    ax = axes()
+    ROCDisplay.from_predictions(y, scores, offset=0.5, ax=ax)
+    assert legend_texts(ax)[2] == "threshold: false alarms 0.001, detected 1.00"
+
+
 def test_several_detectors_share_a_picture_in_colours_of_their_own():
     ax = axes()
     for name in ("LSTM", "GRU"):
@@ -86,6 +153,8 @@ def test_several_detectors_share_a_picture_in_colours_of_their_own():
     ]
     colors = [to_hex(artist.get_color()) for artist in ax.lines]
     assert colors == ["#000000", "#0072b2", "#0072b2", "#d55e00", "#d55e00"]
+    # Those who see no colours tell them by their lines.
+    assert [artist.get_linestyle() for artist in ax.lines if artist.get_gid() == "roc"] == ["-", "--"]
 
 
 def test_clips_without_a_score_are_left_out_and_counted_in_the_title():
@@ -103,7 +172,11 @@ def test_clips_without_a_score_are_left_out_and_counted_in_the_title():
 @pytest.mark.parametrize(
     ("y", "scores", "message"),
     [
-        ([0, 1], [0.1, 0.2], r"y_true must hold 1 for normal and -1 for anomalous clips, got \[0 1\]"),
+        (
+            [0, 1],
+            [0.1, 0.2],
+            r"y_true must hold 1 for normal and -1 for anomalous clips, got the labels \[0, 1\]",
+        ),
         ([1, 1], [0.1, 0.2], r"y_true holds no anomalous \(-1\) clip"),
         ([1, -1], [0.1, np.nan], r"y_true holds no anomalous \(-1\) clip"),
         ([1, -1], [0.1, np.inf], "infinity"),
