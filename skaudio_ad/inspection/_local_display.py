@@ -6,7 +6,7 @@ import numpy as np
 
 from ..features import MelTransformer
 from ._drawing import draw_frames, draw_local_scores, get_figure
-from ._recordings import local_threshold, score_recordings
+from ._recordings import inner_pipeline, local_threshold, score_recordings
 
 
 class LocalScoreDisplay:
@@ -80,7 +80,7 @@ class LocalScoreDisplay:
         ValueError
             If the recording cannot be scored.
         """
-        path = os.fspath(path)
+        path, pipeline = os.fspath(path), inner_pipeline(pipeline)
         recording = recording or next(score_recordings(pipeline, [path]))
         if recording.error:
             raise ValueError(f"{path}: {recording.error}")

@@ -10,6 +10,7 @@ from ._recordings import (
     compute_features,
     find_clock,
     has_frames,
+    inner_pipeline,
     local_threshold,
     score_recordings,
     split_pipeline,
@@ -127,13 +128,14 @@ class ReconstructionDisplay:
             If the recording cannot be scored, the features have no time axis, or the detector neither
             reconstructs nor predicts.
         """
-        path = os.fspath(path)
+        path, pipeline = os.fspath(path), inner_pipeline(pipeline)
         loader, middle, detector = split_pipeline(pipeline)
+        model = getattr(detector, "detector_", detector)  # of a ThresholdedDetector
         kinds = {"reconstruct": "reconstruction", "predict_frames": "prediction"}
-        method = next((method for method in kinds if hasattr(detector, method)), None)
+        method = next((method for method in kinds if hasattr(model, method)), None)
         if method is None:
             raise ValueError(
-                f"{type(detector).__name__} neither reconstructs nor predicts its input: it has no "
+                f"{type(model).__name__} neither reconstructs nor predicts its input: it has no "
                 f"{' or '.join(kinds)}. LocalScoreDisplay draws what it has."
             )
         recording = recording or next(score_recordings(pipeline, [path]))
@@ -145,7 +147,7 @@ class ReconstructionDisplay:
                 f"{type(detector).__name__} gets features of shape {np.shape(features)}, without a time "
                 "axis: there is nothing to draw over time. Leave out the step that pools them."
             )
-        (original,), (made,) = features, getattr(detector, method)(features)
+        (original,), (made,) = features, getattr(model, method)(features)
         clock = find_clock(pipeline)
         band_centers = clock.band_centers() if hasattr(clock, "band_centers") else None
         if band_centers is not None and len(band_centers) != len(original):

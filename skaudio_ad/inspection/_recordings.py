@@ -1,5 +1,6 @@
 """Recordings through a fitted pipeline, one by one: score, decision, and when it sounds worst."""
 
+import copy
 import os
 from dataclasses import dataclass, field
 
@@ -9,6 +10,8 @@ from sklearn.pipeline import Pipeline
 
 from .._lazy import LazySequence, stream
 from ..audio import AudioLoader
+from ..model_selection import NormalOnly
+from ..thresholds import ThresholdedDetector
 
 
 @dataclass
@@ -63,7 +66,8 @@ def score_recordings(pipeline, paths):
     Parameters
     ----------
     pipeline : sklearn.pipeline.Pipeline
-        Fitted; begins with an :class:`AudioLoader` and ends in a detector.
+        Fitted; begins with an :class:`AudioLoader` and ends in a detector. It may be inside a
+        :class:`ThresholdedDetector`, a :class:`NormalOnly` or a search.
     paths : list of str or path-like
 
     Yields
@@ -83,12 +87,31 @@ def score_recordings(pipeline, paths):
 
 def find_clock(pipeline):
     """The last step that knows how frames and seconds relate, or None."""
+    pipeline = inner_pipeline(pipeline)
     steps = [step for _, step in pipeline.steps if hasattr(step, "frames_to_seconds")]
     return steps[-1] if steps else None
 
 
+def inner_pipeline(estimator):
+    """The fitted pipeline inside a search, a `NormalOnly` or a `ThresholdedDetector`, whose threshold it gets."""
+    if isinstance(estimator, NormalOnly):
+        return inner_pipeline(estimator.estimator_)
+    if hasattr(estimator, "best_estimator_"):
+        return inner_pipeline(estimator.best_estimator_)
+    if not isinstance(estimator, ThresholdedDetector):
+        return estimator
+    pipeline = inner_pipeline(estimator.detector_)
+    if not isinstance(pipeline, Pipeline):
+        return estimator
+    name, detector = pipeline.steps[-1]
+    last = copy.copy(estimator)
+    last.detector_ = detector
+    return Pipeline([*pipeline.steps[:-1], (name, last)])
+
+
 def split_pipeline(pipeline):
     """The loader (which raises where a file cannot be read), the steps after it or None, and the detector."""
+    pipeline = inner_pipeline(pipeline)
     if not isinstance(pipeline, Pipeline) or not isinstance(pipeline.steps[0][1], AudioLoader):
         raise ValueError(
             f"a Pipeline that begins with AudioLoader is needed to score recordings, got {pipeline!r:.200}."

@@ -6,11 +6,27 @@ import numpy as np
 import pytest
 import soundfile
 from sklearn.ensemble import IsolationForest
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skaudio_ad import AudioLoader, AutoencoderDetector, ClipScaler, MelTransformer, TemporalPooling
-from skaudio_ad.inspection import ScoredRecording, find_clock, score_recordings
+from skaudio_ad import (
+    AudioLoader,
+    AutoencoderDetector,
+    ClipScaler,
+    MeanStdThreshold,
+    MelTransformer,
+    NormalOnly,
+    TemporalPooling,
+    ThresholdedDetector,
+)
+from skaudio_ad.inspection import (
+    LocalScoreDisplay,
+    ReconstructionDisplay,
+    ScoredRecording,
+    find_clock,
+    score_recordings,
+)
 
 RATE = 16000
 
@@ -179,3 +195,37 @@ def test_edge_frames_are_those_that_the_padding_of_the_transform_touches(n_fft, 
     touched = np.arange(10) * hop_length < n_fft / 2
     assert mel.n_edge_frames == expected == touched.sum()
     assert MelTransformer(n_fft=n_fft, center=False).n_edge_frames == 0
+
+
+def wrapped(kind, pipeline, paths):
+    if kind == "thresholded":
+        return ThresholdedDetector(pipeline, MeanStdThreshold(), cv=2, random_state=0).fit(paths)
+    if kind == "thresholded last":
+        last = ThresholdedDetector(pipeline[-1], MeanStdThreshold(), cv=2, random_state=0)
+        return make_pipeline(*pipeline[:-1], last).fit(paths)
+    if kind == "normal only":
+        return NormalOnly(ThresholdedDetector(pipeline, MeanStdThreshold(), cv=2, random_state=0)).fit(paths)
+    grid = {"autoencoderdetector__max_epochs": [5]}
+    return GridSearchCV(pipeline, grid, scoring=lambda model, X, y=None: 0.0, cv=2).fit(paths)
+
+
+@pytest.mark.parametrize("kind", ["thresholded", "thresholded last", "normal only", "search"])
+def test_a_pipeline_inside_of_something_decides_as_that_does(folder, kind):
+    paths = [str(folder / f"train_{i}.wav") for i in range(10)]
+    new = [str(folder / f"{name}.wav") for name in ("clean_0", "clean_1", "burst")]
+    pipeline = make_pipeline(AudioLoader(RATE), small_mel(), scaler(), detector(validation_fraction=0))
+    model = wrapped(kind, pipeline, paths)
+    scored = list(score_recordings(model, [*new, str(folder / "broken.wav")]))
+    np.testing.assert_allclose([one.score for one in scored[:3]], model.score_samples(new), rtol=1e-6)
+    assert [one.decision for one in scored[:3]] == [
+        "normal" if label == 1 else "anomalous" for label in model.predict(new)
+    ]
+    assert scored[3].decision == "error"
+    assert scored[2].worst_time == pytest.approx(1.5, abs=0.15)
+    display = LocalScoreDisplay.from_estimator(model, new[2])
+    assert display.offset == pytest.approx(
+        getattr(model, "best_estimator_", model)[-1].offset_
+        if kind in ("search", "thresholded last")
+        else model.offset_
+    )
+    assert ReconstructionDisplay.from_estimator(model, new[2]).reconstruction.shape[0] == 24
