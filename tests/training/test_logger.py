@@ -177,7 +177,7 @@ class MLflow:
 
     def log_params(self, params, synchronous=None, run_id=None):
         for name, value in params.items():
-            assert set(name) <= set("abcdefghijklmnopqrstuvwxyz_-"), name
+            assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-"), name
             assert len(str(value)) <= 6000
             assert self.parameters.setdefault(name, value) == value, "a parameter is logged once"
 
