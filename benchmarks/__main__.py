@@ -21,6 +21,7 @@ NAMES = (
     "machines",
     "pretrained",
     "label_free",
+    "thresholds",
 )
 
 

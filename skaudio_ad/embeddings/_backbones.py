@@ -179,8 +179,8 @@ default="clip"
 
     runtime : {"torch", "onnxruntime", "openvino", "hear21passt"}, default="torch"
         What runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'``, ``[onnx]``
-        or ``[passt]``, the authors' own. OpenVINO is the fastest on a CPU, after some seconds to export the network,
-        once a process.
+        or ``[passt]``, the authors' own. ONNX Runtime and OpenVINO are faster on a CPU, after some seconds to export
+        the network, once a process.
 
     memory : str, path-like, joblib.Memory or None, default=None
         Folder in which embeddings are kept, clip by clip: what is there is not computed again, by whichever process.

@@ -40,7 +40,9 @@ class ConformalThreshold(ThresholdSelector):
     -----
     What it takes is that the normal clips of tomorrow and those scored here come from the same source, and that the
     detector was trained on neither. Clips of another machine, microphone or season void it; so do many clips cut from
-    one recording.
+    one recording: keeping recordings together in the folds helps, and what counts is nearer their number than that of
+    the clips. Scores that a :class:`ThresholdedDetector` has kept from folds, before it trained again on all clips, are
+    not those of its final detector: its own selector says "approximate", one fitted by hand on them cannot know.
 
     References
     ----------

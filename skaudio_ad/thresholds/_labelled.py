@@ -103,6 +103,11 @@ class ROCThreshold(_LabelledSelector):
         "observed": both rates are those of the clips that the threshold was chosen on, and flatter it. Judge it on
         other clips.
 
+    Notes
+    -----
+    With few anomalies "tpr" cuts among them, at 0.8 between the fourth and the fifth of five, even where a wide gap
+    lies between all of them and the normal clips.
+
     References
     ----------
     .. [1] W. J. Youden, "Index for rating diagnostic tests", Cancer, 1950.

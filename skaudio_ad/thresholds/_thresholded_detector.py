@@ -265,6 +265,8 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
             return self
         check_has(threshold, "threshold", ("fit", "predict"), or_else="a number or a threshold selector")
         selector = clone(threshold).fit(self.calibration_scores_, self.calibration_labels_)
+        if self._is_refitted and getattr(selector, "promise_", None) == GUARANTEED:
+            selector.promise_ = APPROXIMATE
         self.threshold_, self.selector_ = selector.threshold_, selector
         return self
 
@@ -347,8 +349,7 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
     def promise_(self):
         """What the selector's rate of false alarms is worth."""
         check_is_fitted(self, "threshold_")
-        promise = getattr(self.selector_, "promise_", None)
-        return APPROXIMATE if promise == GUARANTEED and self._is_refitted else promise
+        return getattr(self.selector_, "promise_", None)
 
     @property
     def n_features_in_(self):
