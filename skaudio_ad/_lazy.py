@@ -71,6 +71,24 @@ class ClipError(ValueError):
         return error
 
 
+def take(clips, positions):
+    """The clips at some positions, of whatever holds clips: paths, arrays, lists, lazy sequences, data frames.
+
+    Parameters
+    ----------
+    clips : array-like of clips
+    positions : ndarray of int
+
+    Returns
+    -------
+    array-like of clips
+    """
+    if hasattr(clips, "iloc"):
+        return clips.iloc[positions]
+    # Lists and tuples take no array of indices; everything else that holds clips does.
+    return [clips[index] for index in positions] if isinstance(clips, (list, tuple)) else clips[positions]
+
+
 def is_missing(item):
     """Whether `item` stands for a clip that could not be read: an array of nothing but NaN."""
     return item.size > 0 and bool(np.isnan(item.flat[0])) and bool(np.isnan(item).all())

@@ -3,9 +3,10 @@ import threading
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from skaudio_ad._lazy import ClipError, LazySequence, collect, is_missing, map_collect, stream
+from skaudio_ad._lazy import ClipError, LazySequence, collect, is_missing, map_collect, stream, take
 
 
 class Source:
@@ -321,3 +322,18 @@ def test_clips_of_different_lengths_do_not_become_an_array():
 def test_an_array_without_a_copy_is_refused():
     with pytest.raises(ValueError, match="an array of them is a copy"):
         np.array(LazySequence(Source(2)), copy=False)
+
+
+@pytest.mark.parametrize("kind", ["list", "tuple", "array", "Series", "DataFrame", "lazy"])
+def test_clips_are_taken_from_whatever_holds_them(kind):
+    values = np.arange(12.0).reshape(6, 2)
+    holders = {
+        "list": list(values),
+        "tuple": tuple(values),
+        "array": values,
+        "Series": pd.Series(list(values), index=range(10, 16)),
+        "DataFrame": pd.DataFrame(values, index=range(10, 16)),
+        "lazy": LazySequence(values),
+    }
+    taken = take(holders[kind], np.array([4, 0, 4]))
+    np.testing.assert_array_equal(np.stack(list(np.asarray(taken))), values[[4, 0, 4]])

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from .._checks import users_level
-from .._lazy import ClipError, LazySequence, is_missing
+from .._lazy import ClipError, LazySequence, is_missing, take
 
 
 def training_clips(X, length, name, *, one_size=False):
@@ -54,11 +54,6 @@ def training_clips(X, length, name, *, one_size=False):
         stacklevel=users_level(),
     )
     return take(clips, present), present
-
-
-def take(clips, indices):
-    """The clips at some positions, of an array or of a list."""
-    return [clips[index] for index in indices] if isinstance(clips, list) else clips[indices]
 
 
 class FrameBank:

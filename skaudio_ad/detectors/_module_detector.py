@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base import DetectorMixin, check_contamination, choose_offset
 from .._checks import check_features, check_number, check_option
+from .._lazy import take
 from ..training import (
     EpochCallbacks,
     ModuleStateMixin,
@@ -19,7 +20,7 @@ from ..training import (
     seeded,
     split_normal,
 )
-from ._frames import take, training_clips
+from ._frames import training_clips
 
 
 class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, BaseEstimator):

@@ -10,8 +10,9 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 
 from .._base import choose_offset
 from .._checks import check_number, check_option, check_sizes, users_level
+from .._lazy import take
 from ..training import inference, resolve_device
-from ._frames import ClipBank, take
+from ._frames import ClipBank
 from ._module_detector import ModuleDetector
 from ._vae_passes import VAEPasses, as_pairs, normal_region, without_missing
 

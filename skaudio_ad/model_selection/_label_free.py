@@ -5,11 +5,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from .._checks import check_number, check_option
-from .._lazy import LazySequence, collect, is_missing
+from .._lazy import LazySequence, collect, is_missing, take
 from ..metrics import anomaly_auc_score
 from ..metrics._labels import is_anomalous
 from ._scorers import Scorer, respond
-from ._split import take
 
 _STRENGTHS = {"extrapolate": 0.25, "resample": 0.5}
 # Of what wraps a pipeline: searches, NormalOnly and ThresholdedDetector.

@@ -219,24 +219,6 @@ class NormalOnlySplit(BaseCrossValidator):
         return [anomalies[row] for row in allowed]
 
 
-def take(X, positions):
-    """Clips at `positions`, as the kind of sequence that `X` is.
-
-    Parameters
-    ----------
-    X : array-like of clips
-    positions : ndarray of int
-
-    Returns
-    -------
-    array-like of clips
-    """
-    if hasattr(X, "iloc"):
-        return X.iloc[positions]
-    # Lists and tuples take no array of indices; everything else that holds clips does.
-    return [X[position] for position in positions] if isinstance(X, (list, tuple)) else X[positions]
-
-
 def n_clips_of(X):
     """Number of clips in whatever holds some."""
     if hasattr(X, "shape"):

@@ -4,7 +4,8 @@ import numpy as np
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
 from .._checks import check_number, check_option
-from ._split import labels_of, take
+from .._lazy import take
+from ._split import labels_of
 
 
 def normal_only_train_test_split(

@@ -5,7 +5,8 @@ import numbers
 import numpy as np
 from sklearn.model_selection import KFold, LeaveOneOut, ShuffleSplit, check_cv
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
+
+from .._lazy import take
 
 
 def splits_by_itself(cv):
@@ -45,16 +46,16 @@ def split_clips(cv, splitter, X, y, anomalous, missing, **params):
 
 def fit_and_score(detector, X, train, test, params):
     """Scores of the clips at the positions `test` by a detector trained on those at `train`."""
-    return score_clips(fit_clips(detector, X, train, params), _safe_indexing(X, test))
+    return score_clips(fit_clips(detector, X, train, params), take(X, test))
 
 
 def fit_clips(detector, X, positions, params):
     """Train on the clips at `positions`, with those entries of the parameters that have one a clip."""
     params = {
-        name: _safe_indexing(value, positions) if np.shape(value)[:1] == (_n_clips(X),) else value
+        name: take(value, positions) if np.shape(value)[:1] == (_n_clips(X),) else value
         for name, value in params.items()
     }
-    return detector.fit(_safe_indexing(X, positions), None, **params)  # FrozenEstimator insists on a y
+    return detector.fit(take(X, positions), None, **params)  # FrozenEstimator insists on a y
 
 
 def score_clips(detector, X):
@@ -66,7 +67,7 @@ def score_clips(detector, X):
         return np.asarray(detector.score_samples(X), dtype=np.float64)
     scores = np.full(len(missing), np.nan)
     if not missing.all():
-        scores[~missing] = detector.score_samples(_safe_indexing(X, np.flatnonzero(~missing)))
+        scores[~missing] = detector.score_samples(take(X, np.flatnonzero(~missing)))
     return scores
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import Bunch, _safe_indexing, get_tags, indexable
+from sklearn.utils import Bunch, get_tags, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base import DetectorMixin
 from .._checks import check_number
+from .._lazy import take
 from ..metrics._labels import is_anomalous
 from ._calibration import (
     check_has,
@@ -409,7 +410,7 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
         else:
             train, test = splits[0]
             self.detector_ = fit_clips(clone(self.detector), X, train, params)
-            folds = [score_clips(self.detector_, _safe_indexing(X, test))]
+            folds = [score_clips(self.detector_, take(X, test))]
         total, n_models = np.zeros(len(usable)), np.zeros(len(usable))
         for (_, test), scores in zip(splits, folds):
             total[test] += scores
