@@ -52,11 +52,15 @@ def dask_cluster(n_jobs, settings):
     from distributed import Client, LocalCluster
 
     names = {f"distributed.nanny.pre-spawn-environ.{name}": int(value) for name, value in settings.items()}
+    before = dict(os.environ)
     with (
         dask.config.set(names),
         LocalCluster(n_workers=n_jobs, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
+        # The nannies write their settings into this process too, where the next cluster would find them.
+        os.environ.clear()
+        os.environ.update(before)
         yield client
 
 
