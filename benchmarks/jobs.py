@@ -53,6 +53,8 @@ def dask_cluster(n_jobs, settings):
 
     names = {f"distributed.nanny.pre-spawn-environ.{name}": int(value) for name, value in settings.items()}
     before = dict(os.environ)
+    for name in MALLOC:
+        os.environ.pop(name, None)  # it would take precedence
     with (
         dask.config.set(names),
         LocalCluster(n_workers=n_jobs, threads_per_worker=1, dashboard_address=":0") as cluster,

@@ -1,7 +1,9 @@
 """Many clips, and several processes: joblib, Dask, failures elsewhere, memory."""
 
+import os
 import tracemalloc
 from pathlib import Path
+from unittest import mock
 
 import joblib
 import numpy as np
@@ -61,6 +63,7 @@ def test_a_cluster_of_dask_embeds_as_one_process_does(make, paths):
     embedding = make(batch_size=2)
     expected = embedding.fit(paths).transform(paths)
     with (
+        mock.patch.dict(os.environ),  # nannies write into it
         distributed.LocalCluster(
             n_workers=1, threads_per_worker=2, processes=True, dashboard_address=None
         ) as cluster,
