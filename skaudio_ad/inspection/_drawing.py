@@ -36,17 +36,23 @@ def get_figure(figure, size):
     return figure
 
 
-def last_step(estimator):
-    """The estimator itself, or the last one of the pipeline, which a search or `NormalOnly` may have around it."""
+def unwrap(estimator):
+    """The estimator itself, or the one that a search or `NormalOnly` has around it, fitted where that is."""
     while True:
-        if isinstance(estimator, Pipeline):
-            estimator = estimator.steps[-1][1]
-        elif isinstance(estimator, NormalOnly):
+        if isinstance(estimator, NormalOnly):
             estimator = getattr(estimator, "estimator_", estimator.estimator)
         elif hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
         else:
             return estimator
+
+
+def last_step(estimator):
+    """The estimator itself, or the last one of the pipeline, which a search or `NormalOnly` may have around it."""
+    estimator = unwrap(estimator)
+    while isinstance(estimator, Pipeline):
+        estimator = unwrap(estimator.steps[-1][1])
+    return estimator
 
 
 def check_labels(y_true, n_clips, name="y_true"):

@@ -10,8 +10,8 @@ from sklearn.pipeline import Pipeline
 
 from .._lazy import LazySequence, stream
 from ..audio import AudioLoader
-from ..model_selection import NormalOnly
 from ..thresholds import ThresholdedDetector
+from ._drawing import unwrap
 
 
 @dataclass
@@ -94,10 +94,7 @@ def find_clock(pipeline):
 
 def inner_pipeline(estimator):
     """The fitted pipeline inside a search, a `NormalOnly` or a `ThresholdedDetector`, whose threshold it gets."""
-    if isinstance(estimator, NormalOnly):
-        return inner_pipeline(estimator.estimator_)
-    if hasattr(estimator, "best_estimator_"):
-        return inner_pipeline(estimator.best_estimator_)
+    estimator = unwrap(estimator)
     if not isinstance(estimator, ThresholdedDetector):
         return estimator
     pipeline = inner_pipeline(estimator.detector_)
