@@ -47,7 +47,7 @@ class MobileNetEmbedding(BackboneEmbedding):
         What runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'`` or
         ``[onnx]``; faster on a CPU, after a second or two to export the network, once a process.
 
-    memory : str, path-like, joblib.Memory or None, default=None
+    memory : str, path-like or None, default=None
         Folder in which embeddings are kept, clip by clip: what is there is not computed again, by whichever process.
         None keeps none.
 
@@ -182,7 +182,7 @@ default="clip"
         or ``[passt]``, the authors' own. ONNX Runtime and OpenVINO are faster on a CPU, after some seconds to export
         the network, once a process.
 
-    memory : str, path-like, joblib.Memory or None, default=None
+    memory : str, path-like or None, default=None
         Folder in which embeddings are kept, clip by clip: what is there is not computed again, by whichever process.
         None keeps none.
 

@@ -72,7 +72,7 @@ def embed_clips(clips, engine, plan, *, memory=None, cache_by="file", n_jobs=Non
     engine : object
         With ``load()`` and ``key``; pickles.
     plan : Plan
-    memory : str, path-like, joblib.Memory or None, default=None
+    memory : str, path-like or None, default=None
         Where embeddings are kept; None keeps none.
     cache_by : {"file", "content"}, default="file"
         As for :meth:`AudioClips.cache_keys`.

@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from .._checks import check_number, check_option
 from .._lazy import gather
 from ..audio import as_clips
-from ._cache import as_memory
+from ._cache import check_memory
 from ._checksums import WeightsError
 from ._chunks import Plan, embed_clips
 
@@ -134,7 +134,7 @@ class BaseEmbedding(TransformerMixin, BaseEstimator):
         check_option(self.output, "output", self._outputs)
         check_number(self.batch_size, "batch_size", low=1, integer=True)
         check_option(self.cache_by, "cache_by", ("file", "content"))
-        as_memory(self.memory)
+        check_memory(self.memory)
         self._check_parameters()
         return self._plan(output)
 

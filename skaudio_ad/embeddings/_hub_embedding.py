@@ -56,7 +56,7 @@ class HubEmbedding(BaseEmbedding):
     precision : {"float32", "bfloat16"}, default="float32"
         Of the model, by torch's autocast; its front end is always float32.
 
-    memory : str, path-like, joblib.Memory or None, default=None
+    memory : str, path-like or None, default=None
         Folder in which embeddings are kept, clip by clip: what is there is not computed again, by whichever process.
         None keeps none.
 

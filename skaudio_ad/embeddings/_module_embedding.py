@@ -51,7 +51,7 @@ class ModuleEmbedding(BaseEmbedding):
     precision : {"float32", "bfloat16"}, default="float32"
         Of `module`, by torch's autocast; `front_end` is always float32.
 
-    memory : str, path-like, joblib.Memory or None, default=None
+    memory : str, path-like or None, default=None
         Folder in which embeddings are kept, clip by clip: what is there is not computed again, by whichever process.
         None keeps none.
 

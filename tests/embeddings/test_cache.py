@@ -1,7 +1,12 @@
 """Embeddings kept on the disk: what counts as the same clip, interruptions, processes that share a folder."""
 
+import errno
+import io
 import os
 import pickle
+import subprocess
+import sys
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import joblib
@@ -14,6 +19,8 @@ from sklearn.pipeline import make_pipeline
 import skaudio_ad.embeddings._chunks as chunks
 from skaudio_ad import AudioLoader, LevelNormalizer, MobileNetEmbedding
 from skaudio_ad.audio import AudioReadWarning
+from skaudio_ad.embeddings import _cache
+from skaudio_ad.embeddings._cache import EmbeddingCache
 from skaudio_ad.networks import MobileNet
 
 from .small_backbones import BACKBONE, SAMPLE_RATE, noise
@@ -48,12 +55,10 @@ def test_what_was_embedded_once_is_not_embedded_again(make, paths, tmp_path, emb
         assert len(embedded) == 8, attempt
 
 
-@pytest.mark.parametrize("kind", ["path", "string", "joblib"])
-def test_a_folder_is_named_in_any_way(make, paths, tmp_path, embedded, kind):
-    folder = tmp_path / "kept"
-    make(memory=folder).transform(paths)
-    given = {"path": folder, "string": str(folder), "joblib": joblib.Memory(str(folder), verbose=0)}[kind]
-    make(memory=given).transform(paths)
+@pytest.mark.parametrize("kind", [Path, str])
+def test_a_folder_is_a_path_or_a_string(make, paths, tmp_path, embedded, kind):
+    make(memory=tmp_path / "kept").transform(paths)
+    make(memory=kind(tmp_path / "kept")).transform(paths)
     assert len(embedded) == 4
 
 
@@ -187,17 +192,188 @@ def test_a_file_that_is_not_there_is_named(make, paths, tmp_path):
         make(memory=tmp_path / "kept").transform([*paths, str(tmp_path / "none.wav")])
 
 
-@pytest.mark.filterwarnings("ignore:Exception while loading results:UserWarning")
-def test_a_damaged_entry_is_made_again(make, paths, tmp_path, embedded):
+def entries(folder):
+    """The files of the cache, but for what killed processes left."""
+    return sorted(folder.glob("embeddings/*/*.npy"))
+
+
+def test_an_entry_is_a_plain_array(make, paths, tmp_path):
+    kept = make(memory=tmp_path / "kept")
+    expected = kept.transform(paths[:1])
+    (entry,) = entries(tmp_path / "kept")
+    np.testing.assert_array_equal(np.load(entry, allow_pickle=False), expected[0])
+
+
+def test_frames_of_clips_of_different_lengths_are_kept(make, paths, tmp_path, embedded):
+    kept = make(output="frames", memory=tmp_path / "kept")
+    expected = kept.transform(paths)
+    assert len({made.shape for made in expected}) > 1
+    for made, first in zip(kept.transform(paths), expected):
+        np.testing.assert_array_equal(made, first)
+    assert len(embedded) == 4
+
+
+def test_a_damaged_entry_is_warned_of_and_made_again(make, paths, tmp_path, embedded):
     kept = make(memory=tmp_path / "kept")
     expected = kept.transform(paths)
-    entries = sorted((tmp_path / "kept").rglob("output.pkl"))
-    assert len(entries) == 4
-    entries[0].write_bytes(b"damaged")
-    np.testing.assert_allclose(kept.transform(paths), expected, rtol=1e-4, atol=1e-6)
+    entry = entries(tmp_path / "kept")[0]
+    entry.write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match=rf"{entry}: is damaged\. The clip is embedded again"):
+        np.testing.assert_allclose(kept.transform(paths), expected, rtol=1e-4, atol=1e-6)
     assert len(embedded) == 5
     kept.transform(paths)
     assert len(embedded) == 5
+
+
+KEY = (("mobilenet", 0.1, "0" * 64, None), ("file", "clip.wav", 3, 1))
+
+
+@pytest.fixture
+def entry(tmp_path):
+    """A cache of one small embedding, and the file that it lies in."""
+    cache = EmbeddingCache(tmp_path)
+    cache.put(KEY, np.arange(6, dtype=np.float32).reshape(2, 3))
+    return cache, entries(tmp_path)[0]
+
+
+def test_every_flip_of_a_bit_is_noticed(entry):
+    cache, file = entry
+    content = file.read_bytes()
+    for index in range(len(content)):
+        damaged = bytearray(content)
+        damaged[index] ^= 1 << index % 8
+        file.write_bytes(damaged)
+        with pytest.warns(UserWarning, match="is damaged"):
+            assert cache.get(KEY) is None
+    file.write_bytes(content)
+    np.testing.assert_array_equal(cache.get(KEY), [[0, 1, 2], [3, 4, 5]])
+
+
+def test_an_entry_that_is_cut_short_or_grew_is_noticed(entry):
+    cache, file = entry
+    content = file.read_bytes()
+    for damaged in (*(content[:length] for length in range(0, len(content), 7)), content + b"\0"):
+        file.write_bytes(damaged)
+        with pytest.warns(UserWarning, match="is damaged"):
+            assert cache.get(KEY) is None
+
+
+def test_an_entry_under_another_name_is_noticed(entry, tmp_path):
+    cache, file = entry
+    other = (*KEY, "other")
+    cache.put(other, np.zeros(3, np.float32))
+    (theirs,) = set(entries(tmp_path)) - {file}
+    theirs.write_bytes(file.read_bytes())
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert cache.get(other) is None
+
+
+class Hostile:
+    """Runs code where it is unpickled."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.mark),)
+
+
+def test_an_entry_of_pickled_objects_with_a_checksum_that_holds_runs_no_code(entry, tmp_path):
+    cache, file = entry
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([Hostile(tmp_path / "ran")], dtype=object), allow_pickle=True)
+    digest, path = cache._locate(KEY)
+    assert path == str(file)
+    file.write_bytes(buffer.getvalue() + _cache._checksum(buffer.getvalue(), digest))
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert cache.get(KEY) is None
+    assert not (tmp_path / "ran").exists()
+    np.load(file, allow_pickle=True)  # the attack works where pickles are read
+    assert (tmp_path / "ran").exists()
+
+
+def test_a_cache_of_joblib_in_the_same_folder_is_not_read(make, paths, tmp_path):
+    folder = tmp_path / "kept" / "joblib" / "skaudio_ad" / "embeddings" / "_cache" / "_entry" / "0"
+    folder.mkdir(parents=True)
+    (folder / "output.pkl").write_bytes(pickle.dumps(Hostile(tmp_path / "ran")))
+    np.testing.assert_array_equal(make(memory=tmp_path / "kept").transform(paths), make().transform(paths))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_keys_that_are_equal_are_known_and_others_are_not(tmp_path):
+    cache = EmbeddingCache(tmp_path)
+    cache.put((1, (2.5, None)), np.ones(2, np.float32))
+    assert cache.get((np.int64(1), (np.float64(2.5), None))) is not None
+    for other in ((1, 2.5, None), (1, (2.5, "None")), ("1", (2.5, None)), (1, (2.5,), None)):
+        assert cache.get(other) is None
+    with pytest.raises(TypeError, match="a key must be made of tuples, numbers, strings and None"):
+        cache.get((object(),))
+
+
+def test_a_folder_of_a_cache_holds_a_part_of_the_entries_only(tmp_path):
+    cache = EmbeddingCache(tmp_path)
+    for number in range(300):
+        cache.put((number,), np.zeros(1, np.float32))
+    folders = [path.parent.name for path in entries(tmp_path)]
+    assert len(folders) == 300
+    assert {len(name) for name in folders} == {3}
+    assert max(map(folders.count, folders)) < 10
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EACCES])
+def test_a_disk_that_takes_no_entry_is_warned_of_and_costs_no_embedding(
+    make, paths, tmp_path, monkeypatch, error
+):
+    def full(path):
+        raise OSError(error, os.strerror(error), path)
+
+    monkeypatch.setattr(_cache, "atomic_path", full)
+    with pytest.warns(UserWarning, match=rf"Embeddings are not kept: .*{os.strerror(error)}"):
+        made = make(memory=tmp_path / "kept").transform(paths)
+    np.testing.assert_array_equal(made, make().transform(paths))
+    assert entries(tmp_path / "kept") == []
+
+
+def test_threads_that_keep_one_entry_leave_it_whole(tmp_path):
+    embedding = np.random.default_rng(0).normal(size=5000).astype(np.float32)
+
+    def work(_):
+        cache = EmbeddingCache(tmp_path)
+        cache.put(KEY, embedding)
+        return cache.get(KEY)
+
+    with ThreadPool(8) as pool:
+        for made in pool.map(work, range(80)):
+            np.testing.assert_array_equal(made, embedding)
+    (folder,) = {path.parent for path in entries(tmp_path)}
+    assert len(os.listdir(folder)) == 1
+
+
+_KEEP_UNTIL_KILLED = """
+import os, signal, sys, time
+import numpy as np
+from skaudio_ad.embeddings._cache import EmbeddingCache
+
+cache = EmbeddingCache(sys.argv[1])
+for number in range(3):
+    cache.put((number,), np.full(100_000, number, np.float32))
+for wait in (0.001, 0.003, 0.006, 0.01, 0.02):
+    child = os.fork()
+    while child == 0:
+        for number in range(3):
+            cache.put((number,), np.full(100_000, number, np.float32))
+    time.sleep(wait)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    print([bool((cache.get((number,)) == number).all()) for number in range(3)])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_processes_that_are_killed_leave_no_damaged_entry(tmp_path):
+    command = [sys.executable, "-W", "error", "-c", _KEEP_UNTIL_KILLED, str(tmp_path)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed == "[True, True, True]\n" * 5
 
 
 def test_the_network_is_not_asked_for_where_all_is_kept(make, paths, tmp_path, monkeypatch):
@@ -216,7 +392,7 @@ def test_processes_share_a_folder(make, paths, tmp_path):
     run = joblib.Parallel(n_jobs=2, backend="loky", pre_dispatch="all", batch_size=1)
     for made in run(joblib.delayed(kept.transform)(paths) for _ in range(4)):
         np.testing.assert_allclose(made, expected, rtol=1e-5, atol=1e-7)
-    assert len(sorted((tmp_path / "kept").rglob("output.pkl"))) == 4
+    assert len(entries(tmp_path / "kept")) == 4
 
 
 def test_tags_are_kept_apart_from_embeddings(make, paths, tmp_path, class_table, embedded):
@@ -227,10 +403,19 @@ def test_tags_are_kept_apart_from_embeddings(make, paths, tmp_path, class_table,
     assert len(embedded) == 4 + 4 + 4
 
 
-@pytest.mark.parametrize("memory", [3, object()], ids=["number", "object"])
-def test_a_memory_that_is_none_is_refused(make, paths, memory):
-    with pytest.raises(ValueError, match="memory"):
-        make(memory=memory).fit(paths)
+def test_a_memory_that_is_no_folder_is_refused(make, paths, tmp_path):
+    for memory in (3, object()):
+        with pytest.raises(ValueError, match="memory must be the path of a folder or None, got "):
+            make(memory=memory).fit(paths)
+    with pytest.raises(
+        ValueError, match=r"memory must be the path of a folder, and '.*clip_0\.wav' is a file"
+    ):
+        make(memory=paths[0]).fit(paths)
+    with pytest.raises(ValueError, match="kept without joblib: give the folder, 'kept'"):
+        make(memory=joblib.Memory("kept", verbose=0)).fit(paths)
+
+
+def test_another_way_to_know_a_clip_is_refused(make, paths):
     with pytest.raises(ValueError, match="cache_by must be one of 'file', 'content', got 'name'"):
         make(cache_by="name").fit(paths)
 
