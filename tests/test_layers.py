@@ -13,6 +13,7 @@ import skaudio_ad
 ROOT = Path(skaudio_ad.__file__).parent
 FLOORS = {
     "_lazy": -1,
+    "_archive": 0,
     "_atomic": 0,
     "_checks": 0,
     "_versions": 0,
