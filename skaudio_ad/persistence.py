@@ -1,7 +1,6 @@
 """Detectors to files and back, by skops: loading runs no code but scikit-learn's and this package's."""
 
 import copy
-import functools
 import os
 from inspect import isclass
 
@@ -161,10 +160,6 @@ def _forget_memory(estimator):
             waiting += value
         elif isinstance(value, np.ndarray):
             waiting += value.ravel().tolist() if value.dtype.hasobject else []
-        elif isinstance(value, functools.partial):
-            waiting += [value.func, value.args, value.keywords]
-        elif hasattr(value, "__self__"):  # a bound method
-            waiting.append(value.__self__)
         if hasattr(value, "__dict__"):
             attributes = vars(value)
             if attributes.get("memory") is not None:
