@@ -2,16 +2,14 @@
 
 import errno
 import os
-import signal
 import stat
-import subprocess
-import sys
 import threading
-import time
 
 import pytest
 
 from skaudio_ad._atomic import atomic_path
+
+from .killed import write_until_killed
 
 
 def write(path, text):
@@ -114,26 +112,18 @@ def test_two_writers_of_one_path_do_not_meet(tmp_path):
     assert os.listdir(tmp_path) == ["table.csv"]
 
 
-_WRITE_SLOWLY = """
-import sys
-from skaudio_ad._atomic import atomic_path
-while True:
-    for letter in "ab":
-        with atomic_path(sys.argv[1]) as temporary, open(temporary, "w") as file:
-            for _ in range(100):
-                file.write(letter * 1000)
-                file.flush()
-        print("written", flush=True)
-"""
-
-
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("wait", [0.0, 0.0003, 0.001, 0.003])
-def test_a_killed_process_leaves_the_old_file_or_the_new_one(wait, tmp_path):
+def test_a_process_that_is_killed_leaves_the_old_file_or_the_new_one(wait, tmp_path):
     path = tmp_path / "table"
-    command = [sys.executable, "-c", _WRITE_SLOWLY, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        process.stdout.readline()
-        time.sleep(wait)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
+
+    def work():
+        for letter in "ab":
+            with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+                for _ in range(100):
+                    file.write(letter * 1000)
+                    file.flush()
+
+    write_until_killed(work, path.exists, wait)
     assert path.read_text(encoding="utf-8") in ("a" * 100_000, "b" * 100_000)

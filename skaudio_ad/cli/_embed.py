@@ -1,11 +1,11 @@
 """``skaudio-ad embed``."""
 
-import os
 import time
 
 import click
 import numpy as np
 
+from .._atomic import atomic_path
 from ..audio import AudioLoader, LevelNormalizer
 from ..embeddings import MobileNetEmbedding, PaSSTEmbedding, get_backbone
 from ._common import check_writable, expand_recordings, track
@@ -52,9 +52,8 @@ def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings
     made = np.stack(list(track(embedding.stream(clips), "embedding", len(clips))))
     seconds = time.perf_counter() - start
     # Whole or not at all: an interrupted write must not look like a table.
-    partial = output.with_name(f".{output.name}.part")
-    write(partial, made, paths, list(embedding.get_feature_names_out()), embedding.weights_digest_)
-    os.replace(partial, output)
+    with atomic_path(output) as temporary:
+        write(temporary, made, paths, list(embedding.get_feature_names_out()), embedding.weights_digest_)
     click.echo(f"{output}: {len(made)} x {made.shape[1]} values of {backbone.name}, {seconds:.1f} s")
     if clips.failures:
         click.echo(

@@ -1,5 +1,8 @@
 """``skaudio-ad embed``: recordings to a table of embeddings."""
 
+import errno
+import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +10,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+import skaudio_ad.cli._embed
 from skaudio_ad import MobileNetEmbedding
+from skaudio_ad._atomic import atomic_path
 from skaudio_ad.cli import main
 from skaudio_ad.embeddings import BACKBONES, weights_digest
 from skaudio_ad.networks import MobileNet
+
+from ..killed import write_until_killed
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +122,40 @@ def test_every_backbone_has_an_embedding():
     from skaudio_ad.cli._embed import _EMBEDDINGS
 
     assert {backbone.family for backbone in BACKBONES.values()} == set(_EMBEDDINGS)
+
+
+def test_a_table_that_cannot_be_written_leaves_the_old_one_and_names_it(folder, weights, monkeypatch):
+    output = folder / "out.npz"
+    output.write_bytes(b"old")
+
+    def full(path, *content):
+        Path(path).write_bytes(b"half of")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(skaudio_ad.cli._embed, "_write_npz", full)
+    result = run(folder, "-o", output, "--backbone", "mn01", "--weights", weights)
+    assert result.exit_code == 1
+    assert re.search(r"MB free in .*free some space and try again: '.*out\.npz'", result.output)
+    assert output.read_bytes() == b"old"
+    assert not list(folder.glob(".*"))
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("name", ["out.npz", "out.parquet"])
+def test_a_process_that_is_killed_leaves_the_old_table_or_the_new_one(name, tmp_path):
+    if name == "out.parquet":
+        pytest.importorskip("pyarrow.parquet")
+    output, write = tmp_path / name, skaudio_ad.cli._embed._writer(tmp_path / name)
+    embeddings, columns = np.ones((1000, 20), np.float32), [f"c{i}" for i in range(20)]
+
+    def work():
+        with atomic_path(output) as temporary:
+            write(temporary, embeddings, ["a.wav"] * 1000, columns, "0" * 64)
+
+    for wait in (0.0, 0.002, 0.005):
+        write_until_killed(work, output.exists, wait)
+        if name == "out.npz":
+            assert np.load(output)["embeddings"].sum() == 20_000
+        else:
+            assert pytest.importorskip("pyarrow.parquet").read_table(output).shape == (1000, 21)

@@ -4,8 +4,6 @@ import errno
 import io
 import os
 import pickle
-import subprocess
-import sys
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from skaudio_ad.embeddings import _cache
 from skaudio_ad.embeddings._cache import EmbeddingCache
 from skaudio_ad.networks import MobileNet
 
+from ..killed import write_until_killed
 from .small_backbones import BACKBONE, SAMPLE_RATE, noise
 
 
@@ -349,31 +348,19 @@ def test_threads_that_keep_one_entry_leave_it_whole(tmp_path):
     assert len(os.listdir(folder)) == 1
 
 
-_KEEP_UNTIL_KILLED = """
-import os, signal, sys, time
-import numpy as np
-from skaudio_ad.embeddings._cache import EmbeddingCache
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("wait", [0.0, 0.001, 0.003])
+def test_a_process_that_is_killed_leaves_no_damaged_entry(wait, tmp_path):
+    cache = EmbeddingCache(tmp_path)
 
-cache = EmbeddingCache(sys.argv[1])
-for number in range(3):
-    cache.put((number,), np.full(100_000, number, np.float32))
-for wait in (0.001, 0.003, 0.006, 0.01, 0.02):
-    child = os.fork()
-    while child == 0:
+    def work():
         for number in range(3):
             cache.put((number,), np.full(100_000, number, np.float32))
-    time.sleep(wait)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    print([bool((cache.get((number,)) == number).all()) for number in range(3)])
-"""
 
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_processes_that_are_killed_leave_no_damaged_entry(tmp_path):
-    command = [sys.executable, "-W", "error", "-c", _KEEP_UNTIL_KILLED, str(tmp_path)]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert printed == "[True, True, True]\n" * 5
+    write_until_killed(work, lambda: len(entries(tmp_path)) == 3, wait)
+    for number in range(3):  # a damaged one would be warned of
+        assert (cache.get((number,)) == number).all()
 
 
 def test_the_network_is_not_asked_for_where_all_is_kept(make, paths, tmp_path, monkeypatch):
