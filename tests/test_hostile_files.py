@@ -75,12 +75,13 @@ def test_a_file_and_a_folder_of_hostile_pickles_run_no_code(tmp_path):
         old(((step._engine().key, step._plan("clip").key), key), np.zeros(96, np.float32))
     pipeline.fit(WAVES)
     entries = [file for file in (tmp_path / "memory").rglob("*") if file.suffix in (".pkl", ".npy")]
-    assert len(entries) >= 6
+    assert len(entries) >= 4
     for file in entries:
         file.write_bytes(pickle.dumps(Hostile(mark)))
     skops.io.dump(pipeline, tmp_path / "hostile.skops")
     loaded = load_detector(tmp_path / "hostile.skops")
     assert np.isfinite(loaded.score_samples(WAVES)).all()
+    assert not mark.exists()
     loaded.fit(WAVES)
     assert not mark.exists()
     pickle.loads(entries[0].read_bytes())  # the attack works where pickles are read

@@ -1,11 +1,13 @@
 """Whether a file of weights is what it should be, and the record of what it was at its first use."""
 
+import contextlib
 import hashlib
 import json
 import os
-import uuid
 from functools import lru_cache
 from pathlib import Path
+
+from .._atomic import atomic_path
 
 
 class WeightsError(OSError):
@@ -33,6 +35,21 @@ def weights_digest(path):
     record = _read_record(path)
     if record is not None and record == {**record, **_state(path)}:
         return record["sha256"]
+    return content_digest(path)
+
+
+def content_digest(path):
+    """sha256 of a file as it is now, whatever its record says; read once a process for every size and time.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    str
+    """
+    path = Path(path)
     return _hash(path, **_state(path))
 
 
@@ -58,10 +75,9 @@ def digest_problem(digest, path, weights):
     -------
     str or None
     """
-    record = _read_record(path)
     if weights.sha256 is not None:
         known, origin = weights.sha256, "published"
-    elif record is not None:
+    elif (record := _read_record(path)) is not None:
         known = record["sha256"]
         origin = f"recorded at its first use in {_record_path(path)}; delete that if the change was meant"
     else:
@@ -71,6 +87,9 @@ def digest_problem(digest, path, weights):
 
 def verify(path, weights):
     """Raise unless a file is what it should be; record its checksum where it may be recorded.
+
+    Where a sha256 is published, the file is read once a process and compared with it: whoever can change the file
+    can write a record beside it, too.
 
     Parameters
     ----------
@@ -83,18 +102,18 @@ def verify(path, weights):
         If the checksum is another one than published or recorded; or, where there is none, if the file does
         not begin as it should.
     """
-    digest = weights_digest(path)
+    digest = weights_digest(path) if weights.sha256 is None else content_digest(path)
     problem = digest_problem(digest, path, weights) or _head_problem(path, weights.first_bytes)
     if problem is not None:
         raise WeightsError(
             f"{path}: damaged, or not the file that it should be: {problem}. Delete it, and it is downloaded again."
         )
-    record = {"sha256": digest, **_state(path)}
-    if record != _read_record(path) and may_write(path.parent):
-        # Whole or not at all, whichever process comes first.
-        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        partial.write_text(json.dumps(record) + "\n", encoding="utf-8")
-        os.replace(partial, _record_path(path))
+    record, known = {"sha256": digest, **_state(path)}, None
+    with contextlib.suppress(WeightsError):  # a damaged record of a file that is what was published
+        known = _read_record(path)
+    if record != known and may_write(path.parent):
+        with atomic_path(_record_path(path)) as temporary:
+            Path(temporary).write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
 def may_write(folder):

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 # Seconds without a byte after which a connection counts as dead.
@@ -90,14 +91,20 @@ def _download_in_pieces(url, part, first_bytes, report):
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 free = shutil.disk_usage(part.parent).free / 1e6
-                raise DownloadError(f"the disk is full ({free:.0f} MB free in {part.parent})") from error
+                raise DownloadError(
+                    f"the disk is full ({free:.0f} MB free in {part.parent}){_kept(part)}"
+                ) from error
             reason, again = _diagnose(error)
             failures = 0 if _size(part) > largest else failures + 1
             largest = max(largest, _size(part))
             if not again or failures == _ATTEMPTS:
-                kept = f"; {_size(part) / 1e6:.1f} MB are kept for the next try" if _size(part) else ""
-                raise DownloadError(f"{reason}{kept}") from error
+                raise DownloadError(f"{reason}{_kept(part)}") from error
             time.sleep(_WAIT * failures)
+
+
+def _kept(part):
+    """What an error says of the bytes that are there already."""
+    return f"; {_size(part) / 1e6:.1f} MB are kept for the next try, in {part}" if _size(part) else ""
 
 
 def _diagnose(error):
@@ -111,6 +118,19 @@ def _diagnose(error):
     return f"the connection broke: {error}", True
 
 
+class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follow redirects to http and https only, and never from https back to http."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        old, new = (urllib.parse.urlsplit(address).scheme for address in (req.full_url, newurl))
+        if new not in ("http", "https") or (old, new) == ("https", "http"):
+            raise DownloadError(
+                f"the server redirects from {req.full_url} to {newurl}, and of {new} nothing is downloaded"
+                + (", because the file could be changed on its way" if new == "http" else "")
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _download_rest(url, part, first_bytes, report):
     """Download what `part` lacks, or all where the server does not resume."""
     tag_file = _beside(part, ".etag")
@@ -119,7 +139,8 @@ def _download_rest(url, part, first_bytes, report):
         # If-Range: a server whose file has changed sends the new one whole, not its end.
         headers |= {"Range": f"bytes={_size(part)}-", "If-Range": tag_file.read_text(encoding="utf-8")}
     try:
-        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
+        opener = urllib.request.build_opener(_SafeRedirects)
+        response = opener.open(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -130,6 +151,9 @@ def _download_rest(url, part, first_bytes, report):
         if start and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             part.unlink()
             raise http.client.HTTPException(f"the server sent {response.headers.get('Content-Range')}")
+        if start and _tag_of(response.headers) not in (None, headers["If-Range"]):
+            part.unlink()
+            raise http.client.HTTPException("the server sent the end of another file than it began with")
         head = b"" if start else response.read(max(map(len, first_bytes), default=0))
         if not start and not head.startswith(first_bytes or b""):
             kind = response.headers.get("Content-Type", "of unknown type")
@@ -156,9 +180,13 @@ def _size(path):
     return path.stat().st_size if path.is_file() else 0
 
 
+def _tag_of(headers):
+    return headers.get("ETag") or headers.get("Last-Modified")
+
+
 def _write_tag(path, headers):
     """Keep what tells this version of the server's file from later ones, or nothing: then nothing resumes."""
-    tag = headers.get("ETag") or headers.get("Last-Modified")
+    tag = _tag_of(headers)
     if tag is None or tag.startswith("W/"):
         path.unlink(missing_ok=True)
     else:

@@ -1,5 +1,6 @@
 """Downloads from a server on this machine that fails in every way."""
 
+import errno
 import hashlib
 import os
 import re
@@ -7,12 +8,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+import urllib.request
 from multiprocessing.pool import ThreadPool
 
 import pytest
 
 import skaudio_ad.embeddings._download
 from skaudio_ad.embeddings import WeightsError, weights_path
+from skaudio_ad.embeddings._download import DownloadError
 
 # What a user's process does; run as another process, as joblib's workers are.
 _PROCESS = """
@@ -150,6 +153,39 @@ def test_a_redirected_download_resumes_too(server, cache, content, make_backbone
     assert server.sent == [100_000, len(content) - 100_000]
 
 
+@pytest.mark.parametrize("location", ["file:///etc/hostname", "ftp://127.0.0.1/weights.pt", "data:,weights"])
+def test_a_redirect_to_anything_but_http_is_refused(location, server, cache, make_backbone):
+    server.location = location
+    with pytest.raises(WeightsError, match=f"could not be downloaded: .*[Rr]edirect.* .?{location}"):
+        weights_path(make_backbone(url=server.url.replace("/weights.pt", "/moved")))
+    assert len(server.requests) == 1
+    assert visible(cache) == set()
+
+
+def test_a_redirect_from_https_back_to_http_is_refused_and_the_other_way_is_followed(content):
+    redirects = skaudio_ad.embeddings._download._SafeRedirects()
+
+    def follow(old, new):
+        request = urllib.request.Request(old)
+        return redirects.redirect_request(request, None, 302, "Found", {}, new).full_url
+
+    assert follow("http://a.org/1", "https://a.org/2") == "https://a.org/2"
+    assert follow("https://a.org/1", "https://b.org/2") == "https://b.org/2"
+    with pytest.raises(
+        DownloadError, match=r"from https://a\.org/1 to http://a\.org/2, .* changed on its way"
+    ):
+        follow("https://a.org/1", "http://a.org/2")
+
+
+def test_a_server_that_resumes_with_another_file_is_noticed(server, cache, content, make_backbone):
+    server.cuts = [100_000, 0, 0, 0]
+    with pytest.raises(WeightsError):
+        weights_path(make_backbone())
+    server.content, server.etag = content[:50] + b"newer" + content[55:], '"2"'
+    server.ignores_if_range = True
+    assert weights_path(make_backbone()).read_bytes() == server.content
+
+
 def test_a_file_of_unknown_length_is_downloaded(server, cache, content, make_backbone):
     server.sends_length = False
     assert weights_path(make_backbone()).read_bytes() == content
@@ -234,6 +270,45 @@ def test_a_full_disk_is_named_and_not_tried_again(server, cache, make_backbone):
         weights_path(make_backbone())
     assert len(server.requests) == 1
     assert "mine.pt" not in visible(cache)
+
+
+class FullDisk:
+    """Opens a file as `open` does, on a disk with room for 70 000 bytes."""
+
+    def __init__(self, *arguments):
+        self.file = open(*arguments)  # noqa: SIM115 (closed by __exit__)
+        self.tell, self.flush = self.file.tell, self.file.flush
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.file.close()
+
+    def write(self, data):
+        self.file.write(data[: 70_000 - self.tell()])
+        if self.tell() == 70_000:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_disk_that_becomes_full_keeps_what_came_and_says_where(
+    server, cache, content, make_backbone, monkeypatch
+):
+    cache.mkdir(parents=True)
+    monkeypatch.setattr(skaudio_ad.embeddings._download, "open", FullDisk, raising=False)
+    part = cache / "mine.pt.part"
+    with pytest.raises(
+        WeightsError,
+        match=rf"the disk is full \(\d+ MB free in {cache}\); 0\.1 MB are kept .*, in {part}\. By hand",
+    ):
+        weights_path(make_backbone())
+    assert len(server.requests) == 1
+    assert part.read_bytes() == content[:70_000]
+    monkeypatch.undo()
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parent.parent))
+    assert weights_path(make_backbone(sha256=sha256(content))).read_bytes() == content
+    assert server.requests[-1]["Range"] == "bytes=70000-"
 
 
 def test_a_cache_that_cannot_be_made_is_named(server, cache, make_backbone):

@@ -1,5 +1,6 @@
 """Where weights are looked for, what is checked, and what is made of them."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -252,6 +253,23 @@ def test_a_web_page_saved_by_hand_is_refused_at_the_first_use(mine, cache, put):
     with pytest.raises(WeightsError, match=rf"{path}: .* begins with b'<htm', as a web page that was saved"):
         weights_path(mine)
     assert not (cache / "mine.pt.json").exists()
+
+
+def test_a_forged_record_does_not_stand_for_a_published_checksum(mine, cache, put, content):
+    path = put(cache, content=b"PK\x03\x04 forged")
+    state = {"size": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns}
+    (cache / "mine.pt.json").write_text(json.dumps({"sha256": sha256(content), **state}))
+    weights_path(mine)  # with nothing published, the record is all there is
+    with pytest.raises(WeightsError, match=rf"its sha256 is \w+, expected {sha256(content)} .published"):
+        weights_path(dataclasses.replace(mine, sha256=sha256(content)))
+
+
+@pytest.mark.parametrize("record", ["", "{", "[]", "{}"])
+def test_a_damaged_record_of_a_published_file_is_written_anew(record, mine, cache, put, content):
+    path = put(cache)
+    (cache / "mine.pt.json").write_text(record)
+    assert weights_path(dataclasses.replace(mine, sha256=sha256(content))) == path
+    assert json.loads((cache / "mine.pt.json").read_text())["sha256"] == sha256(content)
 
 
 @pytest.mark.parametrize("record", ["", "{", "[]", '"sha256"', "{}"])

@@ -18,6 +18,8 @@ class WeightsServer:
     statuses: list = field(default_factory=list)  # answer with this status instead
     cuts: list = field(default_factory=list)  # close the connection after so many bytes
     stalls: list = field(default_factory=list)  # send nothing more after so many bytes
+    location: str | None = None  # where the address /moved sends to; None is the file
+    ignores_if_range: bool = False  # send the end of whatever file there is
     wrong_range: bool = False  # the end of the file, but not from where it was asked for
     requests: list = field(default_factory=list)  # headers of every request
     sent: list = field(default_factory=list)  # bytes of the body of every answer
@@ -35,7 +37,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         server.requests.append(dict(self.headers))
         if self.path == "/moved":
             self.send_response(302)
-            self.send_header("Location", server.url)
+            self.send_header("Location", server.location or server.url)
             self.end_headers()
             return
         status = server.statuses.pop(0) if server.statuses else None
@@ -61,7 +63,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _range_start(self, server):
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        if asked is None or not server.resumes or self.headers.get("If-Range") != server.etag:
+        same = server.ignores_if_range or self.headers.get("If-Range") == server.etag
+        if asked is None or not server.resumes or not same:
             return 0
         return int(asked[1])
 
