@@ -6,6 +6,7 @@ from inspect import isclass
 
 from ._archive import ArchiveError, checked_archive
 from ._atomic import atomic_path
+from ._checks import check_number
 
 _SUFFIX = ".skops"
 
@@ -91,7 +92,7 @@ def load_detector(path, *, max_size=None):
     ----------
     path : str or path-like
     max_size : int or None, default=None
-        Largest size of what the file unpacks to, in bytes: a small file may unpack to more than the memory of the
+        Maximum size of what the file unpacks to, in bytes: a small file may unpack to more than the memory of the
         machine. None is ten times the size of the file, and at least 256 MiB. What `save_detector` writes is not
         compressed.
 
@@ -111,6 +112,8 @@ def load_detector(path, *, max_size=None):
     import skops.io
 
     path = os.fspath(path)
+    if max_size is not None:
+        check_number(max_size, "max_size", low=1, integer=True)
     if not os.path.exists(path):
         raise FileNotFoundError(f"{path}: no such file.")
     trusted = trusted_types()
