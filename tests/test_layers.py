@@ -14,6 +14,7 @@ ROOT = Path(skaudio_ad.__file__).parent
 FLOORS = {
     "_lazy": -1,
     "_checks": 0,
+    "_output": 0,
     "_versions": 0,
     "_base": 1,
     "audio": 1,
