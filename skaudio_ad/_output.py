@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import TransformerMixin
 
 
-class TableOutputMixin(TransformerMixin, auto_wrap_output_keys=None):
+class TableOutputMixin(TransformerMixin, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Transformer whose 2-D output becomes a data frame where the user asks for one, and nothing else does.
 
     scikit-learn makes a data frame of whatever a transformer with names returns, and fails on spectrograms
@@ -66,7 +66,6 @@ def _or_made(method):
 
 def _tables_only(method):
     """`method`, which makes a data frame of what it is given as `made`, for tables alone."""
-
     make = method.__wrapped__  # what scikit-learn has wrapped
 
     @wraps(method)

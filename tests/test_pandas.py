@@ -1,7 +1,7 @@
 """Series of paths in, data frames out: every pipeline that the pages, the README and the presets show."""
 
 import numpy as np
-import pandas
+import pandas as pd
 import pytest
 import soundfile
 import torch
@@ -101,7 +101,7 @@ def table(tmp_path_factory):
     paths = [str(folder / f"{i}.wav") for i in range(N_CLIPS)]
     for path in paths:
         soundfile.write(path, 0.1 * rng.normal(size=8000), 16000, subtype="FLOAT")
-    return pandas.DataFrame({"path": paths, "machine": "fan"}, index=range(40, 40 - N_CLIPS, -1))
+    return pd.DataFrame({"path": paths, "machine": "fan"}, index=range(40, 40 - N_CLIPS, -1))
 
 
 def assemble(name):
@@ -135,7 +135,7 @@ def test_a_pipeline_takes_a_column_of_paths_and_gives_data_frames_where_its_outp
         np.testing.assert_array_equal(named_by_all.score_samples(table["path"]), scores)
     np.testing.assert_array_equal(named.score_samples(table["path"]), scores)
     for made in (named[:-1].transform(table["path"]), made_by_all):
-        assert type(made) is (pandas.DataFrame if is_table else type(features))
+        assert type(made) is (pd.DataFrame if is_table else type(features))
         np.testing.assert_array_equal(np.asarray(made), np.asarray(features))
         if is_table:
             assert made.columns.tolist() == names.tolist()
@@ -171,7 +171,7 @@ def test_clips_of_different_lengths_stay_a_list(rng):
 
 
 def test_a_data_frame_keeps_its_index_and_a_copy_of_the_scaler_its_output(rng):
-    frame = pandas.DataFrame(rng.normal(size=(4, 2)), columns=["low", "high"], index=list("dbca"))
+    frame = pd.DataFrame(rng.normal(size=(4, 2)), columns=["low", "high"], index=list("dbca"))
     scaler = clone(ClipScaler("zscore", statistics="bin").set_output(transform="pandas"))
     scaled = scaler.fit(frame).transform(frame)
     assert scaled.index.tolist() == list("dbca")
