@@ -122,9 +122,9 @@ def check_features(estimator, X, *, reset, ndims=(2, 3)):
     # A clip that could not be read is NaN throughout; a NaN in the midst of numbers is an error upstream. The sums
     # find the rows to look at without a mask as long as the corpus.
     rows = X.reshape(len(X), -1)
-    broken = [
-        i for i in np.flatnonzero(np.isnan(rows.sum(axis=1, dtype=np.float64))) if not is_missing(rows[i])
-    ]
+    with np.errstate(over="ignore", invalid="ignore"):  # infinities of either sign add up to NaN
+        suspects = np.flatnonzero(np.isnan(rows.sum(axis=1, dtype=np.float64)))
+    broken = [i for i in suspects if np.isnan(rows[i]).any() and not is_missing(rows[i])]
     if broken:
         raise ValueError(
             f"Input X contains NaN among numbers, first in clip {broken[0]}. {name} accepts NaN only as a clip "

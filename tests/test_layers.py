@@ -16,6 +16,7 @@ FLOORS = {
     "_archive": 0,
     "_atomic": 0,
     "_checks": 0,
+    "_output": 0,
     "_versions": 0,
     "_base": 1,
     "audio": 1,

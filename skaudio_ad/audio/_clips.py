@@ -301,7 +301,9 @@ def as_clips(estimator, X, *, sample_rate, reset):
 
 
 def _as_paths(X):
-    """X as a list of paths, or None if it is none."""
+    """X as a list of paths, or None if it is none. A data frame of paths has one column."""
+    if getattr(X, "ndim", 1) == 2 and X.shape[1] == 1 and hasattr(X, "iloc"):
+        X = X.iloc[:, 0]
     if getattr(X, "ndim", 1) != 1 or not hasattr(X, "__len__") or len(X) == 0:
         return None
     values = list(X)

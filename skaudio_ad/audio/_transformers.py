@@ -1,17 +1,32 @@
 """Transformers from clips to clips: loading and level normalisation. Both are lazy."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 
 from .._checks import check_number, check_option
+from .._output import TableOutputMixin, bin_names
 from ._clips import AudioClips, _as_paths, as_clips, cut_clips
 from ._decode import check_cut
 
 _ON_ERROR = ("raise", "skip")
 
 
-class _ClipTransformer(TransformerMixin, BaseEstimator):
+class _ClipTransformer(TableOutputMixin, BaseEstimator):
     """Stateless transformer of clips: `fit` checks, `transform` works."""
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of what `transform` returns: none, clips have samples and no columns.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of str of shape (0,)
+            So that the names of a whole pipeline can be asked for.
+        """
+        return bin_names(0)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -129,7 +129,7 @@ class AutoencoderDetector(WindowDetector):
         What ended the training.
 
     held_out_indices_ : ndarray of int
-        The clips held out, as positions among those that could be read.
+        The clips held out, as positions among those that could be read and are not labelled anomalous.
 
     held_out_scores_ : ndarray of float64
         Their scores.
@@ -138,7 +138,7 @@ class AutoencoderDetector(WindowDetector):
         Features, or bins of a spectrogram.
 
     n_samples_fit_ : int
-        Clips that `fit` could read: trained on or held out.
+        Clips trained on or held out.
 
     window_length_ : int
         Frames a window: `context`, or 1 for 2-D features.

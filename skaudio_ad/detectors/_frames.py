@@ -6,6 +6,7 @@ import numpy as np
 
 from .._checks import users_level
 from .._lazy import ClipError, LazySequence, is_missing, take
+from ._frame_rows import FrameRows, gather_clips, gather_frames
 
 
 def training_clips(X, length, name, *, one_size=False):
@@ -24,7 +25,8 @@ def training_clips(X, length, name, *, one_size=False):
     Returns
     -------
     clips : ndarray or list of ndarray
-        The clips that are there.
+        The clips that are there. Those of a lazy sequence are computed once and held once, in float32: as
+        :class:`FrameRows`, or, where they have one size, as an array (n_clips, n_bins, n_frames).
     present : ndarray of int
         Their positions in X.
 
@@ -33,27 +35,100 @@ def training_clips(X, length, name, *, one_size=False):
     ValueError
         If none is, or one of them is shorter than a window or of another size.
     """
-    clips = list(X) if isinstance(X, (list, LazySequence)) else X
-    present = np.array([index for index, clip in enumerate(clips) if not is_missing(clip)], dtype=int)
-    for index in present:
-        n_frames = 1 if clips[index].ndim == 1 else clips[index].shape[1]
+    readable = readable_clips(X, length, one_size=one_size)
+    if isinstance(X, LazySequence):
+        clips, present = (gather_clips if one_size else gather_frames)(readable, len(X))
+    else:
+        present = np.array([index for index, _ in readable], dtype=int)
+        clips = X if len(present) == len(X) else take(X, present)
+    check_present(present, len(X), name)
+    return clips, present
+
+
+def readable_clips(X, length=1, *, one_size=False):
+    """Yield position and clip of those training clips that could be read, each computed once and checked.
+
+    Parameters
+    ----------
+    X, length, one_size
+        As of :func:`training_clips`.
+
+    Yields
+    ------
+    index : int
+    clip : ndarray
+    """
+    first = None
+    for index, clip in enumerate(X):
+        if is_missing(clip):
+            continue
+        first = clip.shape if first is None else first
+        n_frames = 1 if clip.ndim == 1 else clip.shape[1]
         if n_frames < length:
             raise ClipError(too_short(n_frames, length)).of(X, index)
         # What is not computed yet could not be checked before.
-        if isinstance(X, LazySequence) and not np.isfinite(clips[index]).all():
+        if isinstance(X, LazySequence) and not np.isfinite(clip).all():
             raise ClipError("contains NaN or infinity.").of(X, index)
-        if one_size and clips[index].shape != clips[present[0]].shape:
-            raise ClipError(other_size(clips[index].shape, clips[present[0]].shape)).of(X, index)
-    if len(present) == len(clips):
-        return clips, present
+        if one_size and clip.shape != first:
+            raise ClipError(other_size(clip.shape, first)).of(X, index)
+        yield index, clip
+
+
+def check_present(present, n_clips, name):
+    """Raise where no clip could be read, and warn where some could not."""
     if not len(present):
-        raise ValueError(f"{name} has nothing to train on: none of the {len(clips)} clips could be read.")
-    warnings.warn(
-        f"{name} is trained without {len(clips) - len(present)} of {len(clips)} clips, which could not be read.",
-        UserWarning,
-        stacklevel=users_level(),
-    )
-    return take(clips, present), present
+        raise ValueError(f"{name} has nothing to train on: none of the {n_clips} clips could be read.")
+    if len(present) < n_clips:
+        warnings.warn(
+            f"{name} is trained without {n_clips - len(present)} of {n_clips} clips, which could not be read.",
+            UserWarning,
+            stacklevel=users_level(),
+        )
+
+
+def normal_positions(y, n_clips, name, *, warn=True):
+    """Positions of the clips that are not labelled anomalous, or None where all are to be trained on.
+
+    Only labels of this package count, 1 and -1 throughout: other values of `y` are the classes of somebody else.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_clips,) or None
+    n_clips : int
+    name : str
+        The detector's.
+    warn : bool, default=True
+        Whether to warn of clips labelled -1: who gives them to a detector at the end of a pipeline should hear that
+        they are left out, and that the steps before it have seen them.
+
+    Returns
+    -------
+    ndarray of int or None
+
+    Raises
+    ------
+    ValueError
+        If every clip is labelled -1, or there is not one label a clip.
+    """
+    if y is None:
+        return None
+    y = np.asarray(y).reshape(-1)
+    if len(y) != n_clips:
+        raise ValueError(f"y must have one label a clip, got {len(y)} labels for {n_clips} clips.")
+    if not np.isin(y, (1, -1)).all() or (y == 1).all():
+        return None
+    normal = np.flatnonzero(y == 1)
+    if not len(normal):
+        raise ValueError(f"{name} has nothing to train on: every clip is labelled -1, anomalous.")
+    if warn:
+        warnings.warn(
+            f"{name} is trained without {n_clips - len(normal)} of {n_clips} clips, which y labels -1, anomalous. "
+            "Steps in front of it were fitted on them all the same: NormalOnly around the whole pipeline leaves them "
+            "out of every step.",
+            UserWarning,
+            stacklevel=users_level(),
+        )
+    return normal
 
 
 class FrameBank:
@@ -64,7 +139,7 @@ class FrameBank:
     Parameters
     ----------
     X : ndarray of shape (n_clips, n_bins) or (n_clips, n_bins, n_frames), or list of (n_bins, n_frames_i)
-        A 2-D X has one frame a clip. No clip is shorter than `length`.
+        A 2-D X has one frame a clip. No clip is shorter than `length`. `FrameRows` are not copied.
     length : int
         Frames a window.
     device : torch.device
@@ -83,6 +158,10 @@ class FrameBank:
         if isinstance(X, np.ndarray) and X.ndim == 2:
             self._first, self._n_windows = np.arange(len(X)), np.ones(len(X), dtype=int)
             self.windows = as_windows(_tensor(np.ascontiguousarray(X, dtype=np.float32), device), length)
+            return
+        if isinstance(X, FrameRows):
+            self._first, self._n_windows = X.first, X.lengths - length + 1
+            self.windows = as_windows(_tensor(X.frames, device), length)
             return
         n_bins, lengths = X[0].shape[0], np.array([clip.shape[1] for clip in X])
         self._n_windows = lengths - length + 1

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from .._base import DetectorMixin, check_contamination, choose_offset
 from .._checks import check_features, check_number, check_option
@@ -20,7 +20,7 @@ from ..training import (
     seeded,
     split_normal,
 )
-from ._frames import training_clips
+from ._frames import FrameRows, normal_positions, training_clips
 
 
 class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, BaseEstimator):
@@ -44,6 +44,10 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
 
     # Whether all clips have to be of one size.
     _one_size = False
+    # Whether clips that y labels anomalous are left out of training with a warning.
+    _warns_of_anomalies = True
+    # Parameters that make scores of what the module makes: those of the last fit hold until the next.
+    _scoring_parameters: tuple[str, ...] = ()
 
     def _fit(self, X, y):
         """What the ``fit`` of a subclass, decorated with ``with_callbacks``, consists of."""
@@ -52,6 +56,8 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         device = resolve_device(self.device)
         X = check_features(self, X, reset=True)
         n_clips = len(X)
+        if y is not None:
+            check_consistent_length(X, y)
         X, present = training_clips(X, self._look_at(X), type(self).__name__, one_size=self._one_size)
         if y is not None and len(present) < n_clips:
             y = np.asarray(y)[present]
@@ -60,6 +66,7 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         callbacks = self._init_callback_context(max_subtasks=self.max_epochs)
         callbacks.call_on_fit_task_begin(estimator=self, X=watched[0], y=y)
         self._forget_module()
+        self._settings = {name: getattr(self, name) for name in self._scoring_parameters}
         self.n_samples_fit_ = len(X)
         self._architecture = self._describe(X)
         with seeded(self.random_state, self.deterministic) as seed:
@@ -124,7 +131,10 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
 
     def _normal_only(self, X, y):
         """The clips to train on, of those that could be read."""
-        return X
+        normal = normal_positions(y, len(X), type(self).__name__, warn=self._warns_of_anomalies)
+        if normal is None:
+            return X
+        return X.part(normal) if isinstance(X, FrameRows) else take(X, normal)
 
     def _judge(self):
         """Warn of a training that came to nothing."""

@@ -1,5 +1,6 @@
 """`NearestNeighborsDetector`: how far a clip is from the nearest normal clips."""
 
+import warnings
 from functools import partial
 from typing import Any
 
@@ -8,12 +9,18 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import DetectorMixin, check_contamination, choose_offset
-from .._checks import check_features, check_number, check_option
-from .._lazy import collect
-from ._frames import training_clips
-from ._neighbor_search import NeighborSearch, frame_batches, frames_of, prepare
+from .._checks import check_features, check_number, check_option, users_level
+from .._lazy import LazySequence, collect, take
+from ._frame_rows import GrowingRows
+from ._frames import check_present, normal_positions, readable_clips
+from ._neighbor_rows import find_center, frame_batches, frames_of, prepare
+from ._neighbor_search import NeighborSearch
 
 _AGGREGATES: dict[str, Any] = {"mean": np.mean, "max": np.max, "min": np.min}
+# Largest fraction of training clips with a copy that passes without a warning: with more, the threshold, meant for one
+# false alarm in twenty, lies at the distance of copies.
+_FEW_COPIES = 0.05
+_LARGEST = np.finfo(np.float32).max
 
 
 class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
@@ -127,15 +134,16 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         self.contamination = contamination
 
     def fit(self, X, y=None):
-        """Keep the embeddings of X, all of it taken as normal, and set the threshold.
+        """Keep the embeddings of X, taken as normal, and set the threshold.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features) or (n_clips, n_features, n_frames)
             Or a list of (n_features, n_frames_i), or a lazy sequence of them. Clips of NaN, which could not be
             read, are left out with a warning.
-        y : None
-            Ignored.
+        y : array-like of shape (n_clips,), default=None
+            Where all labels are 1 and -1, clips labelled -1 (anomalous) are left out, with a warning. Other labels, or
+            none, and X is all normal.
 
         Returns
         -------
@@ -146,8 +154,13 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         ValueError, TypeError
             If a parameter is out of range, X is empty, not finite or too large to be squared, or there are fewer than
             `n_neighbors` clips (frames) beside any one clip.
+
+        Warns
+        -----
+        UserWarning
+            If more than one training clip in twenty has a copy among the others: the threshold is too strict then.
         """
-        return self._fit(X)
+        return self._fit(X, y)
 
     def fit_predict(self, X, y=None):
         """Fit, and decide for every training clip as if it had not been one.
@@ -158,17 +171,21 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of clips, as in `fit`
-        y : None
-            Ignored.
+        y : array-like of shape (n_clips,), default=None
+            As in `fit`.
 
         Returns
         -------
         ndarray of shape (n_clips,), int
-            1 where ``held_out_scores_`` reach ``offset_``, else -1; -1 for a clip that could not be read.
+            1 where ``held_out_scores_`` reach ``offset_``, else -1; -1 for a clip that could not be read. By `predict`
+            for clips that y labels anomalous, which are no training clips.
         """
-        self._fit(X)
+        self._fit(X, y)
         decisions = np.full(len(X), -1)
         decisions[self._positions[self.held_out_scores_ >= self.offset_]] = 1
+        others = np.setdiff1d(np.arange(len(X)), self._positions)
+        if y is not None and len(others):
+            decisions[others] = self.predict(take(X, others))
         return decisions
 
     def score_samples(self, X):
@@ -203,7 +220,7 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         """
         X = self._check_input(X)
         distances = self._frame_distances(X) if self._takes_frames else self._distances(X)[:, np.newaxis]
-        return collect([_negative(part).astype(np.float32) for part in distances])
+        return collect([_negative(np.minimum(part, _LARGEST)).astype(np.float32) for part in distances])
 
     def window_centers(self, n_windows):
         """Place of every score of `score_frames`, in frames from the start of the clip.
@@ -254,7 +271,7 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         distances, rows = self._search().nearest(X, n_neighbors)
         return distances, np.where(rows < 0, -1, self._positions[rows])
 
-    def _fit(self, X):
+    def _fit(self, X, y):
         check_number(self.n_neighbors, "n_neighbors", low=1, integer=True)
         check_option(self.metric, "metric", ("cosine", "euclidean"))
         check_option(self.aggregate, "aggregate", tuple(_AGGREGATES))
@@ -265,33 +282,65 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         names = ("n_neighbors", "metric", "aggregate", "time_pooling", "time_quantile")
         self._settings = {name: getattr(self, name) for name in names}
         self._takes_frames = getattr(X, "ndim", 3) == 3
-        ends = self._fill_bank(X)
+        ends = self._fill_bank(X, y)
         distances = self._aggregate(self._search().leave_one_out(self.n_neighbors, ends))
         scores = self._pool(np.split(distances, ends[:-1]) if self._takes_frames else distances)
         self.held_out_scores_ = scores
         self.offset_ = choose_offset(
             self.contamination, held_out_scores=scores, training_scores=lambda: scores
         )
+        self._warn_of_copies()
         return self
 
-    def _fill_bank(self, X):
+    def _fill_bank(self, X, y):
         """Keep all training rows, those of a clip side by side, and return where the rows of each clip end."""
-        clips, self._positions = training_clips(X, 1, type(self).__name__)
-        self.n_samples_fit_ = len(clips)
-        lengths = np.array([clip.shape[1] if self._takes_frames else 1 for clip in clips])
+        name, normal = type(self).__name__, normal_positions(y, len(X), type(self).__name__)
+        if normal is not None:
+            X = take(X, normal)
+        kept = self._fill_with_frames(X) if self._takes_frames else self._fill_with_rows(X)
+        present, lengths = map(np.array, kept)
+        check_present(present, len(X), name)
+        self._positions = present if normal is None else normal[present]
+        self.n_samples_fit_ = len(present)
         _check_others(lengths, self.n_neighbors, "frames" if self._takes_frames else "clips")
-        # float64 only where it is given.
-        common = np.result_type(np.float32, *{clip.dtype for clip in clips})
-        dtype = np.float32 if common == np.float32 else np.float64
-        ends = np.cumsum(lengths)
-        if not self._takes_frames:
-            self._bank = prepare(clips, self.metric, dtype)
-            return ends
-        self._bank = np.empty((ends[-1], self.n_features_in_ + 1), dtype=dtype)
-        for index, end, clip in zip(self._positions, ends, clips):
+        self._center = find_center(self._bank, self.metric)
+        return np.cumsum(lengths)
+
+    def _fill_with_rows(self, X):
+        present = [index for index, _ in readable_clips(X)]
+        if present:
+            rows = X if len(present) == len(X) else take(X, present)
+            self._bank = prepare(rows, self.metric, np.result_type(np.float32, X.dtype))
+        return present, np.ones(len(present), dtype=int)
+
+    def _fill_with_frames(self, X):
+        bank = GrowingRows()
+        present: list[int] = []
+        lengths: list[int] = []
+        is_lazy = isinstance(X, LazySequence)
+        # float64 only where it is given. What is computed later says so when it comes.
+        given = () if is_lazy else {clip.dtype for clip in X}
+        for index, clip in readable_clips(X):
             frames = frames_of(X, index, clip, self.n_features_in_)
-            self._bank[end - len(frames) : end] = prepare(frames, self.metric, dtype)
-        return ends
+            bank.expect(len(X) * len(frames) if is_lazy else sum(other.shape[1] for other in X))
+            dtype = np.result_type(np.float32, clip.dtype, *given)
+            bank.append(prepare(frames, self.metric, np.float32 if dtype == np.float32 else np.float64))
+            present.append(index)
+            lengths.append(len(frames))
+        if present:
+            self._bank = bank.finish()
+        return np.array(present, dtype=int), lengths
+
+    def _warn_of_copies(self):
+        n_copies = np.count_nonzero(-self.held_out_scores_ <= self._search().rounding())
+        if n_copies > _FEW_COPIES * self.n_samples_fit_:
+            warnings.warn(
+                f"{n_copies} of {self.n_samples_fit_} training clips have a copy among the others, at a distance of 0: "
+                "the threshold lies where copies lie, and most new normal clips will raise an alarm. Remove the "
+                "copies first; numpy.unique(X, axis=0) keeps one of each row.",
+                UserWarning,
+                stacklevel=users_level(),
+            )
 
     def _check_input(self, X):
         check_is_fitted(self)
@@ -309,7 +358,7 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         return X
 
     def _search(self):
-        return NeighborSearch(self._bank, self._settings["metric"])
+        return NeighborSearch(self._bank, self._settings["metric"], self._center)
 
     def _distances(self, rows):
         """Distance of every row (n_rows, n_features), float64 (n_rows,); NaN for a row of NaN."""

@@ -2,12 +2,8 @@
 
 import numpy as np
 
-from .._lazy import ClipError, LazySequence, is_missing
+from ._neighbor_rows import BLOCK, half_squares, largest_half_square, prepare, slices, squared_lengths
 
-# Rows of the bank and of the queries in one product, whose result is all that is ever held of the distances: 4 MB in
-# float32. On one core of an EPYC with 2 MB of L2, blocks of 512 to 2048 compute 384 values at the speed of one large
-# product; fewer than 128 queries cost 15 % more.
-BLOCK = 2048
 # Rows of which only the smallest key is looked at, unless that one is near. Smallest of groups cost 2 % of a product
 # where queries lie side by side in memory, and 10 % where rows do.
 _GROUP = 16
@@ -16,102 +12,10 @@ _GROUP = 16
 _CROWD, _CROWD_PER_NEIGHBOR = 64, 16
 # Candidates beyond the neighbours that the search in float64 keeps.
 _SPARE = 8
+# Largest distance that is reported, for rows so far away that their distance has no double: sums of many still have.
+_FARTHEST = 1e300
 # Pairs of rows of which the differences are held at a time: 3 MB of 384 values in float64.
 _PAIRS = 1024
-
-
-def frames_of(X, index, clip, n_features):
-    """A clip of sequences as rows, checked where it is only computed now.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_clips, n_features, n_frames), list or LazySequence
-        Where the clip is from, past ``check_features``.
-    index : int
-        Its position.
-    clip : ndarray of shape (n_features, n_frames)
-    n_features : int
-
-    Returns
-    -------
-    ndarray of shape (n_frames, n_features)
-
-    Raises
-    ------
-    ClipError
-        If a lazy clip has another shape, or holds NaN among numbers or infinity.
-    """
-    if isinstance(X, LazySequence):
-        if clip.ndim != 2 or clip.shape[0] != n_features or not clip.size:
-            raise ClipError(f"must have the shape ({n_features}, n_frames), got {clip.shape}.").of(X, index)
-        if not np.isfinite(clip).all() and not is_missing(clip):
-            raise ClipError("contains NaN or infinity.").of(X, index)
-    return clip.T
-
-
-def frame_batches(X, n_features):
-    """Yield clips of sequences as rows of frames, in lists: short clips together make a product worth its while.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_clips, n_features, n_frames), list or LazySequence
-    n_features : int
-
-    Yields
-    ------
-    list of ndarray of shape (n_frames_i, n_features)
-    """
-    clips, n_frames = [], 0
-    for index, clip in enumerate(X):
-        clips.append(frames_of(X, index, clip, n_features))
-        n_frames += len(clips[-1])
-        if n_frames >= BLOCK or index + 1 == len(X):
-            yield clips
-            clips, n_frames = [], 0
-
-
-def prepare(rows, metric, dtype):
-    """Rows as the search compares them, with one more column.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_features)
-        Finite.
-    metric : {"cosine", "euclidean"}
-        "cosine" brings every row to a length of 1; a row of zeros stays one and gets a 1 in the new column, a
-        direction of its own. For "euclidean" the new column is half the squared length.
-    dtype : dtype
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_features + 1)
-        Every row is the same, bit for bit, whatever the others are.
-
-    Raises
-    ------
-    ValueError
-        If the squared length of a row leaves the range of the dtype.
-    """
-    prepared = np.empty((len(rows), rows.shape[1] + 1), dtype=dtype)
-    for part in _slices(len(rows), BLOCK):
-        block = np.array(rows[part], dtype=np.float64, order="C")
-        if metric == "cosine":
-            # Relative to the largest value first: the square of a tiny one would be zero.
-            peak = np.abs(block).max(axis=1)
-            block /= np.where(peak > 0, peak, 1)[:, np.newaxis]
-            block /= np.where(peak > 0, np.sqrt(_squared_lengths(block)), 1)[:, np.newaxis]
-            column = peak == 0
-        else:
-            with np.errstate(over="ignore"):
-                column = _squared_lengths(block) / 2
-            # Products and squared differences of two rows are at most 8 times as large.
-            if column.max() > np.finfo(dtype).max / 16:
-                raise ValueError(
-                    f"X holds values up to {np.abs(block).max():.3g}, too large for their squares to be added up in "
-                    f"{np.dtype(dtype).name}: put a StandardScaler in front."
-                )
-        prepared[part, :-1], prepared[part, -1] = block, column
-    return prepared
 
 
 class NeighborSearch:
@@ -127,10 +31,12 @@ class NeighborSearch:
     bank : ndarray of shape (n_rows, n_features + 1)
         From :func:`prepare`.
     metric : {"cosine", "euclidean"}
+    center : ndarray of shape (n_features + 1,) or None
+        From :func:`find_center`, of this bank.
     """
 
-    def __init__(self, bank, metric):
-        self._bank, self._metric = bank, metric
+    def __init__(self, bank, metric, center):
+        self._bank, self._metric, self._center = bank, metric, center
         self._n_compared = bank.shape[1] - (metric == "euclidean")
         self._largest = bank[:, -1].max() if metric == "euclidean" else 0.5
 
@@ -155,7 +61,11 @@ class NeighborSearch:
         neighbors = np.full((len(rows), n_neighbors), -1)
         for part in _batches(len(rows), n_neighbors):
             present = part.start + np.flatnonzero(~np.isnan(rows[part, 0]))
-            queries = prepare(rows[present], self._metric, self._bank.dtype)
+            far = self._is_far(rows[present])
+            for index in present[far]:
+                distances[index], neighbors[index] = self._nearest_of_far(rows[index], n_neighbors)
+            present = present[~far]
+            queries = prepare(rows[present], self._metric, self._bank.dtype, self._center)
             distances[present], neighbors[present] = self._nearest(queries, n_neighbors)
         return distances, neighbors
 
@@ -180,6 +90,36 @@ class NeighborSearch:
             distances[part], _ = self._nearest(self._bank[part], n_neighbors, own[part])
         return distances
 
+    def rounding(self):
+        """The distance of two rows that differ by rounding alone: below it they are copies.
+
+        Returns
+        -------
+        float
+        """
+        step = 4 * np.finfo(self._bank.dtype).eps
+        if self._metric == "cosine":
+            return float(step**2 / 4)
+        # Relative to what lies between two rows, in the middle of many: neither copies nor outliers move it.
+        first = np.arange(min(_PAIRS, len(self._bank) // 2))
+        squared = self._squared_distances(self._bank[first], first, len(self._bank) - 1 - first)
+        return float(step * np.sqrt(np.median(squared)))
+
+    def _is_far(self, rows):
+        """Which rows are too long for products in the precision of the bank, bool (n_rows,)."""
+        if self._metric == "cosine":
+            return np.zeros(len(rows), dtype=bool)
+        halves = half_squares(np.asarray(rows, dtype=np.float64), self._center)
+        return halves > largest_half_square(self._bank.dtype)
+
+    def _nearest_of_far(self, row, k):
+        """Distances of one row to the k nearest, relative to its largest value, whose square has no number."""
+        peak = np.abs(row).max().astype(np.float64)
+        parts = [self._bank[part, :-1] / peak for part in slices(len(self._bank), BLOCK)]
+        squared = np.concatenate([squared_lengths(row / peak - part) for part in parts])
+        best = np.argsort(squared, kind="stable")[:k]
+        return np.sqrt(squared[best]) * min(peak, _FARTHEST / np.sqrt(len(row))), best
+
     def _nearest(self, queries, k, left_out=None):
         """Distances to the k nearest rows, but those from one number to another, and their rows."""
         query, row, crowded = self._candidates(queries, k, left_out)
@@ -203,14 +143,20 @@ class NeighborSearch:
         factors = -queries.T
         if self._metric == "euclidean":
             factors[-1] = 1
+        if self._center is not None:
+            factors += self._center[:, np.newaxis]
+            centred = np.empty((min(BLOCK, len(self._bank)), len(factors)), dtype=self._bank.dtype)
         group_size = max(1, min(_GROUP, BLOCK // (4 * k)))
         keys = np.empty((min(BLOCK, len(self._bank)) + group_size, n_queries), dtype=self._bank.dtype)
         nearest = np.full((k, n_queries), np.inf, dtype=keys.dtype)
         n_found = np.zeros(n_queries, dtype=int)
         found = []
-        for part in _slices(len(self._bank), BLOCK):
+        for part in slices(len(self._bank), BLOCK):
             n_rows = part.stop - part.start
-            np.matmul(self._bank[part], factors, out=keys[:n_rows])
+            rows = self._bank[part]
+            if self._center is not None:
+                rows = np.subtract(rows, self._center, out=centred[:n_rows])
+            np.matmul(rows, factors, out=keys[:n_rows])
             _leave_out(keys[:n_rows].T, part, left_out)
             n_groups = -(-n_rows // group_size)
             keys[n_rows : n_groups * group_size] = np.inf
@@ -238,12 +184,12 @@ class NeighborSearch:
         Keys in float64 tell squared distances apart that differ by 1e-13 of the squared lengths. Of more than `_SPARE`
         rows that differ by less, any will do.
         """
-        queries = queries[:, : self._n_compared].astype(np.float64)
+        queries = self._compared(queries)
         keys = np.full((len(queries), k + _SPARE), np.inf)
         rows = np.zeros(keys.shape, dtype=int)
-        for part in _slices(len(self._bank), BLOCK // 4):
-            block = self._bank[part, : self._n_compared].astype(np.float64)
-            new = _squared_lengths(block) / 2 - queries @ block.T
+        for part in slices(len(self._bank), BLOCK // 4):
+            block = self._compared(self._bank[part])
+            new = squared_lengths(block) / 2 - queries @ block.T
             _leave_out(new, part, left_out)
             both = np.concatenate([keys, new], axis=1)
             best = np.argpartition(both, k + _SPARE - 1, axis=1)[:, : k + _SPARE]
@@ -253,43 +199,38 @@ class NeighborSearch:
         query, member = np.nonzero(keys < np.inf)
         return query, rows[query, member]
 
+    def _compared(self, rows):
+        """What products compare of prepared rows, in float64."""
+        rows = rows[:, : self._n_compared].astype(np.float64)
+        return rows if self._center is None else rows - self._center[:-1]
+
     def _largest_error(self, queries):
         """Bound on how far a key is from the true one, float64 (n_queries,).
 
         A sum of n products is wrong by at most n roundings of the sum of their sizes, in whatever order it is taken
         (Higham, "Accuracy and Stability of Numerical Algorithms", 2002, section 3.1); a few more roundings are those
-        of the last column, of lengths that are not quite 1, and of the comparison itself.
+        of the last column, of lengths that are not quite 1, of the centre's subtraction, and of the comparison itself.
         """
         halves = (
             queries[:, -1].astype(np.float64) if self._metric == "euclidean" else np.full(len(queries), 0.5)
         )
         size = 2 * np.sqrt(halves * self._largest) + halves + self._largest
         limits = np.finfo(self._bank.dtype)
-        return (queries.shape[1] + 16) * (limits.eps / 2 * size + limits.tiny)
+        return (queries.shape[1] + 20) * (limits.eps / 2 * size + limits.tiny)
 
     def _squared_distances(self, queries, query, row):
         """Squared distances of pairs, float64 (n_pairs,)."""
         squared = np.empty(len(row))
-        for part in _slices(len(row), _PAIRS):
+        for part in slices(len(row), _PAIRS):
             difference = queries[query[part], : self._n_compared].astype(np.float64)
             difference -= self._bank[row[part], : self._n_compared]
-            squared[part] = _squared_lengths(difference)
+            squared[part] = squared_lengths(difference)
         return squared
-
-
-def _slices(n_rows, size):
-    for start in range(0, n_rows, size):
-        yield slice(start, min(start + size, n_rows))
 
 
 def _batches(n_rows, n_neighbors):
     """Slices of the queries. Many neighbours make many candidates: fewer queries at a time bound their number."""
-    return _slices(n_rows, max(1, BLOCK * 16 // max(16, n_neighbors)))
-
-
-def _squared_lengths(rows):
-    """Each row on its own: the last bit must not depend on how many there are."""
-    return np.einsum("ij,ij->i", rows, rows)
+    return slices(n_rows, max(1, BLOCK * 16 // max(16, n_neighbors)))
 
 
 def _leave_out(keys, part, left_out):

@@ -102,7 +102,7 @@ class SequenceAutoencoderDetector(SequenceDetector):
         What ended the training.
 
     held_out_indices_ : ndarray of int
-        The clips held out, as positions among those that could be read.
+        The clips held out, as positions among those that could be read and are not labelled anomalous.
 
     held_out_scores_ : ndarray of float64
         Their scores.
@@ -111,7 +111,7 @@ class SequenceAutoencoderDetector(SequenceDetector):
         Bins of a spectrogram, or frames of a curve.
 
     n_samples_fit_ : int
-        Clips that `fit` could read: trained on or held out.
+        Clips trained on or held out.
 
     window_length_ : int
         Frames a window, as fitted. A clip of n frames has ``n - window_length_ + 1`` windows.

@@ -108,7 +108,7 @@ class SequencePredictorDetector(SequenceDetector):
         What ended the training.
 
     held_out_indices_ : ndarray of int
-        The clips held out, as positions among those that could be read.
+        The clips held out, as positions among those that could be read and are not labelled anomalous.
 
     held_out_scores_ : ndarray of float64
         Their scores.
@@ -117,7 +117,7 @@ class SequencePredictorDetector(SequenceDetector):
         Bins of a spectrogram, or frames of a curve.
 
     n_samples_fit_ : int
-        Clips that `fit` could read: trained on or held out.
+        Clips trained on or held out.
 
     window_length_ : int
         Frames a window: those of the context and those predicted. A clip of n frames has

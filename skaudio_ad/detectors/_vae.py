@@ -6,11 +6,10 @@ import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.callback import with_callbacks
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._base import choose_offset
 from .._checks import check_number, check_option, check_sizes, users_level
-from .._lazy import take
 from ..training import inference, resolve_device
 from ._frames import ClipBank
 from ._module_detector import ModuleDetector
@@ -68,8 +67,7 @@ class VAEDetector(TransformerMixin, ModuleDetector):
         What `score_samples` is minus of: the loss at the posterior's mean, RL, KL, or the Mahalanobis distance in
         the (RL, KL) plane from the held-out clips (all training clips where fewer than 3 are held out). With a
         large `reconstruction_weight`, "elbo" ranks as "reconstruction" does. KL of an anomaly may well be lower
-        than that of normal clips, so "kl" alone can rank upside down. Read at scoring time; fit again for an
-        ``offset_`` that goes with it.
+        than that of normal clips, so "kl" alone can rank upside down. `transform` has both for a score of your own.
 
     max_epochs : int, default=50
         Most passes over the training clips.
@@ -227,6 +225,9 @@ class VAEDetector(TransformerMixin, ModuleDetector):
         self.random_state = random_state
 
     _one_size = True
+    # In front of a classifier it gets clips of both kinds, and is there to be trained on one.
+    _warns_of_anomalies = False
+    _scoring_parameters = ("score_by", "reconstruction_weight", "kl_weight")
 
     @with_callbacks
     def fit(self, X, y=None):
@@ -239,7 +240,8 @@ class VAEDetector(TransformerMixin, ModuleDetector):
             read, are left out with a warning.
         y : array-like of shape (n_clips,), default=None
             Clips labelled -1 (anomalous) are left out of training where all labels are 1 and -1, so that the
-            detector can stand before a classifier in a pipeline. Other labels, or none, and X is all normal.
+            detector can stand before a classifier in a pipeline: without a warning, unlike in other detectors. Other
+            labels, or none, and X is all normal.
 
         Returns
         -------
@@ -256,8 +258,6 @@ class VAEDetector(TransformerMixin, ModuleDetector):
         UserWarning
             If the posterior collapsed: it is N(0, I) for every clip, and the decoder ignores it.
         """
-        if y is not None:
-            check_consistent_length(X, y)
         return self._fit(X, y)
 
     def transform(self, X):
@@ -308,8 +308,7 @@ class VAEDetector(TransformerMixin, ModuleDetector):
         X = self._check_input(X)
         if self._clip_shape is None:
             return -self._passes(self.module_).rl_kl(X)[:, :1]
-        passes = self._passes(self.module_)(X)
-        return np.concatenate([-np.square(output - clips).mean(axis=1) for clips, output, *_ in passes])
+        return self._passes(self.module_).frame_scores(X)
 
     def window_centers(self, n_windows):
         """Position of every score of `score_frames`, in frames from the start of the clip.
@@ -417,19 +416,6 @@ class VAEDetector(TransformerMixin, ModuleDetector):
     def _look_at(self, X):
         return 1
 
-    def _normal_only(self, X, y):
-        if y is None:
-            return X
-        y = np.asarray(y)
-        if not np.isin(y, (1, -1)).all() or (y == 1).all():
-            return X
-        normal = np.flatnonzero(y == 1)
-        if not len(normal):
-            raise ValueError(
-                f"{type(self).__name__} has nothing to train on: every clip is labelled -1, anomalous."
-            )
-        return take(X, normal)
-
     def _describe(self, X):
         common = {
             "latent_size": int(self.latent_size),
@@ -473,13 +459,14 @@ class VAEDetector(TransformerMixin, ModuleDetector):
     def _combine(self, rl_kl, location, precision):
         """One score of RL and KL, float64 (n_clips,)."""
         # Value by value: the sums of matrix products come in an order that depends on the number of clips.
-        if self.score_by == "mahalanobis":
+        settings = self._settings
+        if settings["score_by"] == "mahalanobis":
             rl, kl = (rl_kl - location).T
             squared = precision[0, 0] * rl**2 + 2 * precision[0, 1] * rl * kl + precision[1, 1] * kl**2
             return -np.sqrt(np.maximum(squared, 0))
         rl, kl = rl_kl.T
-        elbo = self.reconstruction_weight * rl + self.kl_weight * kl
-        return -{"elbo": elbo, "reconstruction": rl, "kl": kl}[self.score_by]
+        elbo = settings["reconstruction_weight"] * rl + settings["kl_weight"] * kl
+        return -{"elbo": elbo, "reconstruction": rl, "kl": kl}[settings["score_by"]]
 
     def _calibrated(self, X, module):
         rl, kl = self._passes(module).measure(X)
@@ -487,7 +474,7 @@ class VAEDetector(TransformerMixin, ModuleDetector):
         held_out = rl_kl[self.held_out_indices_]
         region = normal_region(held_out if n_held_out >= 3 else rl_kl)
         scores = self._combine(held_out, *region)
-        if self.score_by == "mahalanobis" and 4 <= n_held_out <= _MANY:
+        if self._settings["score_by"] == "mahalanobis" and 4 <= n_held_out <= _MANY:
             # A clip is nearer to the others where it had a say in where they are.
             regions = [normal_region(np.delete(held_out, i, axis=0)) for i in range(n_held_out)]
             scores = np.concatenate([self._combine(held_out[[i]], *r) for i, r in enumerate(regions)])

@@ -10,6 +10,7 @@ from .._checks import check_number
 from .._lazy import ClipError, is_missing
 from ..training import inference
 from ._frames import other_size
+from ._window_errors import LARGEST_ERROR
 
 # Rows of 2-D features at a time.
 _BLOCK = 4096
@@ -61,17 +62,28 @@ class VAEPasses:
     def measure(self, X):
         """RL of every clip, (n_clips,), and KL of every latent value, (n_clips, latent_size), in float64."""
         rl, kl = [], []
-        for clips, output, mean, log_variance in self(X):
-            error = np.square(output - clips, dtype=np.float64)
-            rl.append(error.reshape(len(error), -1).mean(axis=1))
-            mean, log_variance = mean.astype(np.float64), log_variance.astype(np.float64)
-            kl.append(0.5 * (np.exp(log_variance) - log_variance - 1 + mean**2))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for clips, output, mean, log_variance in self(X):
+                missing = np.isnan(clips.reshape(len(clips), -1)[:, 0])
+                error = np.square(output - clips, dtype=np.float64).reshape(len(clips), -1).mean(axis=1)
+                rl.append(_finite(error, missing))
+                mean, log_variance = mean.astype(np.float64), log_variance.astype(np.float64)
+                kl.append(_finite(0.5 * (np.exp(log_variance) - log_variance - 1 + mean**2), missing))
         return np.concatenate(rl), np.concatenate(kl)
 
     def rl_kl(self, X):
         """RL and KL of every clip, float64 (n_clips, 2)."""
         rl, kl = self.measure(X)
         return np.column_stack([rl, kl.sum(axis=1)])
+
+    def frame_scores(self, X):
+        """Minus the mean squared error of every frame of spectrograms, float32 (n_clips, n_frames)."""
+        scores = []
+        with np.errstate(over="ignore", invalid="ignore"):
+            for clips, output, *_ in self(X):
+                missing = np.isnan(clips).all(axis=(1, 2))
+                scores.append(-_finite(np.square(output - clips).mean(axis=1), missing))
+        return np.concatenate(scores)
 
     def _one(self, X, index, clip):
         """A clip as a block; a missing one in the shape of the others."""
@@ -81,7 +93,15 @@ class VAEPasses:
             raise ClipError(other_size(clip.shape, self._clip_shape)).of(X, index)
         if not np.isfinite(clip).all():  # of a lazy sequence, whose clips no one has seen before
             raise ClipError("contains NaN or infinity.").of(X, index)
-        return np.array(clip, dtype=np.float32)[np.newaxis]
+        with np.errstate(over="ignore"):  # what leaves float32 has the largest loss
+            return np.array(clip, dtype=np.float32)[np.newaxis]
+
+
+def _finite(losses, missing):
+    """Losses, at most the largest that counts, and NaN for clips that could not be read alone."""
+    losses = np.minimum(np.nan_to_num(losses, nan=LARGEST_ERROR, posinf=LARGEST_ERROR), LARGEST_ERROR)
+    losses[missing] = np.nan
+    return losses
 
 
 def without_missing(decoded, latent):

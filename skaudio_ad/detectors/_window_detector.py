@@ -22,10 +22,11 @@ class WindowDetector(ModuleDetector):
     aggregate: Any
     quantile: Any
     window_length_: int
+    _scoring_parameters = ("aggregate", "quantile")
 
     @with_callbacks
     def fit(self, X, y=None):
-        """Train on X, all of it taken as normal.
+        """Train on X, taken as normal.
 
         Parameters
         ----------
@@ -33,7 +34,8 @@ class WindowDetector(ModuleDetector):
             Or a list of (n_bins, n_frames_i), or a lazy sequence of them. Clips of NaN, which could not be
             read, are left out with a warning.
         y : array-like of shape (n_clips,), default=None
-            Ignored, but for callbacks that score.
+            Where all labels are 1 and -1, clips labelled -1 (anomalous) are left out of training, with a warning.
+            Other labels, or none, and X is all normal. Callbacks that score get all clips.
 
         Returns
         -------
@@ -97,7 +99,7 @@ class WindowDetector(ModuleDetector):
         return torch.nn.functional.mse_loss(*self._compare(module, batch))
 
     def _score(self, module, X):
-        return self._errors(module).score(X, self.aggregate, self.quantile)
+        return self._errors(module).score(X, **self._settings)
 
     def _errors(self, module):
         return WindowErrors(module, self._compare, self.window_length_, resolve_device(self.device))

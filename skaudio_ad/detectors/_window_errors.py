@@ -13,6 +13,8 @@ from ._frames import as_windows, too_short
 # Windows scored at a time: an hour-long clip has a hundred thousand. Larger blocks leave the cache: recurrent networks
 # take a quarter longer, dense ones as long.
 _BLOCK = 1024
+# Largest error that counts: beyond the range of float32, in which windows of clips are compared.
+LARGEST_ERROR = float(np.finfo(np.float32).max)
 
 
 class WindowErrors:
@@ -88,7 +90,9 @@ class WindowErrors:
         return _mean_squares(self._blocks(clip.T, np.float32, self._module))
 
     def _row_errors(self, X):
-        return _mean_squares(self._row_blocks(X))
+        errors = _mean_squares(self._row_blocks(X))
+        errors[np.isnan(X[:, 0])] = np.nan
+        return errors
 
     def _row_blocks(self, X):
         # In float64, or a row's score would depend in its last digits on the rows beside it. The windows of a clip
@@ -101,7 +105,9 @@ class WindowErrors:
 
         if len(frames) < self._length:
             raise ClipError(too_short(len(frames), self._length))
-        frames = torch.from_numpy(np.array(frames, dtype=dtype, order="C")).to(self._device)
+        with np.errstate(over="ignore"):  # what leaves float32 has the largest error
+            frames = np.array(frames, dtype=dtype, order="C")
+        frames = torch.from_numpy(frames).to(self._device)
         for windows in as_windows(frames, self._length).split(_BLOCK):
             # Not around the loop: who takes the blocks would compute in inference mode between two of them.
             with inference():
@@ -123,5 +129,7 @@ class WindowErrors:
 
 
 def _mean_squares(blocks):
-    errors = [(output - target).square().mean(dim=(1, 2)) for output, target in blocks]
-    return np.concatenate([part.double().cpu().numpy() for part in errors])
+    """Mean squared error of every window, float64 (n_windows,), finite: huge values make errors without a number."""
+    parts = [(output - target).square().mean(dim=(1, 2)) for output, target in blocks]
+    errors = np.concatenate([part.double().cpu().numpy() for part in parts])
+    return np.minimum(np.nan_to_num(errors, nan=LARGEST_ERROR, posinf=LARGEST_ERROR), LARGEST_ERROR)

@@ -4,22 +4,18 @@ import os
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.metaestimators import available_if
+from sklearn.base import BaseEstimator
 
 from .._checks import check_number, check_option
 from .._lazy import gather
+from .._output import TableOutputMixin, bin_names
 from ..audio import as_clips
 from ._cache import check_memory
 from ._checksums import WeightsError
 from ._chunks import Plan, embed_clips
 
 
-def _gives_vectors(embedding):
-    return embedding.output in embedding._vectors
-
-
-class BaseEmbedding(TransformerMixin, BaseEstimator):
+class BaseEmbedding(TableOutputMixin, BaseEstimator):
     """Transformer from waveforms to what a frozen network makes of them.
 
     Nothing is learnt, and the network is no part of what is computed with: processes load it themselves. A subclass
@@ -31,7 +27,7 @@ class BaseEmbedding(TransformerMixin, BaseEstimator):
       object with ``embed(waveforms, output)``; ``key`` is all that changes the numbers, ``digest`` the checksum of
       the weights or None, ``name`` what to call it;
     - ``_shortest()``, what the network takes, in samples;
-    - ``_column_names()``, of the output, where that is a vector.
+    - ``_column_names()``, of the output, where that is a vector; of as many as it has channels otherwise.
     """
 
     output: Any
@@ -106,9 +102,8 @@ class BaseEmbedding(TransformerMixin, BaseEstimator):
         """
         return self._embed(X, self.output)[1]
 
-    @available_if(_gives_vectors)
     def get_feature_names_out(self, input_features=None):
-        """Names of the columns of `transform`, where it gives one vector a clip.
+        """Names of the columns of `transform`, or of the channels where its output keeps time.
 
         Parameters
         ----------
@@ -117,9 +112,11 @@ class BaseEmbedding(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of str
-            The network, the output and a number.
+            The network, the output and a number. Channels in time are called x0, x1, ..., as the step that pools
+            them calls them: an array of three axes has no names.
         """
-        return np.array(self._column_names(), dtype=object)
+        names = self._column_names()
+        return np.array(names, dtype=object) if self.output in self._vectors else bin_names(len(names))
 
     @property
     def n_edge_frames(self):

@@ -1,11 +1,12 @@
 """`Augmenter`: variations of the training clips, and of nothing else."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from .._checks import check_features, check_number, check_option
 from .._lazy import LazySequence, collect, is_missing
+from .._output import TableOutputMixin, bin_names
 from ..audio import AudioClips, as_clips
 
 _EITHER = ("time_shift", "time_roll", "mixup")
@@ -13,7 +14,7 @@ _WAVEFORMS = ("noise", "pitch_shift")
 _SPECTROGRAMS = ("time_mask", "frequency_mask")
 
 
-class Augmenter(TransformerMixin, BaseEstimator):
+class Augmenter(TableOutputMixin, BaseEstimator):
     """Augment training clips: `fit_transform` varies them, `transform` returns them unchanged.
 
     In a `Pipeline`, ``fit`` calls `fit_transform` and everything after that `transform`, so the clips a
@@ -157,6 +158,25 @@ class Augmenter(TransformerMixin, BaseEstimator):
             clips.failures = items.failures
             return clips
         return varied if isinstance(items, LazySequence) else collect(varied)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the bins of spectrograms, which stay as they are.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the bins, by default x0, x1, ... where `fit` has seen an array.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        if input_features is None:
+            return bin_names(getattr(self, "n_features_in_", 0))
+        return np.asarray(input_features, dtype=object)
+
+    def _is_table(self, made):
+        return False  # 2-D arrays are waveforms
 
     def _methods(self):
         return (self.methods,) if isinstance(self.methods, str) else tuple(self.methods)

@@ -176,6 +176,9 @@ class MelTransformer(_FrameClock, WaveformTransformer):
         del settings["lazy"]
         return LogMel(**settings)
 
+    def _n_bins(self):
+        return self.n_mels
+
 
 class MFCCTransformer(_FrameClock, WaveformTransformer):
     """Mel-frequency cepstral coefficients of every clip, equal to librosa's.
@@ -268,6 +271,9 @@ class MFCCTransformer(_FrameClock, WaveformTransformer):
             **settings, norm="slaney", power=2.0, log="db", log_offset=1e-10, center=True, pad_mode="constant"
         )
         return _Cepstrum(log_mel, n_mfcc)
+
+    def _n_bins(self):
+        return self.n_mfcc
 
 
 class _Cepstrum:

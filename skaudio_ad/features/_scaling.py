@@ -1,14 +1,15 @@
 """`ClipScaler`: min-max and z-score, with statistics per clip, per bin or over the data set."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_features, check_number, check_option
 from .._lazy import LazySequence, is_missing
+from .._output import TableOutputMixin
 
 
-class ClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class ClipScaler(OneToOneFeatureMixin, TableOutputMixin, BaseEstimator):
     """Scale features or spectrograms by their range or their deviation.
 
     Parameters

@@ -10,21 +10,23 @@ import numpy as np
 import scipy.fft
 import scipy.sparse
 from scipy.signal import get_window
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 
 from .._checks import check_number, check_option
 from .._lazy import ClipError, map_collect
+from .._output import TableOutputMixin, bin_names
 from ..audio import as_clips
 
 # Frames transformed at a time, so that an hour-long clip needs no more memory than its spectrogram.
 _BLOCK = 1024
 
 
-class WaveformTransformer(TransformerMixin, BaseEstimator):
+class WaveformTransformer(TableOutputMixin, BaseEstimator):
     """Stateless transformer from waveforms to one array per clip.
 
     Subclasses have ``lazy`` and define ``_function()``, which checks their parameters and returns a
-    picklable function from (n_samples,) to an array, and ``_rate()``, the sample rate they work at.
+    picklable function from (n_samples,) to an array, ``_rate()``, the sample rate they work at, and
+    ``_n_bins()``, the rows of that array.
     """
 
     def fit(self, X, y=None):
@@ -66,6 +68,20 @@ class WaveformTransformer(TransformerMixin, BaseEstimator):
         function = self._function()
         clips = as_clips(self, X, sample_rate=self._rate(), reset=False)
         return clips.map_features(function) if self.lazy else map_collect(function, clips)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the bins that `transform` returns, which a later step makes names of columns from.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of str of shape (n_bins,)
+            x0, x1, ...
+        """
+        return bin_names(self._n_bins())
 
     def _rate(self):
         return self.sample_rate

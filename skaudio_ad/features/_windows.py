@@ -1,10 +1,12 @@
 """Waveforms to frames, spectrograms to patches."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_features, check_number
 from .._lazy import ClipError, LazySequence, map_collect
+from .._output import TableOutputMixin, bin_names
 from ._spectral import WaveformTransformer
 
 
@@ -50,8 +52,11 @@ class FrameTransformer(WaveformTransformer):
     def _rate(self):
         return None
 
+    def _n_bins(self):
+        return self.frame_length
 
-class PatchTransformer(TransformerMixin, BaseEstimator):
+
+class PatchTransformer(TableOutputMixin, BaseEstimator):
     """Cut every spectrogram into overlapping patches along time.
 
     A spectrogram of N frames has ``(N - patch_length) // hop_length + 1`` patches; frames after the last
@@ -128,6 +133,21 @@ class PatchTransformer(TransformerMixin, BaseEstimator):
         if X.ndim == 2:
             X = X[:, :, np.newaxis]
         return np.moveaxis(function(X), -1, 1)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the bins of a patch.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of str of shape (n_bins,)
+            x0, x1, ...
+        """
+        check_is_fitted(self, "n_features_in_")
+        return bin_names(self.n_features_in_)
 
     def _function(self):
         check_number(self.patch_length, "patch_length", low=1, integer=True)

@@ -60,15 +60,15 @@ def fit_clips(detector, X, positions, params):
 
 def score_clips(detector, X):
     """Scores of all clips, float64; NaN for the rows that are missing, whatever the detector makes of NaN."""
+    missing = missing_rows(X)
+    if missing.any():
+        scores = np.full(len(missing), np.nan)
+        if not missing.all():
+            scores[~missing] = score_clips(detector, take(X, np.flatnonzero(~missing)))
+        return scores
     if isinstance(detector, Pipeline) and len(detector) > 1:
         return score_clips(detector[-1], detector[:-1].transform(X))  # rows may be missing from the loader on
-    missing = missing_rows(X)
-    if not missing.any():
-        return np.asarray(detector.score_samples(X), dtype=np.float64)
-    scores = np.full(len(missing), np.nan)
-    if not missing.all():
-        scores[~missing] = detector.score_samples(take(X, np.flatnonzero(~missing)))
-    return scores
+    return np.asarray(detector.score_samples(X), dtype=np.float64)
 
 
 def missing_rows(X):

@@ -18,11 +18,12 @@ from sklearn.preprocessing import StandardScaler
 from skaudio_ad import AudioClips, AudioLoader, MelTransformer, NearestNeighborsDetector, TemporalPooling
 from skaudio_ad._lazy import LazySequence
 from skaudio_ad.datasets import load_esc10
-from skaudio_ad.detectors import _neighbor_search
+from skaudio_ad.detectors import _neighbor_rows, _neighbor_search
 from skaudio_ad.metrics import anomaly_auc_score
 from skaudio_ad.persistence import load_detector, save_detector
 
 METRICS = ("cosine", "euclidean")
+WITH_COPIES = pytest.mark.filterwarnings("ignore:.* training clips have a copy among the others")
 
 
 def embeddings(n_clips=30, n_features=8, seed=0):
@@ -51,7 +52,8 @@ def metric(request):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(_neighbor_search, "BLOCK", 32)
+    for module in (_neighbor_rows, _neighbor_search):
+        monkeypatch.setattr(module, "BLOCK", 32)
 
 
 # Distances
@@ -106,6 +108,7 @@ def test_a_training_clip_scores_zero_exactly(metric):
     assert (detector.predict(X) == 1).all()
 
 
+@WITH_COPIES
 def test_the_cosine_does_not_depend_on_lengths_and_the_euclidean_distance_does():
     X = embeddings()
     assert np.abs(fit(X, metric="cosine").score_samples(3 * X)).max() < 1e-14
@@ -134,6 +137,54 @@ def test_near_points_far_from_the_origin_do_not_lose_their_distance(metric):
         np.testing.assert_allclose(found, -np.square(chords).min(axis=1) / 4, rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["one column of Unix time", "everything at 3e7", "a clip without its time"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_neighbors", [1, 3])
+def test_an_offset_of_the_features_changes_no_distance(kind, dtype, n_neighbors, small_blocks):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(400, 16))
+    if kind == "everything at 3e7":
+        rows = 3e7 + 100 * rows  # float32 has steps of 2 there
+    else:
+        rows[:, 0] = 1.7e9 + rng.uniform(0, 86400, size=400)
+    if kind == "a clip without its time":
+        rows[7, 0] = 0
+    rows = rows.astype(dtype)
+    X, new = rows[:300], rows[300:]
+    detector = fit(X, n_neighbors=n_neighbors)
+    # Differences in float64: cdist's are wrong by 1e-7 of the offset.
+    exact = np.linalg.norm(new.astype(np.float64)[:, None] - X.astype(np.float64), axis=2)
+    found, indices = detector.kneighbors(new)
+    np.testing.assert_allclose(found, np.sort(exact, axis=1)[:, :n_neighbors], rtol=1e-12)
+    np.testing.assert_array_equal(np.take_along_axis(exact, indices, axis=1).argsort(axis=1)[:, 0], 0)
+    others = np.linalg.norm(X.astype(np.float64)[:, None] - X.astype(np.float64), axis=2)
+    np.fill_diagonal(others, np.inf)
+    held_out = -np.sort(others, axis=1)[:, :n_neighbors].mean(axis=1)
+    np.testing.assert_allclose(detector.held_out_scores_, held_out, rtol=1e-12)
+    alone = [detector.score_samples(new[i : i + 1])[0] for i in range(0, 100, 10)]
+    np.testing.assert_array_equal(alone, detector.score_samples(new)[::10])
+    as_sequences = NearestNeighborsDetector(n_neighbors).fit(X.reshape(100, 3, 16).transpose(0, 2, 1))
+    np.testing.assert_array_equal(
+        as_sequences.score_frames(new[:, :, np.newaxis])[:, 0],
+        detector.score_frames(new)[:, 0],
+    )
+
+
+def test_a_query_far_beyond_the_squares_of_the_bank_has_its_distance():
+    X = embeddings(20)
+    new = np.zeros((4, 8))
+    new[1:, 2] = [1e19, -1e100, 1.7e308]
+    detector = fit(X)
+    found, _indices = detector.kneighbors(new, n_neighbors=2)
+    np.testing.assert_allclose(found[1:3], [[1e19, 1e19], [1e100, 1e100]])
+    assert np.isfinite(found).all()
+    np.testing.assert_array_equal(found[0], detector.kneighbors(new[:1], n_neighbors=2)[0][0])
+    assert detector.predict(new)[1:].tolist() == [-1, -1, -1]
+    assert detector.score_frames(new).dtype == np.float32
+    assert np.isfinite(detector.score_frames(new)).all()
+
+
+@WITH_COPIES
 def test_a_vector_of_zeros_is_at_a_right_angle_to_all_but_another_one():
     X = embeddings(50)
     zero = np.zeros((1, 8), np.float32)
@@ -160,12 +211,10 @@ def test_values_of_any_size_that_has_squares_are_compared(metric, scale):
 
 def test_values_too_large_to_be_squared_are_an_error_with_the_way_out():
     X = embeddings()
-    detector = fit(X)
-    for method in (detector.score_samples, detector.kneighbors, clone(detector).fit):
-        with pytest.raises(
-            ValueError, match=r"values up to .*e\+20, too large .* in float32: put a StandardScaler in front"
-        ):
-            method(X * np.float32(1e20))
+    with pytest.raises(
+        ValueError, match=r"values up to .*e\+20, too large .* in float32: put a StandardScaler in front"
+    ):
+        fit(X * np.float32(1e20))
     with pytest.raises(ValueError, match="too large for their squares to be added up in float64"):
         fit(X.astype(np.float64) * 1e160)
     assert np.isfinite(fit(X * np.float32(1e30), metric="cosine").score_samples(X)).all()
@@ -204,6 +253,7 @@ HARD = (
 @pytest.mark.parametrize("kind", HARD)
 @pytest.mark.parametrize("n_neighbors", [1, 5])
 @pytest.mark.parametrize("block", [32, 2048])
+@WITH_COPIES
 def test_rows_that_rounding_hardly_tells_apart_are_searched_exactly(kind, n_neighbors, block, monkeypatch):
     monkeypatch.setattr(_neighbor_search, "BLOCK", block)
     rows = hard(kind, 1200)
@@ -218,6 +268,7 @@ def test_rows_that_rounding_hardly_tells_apart_are_searched_exactly(kind, n_neig
     np.testing.assert_array_equal(alone, detector.score_samples(new)[::20])
 
 
+@WITH_COPIES
 def test_of_clips_at_the_same_distance_the_first_comes_first():
     X = np.array([[3.0], [1.0], [-1.0], [1.0], [3.0]])
     found, indices = fit(X).kneighbors([[0.0]], n_neighbors=5)
@@ -334,10 +385,30 @@ def test_about_one_normal_clip_in_twenty_raises_a_false_alarm(metric):
     assert 0.03 < np.mean(rates) < 0.06
 
 
+@WITH_COPIES
 def test_a_copy_among_the_training_clips_scores_zero_even_when_held_out(metric):
     X = embeddings(20)
     scores = fit(np.concatenate([X, X[3:4]]), metric=metric).held_out_scores_
     assert np.flatnonzero(scores == 0).tolist() == [3, 20]
+
+
+def test_more_copies_than_a_threshold_can_bear_are_counted_with_the_way_out(metric):
+    X = embeddings(40)
+    fit(np.concatenate([X, X[3:4]]), metric=metric)  # 2 of 41: no warning
+    louder = np.concatenate([X, X * np.float32(1.1 if metric == "cosine" else 1)])
+    with pytest.warns(
+        UserWarning, match=r"^80 of 80 training clips have a copy among .* Remove the copies first"
+    ):
+        fit(louder, metric=metric)
+    twice = [*sequences(), *sequences(), *sequences(seed=1)]
+    with pytest.warns(UserWarning, match="^10 of 15 training clips have a copy"):
+        fit(twice, metric=metric)
+
+
+def test_clips_that_nearly_agree_are_no_copies():
+    X = embeddings(40)
+    detector = fit(np.concatenate([X, X + np.float32(1e-3)]))
+    assert detector.held_out_scores_.max() < -1e-3
 
 
 def test_fit_predict_finds_the_training_clip_that_is_unlike_the_others_and_predict_does_not(metric):
@@ -417,6 +488,7 @@ def test_the_score_of_a_sequence_is_that_of_its_frames_pooled_over_time(settings
     np.testing.assert_allclose(detector.score_samples(new), expected, rtol=1e-12)
 
 
+@WITH_COPIES
 def test_pooling_over_time_and_over_neighbours_are_two_things():
     # Of three training frames at 0 and three at 10, the four nearest to 1 are 1, 1, 1 and 9 away, those to 4 are
     # 4, 4, 4 and 6 away.

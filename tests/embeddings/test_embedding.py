@@ -264,9 +264,11 @@ def test_vectors_have_names_and_come_as_a_table_if_asked_for(make, family, outpu
 @pytest.mark.parametrize(
     ("family", "output"), [(family, output) for family in FAMILIES for output in WITH_TIME[family]]
 )
-def test_outputs_with_time_have_no_names_of_columns(make, family, output):
-    assert not hasattr(make(family, output), "get_feature_names_out")
-    assert not hasattr(make(family, output), "set_output")
+def test_outputs_with_time_name_their_channels_and_stay_arrays(make, family, output):
+    embedding = make(family, output).set_output(transform="pandas")
+    made = embedding.fit_transform(noise(0.3, 0.3))
+    assert isinstance(made, np.ndarray)
+    assert embedding.get_feature_names_out().tolist() == [f"x{i}" for i in range(made.shape[1])]
 
 
 @pytest.mark.parametrize(("family", "window"), [("mobilenet", 10.0), ("mobilenet", 2.0), ("passt", 5.0)])

@@ -245,7 +245,7 @@ def test_a_clip_is_embedded_alike_in_any_company(output):
 
 def test_columns_have_names_where_the_output_is_a_vector():
     assert make().get_feature_names_out().tolist() == [f"sequential_clip{i}" for i in range(4)]
-    assert not hasattr(make(output="frames"), "get_feature_names_out")
+    assert make(output="frames").get_feature_names_out().tolist() == [f"x{i}" for i in range(4)]
     table = make().set_output(transform="pandas").fit(noise(1.0)).transform(noise(1.0))
     assert list(table.columns) == [f"sequential_clip{i}" for i in range(4)]
 
