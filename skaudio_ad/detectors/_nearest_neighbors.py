@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import DetectorMixin, check_contamination, choose_offset
-from .._checks import check_features, check_number, check_option
+from .._checks import check_features, check_groups, check_number, check_option
 from .._lazy import collect
 from ._frames import training_clips
 from ._neighbor_search import NeighborSearch, frame_batches, frames_of, prepare
@@ -52,9 +52,10 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
 
     contamination : "auto" or float, default="auto"
         "auto" sets ``offset_`` so that about one normal clip in twenty raises a false alarm, judged by
-        ``held_out_scores_``: their conformal 0.05 quantile, or with fewer than 19 clips the lower end of Student's
-        prediction interval. A float is scikit-learn's meaning, the fraction of the training clips that shall count as
-        anomalous, but by the same leave-one-out scores: all others are 0.
+        ``held_out_scores_``: their conformal 0.05 quantile, or with fewer than 19 clips (groups) the lower end of
+        Student's prediction interval for the logarithms of the distances. A float is scikit-learn's meaning, the
+        fraction of the training clips that shall count as anomalous, but by the same leave-one-out scores: all others
+        are 0.
 
     Attributes
     ----------
@@ -62,7 +63,8 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         Threshold on the scale of `score_samples`.
 
     held_out_scores_ : ndarray of shape (n_samples_fit_,), float64
-        Score of every training clip with itself, all its frames, left out of what it is compared with.
+        Score of every training clip with itself, all its frames, left out of what it is compared with; with `groups`
+        in `fit`, all clips of its group are left out.
 
     n_features_in_ : int
         Values of an embedding.
@@ -126,7 +128,7 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         self.time_quantile = time_quantile
         self.contamination = contamination
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, groups=None):
         """Keep the embeddings of X, all of it taken as normal, and set the threshold.
 
         Parameters
@@ -136,6 +138,11 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
             read, are left out with a warning.
         y : None
             Ignored.
+        groups : array-like of shape (n_clips,), default=None
+            Patient, machine or recording of every clip: clips that are alike. Whole groups are left
+            out for ``held_out_scores_``.
+            The threshold is then one for clips of new groups, and every group counts once, however many clips it has.
+            Without groups it is for new clips of the same groups.
 
         Returns
         -------
@@ -145,11 +152,11 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         ------
         ValueError, TypeError
             If a parameter is out of range, X is empty, not finite or too large to be squared, or there are fewer than
-            `n_neighbors` clips (frames) beside any one clip.
+            `n_neighbors` clips (frames) beside any one clip or group.
         """
-        return self._fit(X)
+        return self._fit(X, groups)
 
-    def fit_predict(self, X, y=None):
+    def fit_predict(self, X, y=None, groups=None):
         """Fit, and decide for every training clip as if it had not been one.
 
         Unlike ``fit(X).predict(X)``, which finds every clip in the training set, this is for finding those that are
@@ -160,13 +167,15 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         X : array-like of clips, as in `fit`
         y : None
             Ignored.
+        groups : array-like of shape (n_clips,), default=None
+            As in `fit`.
 
         Returns
         -------
         ndarray of shape (n_clips,), int
             1 where ``held_out_scores_`` reach ``offset_``, else -1; -1 for a clip that could not be read.
         """
-        self._fit(X)
+        self._fit(X, groups)
         decisions = np.full(len(X), -1)
         decisions[self._positions[self.held_out_scores_ >= self.offset_]] = 1
         return decisions
@@ -254,7 +263,7 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         distances, rows = self._search().nearest(X, n_neighbors)
         return distances, np.where(rows < 0, -1, self._positions[rows])
 
-    def _fit(self, X):
+    def _fit(self, X, groups):
         check_number(self.n_neighbors, "n_neighbors", low=1, integer=True)
         check_option(self.metric, "metric", ("cosine", "euclidean"))
         check_option(self.aggregate, "aggregate", tuple(_AGGREGATES))
@@ -265,33 +274,38 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         names = ("n_neighbors", "metric", "aggregate", "time_pooling", "time_quantile")
         self._settings = {name: getattr(self, name) for name in names}
         self._takes_frames = getattr(X, "ndim", 3) == 3
-        ends = self._fill_bank(X)
-        distances = self._aggregate(self._search().leave_one_out(self.n_neighbors, ends))
+        groups = check_groups(groups, len(X))
+        ends, groups = self._fill_bank(X, groups)
+        lengths = np.diff(ends, prepend=0)
+        members = np.repeat(np.arange(len(ends)) if groups is None else groups, lengths)
+        distances = self._aggregate(self._search().leave_one_out(self.n_neighbors, members))
         scores = self._pool(np.split(distances, ends[:-1]) if self._takes_frames else distances)
         self.held_out_scores_ = scores
         self.offset_ = choose_offset(
-            self.contamination, held_out_scores=scores, training_scores=lambda: scores
+            self.contamination, held_out_scores=scores, training_scores=lambda: scores, groups=groups
         )
         return self
 
-    def _fill_bank(self, X):
-        """Keep all training rows, those of a clip side by side, and return where the rows of each clip end."""
+    def _fill_bank(self, X, groups):
+        """Keep all training rows, those of a clip side by side: where the rows of each clip end, and its group."""
         clips, self._positions = training_clips(X, 1, type(self).__name__)
         self.n_samples_fit_ = len(clips)
         lengths = np.array([clip.shape[1] if self._takes_frames else 1 for clip in clips])
-        _check_others(lengths, self.n_neighbors, "frames" if self._takes_frames else "clips")
+        if groups is not None:
+            groups = groups[self._positions]
+        _check_others(lengths, groups, self.n_neighbors, "frames" if self._takes_frames else "clips")
         # float64 only where it is given.
         common = np.result_type(np.float32, *{clip.dtype for clip in clips})
         dtype = np.float32 if common == np.float32 else np.float64
         ends = np.cumsum(lengths)
         if not self._takes_frames:
             self._bank = prepare(clips, self.metric, dtype)
-            return ends
+            return ends, groups
         self._bank = np.empty((ends[-1], self.n_features_in_ + 1), dtype=dtype)
         for index, end, clip in zip(self._positions, ends, clips):
             frames = frames_of(X, index, clip, self.n_features_in_)
             self._bank[end - len(frames) : end] = prepare(frames, self.metric, dtype)
-        return ends
+        return ends, groups
 
     def _check_input(self, X):
         check_is_fitted(self)
@@ -343,12 +357,14 @@ def _negative(distances):
     return 0.0 - distances
 
 
-def _check_others(lengths, n_neighbors, kind):
-    """Raise unless even the longest clip leaves enough to compare it with."""
-    n_others = lengths.sum() - lengths.max()
+def _check_others(lengths, groups, n_neighbors, kind):
+    """Raise unless even the longest clip, or the largest group, leaves enough to compare it with."""
+    together = lengths if groups is None else np.bincount(groups, weights=lengths).astype(int)
+    n_others = together.sum() - together.max()
     if n_others < n_neighbors:
         raise ValueError(
-            f"n_neighbors={n_neighbors} needs as many training {kind} beside those of any one clip, since each clip "
-            f"is compared with the others to set the threshold; got {n_others} from n_samples={len(lengths)}. Pass "
-            f"more clips{', or a smaller n_neighbors' if n_others else ''}."
+            f"n_neighbors={n_neighbors} needs as many training {kind} beside those of any one "
+            f"{'clip' if groups is None else 'group'}, since each clip is compared with the others to set the "
+            f"threshold; got {n_others} from n_samples={len(lengths)}. Pass more "
+            f"{'clips' if groups is None else 'groups'}{', or a smaller n_neighbors' if n_others else ''}."
         )

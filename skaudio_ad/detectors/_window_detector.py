@@ -24,7 +24,7 @@ class WindowDetector(ModuleDetector):
     window_length_: int
 
     @with_callbacks
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, groups=None):
         """Train on X, all of it taken as normal.
 
         Parameters
@@ -34,6 +34,10 @@ class WindowDetector(ModuleDetector):
             read, are left out with a warning.
         y : array-like of shape (n_clips,), default=None
             Ignored, but for callbacks that score.
+        groups : array-like of shape (n_clips,), default=None
+            Patient, machine or recording of every clip: clips that are alike. Whole groups are held out, at least
+            one. The threshold is then one for clips of new groups, and every group counts once, however many clips
+            it has.
 
         Returns
         -------
@@ -45,7 +49,7 @@ class WindowDetector(ModuleDetector):
             If a parameter is out of range, X is empty, not finite or shorter than one window, there are too
             few clips to hold one out, or the training diverges.
         """
-        return self._fit(X, y)
+        return self._fit(X, y, groups)
 
     def score_frames(self, X):
         """Score every window of every clip: when does it sound wrong? Higher is more normal.

@@ -182,6 +182,6 @@ def test_calibration_scores_are_found_inside_pipelines_searches_and_wrappers():
 def test_a_detector_without_calibration_scores_says_what_to_do():
     detector = IsolationForest(n_estimators=2).fit(np.zeros((5, 2)))
     with pytest.raises(
-        ValueError, match="IsolationForest keeps no scores .* put it into a ThresholdedDetector"
+        ValueError, match=r"IsolationForest keeps no scores .* put it into a ThresholdedDetector"
     ):
         get_calibration_scores(detector)
