@@ -2,6 +2,7 @@
 
 from ._conformal import ConformalThreshold
 from ._distributions import GammaThreshold, ParetoTailThreshold
+from ._false_discoveries import control_false_discoveries
 from ._labelled import FBetaThreshold, ROCThreshold
 from ._normal_scores import MeanStdThreshold, QuantileThreshold
 from ._shift import ShiftCheck, check_shift, get_calibration_scores
@@ -18,5 +19,6 @@ __all__ = [
     "ShiftCheck",
     "ThresholdedDetector",
     "check_shift",
+    "control_false_discoveries",
     "get_calibration_scores",
 ]

@@ -19,6 +19,8 @@ class ThresholdSelector(BaseEstimator):
 
     threshold_: float
     false_alarm_rate_: float
+    promise_: str
+    promise_reason_: str
 
     def fit(self, scores, y=None):
         """Select the threshold.
