@@ -4,7 +4,7 @@ import numbers
 import sys
 
 import numpy as np
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from ._lazy import LazySequence, is_missing
 
@@ -64,6 +64,28 @@ def check_sizes(value, name, *, at_least=0):
         raise ValueError(f"{name} must hold at least {at_least}, got {value!r}.")
     for size in value:
         check_number(size, name, low=1, integer=True)
+
+
+def check_groups(groups, n_clips):
+    """The group of every clip as a number, ndarray of int of shape (n_clips,); None where `groups` is None.
+
+    Raises
+    ------
+    ValueError
+        If there is not one group a clip.
+    """
+    if groups is None:
+        return None
+    groups = column_or_1d(groups)
+    if len(groups) != n_clips:
+        raise ValueError(f"groups must have one entry a clip: got {len(groups)} for {n_clips} clips.")
+    unknown = [index for index, group in enumerate(groups) if group is None or group != group]
+    if unknown:
+        raise ValueError(
+            f"groups must name a group for every clip, got {groups[unknown[0]]} for clip {unknown[0]}. Give a clip "
+            "that is alone a group of its own."
+        )
+    return np.unique(groups, return_inverse=True)[1]
 
 
 def check_features(estimator, X, *, reset, ndims=(2, 3)):

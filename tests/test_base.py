@@ -5,7 +5,13 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.covariance import EllipticEnvelope
 
-from skaudio_ad._base import DetectorMixin, check_contamination, choose_offset, lower_quantile
+from skaudio_ad._base import (
+    DetectorMixin,
+    check_contamination,
+    choose_offset,
+    conformal_quantile,
+    lower_quantile,
+)
 
 
 class Scores(DetectorMixin, BaseEstimator):
@@ -39,11 +45,52 @@ def test_from_19_scores_on_the_quantile_is_the_conformal_order_statistic(n, k):
     assert lower_quantile(scores) == k
 
 
-def test_below_19_scores_the_quantile_is_the_lower_end_of_students_prediction_interval():
+def test_below_19_scores_of_any_sign_the_quantile_is_the_lower_end_of_students_prediction_interval():
     # mean 3, deviation sqrt(2.5), t(0.05; 4) = -2.131847: 3 - 2.131847 * 1.581139 * sqrt(6 / 5)
     assert lower_quantile(np.array([1.0, 2.0, 3.0, 4.0, 5.0])) == pytest.approx(-0.692458, abs=1e-5)
     # mean 1, deviation sqrt(2), t(0.05; 1) = -6.313752: 1 - 6.313752 * 1.414214 * sqrt(3 / 2)
     assert lower_quantile(np.array([0.0, 2.0])) == pytest.approx(1 - 6.313752 * np.sqrt(3), abs=1e-5)
+
+
+def test_below_19_errors_the_quantile_is_the_end_of_the_interval_of_their_logarithms():
+    errors = np.array([0.5, 1.0, 3.0, 0.7])
+    logarithms = np.log(errors)
+    # t(0.95; 3) = 2.353363
+    end = logarithms.mean() + 2.353363 * logarithms.std(ddof=1) * np.sqrt(5 / 4)
+    assert lower_quantile(-errors) == pytest.approx(-np.exp(end), rel=1e-6)
+    assert lower_quantile(-1000 * errors) == pytest.approx(-1000 * np.exp(end), rel=1e-6)
+
+
+def test_errors_of_copies_count_as_a_tenth_of_the_median():
+    assert lower_quantile(-np.array([1.0, 0.0, 2.0, 4.0])) == lower_quantile(-np.array([1.0, 0.15, 2.0, 4.0]))
+    # Where most errors are 0, the raw scores remain: mean -1, deviation 2, t(0.05; 3) = -2.353363.
+    assert lower_quantile(np.array([0.0, 0.0, 0.0, -4.0])) == pytest.approx(
+        -1 - 2.353363 * 2 * np.sqrt(5 / 4), rel=1e-6
+    )
+    assert lower_quantile(np.zeros(5)) == 0
+
+
+def test_errors_that_differ_by_hundreds_of_powers_of_ten_have_a_finite_threshold():
+    assert np.isfinite(lower_quantile(-np.array([1e-300, 1e300])))
+
+
+SHAPES = {
+    "log-normal": lambda rng, size: -np.exp(rng.normal(size=size)),
+    "narrow log-normal": lambda rng, size: -np.exp(0.3 * rng.normal(size=size)),
+    "exponential": lambda rng, size: -rng.exponential(size=size),
+    "gamma": lambda rng, size: -rng.gamma(2.0, size=size),
+    "chi": lambda rng, size: -np.sqrt(rng.chisquare(16, size=size)),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("n", [3, 8, 15])
+def test_few_errors_of_five_distributions_raise_no_more_than_one_false_alarm_in_twenty(n, shape):
+    # Student's interval of the errors themselves raises 0.126, 0.101 and 0.086 for the log-normal distribution.
+    rng = np.random.default_rng(0)
+    rate = false_alarm_rate(lambda size: SHAPES[shape](rng, size), n, n_detectors=400, n_new=200)
+    assert rate < 0.05 + 0.016  # four standard errors
+    assert rate > (0.03 if "log-normal" in shape else 0.01)
 
 
 def test_the_quantile_of_one_score_is_the_score():
@@ -56,18 +103,18 @@ def test_another_rate_needs_another_number_of_scores():
     assert lower_quantile(np.arange(9.0), rate=0.3) == 2.0
 
 
-def false_alarm_rate(draw, n, n_detectors=2000):
+def false_alarm_rate(draw, n, n_detectors=2000, n_new=50):
     """How often a new normal score falls below the threshold that n others set."""
     alarms = 0.0
     for _ in range(n_detectors):
-        alarms += np.mean(draw(50) < lower_quantile(draw(n)))
+        alarms += np.mean(draw(n_new) < lower_quantile(draw(n)))
     return alarms / n_detectors
 
 
 @pytest.mark.parametrize("n", [5, 18, 19, 40])
 def test_one_normal_clip_in_twenty_raises_a_false_alarm_where_scores_are_normal(n):
     rng = np.random.default_rng(n)
-    rate = false_alarm_rate(lambda size: rng.normal(-3, 2, size), n)
+    rate = false_alarm_rate(lambda size: rng.normal(30, 2, size), n)
     # 1/20 by Student's interval and for n = 19; 2/41 for n = 40
     assert rate == pytest.approx({40: 2 / 41}.get(n, 0.05), abs=0.006)
 
@@ -93,9 +140,23 @@ def test_auto_asks_the_held_out_scores_and_spares_the_scoring_of_the_training_cl
 
 
 def test_auto_takes_the_spread_of_the_training_scores_for_a_single_held_out_one():
-    training = np.arange(40.0)  # mean 19.5, the second smallest 18.5 below it
+    training = np.arange(40.0)  # deviation 11.690452
     offset = choose_offset("auto", held_out_scores=np.array([100.0]), training_scores=lambda: training)
-    assert offset == pytest.approx(100 - 18.5)
+    # t(0.05; 39) = -1.684875; the held-out score and a new one both spread.
+    assert offset == pytest.approx(100 - 1.684875 * 11.690452 * np.sqrt(2), rel=1e-6)
+    errors = np.exp(training / 40)
+    offset = choose_offset("auto", held_out_scores=np.array([-5.0]), training_scores=lambda: -errors)
+    assert offset == pytest.approx(-5 * np.exp(1.684875 * 11.690452 / 40 * np.sqrt(2)), rel=1e-6)
+
+
+def test_a_single_held_out_clip_raises_about_one_false_alarm_in_twenty():
+    rng = np.random.default_rng(0)
+    rates = []
+    for _ in range(500):
+        held_out, training, new = np.split(-np.exp(rng.normal(size=121)), [1, 21])
+        offset = choose_offset("auto", held_out_scores=held_out, training_scores=training.copy)
+        rates.append(np.mean(new < offset))
+    assert np.mean(rates) == pytest.approx(0.05, abs=4 * np.std(rates) / np.sqrt(500))
 
 
 def test_auto_takes_the_training_scores_where_nothing_is_held_out():
@@ -122,3 +183,62 @@ def test_a_contamination_in_range_passes(contamination):
 def test_a_contamination_out_of_range_is_named(contamination):
     with pytest.raises((ValueError, TypeError), match=r"^contamination must"):
         check_contamination(contamination)
+
+
+def test_groups_of_one_score_change_nothing():
+    for n in (5, 19, 45):
+        scores = -np.random.default_rng(n).gamma(2.0, size=n)
+        assert lower_quantile(scores, groups=np.arange(n)) == pytest.approx(lower_quantile(scores), rel=1e-12)
+
+
+def test_the_quantile_by_groups_is_that_of_hierarchical_conformal_prediction():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        sizes = rng.integers(1, 6, size=12)
+        groups = np.repeat(np.arange(12), sizes)
+        scores = rng.normal(size=len(groups)).round(1)
+        # Lee, Barber and Willett 2023: the 1 - rate quantile of the errors, of weight 1 / (13 size) each, with a
+        # weight of 1 / 13 at infinity. The errors are minus the scores.
+        errors = np.sort(-scores)
+        mass = [np.sum(1 / (13 * sizes[groups])[-scores <= error]) for error in errors]
+        expected = -errors[np.flatnonzero(np.array(mass) >= 1 - 0.2 - 1e-12)[0]]
+        assert conformal_quantile(scores, 0.2, groups) == expected
+
+
+def grouped_false_alarm_rates(n_groups, by_group, *, n_draws=250):
+    """Clips of a patient share an effect; the first of the patients has half of all clips."""
+    rng = np.random.default_rng(0)
+    rates = []
+    for _ in range(n_draws):
+        groups = np.append(np.zeros(4 * n_groups, dtype=int), np.repeat(np.arange(n_groups), 4))
+        errors = np.exp(rng.normal(size=n_groups)[groups] + 0.3 * rng.normal(size=len(groups)))
+        new = np.exp(rng.normal(size=200) + 0.3 * rng.normal(size=200))  # of a patient each
+        rates.append(np.mean(-new < lower_quantile(-errors, groups=groups if by_group else None)))
+    return np.mean(rates), 4 * np.std(rates) / np.sqrt(n_draws)
+
+
+@pytest.mark.parametrize("n_groups", [4, 12, 19, 50])
+def test_by_groups_a_new_patient_raises_no_more_than_one_false_alarm_in_twenty(n_groups):
+    rate, margin = grouped_false_alarm_rates(n_groups, by_group=True)
+    assert rate < 0.05 + margin
+    assert rate > 0.01
+    assert grouped_false_alarm_rates(n_groups, by_group=False)[0] > 0.05 + margin
+
+
+def test_a_single_held_out_group_takes_its_spread_from_the_training_groups():
+    training = -np.exp(np.array([0.0, 1.0, 2.0, 3.0]))
+    one = choose_offset(
+        "auto",
+        held_out_scores=np.array([-2.0]),
+        training_scores=lambda: training,
+        training_groups=np.arange(4),
+    )
+    several = choose_offset(
+        "auto",
+        held_out_scores=np.full(7, -2.0),
+        training_scores=lambda: np.repeat(training, 3),
+        groups=np.full(7, 9),
+        training_groups=np.repeat(np.arange(4), 3),
+    )
+    assert several == pytest.approx(one)
+    assert one < -2

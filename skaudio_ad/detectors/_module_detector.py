@@ -9,7 +9,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from .._base import DetectorMixin, check_contamination, choose_offset
-from .._checks import check_features, check_number, check_option
+from .._checks import check_features, check_groups, check_number, check_option
 from .._lazy import take
 from ..training import (
     EpochCallbacks,
@@ -49,7 +49,7 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
     # Parameters that make scores of what the module makes: those of the last fit hold until the next.
     _scoring_parameters: tuple[str, ...] = ()
 
-    def _fit(self, X, y):
+    def _fit(self, X, y, groups=None):
         """What the ``fit`` of a subclass, decorated with ``with_callbacks``, consists of."""
         self._check_parameters()
         stopping = make_stopping(self.early_stopping, n_iter_no_change=self.n_iter_no_change, tol=self.tol)
@@ -58,11 +58,13 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         n_clips = len(X)
         if y is not None:
             check_consistent_length(X, y)
+        groups = check_groups(groups, n_clips)
         X, present = training_clips(X, self._look_at(X), type(self).__name__, one_size=self._one_size)
         if y is not None and len(present) < n_clips:
             y = np.asarray(y)[present]
         # Callbacks that score get the clips that are not trained on as well.
-        watched, X = (X, y), self._normal_only(X, y)
+        watched = X, y
+        X, groups = self._normal_only(X, y, None if groups is None else groups[present])
         callbacks = self._init_callback_context(max_subtasks=self.max_epochs)
         callbacks.call_on_fit_task_begin(estimator=self, X=watched[0], y=y)
         self._forget_module()
@@ -70,7 +72,7 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         self.n_samples_fit_ = len(X)
         self._architecture = self._describe(X)
         with seeded(self.random_state, self.deterministic) as seed:
-            train, self.held_out_indices_ = split_normal(len(X), self.validation_fraction, seed)
+            train, self.held_out_indices_ = split_normal(len(X), self.validation_fraction, seed, groups)
             bank = self._make_bank(X, device)
             rows = bank.rows_of(train)
             if getattr(self, "batch_norm", False) and (len(rows) < 2 or self.batch_size == 1):
@@ -92,9 +94,9 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
                 learning_rate=self.learning_rate,
                 weight_decay=self.weight_decay,
                 stopping=stopping,
-                epochs=EpochCallbacks(self, callbacks, *watched, attributes=partial(self._learnt, X)),
+                epochs=EpochCallbacks(self, callbacks, *watched, attributes=partial(self._learnt, X, groups)),
             )
-        self.__dict__.update(self._learnt(X, module, history), stopped_by_=history.stopped_by)
+        self.__dict__.update(self._learnt(X, groups, module, history), stopped_by_=history.stopped_by)
         self._judge()
         callbacks.call_on_fit_task_end(estimator=self, X=watched[0], y=y, reconstruction_attributes=dict)
         return self
@@ -129,12 +131,13 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         """Note what kind of input X is, and return how many frames a clip needs at least."""
         raise NotImplementedError
 
-    def _normal_only(self, X, y):
-        """The clips to train on, of those that could be read."""
+    def _normal_only(self, X, y, groups):
+        """The clips to train on, among those that could be read, and their groups."""
         normal = normal_positions(y, len(X), type(self).__name__, warn=self._warns_of_anomalies)
         if normal is None:
-            return X
-        return X.part(normal) if isinstance(X, FrameRows) else take(X, normal)
+            return X, groups
+        kept = X.part(normal) if isinstance(X, FrameRows) else take(X, normal)
+        return kept, None if groups is None else groups[normal]
 
     def _judge(self):
         """Warn of a training that came to nothing."""
@@ -155,7 +158,7 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         """Score every clip of a checked X by a module, float64 (n_clips,)."""
         raise NotImplementedError
 
-    def _learnt(self, X, module, history):
+    def _learnt(self, X, groups, module, history):
         """Fitted attributes, of the end of the training or of one of its epochs."""
         return {
             "module_": module,
@@ -163,17 +166,24 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
             "validation_loss_curve_": list(history.validation_loss_curve),
             "n_iter_": len(history.loss_curve),
             "best_epoch_": history.best_epoch,
-            **self._calibrated(X, module),
+            **self._calibrated(X, groups, module),
         }
 
-    def _calibrated(self, X, module):
+    def _calibrated(self, X, groups, module):
         """Held-out scores and the threshold, as attributes."""
         held_out = take(X, self.held_out_indices_)
         scores = self._score(module, held_out) if len(held_out) else np.empty(0)
-        offset = choose_offset(
-            self.contamination, held_out_scores=scores, training_scores=lambda: self._score(module, X)
-        )
+        offset = self._offset(scores, lambda: self._score(module, X), groups)
         return {"held_out_scores_": scores, "offset_": offset}
+
+    def _offset(self, held_out_scores, training_scores, groups):
+        return choose_offset(
+            self.contamination,
+            held_out_scores=held_out_scores,
+            training_scores=training_scores,
+            groups=None if groups is None else groups[self.held_out_indices_],
+            training_groups=groups,
+        )
 
     def _check_input(self, X):
         check_is_fitted(self)

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import DetectorMixin, check_contamination, choose_offset
-from .._checks import check_features, check_number, check_option, users_level
+from .._checks import check_features, check_groups, check_number, check_option, users_level
 from .._lazy import LazySequence, collect, take
 from ._frame_rows import GrowingRows
 from ._frames import check_present, normal_positions, readable_clips
@@ -59,9 +59,10 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
 
     contamination : "auto" or float, default="auto"
         "auto" sets ``offset_`` so that about one normal clip in twenty raises a false alarm, judged by
-        ``held_out_scores_``: their conformal 0.05 quantile, or with fewer than 19 clips the lower end of Student's
-        prediction interval. A float is scikit-learn's meaning, the fraction of the training clips that shall count as
-        anomalous, but by the same leave-one-out scores: all others are 0.
+        ``held_out_scores_``: their conformal 0.05 quantile, or with fewer than 19 clips (groups) the lower end of
+        Student's prediction interval for the logarithms of the distances. A float is scikit-learn's meaning, the
+        fraction of the training clips that shall count as anomalous, but by the same leave-one-out scores: all others
+        are 0.
 
     Attributes
     ----------
@@ -69,7 +70,8 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         Threshold on the scale of `score_samples`.
 
     held_out_scores_ : ndarray of shape (n_samples_fit_,), float64
-        Score of every training clip with itself, all its frames, left out of what it is compared with.
+        Score of every training clip with itself, all its frames, left out of what it is compared with; with `groups`
+        in `fit`, all clips of its group are left out.
 
     n_features_in_ : int
         Values of an embedding.
@@ -133,7 +135,7 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         self.time_quantile = time_quantile
         self.contamination = contamination
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, groups=None):
         """Keep the embeddings of X, taken as normal, and set the threshold.
 
         Parameters
@@ -144,6 +146,11 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         y : array-like of shape (n_clips,), default=None
             Where all labels are 1 and -1, clips labelled -1 (anomalous) are left out, with a warning. Other labels, or
             none, and X is all normal.
+        groups : array-like of shape (n_clips,), default=None
+            Patient, machine or recording of every clip: clips that are alike. Whole groups are left
+            out for ``held_out_scores_``.
+            The threshold is then one for clips of new groups, and every group counts once, however many clips it has.
+            Without groups it is for new clips of the same groups.
 
         Returns
         -------
@@ -153,16 +160,16 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         ------
         ValueError, TypeError
             If a parameter is out of range, X is empty, not finite or too large to be squared, or there are fewer than
-            `n_neighbors` clips (frames) beside any one clip.
+            `n_neighbors` clips (frames) beside any one clip or group.
 
         Warns
         -----
         UserWarning
             If more than one training clip in twenty has a copy among the others: the threshold is too strict then.
         """
-        return self._fit(X, y)
+        return self._fit(X, y, groups)
 
-    def fit_predict(self, X, y=None):
+    def fit_predict(self, X, y=None, groups=None):
         """Fit, and decide for every training clip as if it had not been one.
 
         Unlike ``fit(X).predict(X)``, which finds every clip in the training set, this is for finding those that are
@@ -173,6 +180,8 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         X : array-like of clips, as in `fit`
         y : array-like of shape (n_clips,), default=None
             As in `fit`.
+        groups : array-like of shape (n_clips,), default=None
+            As in `fit`.
 
         Returns
         -------
@@ -180,7 +189,7 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
             1 where ``held_out_scores_`` reach ``offset_``, else -1; -1 for a clip that could not be read. By `predict`
             for clips that y labels anomalous, which are no training clips.
         """
-        self._fit(X, y)
+        self._fit(X, y, groups)
         decisions = np.full(len(X), -1)
         decisions[self._positions[self.held_out_scores_ >= self.offset_]] = 1
         others = np.setdiff1d(np.arange(len(X)), self._positions)
@@ -271,7 +280,7 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         distances, rows = self._search().nearest(X, n_neighbors)
         return distances, np.where(rows < 0, -1, self._positions[rows])
 
-    def _fit(self, X, y):
+    def _fit(self, X, y, groups):
         check_number(self.n_neighbors, "n_neighbors", low=1, integer=True)
         check_option(self.metric, "metric", ("cosine", "euclidean"))
         check_option(self.aggregate, "aggregate", tuple(_AGGREGATES))
@@ -282,17 +291,21 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         names = ("n_neighbors", "metric", "aggregate", "time_pooling", "time_quantile")
         self._settings = {name: getattr(self, name) for name in names}
         self._takes_frames = getattr(X, "ndim", 3) == 3
-        ends = self._fill_bank(X, y)
-        distances = self._aggregate(self._search().leave_one_out(self.n_neighbors, ends))
+        groups = check_groups(groups, len(X))
+        ends = self._fill_bank(X, y, groups)
+        if groups is not None:
+            groups = groups[self._positions]
+        members = np.repeat(np.arange(len(ends)) if groups is None else groups, np.diff(ends, prepend=0))
+        distances = self._aggregate(self._search().leave_one_out(self.n_neighbors, members))
         scores = self._pool(np.split(distances, ends[:-1]) if self._takes_frames else distances)
         self.held_out_scores_ = scores
         self.offset_ = choose_offset(
-            self.contamination, held_out_scores=scores, training_scores=lambda: scores
+            self.contamination, held_out_scores=scores, training_scores=lambda: scores, groups=groups
         )
         self._warn_of_copies()
         return self
 
-    def _fill_bank(self, X, y):
+    def _fill_bank(self, X, y, groups):
         """Keep all training rows, those of a clip side by side, and return where the rows of each clip end."""
         name, normal = type(self).__name__, normal_positions(y, len(X), type(self).__name__)
         if normal is not None:
@@ -302,7 +315,9 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         check_present(present, len(X), name)
         self._positions = present if normal is None else normal[present]
         self.n_samples_fit_ = len(present)
-        _check_others(lengths, self.n_neighbors, "frames" if self._takes_frames else "clips")
+        if groups is not None:
+            groups = groups[self._positions]
+        _check_others(lengths, groups, self.n_neighbors, "frames" if self._takes_frames else "clips")
         self._center = find_center(self._bank, self.metric)
         return np.cumsum(lengths)
 
@@ -392,12 +407,14 @@ def _negative(distances):
     return 0.0 - distances
 
 
-def _check_others(lengths, n_neighbors, kind):
-    """Raise unless even the longest clip leaves enough to compare it with."""
-    n_others = lengths.sum() - lengths.max()
+def _check_others(lengths, groups, n_neighbors, kind):
+    """Raise unless even the longest clip, or the largest group, leaves enough to compare it with."""
+    together = lengths if groups is None else np.bincount(groups, weights=lengths).astype(int)
+    n_others = together.sum() - together.max()
     if n_others < n_neighbors:
         raise ValueError(
-            f"n_neighbors={n_neighbors} needs as many training {kind} beside those of any one clip, since each clip "
-            f"is compared with the others to set the threshold; got {n_others} from n_samples={len(lengths)}. Pass "
-            f"more clips{', or a smaller n_neighbors' if n_others else ''}."
+            f"n_neighbors={n_neighbors} needs as many training {kind} beside those of any one "
+            f"{'clip' if groups is None else 'group'}, since each clip is compared with the others to set the "
+            f"threshold; got {n_others} from n_samples={len(lengths)}. Pass more "
+            f"{'clips' if groups is None else 'groups'}{', or a smaller n_neighbors' if n_others else ''}."
         )

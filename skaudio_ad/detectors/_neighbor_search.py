@@ -69,25 +69,23 @@ class NeighborSearch:
             distances[present], neighbors[present] = self._nearest(queries, n_neighbors)
         return distances, neighbors
 
-    def leave_one_out(self, n_neighbors, ends):
-        """Distances of every row of the bank to the nearest rows of other clips, nearest first.
+    def leave_one_out(self, n_neighbors, members):
+        """Distances of every row of the bank to the nearest rows of other clips or groups, nearest first.
 
         Parameters
         ----------
         n_neighbors : int
-            At most the rows beside those of any one clip.
-        ends : ndarray of int of shape (n_clips,)
-            Where the rows of each clip end and those of the next begin.
+            At most the rows beside those of any one clip or group.
+        members : ndarray of int of shape (n_rows,)
+            Number of the clip or group that each row belongs to.
 
         Returns
         -------
         ndarray of shape (n_rows, n_neighbors), float64
         """
-        starts = np.append(0, ends[:-1])
-        own = np.repeat(np.column_stack([starts, ends]), ends - starts, axis=0)
-        distances = np.empty((len(own), n_neighbors))
-        for part in _batches(len(own), n_neighbors):
-            distances[part], _ = self._nearest(self._bank[part], n_neighbors, own[part])
+        distances = np.empty((len(members), n_neighbors))
+        for part in _batches(len(members), n_neighbors):
+            distances[part], _ = self._nearest(self._bank[part], n_neighbors, (members[part], members))
         return distances
 
     def rounding(self):
@@ -121,11 +119,16 @@ class NeighborSearch:
         return np.sqrt(squared[best]) * min(peak, _FARTHEST / np.sqrt(len(row))), best
 
     def _nearest(self, queries, k, left_out=None):
-        """Distances to the k nearest rows, but those from one number to another, and their rows."""
+        """Distances to the k nearest rows, and their rows.
+
+        `left_out` is None, or the member that each query leaves out and the member of each row of the bank.
+        """
         query, row, crowded = self._candidates(queries, k, left_out)
         if crowded.any():
             at = np.flatnonzero(crowded)
-            among, more = self._crowd(queries[at], k, None if left_out is None else left_out[at])
+            among, more = self._crowd(
+                queries[at], k, None if left_out is None else (left_out[0][at], left_out[1])
+            )
             keep = ~crowded[query]
             query, row = np.append(query[keep], at[among]), np.append(row[keep], more)
         squared = self._squared_distances(queries, query, row)
@@ -235,7 +238,8 @@ def _batches(n_rows, n_neighbors):
 
 def _leave_out(keys, part, left_out):
     """Make keys of (n_queries, n_rows) infinite where a row of this part of the bank is not to be looked at."""
-    if left_out is None or left_out[:, 0].min() >= part.stop or left_out[:, 1].max() <= part.start:
+    if left_out is None:
         return
-    rows = np.arange(part.start, part.stop)
-    keys[(rows >= left_out[:, :1]) & (rows < left_out[:, 1:])] = np.inf
+    own, members = left_out[0], left_out[1][part]
+    if own.min() <= members.max() and own.max() >= members.min():
+        keys[own[:, np.newaxis] == members] = np.inf

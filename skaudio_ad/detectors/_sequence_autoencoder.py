@@ -67,9 +67,9 @@ class SequenceAutoencoderDetector(SequenceDetector):
 
     contamination : "auto" or float, default="auto"
         "auto" sets ``offset_`` so that about one normal clip in twenty raises a false alarm, judged by the
-        held-out clips: the conformal 0.05 quantile of their scores, or with fewer than 19 of them the lower
-        end of Student's prediction interval. A float is scikit-learn's meaning: the fraction of the training
-        clips that shall count as anomalous.
+        held-out clips: the conformal 0.05 quantile of their scores, or with fewer than 19 clips (groups) the
+        lower end of Student's prediction interval for the logarithms of their errors. A float is scikit-learn's
+        meaning: the fraction of the training clips that shall count as anomalous.
 
     device : str, default="auto"
         "auto" (a GPU where there is one), "cpu", "cuda", ...

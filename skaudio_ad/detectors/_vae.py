@@ -8,7 +8,6 @@ from sklearn.callback import with_callbacks
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from .._base import choose_offset
 from .._checks import check_number, check_option, check_sizes, users_level
 from ..training import inference, resolve_device
 from ._frames import ClipBank
@@ -98,9 +97,9 @@ class VAEDetector(TransformerMixin, ModuleDetector):
 
     contamination : "auto" or float, default="auto"
         "auto" sets ``offset_`` so that about one normal clip in twenty raises a false alarm, judged by the
-        held-out clips: the conformal 0.05 quantile of their scores, or with fewer than 19 of them the lower
-        end of Student's prediction interval. A float is scikit-learn's meaning: the fraction of the training
-        clips that shall count as anomalous.
+        held-out clips: the conformal 0.05 quantile of their scores, or with fewer than 19 clips (groups) the
+        lower end of Student's prediction interval for the logarithms of their errors. A float is scikit-learn's
+        meaning: the fraction of the training clips that shall count as anomalous.
 
     device : str, default="auto"
         "auto" (a GPU where there is one), "cpu", "cuda", ...
@@ -230,7 +229,7 @@ class VAEDetector(TransformerMixin, ModuleDetector):
     _scoring_parameters = ("score_by", "reconstruction_weight", "kl_weight")
 
     @with_callbacks
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, groups=None):
         """Train on the normal clips of X.
 
         Parameters
@@ -242,6 +241,10 @@ class VAEDetector(TransformerMixin, ModuleDetector):
             Clips labelled -1 (anomalous) are left out of training where all labels are 1 and -1, so that the
             detector can stand before a classifier in a pipeline: without a warning, unlike in other detectors. Other
             labels, or none, and X is all normal.
+        groups : array-like of shape (n_clips,), default=None
+            Patient, machine or recording of every clip: clips that are alike. Whole groups are held out, at least
+            one. The threshold is then one for clips of new groups, and every group counts once, however many clips
+            it has.
 
         Returns
         -------
@@ -258,7 +261,7 @@ class VAEDetector(TransformerMixin, ModuleDetector):
         UserWarning
             If the posterior collapsed: it is N(0, I) for every clip, and the decoder ignores it.
         """
-        return self._fit(X, y)
+        return self._fit(X, y, groups)
 
     def transform(self, X):
         """The two features of every clip, from the mean of its posterior.
@@ -468,21 +471,15 @@ class VAEDetector(TransformerMixin, ModuleDetector):
         elbo = settings["reconstruction_weight"] * rl + settings["kl_weight"] * kl
         return -{"elbo": elbo, "reconstruction": rl, "kl": kl}[settings["score_by"]]
 
-    def _calibrated(self, X, module):
+    def _calibrated(self, X, groups, module):
         rl, kl = self._passes(module).measure(X)
         rl_kl, n_held_out = np.column_stack([rl, kl.sum(axis=1)]), len(self.held_out_indices_)
         held_out = rl_kl[self.held_out_indices_]
         region = normal_region(held_out if n_held_out >= 3 else rl_kl)
         scores = self._combine(held_out, *region)
-        if self._settings["score_by"] == "mahalanobis" and 4 <= n_held_out <= _MANY:
-            # A clip is nearer to the others where it had a say in where they are.
-            regions = [normal_region(np.delete(held_out, i, axis=0)) for i in range(n_held_out)]
-            scores = np.concatenate([self._combine(held_out[[i]], *r) for i, r in enumerate(regions)])
-        offset = choose_offset(
-            self.contamination,
-            held_out_scores=scores,
-            training_scores=lambda: self._combine(rl_kl, *region),
-        )
+        if self._settings["score_by"] == "mahalanobis" and n_held_out <= _MANY:
+            scores = self._leave_one_out(held_out, groups, scores)
+        offset = self._offset(scores, lambda: self._combine(rl_kl, *region), groups)
         return {
             "rl_kl_location_": region[0],
             "rl_kl_precision_": region[1],
@@ -490,6 +487,18 @@ class VAEDetector(TransformerMixin, ModuleDetector):
             "held_out_scores_": scores,
             "offset_": offset,
         }
+
+    def _leave_one_out(self, held_out, groups, scores):
+        """Scores of the held-out clips, each by the region of the others; `scores` where those are too few.
+
+        A clip that helped to estimate the region would get too small a distance, and so would another of its group.
+        """
+        members = np.arange(len(held_out)) if groups is None else groups[self.held_out_indices_]
+        others = [held_out[members != member] for member in members]
+        if min(map(len, others), default=0) < 3:
+            return scores
+        regions = [normal_region(rows) for rows in others]
+        return np.concatenate([self._combine(row[np.newaxis], *r) for row, r in zip(held_out, regions)])
 
     def _judge(self):
         if self.n_active_latents_ == 0:

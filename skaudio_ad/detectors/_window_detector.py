@@ -25,7 +25,7 @@ class WindowDetector(ModuleDetector):
     _scoring_parameters = ("aggregate", "quantile")
 
     @with_callbacks
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, groups=None):
         """Train on X, taken as normal.
 
         Parameters
@@ -36,6 +36,10 @@ class WindowDetector(ModuleDetector):
         y : array-like of shape (n_clips,), default=None
             Where all labels are 1 and -1, clips labelled -1 (anomalous) are left out of training, with a warning.
             Other labels, or none, and X is all normal. Callbacks that score get all clips.
+        groups : array-like of shape (n_clips,), default=None
+            Patient, machine or recording of every clip: clips that are alike. Whole groups are held out, at least
+            one. The threshold is then one for clips of new groups, and every group counts once, however many clips
+            it has.
 
         Returns
         -------
@@ -47,7 +51,7 @@ class WindowDetector(ModuleDetector):
             If a parameter is out of range, X is empty, not finite or shorter than one window, there are too
             few clips to hold one out, or the training diverges.
         """
-        return self._fit(X, y)
+        return self._fit(X, y, groups)
 
     def score_frames(self, X):
         """Score every window of every clip: when does it sound wrong? Higher is more normal.

@@ -2,8 +2,10 @@
 
 from ._conformal import ConformalThreshold
 from ._distributions import GammaThreshold, ParetoTailThreshold
+from ._false_discoveries import control_false_discoveries
 from ._labelled import FBetaThreshold, ROCThreshold
 from ._normal_scores import MeanStdThreshold, QuantileThreshold
+from ._shift import ShiftCheck, check_shift, get_calibration_scores
 from ._thresholded_detector import ThresholdedDetector
 
 __all__ = [
@@ -14,5 +16,9 @@ __all__ = [
     "ParetoTailThreshold",
     "QuantileThreshold",
     "ROCThreshold",
+    "ShiftCheck",
     "ThresholdedDetector",
+    "check_shift",
+    "control_false_discoveries",
+    "get_calibration_scores",
 ]

@@ -1,11 +1,12 @@
 """`ConformalThreshold`: a threshold that keeps its promise whatever the distribution of scores."""
 
 import numpy as np
+from scipy.stats import beta, binom
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import conformal_quantile, conformal_rank
 from .._checks import check_number
-from ._selector import GUARANTEED, ThresholdSelector, check_scores
+from ._selector import GUARANTEED, GUARANTEED_ON_AVERAGE, ThresholdSelector, check_scores
 
 
 class ConformalThreshold(ThresholdSelector):
@@ -13,7 +14,8 @@ class ConformalThreshold(ThresholdSelector):
 
     The threshold is the k-th smallest of the n normal scores, ``k = floor(alpha * (n + 1))``. A new normal clip from
     the same source falls below it with probability k / (n + 1) at most [1]_, [2]_, and exactly that often where no two
-    scores are equal.
+    scores are equal. This is an average over draws of the n clips. With `confidence`, k is smaller, and the rate of
+    this very threshold is at most `alpha` with that confidence.
 
     Parameters
     ----------
@@ -21,17 +23,28 @@ class ConformalThreshold(ThresholdSelector):
         Largest rate of false alarms, in (0, 1). One in twenty is the customary level of a test, and takes 19 normal
         clips; `alpha` takes ``1 / alpha - 1``.
 
+    confidence : float or None, default=None
+        Fraction, in (0, 1), of the draws of n normal clips for which the rate of false alarms shall be at most `alpha`.
+        The rate of the threshold at the k-th smallest of n scores has a beta distribution with parameters k and
+        n + 1 - k [3]_; k is the largest with a probability of `confidence` below `alpha`. 0.95 takes 59 normal clips
+        for ``alpha=0.05``: in general ``log(1 - confidence) / log(1 - alpha)``. None promises the average alone.
+
     Attributes
     ----------
     threshold_ : float
         On the scale of ``score_samples``: below it a clip is anomalous.
 
     false_alarm_rate_ : float
-        k / (n + 1), at most `alpha`.
+        The rate that is promised, at most `alpha`: k / (n + 1), or, with `confidence`, that quantile of the beta
+        distribution.
 
     promise_ : str
-        "guaranteed". The rate is that of many thresholds, each from n clips of its own. A single threshold's rate
-        varies around it, as a beta distribution with parameters k and n + 1 - k: less the more clips there are.
+        "guaranteed on average": the rate is the mean over many thresholds, each from n clips of its own. The rate of a
+        single threshold varies around it, the less the more clips there are. With `confidence`, "guaranteed": the
+        rate of this threshold is at most ``false_alarm_rate_``, with that confidence.
+
+    promise_reason_ : str
+        Why, in a sentence.
 
     calibration_scores_ : ndarray of shape (n_normal,), float64
         The normal scores, sorted.
@@ -42,12 +55,13 @@ class ConformalThreshold(ThresholdSelector):
     detector was trained on neither. Clips of another machine, microphone or season void it; so do many clips cut from
     one recording: keeping recordings together in the folds helps, and what counts is nearer their number than that of
     the clips. Scores that a :class:`ThresholdedDetector` has kept from folds, before it trained again on all clips, are
-    not those of its final detector: its own selector says "approximate", one fitted by hand on them cannot know.
+    not those of its final detector: its own selector says so, one fitted by hand on them cannot know.
 
     References
     ----------
     .. [1] V. Vovk, A. Gammerman and G. Shafer, "Algorithmic Learning in a Random World", Springer, 2005.
     .. [2] S. Bates et al., "Testing for outliers with conformal p-values", Annals of Statistics, 2023.
+    .. [3] V. Vovk, "Conditional validity of inductive conformal predictors", ACML, 2012.
 
     Examples
     --------
@@ -59,15 +73,24 @@ class ConformalThreshold(ThresholdSelector):
     (1.0, 0.05)
     >>> selector.p_values([-5.0, 0.5, 20.0]).tolist()
     [0.025, 0.05, 0.55]
+
+    With 95 % confidence the rate of the threshold from 99 clips is at most 0.05, and not just on average:
+
+    >>> selector = ConformalThreshold(0.05, confidence=0.95).fit(np.arange(99.0))
+    >>> selector.threshold_, round(selector.false_alarm_rate_, 3), selector.promise_
+    (1.0, 0.047, 'guaranteed')
     """
 
-    def __init__(self, alpha=0.05):
+    def __init__(self, alpha=0.05, *, confidence=None):
         self.alpha = alpha
+        self.confidence = confidence
 
     def p_values(self, scores):
         """How likely a normal clip is to score as low as that.
 
-        A clip's p-value is at most `alpha` exactly where `predict` calls it anomalous.
+        Without `confidence`, a clip's p-value is at most `alpha` exactly where `predict` calls it anomalous. A normal
+        clip's p-value is at most t with probability t at most, for every t. This is an average over draws of the
+        calibration clips, whatever `confidence` is.
 
         Parameters
         ----------
@@ -83,20 +106,50 @@ class ConformalThreshold(ThresholdSelector):
 
     def _check_parameters(self):
         check_number(self.alpha, "alpha", low=0, high=1, closed="neither")
+        check_number(self.confidence, "confidence", low=0, high=1, closed="neither", none=True)
 
     def _select(self, normal, anomalous):
-        n = len(normal)
-        if conformal_rank(n, self.alpha) < 1:
+        self.calibration_scores_ = np.sort(normal)
+        if self.confidence is None:
+            self._select_on_average(len(normal))
+        else:
+            self._select_with_confidence(len(normal))
+
+    def _select_on_average(self, n):
+        k = conformal_rank(n, self.alpha)
+        if k < 1:
             n_needed = int(np.ceil(1 / self.alpha - 1e-6)) - 1
             raise ValueError(
                 f"alpha={self.alpha} takes the scores of at least {n_needed} normal clips, got {n}: with {n} no "
                 f"threshold can promise less than 1 / {n + 1}. Pass more clips, or alpha={_round_up(1 / (n + 1))}"
                 " or more; MeanStdThreshold takes fewer, and guarantees nothing."
             )
-        self.calibration_scores_ = np.sort(normal)
-        self.threshold_ = conformal_quantile(normal, self.alpha)
-        self.false_alarm_rate_ = conformal_rank(n, self.alpha) / (n + 1)
+        self.threshold_ = conformal_quantile(self.calibration_scores_, self.alpha)
+        self.false_alarm_rate_ = k / (n + 1)
+        self.promise_ = GUARANTEED_ON_AVERAGE
+        self.promise_reason_ = (
+            f"A new normal clip is as likely to have any rank among {n} scores and its own, and this holds on average "
+            "over draws of the calibration clips."
+        )
+
+    def _select_with_confidence(self, n):
+        # The rate is at most alpha where at least k of n clips lie in the lowest alpha of the distribution.
+        k = np.count_nonzero(binom.sf(np.arange(n), n, self.alpha) >= self.confidence)
+        if k < 1:
+            n_needed = int(np.ceil(np.log1p(-self.confidence) / np.log1p(-self.alpha) - 1e-9))
+            lowest = -np.expm1(np.log1p(-self.confidence) / n)
+            raise ValueError(
+                f"alpha={self.alpha} with confidence={self.confidence} takes the scores of at least {n_needed} normal "
+                f"clips, got {n}. Pass more clips, alpha={_round_up(lowest)} or more, or confidence=None, which "
+                "promises the rate on average."
+            )
+        self.threshold_ = float(self.calibration_scores_[k - 1])
+        self.false_alarm_rate_ = float(min(self.alpha, beta.ppf(self.confidence, k, n + 1 - k)))
         self.promise_ = GUARANTEED
+        self.promise_reason_ = (
+            f"The rate of the threshold at the score of rank {k} of {n} has a beta distribution, and is this low "
+            f"for {self.confidence:.4g} of all draws of the calibration clips."
+        )
 
 
 def conformal_p_values(calibration_scores, scores):

@@ -34,6 +34,9 @@ class GammaThreshold(ThresholdSelector):
     promise_ : str
         "estimated": right if the errors have a gamma distribution.
 
+    promise_reason_ : str
+        Why, in a sentence.
+
     shape_, scale_ : float
         Of the distribution, by maximum likelihood. It begins at 0: the baselines fit its beginning as well, which is
         unstable for few clips.
@@ -73,6 +76,7 @@ class GammaThreshold(ThresholdSelector):
         self.threshold_ = -float(gamma.isf(self.alpha, self.shape_, scale=self.scale_))
         self.false_alarm_rate_ = float(self.alpha)
         self.promise_ = ESTIMATED
+        self.promise_reason_ = "The rate supposes that errors have a gamma distribution."
 
 
 class ParetoTailThreshold(ThresholdSelector):
@@ -101,6 +105,9 @@ class ParetoTailThreshold(ThresholdSelector):
     promise_ : str
         "estimated": as good as the extrapolation. With the fewest clips that are allowed, 100, expect half as many
         false alarms again.
+
+    promise_reason_ : str
+        Why, in a sentence.
 
     tail_start_ : float
         Score below which the tail begins.
@@ -163,3 +170,4 @@ class ParetoTailThreshold(ThresholdSelector):
         self.threshold_ = self.tail_start_ - float(genpareto.isf(beyond, self.shape_, scale=self.scale_))
         self.false_alarm_rate_ = float(self.alpha)
         self.promise_ = ESTIMATED
+        self.promise_reason_ = "The tail of the scores is extrapolated by a generalised Pareto distribution."

@@ -49,6 +49,9 @@ class _LabelledSelector(ThresholdSelector):
         self.false_alarm_rate_ = float(n_alarms[best] / len(normal))
         self.detection_rate_ = float(n_detected[best] / len(anomalous))
         self.promise_ = OBSERVED
+        self.promise_reason_ = (
+            "The rates are those of the clips that the threshold was chosen on, and flatter the threshold."
+        )
 
     def _choose(self, n_alarms, n_normal, n_detected, n_anomalous):
         """Position of the best candidate; both counts rise along the candidates."""
@@ -102,6 +105,9 @@ class ROCThreshold(_LabelledSelector):
     promise_ : str
         "observed": both rates are those of the clips that the threshold was chosen on, and flatter it. Judge it on
         other clips.
+
+    promise_reason_ : str
+        Why, in a sentence.
 
     Notes
     -----
@@ -177,6 +183,9 @@ class FBetaThreshold(_LabelledSelector):
     promise_ : str
         "observed": all of them are those of the clips that the threshold was chosen on, and flatter it. Judge it on
         other clips.
+
+    promise_reason_ : str
+        Why, in a sentence.
 
     Notes
     -----

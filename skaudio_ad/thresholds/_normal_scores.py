@@ -28,6 +28,9 @@ class QuantileThreshold(ThresholdSelector):
         "estimated": right for very many scores. With n of them a new normal clip falls below the smallest with
         probability 1 / (n + 1) whatever `alpha`.
 
+    promise_reason_ : str
+        Why, in a sentence.
+
     See Also
     --------
     ConformalThreshold : Counts the new clip in, and so keeps its promise with few scores too.
@@ -57,6 +60,9 @@ class QuantileThreshold(ThresholdSelector):
         self.threshold_ = float(np.quantile(normal, self.alpha))
         self.false_alarm_rate_ = float(self.alpha)
         self.promise_ = ESTIMATED
+        self.promise_reason_ = (
+            "A quantile of few scores does not count the new clip in: the rate is right for very many scores."
+        )
 
 
 class MeanStdThreshold(ThresholdSelector):
@@ -81,6 +87,9 @@ class MeanStdThreshold(ThresholdSelector):
     promise_ : str
         "estimated": most detectors' scores have a long tail of low ones, and raise more false alarms.
 
+    promise_reason_ : str
+        Why, in a sentence.
+
     Notes
     -----
     The deviation is the sample's, with n - 1 in the denominator.
@@ -104,3 +113,4 @@ class MeanStdThreshold(ThresholdSelector):
         self.threshold_ = float(normal.mean() - self.n_deviations * normal.std(ddof=1))
         self.false_alarm_rate_ = float(student_t.cdf(-self.n_deviations / np.sqrt(1 + 1 / n), n - 1))
         self.promise_ = ESTIMATED
+        self.promise_reason_ = "The rate supposes that scores have a normal distribution."

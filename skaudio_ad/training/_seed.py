@@ -5,6 +5,7 @@ import threading
 from contextlib import contextmanager
 
 import numpy as np
+from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_random_state
 
 from .._checks import check_number
@@ -134,7 +135,7 @@ def resolve_device(device):
     return resolved
 
 
-def split_normal(n_clips, validation_fraction, seed):
+def split_normal(n_clips, validation_fraction, seed, groups=None):
     """Hold out some of the training clips, all of them normal.
 
     Parameters
@@ -143,6 +144,8 @@ def split_normal(n_clips, validation_fraction, seed):
     validation_fraction : float
         Fraction to hold out, in [0, 1). At least one clip unless it is 0.
     seed : int
+    groups : ndarray of shape (n_clips,), default=None
+        Clips of one group stay together: the fraction is one of the groups.
 
     Returns
     -------
@@ -152,7 +155,7 @@ def split_normal(n_clips, validation_fraction, seed):
     Raises
     ------
     ValueError
-        If there are too few clips to train on some and hold out others.
+        If there are too few clips, or groups, to train on some and hold out others.
     """
     check_number(validation_fraction, "validation_fraction", low=0, high=1, closed="left")
     if validation_fraction == 0:
@@ -162,6 +165,20 @@ def split_normal(n_clips, validation_fraction, seed):
             f"at least 2 clips are needed, one to train on and one to hold out, got n_samples={n_clips}. Pass more, "
             "cut a long recording into several clips, or set validation_fraction=0 to hold out none."
         )
+    if groups is not None:
+        return _split_groups(groups, validation_fraction, seed)
     n_held_out = min(n_clips - 1, max(1, round(validation_fraction * n_clips)))
     order = np.random.default_rng(seed).permutation(n_clips)
     return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+
+
+def _split_groups(groups, validation_fraction, seed):
+    n_groups = len(np.unique(groups))
+    if n_groups < 2:
+        raise ValueError(
+            f"at least 2 groups are needed, one to train on and one to hold out, but all {len(groups)} clips belong to "
+            "one group. Pass clips of more groups, fit without groups, or set validation_fraction=0 to hold out none."
+        )
+    n_held_out = min(n_groups - 1, max(1, round(validation_fraction * n_groups)))
+    splitter = GroupShuffleSplit(1, test_size=n_held_out, random_state=seed)
+    return next(splitter.split(groups, groups=groups))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import t as student_t
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import NearestNeighbors
@@ -41,8 +42,8 @@ def distances(X, Y, metric):
     return cdist(X, Y, metric) / (2 if metric == "cosine" else 1)
 
 
-def fit(X, **settings):
-    return NearestNeighborsDetector(**settings).fit(X)
+def fit(X, groups=None, **settings):
+    return NearestNeighborsDetector(**settings).fit(X, groups=groups)
 
 
 @pytest.fixture(params=METRICS)
@@ -359,9 +360,98 @@ def test_from_19_clips_on_the_threshold_is_the_conformal_quantile_of_the_held_ou
 
 def test_with_fewer_clips_the_threshold_is_students():
     scores = fit(embeddings(10))
-    held_out = scores.held_out_scores_
-    expected = held_out.mean() + student_t(9).ppf(0.05) * held_out.std(ddof=1) * np.sqrt(1 + 1 / 10)
-    assert scores.offset_ == pytest.approx(expected)
+    held_out = np.log(-scores.held_out_scores_)
+    expected = held_out.mean() + student_t(9).ppf(0.95) * held_out.std(ddof=1) * np.sqrt(1 + 1 / 10)
+    assert scores.offset_ == pytest.approx(-np.exp(expected))
+
+
+@pytest.mark.parametrize("n_neighbors", [1, 3])
+def test_held_out_scores_by_group_leave_the_whole_group_out(metric, n_neighbors, small_blocks):
+    X, groups = embeddings(90), np.random.default_rng(1).integers(0, 6, size=90)
+    scores = fit(X, n_neighbors=n_neighbors, metric=metric, groups=groups).held_out_scores_
+    among = distances(X, X, metric)
+    among[groups[:, np.newaxis] == groups] = np.inf
+    expected = -np.sort(among, axis=1)[:, :n_neighbors].mean(axis=1)
+    np.testing.assert_allclose(scores, expected, rtol=1e-6)
+    # The names of the groups do not matter, nor does the order of the clips.
+    order = np.random.default_rng(2).permutation(90)
+    named = fit(
+        X[order], n_neighbors=n_neighbors, metric=metric, groups=np.array(list("qwerty"))[groups][order]
+    )
+    np.testing.assert_allclose(named.held_out_scores_, scores[order], rtol=1e-6)
+    # What the detector has learnt is the same as without groups.
+    again = fit(X, n_neighbors=n_neighbors, metric=metric)
+    np.testing.assert_array_equal(named.score_samples(X), again.score_samples(X))
+
+
+def test_frames_by_group_leave_all_frames_of_the_group_out(metric):
+    clips = sequences((7, 3, 12, 5, 9))
+    groups = ["a", "b", "a", "c", "b"]
+    scores = fit(clips, metric=metric, groups=groups).held_out_scores_
+    for i, group in enumerate(groups):
+        others = np.hstack([clip for clip, other in zip(clips, groups) if other != group])
+        expected = -distances(clips[i].T, others.T, metric).min(axis=1).mean()
+        assert scores[i] == pytest.approx(expected, rel=1e-6)
+
+
+def test_groups_of_clips_that_could_not_be_read_are_left_out_with_them():
+    X, groups = embeddings(12), np.repeat(np.arange(4), 3)
+    expected = fit(np.delete(X, 4, axis=0), groups=np.delete(groups, 4)).held_out_scores_
+    X[4] = np.nan
+    with pytest.warns(UserWarning, match="without 1 of 12 clips"):
+        np.testing.assert_array_equal(fit(X, groups=groups).held_out_scores_, expected)
+
+
+@pytest.mark.parametrize(
+    ("groups", "match"),
+    [
+        (np.zeros(9), "beside those of any one group.*got 0 from n_samples=9. Pass more groups"),
+        (np.arange(8), "one entry a clip: got 8 for 9 clips"),
+        ([None, *range(8)], "got None for clip 0"),
+        ([*range(8), np.nan], "got nan for clip 8"),
+    ],
+)
+def test_groups_that_cannot_be_are_refused(groups, match):
+    with pytest.raises(ValueError, match=match):
+        fit(embeddings(9), groups=groups)
+
+
+def test_unseen_patients_raise_no_more_false_alarms_than_promised_by_groups_and_four_times_as_many_without():
+    # 40 patients with 4 clips each: a patient's clips differ less than patients do.
+    alarms = {True: [], False: []}
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        patient = np.repeat(np.arange(140), 4)
+        clips = rng.normal(size=(140, 6))[patient] + 0.55 * rng.normal(size=(560, 6))
+        for by_group, rates in alarms.items():
+            detector = fit(clips[:160], groups=patient[:160] if by_group else None)
+            rates.append(np.mean(detector.predict(clips[160:]) == -1))
+    margin = 4 * np.std(alarms[True]) / np.sqrt(100)
+    # At most one in twenty; the weight of the new patient makes it rather fewer.
+    assert 0.02 < np.mean(alarms[True]) < 0.05 + margin
+    assert np.mean(alarms[False]) > 0.2
+
+
+def test_groups_reach_the_detector_through_a_pipeline_with_and_without_metadata_routing():
+    X, groups = embeddings(60), np.repeat(np.arange(20), 3)
+    expected = fit(X, groups=groups).offset_
+    plain = make_pipeline(StandardScaler(with_mean=False, with_std=False), NearestNeighborsDetector())
+    plain.fit(X, nearestneighborsdetector__groups=groups)
+    assert plain[-1].offset_ == expected
+    assert plain.fit(X)[-1].offset_ != expected
+    with config_context(enable_metadata_routing=True):
+        routed = make_pipeline(
+            StandardScaler(with_mean=False, with_std=False),
+            NearestNeighborsDetector().set_fit_request(groups=True),
+        )
+        assert routed.fit(X, groups=groups)[-1].offset_ == expected
+
+
+def test_fit_predict_decides_by_group():
+    X, groups = embeddings(120), np.repeat(np.arange(40), 3)
+    X[117:] = X[117] + 9 + 0.01 * embeddings(3)  # a patient unlike all others, and alike in itself
+    assert (NearestNeighborsDetector().fit_predict(X)[117:] == 1).all()
+    assert (NearestNeighborsDetector().fit_predict(X, groups=groups)[117:] == -1).all()
 
 
 @pytest.mark.parametrize("contamination", [0.1, 0.5])

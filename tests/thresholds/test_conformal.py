@@ -16,7 +16,8 @@ def test_the_threshold_is_the_kth_smallest_score(n, alpha, k):
     selector = ConformalThreshold(alpha).fit(scores)
     assert selector.threshold_ == k
     assert selector.false_alarm_rate_ == k / (n + 1) <= alpha
-    assert selector.promise_ == "guaranteed"
+    assert selector.promise_ == "guaranteed on average"
+    assert f"any rank among {n} scores" in selector.promise_reason_
     np.testing.assert_array_equal(selector.calibration_scores_, np.arange(1.0, n + 1))
 
 
@@ -29,6 +30,79 @@ def test_too_few_clips_for_a_rate_say_how_many_are_needed_and_that_many_will_do(
     ):
         ConformalThreshold(alpha).fit(np.arange(n_needed - 1.0))
     assert ConformalThreshold(alpha).fit(np.arange(float(n_needed))).threshold_ == 0
+
+
+@pytest.mark.parametrize("alpha", [1 - 1e-12, 0.999])
+def test_a_rate_of_nearly_one_takes_the_largest_score(alpha):
+    selector = ConformalThreshold(alpha).fit([3.0, 1.0, 2.0])
+    assert (selector.threshold_, selector.false_alarm_rate_) == (3.0, 0.75)
+    assert selector.predict([2.9, 3.0]).tolist() == [-1, 1]
+
+
+@pytest.mark.parametrize("n", [59, 60, 92, 93, 200, 1000])
+@pytest.mark.parametrize(("alpha", "confidence"), [(0.05, 0.95), (0.1, 0.9), (0.1, 0.999), (0.5, 0.3)])
+def test_with_confidence_the_threshold_is_the_highest_score_whose_beta_law_allows_it(n, alpha, confidence):
+    selector = ConformalThreshold(alpha, confidence=confidence)
+    allowed = stats.beta.cdf(alpha, np.arange(1, n + 1), np.arange(n, 0, -1)) >= confidence
+    if not allowed.any():
+        with pytest.raises(ValueError, match="takes the scores of at least"):
+            selector.fit(np.arange(float(n)))
+        return
+    k = np.flatnonzero(allowed)[-1] + 1
+    selector.fit(np.random.default_rng(0).permutation(n) + 1.0)
+    assert selector.threshold_ == k
+    assert selector.promise_ == "guaranteed"
+    assert f"rank {k} of {n}" in selector.promise_reason_
+    # The rate that it promises, by the same law.
+    assert stats.beta.cdf(selector.false_alarm_rate_, k, n + 1 - k) == pytest.approx(confidence)
+    assert selector.false_alarm_rate_ <= alpha
+
+
+@pytest.mark.parametrize(
+    ("alpha", "confidence", "n_needed"),
+    [(0.05, 0.95, 59), (0.1, 0.95, 29), (0.05, 0.99, 90), (0.01, 0.95, 299)],
+)
+def test_with_confidence_too_few_clips_say_how_many_are_needed_and_what_else_will_do(
+    alpha, confidence, n_needed
+):
+    # Wilks 1941: 59 clips for a 95 % limit of the lowest 5 % of a distribution.
+    with pytest.raises(ValueError, match=rf"at least {n_needed} normal clips, got {n_needed - 1}\.") as error:
+        ConformalThreshold(alpha, confidence=confidence).fit(np.arange(n_needed - 1.0))
+    assert ConformalThreshold(alpha, confidence=confidence).fit(np.arange(float(n_needed))).threshold_ == 0
+    recommended = float(str(error.value).split(", alpha=")[1].split(" ")[0])
+    ConformalThreshold(recommended, confidence=confidence).fit(np.arange(n_needed - 1.0))
+
+
+@pytest.mark.parametrize("shape", ["normal", "ties"])
+def test_with_confidence_the_rate_of_so_many_thresholds_is_at_most_alpha(shape):
+    rng = np.random.default_rng(0)
+    rates = {None: [], 0.9: []}
+    for _ in range(300):
+        scores = rng.normal(size=100) if shape == "normal" else rng.poisson(3.0, 100).astype(float)
+        for confidence, found in rates.items():
+            threshold = ConformalThreshold(0.1, confidence=confidence).fit(scores).threshold_
+            law = stats.norm.cdf(threshold) if shape == "normal" else stats.poisson(3.0).cdf(threshold - 1)
+            found.append(law)
+    kept = np.mean(np.array(rates[0.9]) <= 0.1)
+    assert kept >= 0.9 - 4 * np.sqrt(0.09 / 300)
+    if shape == "normal":
+        assert np.mean(np.array(rates[None]) <= 0.1) < 0.65  # on average means half of the time or so
+        assert kept < 0.99  # and no more careful than asked for
+
+
+def test_with_confidence_p_values_stay_the_same():
+    scores = np.random.default_rng(0).normal(size=100)
+    new = np.linspace(-3, 3, 20)
+    np.testing.assert_array_equal(
+        ConformalThreshold(confidence=0.95).fit(scores).p_values(new),
+        ConformalThreshold().fit(scores).p_values(new),
+    )
+
+
+@pytest.mark.parametrize("confidence", [0, 1, -0.1])
+def test_a_confidence_out_of_range_is_refused(confidence):
+    with pytest.raises(ValueError, match="confidence must lie in"):
+        ConformalThreshold(confidence=confidence).fit(np.arange(100.0))
 
 
 @pytest.mark.parametrize("n", [1, 6, 12, 18])

@@ -146,6 +146,22 @@ def test_the_split_holds_out_the_fraction_but_leaves_one_clip_on_either_side(n_c
     assert (np.diff(held_out) > 0).all()
 
 
+@pytest.mark.parametrize(("fraction", "n_held_out"), [(0.15, 2), (0.5, 6), (0.01, 1), (0.99, 11), (0.0, 0)])
+def test_the_split_by_groups_holds_out_whole_groups(fraction, n_held_out):
+    groups = np.random.default_rng(0).permutation(np.repeat(np.arange(12), np.arange(1, 13)))
+    train, held_out = split_normal(len(groups), fraction, 0, groups)
+    assert len(np.unique(groups[held_out])) == n_held_out
+    assert not set(groups[train]) & set(groups[held_out])
+    np.testing.assert_array_equal(np.sort(np.append(train, held_out)), np.arange(len(groups)))
+    assert (np.diff(train) > 0).all()
+    assert (np.diff(held_out) > 0).all()
+
+
+def test_a_single_group_cannot_be_split():
+    with pytest.raises(ValueError, match="at least 2 groups are needed.*all 5 clips belong to one group"):
+        split_normal(5, 0.2, 0, np.zeros(5))
+
+
 def test_the_split_follows_its_seed_and_not_the_order_of_the_clips():
     splits = [tuple(split_normal(50, 0.2, seed)[1]) for seed in (0, 0, 1, 2)]
     assert splits[0] == splits[1]
