@@ -22,7 +22,11 @@ _LARGEST_LOGARITHM = 709.0
 class DetectorMixin(OutlierMixin):
     """``decision_function`` and ``predict`` from ``score_samples`` and ``offset_``.
 
-    A score of NaN stands for a clip that could not be read: it is never called normal.
+    A score of NaN stands for a clip that could not be read: it is never called normal. Every other score is finite.
+
+    `fit` takes all of X as normal. Where y is given and all its labels are 1 and -1, clips labelled -1 are left out of
+    training, with a warning that counts them. Parameters have effect when `fit` is called; set later, they wait for the
+    next `fit`. The device alone is read when it is used.
     """
 
     def decision_function(self, X):

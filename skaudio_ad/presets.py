@@ -51,7 +51,8 @@ def make_preset(
         What to do about files that cannot be read (:class:`AudioLoader`).
 
     lazy : bool, default=False
-        Whether spectrograms are computed when the detector asks, for corpora larger than memory.
+        Whether spectrograms are computed when the next step asks: scoring then holds one at a time, and training
+        holds those of the training clips once instead of twice.
 
     random_state : int, RandomState instance or None, default=None
         Of the detector.

@@ -83,17 +83,20 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
     -----
     A training clip is its own nearest neighbour: `score_samples` and `predict` take it for perfectly normal.
     ``held_out_scores_`` and `fit_predict` leave it out of what it is compared with. A clip that is in the training set
-    twice finds its twin even then, scores 0, and makes the threshold stricter: remove copies first.
+    twice finds its twin even then, scores 0, and makes the threshold stricter: `fit` warns of more than one such clip in
+    twenty. Remove copies first.
 
     All parameters have effect when `fit` is called: the threshold belongs to their values then.
 
     The embeddings are kept in the precision they come in, and searched in it: float32 takes half the time of float64.
     Distances are computed from differences in float64: they do not depend on the clips beside, and two that are
-    nearly the same do not lose their distance. The full matrix of distances is never held. Searching takes BLAS
+    nearly the same do not lose their distance. Features with a large offset, such as a time in seconds, are measured
+    from their mean while the search looks for candidates. A row too large to be squared, as 1e20 is in float32, is an
+    error in `fit` and has its distance afterwards. The full matrix of distances is never held. Searching takes BLAS
     threads, as many as ``OMP_NUM_THREADS`` says.
 
-    Of sequences every training frame is kept: a million of 384 values in float32 takes 1.5 GB, and as much again
-    during `fit`, which holds the clips themselves too. Time of `fit` grows with the square of the number of frames,
+    Of sequences every training frame is kept: a million of 384 values in float32 takes 1.5 GB. The clips of a lazy
+    sequence are not held beside it. Time of `fit` grows with the square of the number of frames,
     since each is compared with those of all other clips: on one core, a second for 10 000, some two minutes for
     100 000.
 

@@ -8,6 +8,7 @@ import pytest
 import sklearn
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.covariance import EllipticEnvelope
+from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -304,6 +305,22 @@ def test_missing_clips_are_kept_from_training_and_calibrating_with_a_warning_and
     table = pd.DataFrame(data, columns=["a", "b", "c"])
     with pytest.warns(UserWarning, match="2 of 60"):
         assert clone(detector).fit_predict(table)[[3, 50]].tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize("table", [pd.DataFrame, np.asarray])
+def test_missing_rows_do_not_reach_the_first_step_of_a_pipeline(table):
+    data = np.random.default_rng(0).normal(size=(60, 3))
+    broken = data.copy()
+    broken[[3, 50]] = np.nan
+    pipeline = make_pipeline(PCA(2), OneClassSVM())  # PCA takes no NaN
+    with pytest.warns(UserWarning, match="2 of 60 clips could not be read"):
+        detector = ThresholdedDetector(pipeline, cv=5, random_state=0).fit(table(broken))
+    scores = detector.score_samples(table(broken))
+    assert np.isnan(scores).nonzero()[0].tolist() == [3, 50]
+    np.testing.assert_array_equal(
+        np.delete(scores, [3, 50]), detector.detector_.score_samples(table(np.delete(data, [3, 50], axis=0)))
+    )
+    assert np.isnan(detector.score_samples(table(broken[[3, 50]]))).all()
 
 
 def test_a_forest_in_a_pipeline_does_not_take_a_file_that_could_not_be_read_for_normal(write_wavs, tmp_path):
