@@ -14,6 +14,23 @@ _MAX_THREADS = 4
 _LARGEST_STAND_IN = 1 << 22
 
 
+def printable(text):
+    """`text` such that any terminal and any encoding takes it: what is not printable becomes an escape.
+
+    Parameters
+    ----------
+    text : str
+        Such as a path: it may hold line ends, control characters, and bytes that are no UTF-8 (as surrogates).
+
+    Returns
+    -------
+    str
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(text)
+    )
+
+
 def stream(function, items):
     """Yield ``function(item)`` for every item, in order, computed a few items ahead in threads.
 
@@ -52,23 +69,112 @@ def stream(function, items):
 def _apply(function, items, index):
     try:
         return function(items[index])
-    except ClipError as error:
-        raise error.of(items, index) from error
+    except Exception as error:
+        leave_out(items, index, error)
+        return function(_missing(items, index))
 
 
 class ClipError(ValueError):
-    """One clip breaks a rule. Who raises it says the rule; who asked for the clip adds which one it was."""
+    """One clip breaks a rule. Who raises it says the rule; who asked for the clip adds which one it was.
+
+    Attributes
+    ----------
+    named : bool
+        Whether the message begins with the name of the clip.
+    reason : str
+        The message without that name.
+    """
 
     named = False
+    reason = ""
 
     def of(self, items, index):
         """The same error, with the name of the clip in front unless it has one."""
         if self.named:
             return self
-        name = items.name(index) if isinstance(items, LazySequence) else f"clip {index}"
-        error = ClipError(f"{name}: {self}")
-        error.named = True
+        name = items.name(index) if isinstance(items, (LazySequence, ClipList)) else f"clip {index}"
+        error = ClipError(f"{printable(name)}: {self}")
+        error.named, error.reason = True, str(self)
         return error
+
+
+def leave_out(items, index, error):
+    """Leave out a clip that a step can do nothing with, if its loader says so; else raise, and name the clip.
+
+    Parameters
+    ----------
+    items : sequence
+        The clips. Lazy sequences of files, and lists that steps have computed from them, know what to do
+        about a clip that cannot be used (``on_error``).
+    index : int
+        Position of the clip.
+    error : Exception
+        What the clip has caused.
+
+    Raises
+    ------
+    Exception
+        `error`, with the name of the clip, unless the clip is left out.
+    """
+    origin = items.origin if isinstance(items, (LazySequence, ClipList)) else None
+    if origin is not None and origin.skips:
+        origin.note_left_out(items.name(index), explain(error))
+    elif isinstance(error, ClipError):
+        named = error.of(items, index)
+        raise named from (error.__cause__ if named is error else error)
+    else:
+        raise error
+
+
+def explain(error):
+    """What an exception says, without the clip's name, and with its kind where no rule of ours is broken."""
+    reason = getattr(error, "reason", "") or str(error)
+    return reason if isinstance(error, ValueError) else f"{type(error).__name__}: {reason}"
+
+
+def _missing(items, index):
+    """What stands for clip `index` once it is left out."""
+    return items.missing(index) if isinstance(items, LazySequence) else np.full_like(items[index], np.nan)
+
+
+class ClipList(list):
+    """Clips of different lengths that a step has computed from files, with the names of these files.
+
+    Parameters
+    ----------
+    clips : iterable of ndarray
+    names : list of str
+        What to call the clips in a message.
+    origin : LazySequence
+        The files, which know whether to leave out a clip that cannot be used.
+    """
+
+    def __init__(self, clips, names, origin):
+        super().__init__(clips)
+        self.names, self.origin = names, origin
+
+    def name(self, index):
+        """What to call clip `index` in a message."""
+        return self.names[index]
+
+
+def with_names(clips, source):
+    """A list of clips with the names that their source knows; `clips` itself where that knows no files.
+
+    Parameters
+    ----------
+    clips : list of ndarray
+        One for every clip of `source`, in order.
+    source : sequence
+
+    Returns
+    -------
+    list of ndarray
+    """
+    origin = getattr(source, "origin", None) if isinstance(source, (LazySequence, ClipList)) else None
+    if origin is None:
+        return clips
+    return ClipList(clips, [source.name(index) for index in range(len(clips))], origin)
 
 
 def take(clips, positions):
@@ -85,6 +191,8 @@ def take(clips, positions):
     """
     if hasattr(clips, "iloc"):
         return clips.iloc[positions]
+    if isinstance(clips, ClipList):
+        return ClipList([clips[i] for i in positions], [clips.name(i) for i in positions], clips.origin)
     # Lists and tuples take no array of indices; everything else that holds clips does.
     return [clips[index] for index in positions] if isinstance(clips, (list, tuple)) else clips[positions]
 
@@ -161,8 +269,9 @@ class LazySequence(Sequence):
             index = int(key) % len(self)
             try:
                 return self._compute(index)
-            except ClipError as error:
-                raise error.of(self, index) from error
+            except Exception as error:
+                leave_out(self, index, error)
+                return self.missing(index)
         return self._subset(self._indices(key))
 
     def __iter__(self):
@@ -188,7 +297,7 @@ class LazySequence(Sequence):
     def name(self, index):
         """What to call item `index` in a message: its file, or its place in the sequence that this is a part of."""
         if isinstance(self._items, LazySequence):
-            return self._items.name(index)
+            return self._items.name(self._place(index))
         return f"clip {index if self._positions is None else self._positions[index]}"
 
     def map(self, function):
@@ -211,8 +320,32 @@ class LazySequence(Sequence):
         """Item `index` before `functions`; what a subclass that makes its items itself defines."""
         return self._items[index]
 
+    def _place(self, index):
+        """Position, in the sequence below, of what item `index` is made from."""
+        return index
+
+    @property
+    def origin(self):
+        """The sequence of files that the items are computed from, or None if they are from none."""
+        return self._items.origin if isinstance(self._items, LazySequence) else None
+
+    def missing(self, index):
+        """What stands for item `index` once it is left out: NaN throughout.
+
+        Parameters
+        ----------
+        index : int
+
+        Returns
+        -------
+        ndarray
+        """
+        return self._through(_missing(self._items, self._place(index)))
+
     def _compute(self, index):
-        item = self._source(index)
+        return self._through(self._source(index))
+
+    def _through(self, item):
         for function in self._functions:
             item = _check_step(function(item), function)
         return item
@@ -264,16 +397,16 @@ def collect(items):
     -------
     ndarray of shape (n_items, ...) or list of ndarray
     """
-    return gather(iter(items), len(items))
+    return gather(iter(items), len(items), items)
 
 
 def map_collect(function, items):
     """``collect`` over ``function(item)``, computed ahead in threads; missing clips stay missing."""
-    return gather(stream(_PassMissing(function), items), len(items))
+    return gather(stream(_PassMissing(function), items), len(items), items)
 
 
-def gather(iterator, n_items):
-    """:func:`collect` for an iterator that says beforehand how many items will come."""
+def gather(iterator, n_items, source=None):
+    """:func:`collect` for an iterator that says beforehand how many items will come, and from which clips."""
     array, rows, item = None, None, np.empty(0, dtype=np.float32)
     for index, item in enumerate(iterator):
         if rows is not None:
@@ -289,5 +422,5 @@ def gather(iterator, n_items):
             rows = [*(row.copy() for row in array[:index]), item]
             array = None
     if rows is not None:
-        return rows
+        return with_names(rows, source)
     return np.full((n_items, *item.shape), np.nan, dtype=np.float32) if array is None else array

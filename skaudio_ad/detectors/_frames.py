@@ -1,11 +1,12 @@
 """Clips as rows of frames, and windows of them as views."""
 
 import warnings
+from collections import Counter
 
 import numpy as np
 
 from .._checks import users_level
-from .._lazy import ClipError, LazySequence, is_missing, take
+from .._lazy import ClipError, LazySequence, is_missing, leave_out, take
 
 
 def training_clips(X, length, name, *, one_size=False):
@@ -19,7 +20,7 @@ def training_clips(X, length, name, *, one_size=False):
     name : str
         The detector's.
     one_size : bool, default=False
-        Whether all clips have to be as large as the first one.
+        Whether all clips have to be of one size: that of most of them.
 
     Returns
     -------
@@ -34,26 +35,36 @@ def training_clips(X, length, name, *, one_size=False):
         If none is, or one of them is shorter than a window or of another size.
     """
     clips = list(X) if isinstance(X, (list, LazySequence)) else X
-    present = np.array([index for index, clip in enumerate(clips) if not is_missing(clip)], dtype=int)
-    for index in present:
-        n_frames = 1 if clips[index].ndim == 1 else clips[index].shape[1]
+    present: list[int] = []
+    # Not the size of the first clip: where clips are left out, one short clip would leave out all the others.
+    sizes = Counter(clip.shape for clip in clips if one_size and not is_missing(clip))
+    for index, clip in enumerate(clips):
+        if is_missing(clip):
+            continue
+        n_frames = 1 if clip.ndim == 1 else clip.shape[1]
+        broken = ""
         if n_frames < length:
-            raise ClipError(too_short(n_frames, length)).of(X, index)
+            broken = too_short(n_frames, length)
         # What is not computed yet could not be checked before.
-        if isinstance(X, LazySequence) and not np.isfinite(clips[index]).all():
-            raise ClipError("contains NaN or infinity.").of(X, index)
-        if one_size and clips[index].shape != clips[present[0]].shape:
-            raise ClipError(other_size(clips[index].shape, clips[present[0]].shape)).of(X, index)
+        elif isinstance(X, LazySequence) and not np.isfinite(clip).all():
+            broken = "contains NaN or infinity."
+        elif one_size and clip.shape != (expected := sizes.most_common(1)[0][0]):
+            broken = other_size(clip.shape, expected)
+        if broken:
+            leave_out(X, index, ClipError(broken))
+        else:
+            present.append(index)
     if len(present) == len(clips):
-        return clips, present
-    if not len(present):
+        return clips, np.arange(len(clips))
+    if not present:
         raise ValueError(f"{name} has nothing to train on: none of the {len(clips)} clips could be read.")
     warnings.warn(
-        f"{name} is trained without {len(clips) - len(present)} of {len(clips)} clips, which could not be read.",
+        f"{name} is trained without {len(clips) - len(present)} of {len(clips)} clips, which could not be read or "
+        "used.",
         UserWarning,
         stacklevel=users_level(),
     )
-    return take(clips, present), present
+    return take(clips, np.array(present)), np.array(present)
 
 
 class FrameBank:
@@ -174,8 +185,8 @@ def too_short(n_frames, length):
 
 
 def other_size(shape, expected):
-    """The second half of the message about a clip that is not as large as the first one of the fit."""
+    """The second half of the message about a clip that is not as large as those of the fit."""
     return (
-        f"has {shape[0]} bins and {shape[1]} frames, but a variational autoencoder takes clips of one size, and the "
-        f"first of the fit has {expected[0]} and {expected[1]}: give AudioLoader a duration and a pad."
+        f"has {shape[0]} bins and {shape[1]} frames, but a variational autoencoder takes clips of one size, and a clip "
+        f"of the fit has {expected[0]} and {expected[1]}: give AudioLoader a duration and a pad."
     )

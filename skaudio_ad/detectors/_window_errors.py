@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .._lazy import ClipError, is_missing, map_collect
+from .._lazy import ClipError, is_missing, leave_out, map_collect
 from ..training import inference
 from ._frames import as_windows, too_short
 
@@ -54,7 +54,8 @@ class WindowErrors:
             try:
                 scores[index] = -pool(self._clip_errors(clip))
             except ClipError as error:
-                raise error.of(X, index) from error
+                leave_out(X, index, error)
+                scores[index] = np.nan
         return scores
 
     def score_windows(self, X):

@@ -5,7 +5,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_features, check_number, check_option
-from .._lazy import LazySequence, is_missing
+from .._lazy import LazySequence, is_missing, with_names
 
 
 class ClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -99,7 +99,7 @@ class ClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if isinstance(X, LazySequence):
             return X.map(self._scale_item)
         if isinstance(X, list):
-            return [self._scale_item(item) for item in X]
+            return with_names([self._scale_item(item) for item in X], X)
         if self.statistics == "clip":
             return self._scale(X, *self._measure(X.reshape(len(X), -1), axis=1, shape=_per_clip(X)))
         return self._scale(X, *self._learnt(X))
