@@ -31,6 +31,7 @@ _LOG_SIZE = 2047
 _UNKNOWN_SIZES = (range(0x7FFFEF00, 0x80000001), range(0xFFFFF000, 0x100000000))
 _TRUNCATED_OGG = "it ends in the middle of its stream"
 _DAMAGED_OGG = "is damaged: pages in the middle of its stream are missing or broken"
+HEADERLESS = "is headerless: its sample rate cannot be known; convert it to wav or flac."
 # Each byte with its bits in reverse order: the checksum of Ogg is that of zip, with the bits the other way round.
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -63,9 +64,7 @@ def why_unreadable(path):
         return "is a pipe, a socket or a device, and no file; save what comes out of it to a file first."
     if status.st_size == 0:
         return 'is empty (0 bytes); restore it or leave it out with on_error="skip".'
-    if path.lower().endswith(".raw"):
-        return "is headerless: its sample rate cannot be known; convert it to wav or flac."
-    return None
+    return HEADERLESS if path.lower().endswith(".raw") else None
 
 
 def find_damage(log, path, n_frames):

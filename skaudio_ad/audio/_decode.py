@@ -11,7 +11,7 @@ import soxr
 
 from .._checks import check_number, check_option
 from .._lazy import printable
-from ._damage import find_damage, why_unreadable
+from ._damage import HEADERLESS, find_damage, why_unreadable
 
 # Number of values decoded at a time, of all channels together: a long recording is mixed down as it is read.
 _BLOCK = 1 << 18
@@ -209,6 +209,8 @@ def find_audio_files(folder, *, recursive=True):
 
 def _decode(file, path, sample_rate, offset, duration, channel):
     """The wanted stretch of an open file, mixed and resampled, as one array."""
+    if file.format == "RAW":  # libsndfile takes anything named .au, .snd, .vox or .gsm for telephone speech
+        raise AudioReadError(path, HEADERLESS)
     if channel != "mix" and channel >= file.channels:
         raise AudioReadError(
             path,

@@ -208,9 +208,10 @@ def test_a_text_with_the_ending_of_a_wav_is_refused_by_name(tmp_path):
     refuses(path, "is no audio that can be decoded", "Format not recognised", "wav, flac, ogg and mp3 are")
 
 
-def test_a_headerless_file_is_refused_by_name(tmp_path):
-    path = tmp_path / "samples.raw"
-    path.write_bytes(bytes(1000))
+@pytest.mark.parametrize("ending", ["raw", "au", "snd", "vox", "gsm"])
+def test_a_headerless_file_is_refused_by_name(tmp_path, ending):
+    path = tmp_path / f"samples.{ending}"
+    path.write_bytes(b"recorded on a Tuesday\n" * 100)
     refuses(path, "is headerless", "convert it")
 
 
