@@ -34,7 +34,7 @@ def score_by_python(pipeline, paths, note):
 
 def score_one_by_one(pipeline, paths, note):
     """One file after the other, each of which may raise an error that names it."""
-    from skaudio_ad._lazy import printable
+    from skaudio_ad._clip_errors import printable
 
     pipeline = _with_on_error(pipeline, "raise")
     for path in paths:

@@ -6,7 +6,8 @@ import sys
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from ._lazy import LazySequence, is_missing, with_names
+from ._clip_errors import with_names
+from ._lazy import LazySequence, is_missing
 
 # Packages whose functions lie between the user's line and what it sets going.
 _BETWEEN = {__name__.partition(".")[0], "sklearn", "joblib"}

@@ -8,27 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from ._clip_errors import ClipError, ClipList, Named, leave_out, with_names
+
 # More threads than this only queue behind the disk and hold more clips in memory.
 _MAX_THREADS = 4
 # Values up to which what stands for a missing clip is lengthened until a window fits in.
 _LARGEST_STAND_IN = 1 << 22
-
-
-def printable(text):
-    """`text` such that any terminal and any encoding takes it: what is not printable becomes an escape.
-
-    Parameters
-    ----------
-    text : str
-        Such as a path: it may hold line ends, control characters, and bytes that are no UTF-8 (as surrogates).
-
-    Returns
-    -------
-    str
-    """
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(text)
-    )
 
 
 def stream(function, items):
@@ -74,107 +59,9 @@ def _apply(function, items, index):
         return function(_missing(items, index))
 
 
-class ClipError(ValueError):
-    """One clip breaks a rule. Who raises it says the rule; who asked for the clip adds which one it was.
-
-    Attributes
-    ----------
-    named : bool
-        Whether the message begins with the name of the clip.
-    reason : str
-        The message without that name.
-    """
-
-    named = False
-    reason = ""
-
-    def of(self, items, index):
-        """The same error, with the name of the clip in front unless it has one."""
-        if self.named:
-            return self
-        name = items.name(index) if isinstance(items, (LazySequence, ClipList)) else f"clip {index}"
-        error = ClipError(f"{printable(name)}: {self}")
-        error.named, error.reason = True, str(self)
-        return error
-
-
-def leave_out(items, index, error):
-    """Leave out a clip that a step can do nothing with, if its loader says so; else raise, and name the clip.
-
-    Parameters
-    ----------
-    items : sequence
-        The clips. Lazy sequences of files, and lists that steps have computed from them, know what to do
-        about a clip that cannot be used (``on_error``).
-    index : int
-        Position of the clip.
-    error : Exception
-        What the clip has caused.
-
-    Raises
-    ------
-    Exception
-        `error`, with the name of the clip, unless the clip is left out.
-    """
-    origin = items.origin if isinstance(items, (LazySequence, ClipList)) else None
-    if origin is not None and origin.skips:
-        origin.note_left_out(items.name(index), explain(error))
-    elif isinstance(error, ClipError):
-        named = error.of(items, index)
-        raise named from (error.__cause__ if named is error else error)
-    else:
-        raise error
-
-
-def explain(error):
-    """What an exception says, without the clip's name, and with its kind where no rule of ours is broken."""
-    reason = getattr(error, "reason", "") or str(error)
-    return reason if isinstance(error, ValueError) else f"{type(error).__name__}: {reason}"
-
-
 def _missing(items, index):
     """What stands for clip `index` once it is left out."""
     return items.missing(index) if isinstance(items, LazySequence) else np.full_like(items[index], np.nan)
-
-
-class ClipList(list):
-    """Clips of different lengths that a step has computed from files, with the names of these files.
-
-    Parameters
-    ----------
-    clips : iterable of ndarray
-    names : list of str
-        What to call the clips in a message.
-    origin : LazySequence
-        The files, which know whether to leave out a clip that cannot be used.
-    """
-
-    def __init__(self, clips, names, origin):
-        super().__init__(clips)
-        self.names, self.origin = names, origin
-
-    def name(self, index):
-        """What to call clip `index` in a message."""
-        return self.names[index]
-
-
-def with_names(clips, source):
-    """A list of clips with the names that their source knows; `clips` itself where that knows no files.
-
-    Parameters
-    ----------
-    clips : list of ndarray
-        One for every clip of `source`, in order.
-    source : sequence
-
-    Returns
-    -------
-    list of ndarray
-    """
-    origin = getattr(source, "origin", None) if isinstance(source, (LazySequence, ClipList)) else None
-    if origin is None:
-        return clips
-    return ClipList(clips, [source.name(index) for index in range(len(clips))], origin)
 
 
 def take(clips, positions):
@@ -223,6 +110,13 @@ class _PassMissing:
                 item = np.concatenate([item, item], axis=-1)
 
 
+class _Checked(_PassMissing):
+    """The same, and a result that is no array of numbers is an error of its clip."""
+
+    def __call__(self, item):
+        return _check_step(super().__call__(item), self)
+
+
 def _check_step(item, function):
     """`item`, which a step of a lazy sequence has made, if it is an array of numbers; or missing.
 
@@ -240,7 +134,7 @@ def _check_step(item, function):
     )
 
 
-class LazySequence(Sequence):
+class LazySequence(Named, Sequence):
     """Sequence of arrays, each computed when it is asked for and then forgotten.
 
     Parameters
@@ -400,9 +294,22 @@ def collect(items):
     return gather(iter(items), len(items), items)
 
 
-def map_collect(function, items):
-    """``collect`` over ``function(item)``, computed ahead in threads; missing clips stay missing."""
-    return gather(stream(_PassMissing(function), items), len(items), items)
+def map_collect(function, items, *, finite=False):
+    """``collect`` over ``function(item)``, computed ahead in threads; missing clips stay missing.
+
+    Parameters
+    ----------
+    function : callable
+    items : sequence of ndarray
+    finite : bool, default=False
+        Whether NaN or infinity in a result is an error of its clip, as it is in a lazy sequence.
+
+    Returns
+    -------
+    ndarray of shape (n_items, ...) or list of ndarray
+    """
+    step = _Checked(function) if finite else _PassMissing(function)
+    return gather(stream(step, items), len(items), items)
 
 
 def gather(iterator, n_items, source=None):

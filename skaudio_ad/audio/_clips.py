@@ -8,7 +8,8 @@ import joblib
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from .._lazy import ClipError, LazySequence, is_missing, printable
+from .._clip_errors import printable
+from .._lazy import ClipError, LazySequence, is_missing
 from ._decode import AudioReadError, fit_length, read_audio
 
 

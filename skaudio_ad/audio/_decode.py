@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import soundfile
 import soxr
 
 from .._checks import check_number, check_option
-from .._lazy import printable
+from .._clip_errors import printable
 from ._damage import HEADERLESS, find_damage, why_unreadable
 
 # Number of values decoded at a time, of all channels together: a long recording is mixed down as it is read.
@@ -158,53 +157,6 @@ def fit_length(samples, sample_rate, *, duration, pad):
         return samples[:n_samples]
     mode: Any = {"zeros": "constant", "repeat": "wrap", "reflect": "reflect"}[pad]
     return np.pad(samples, (0, n_samples - len(samples)), mode=mode)
-
-
-def find_audio_files(folder, *, recursive=True):
-    """List the recordings in a folder, sorted by path.
-
-    Parameters
-    ----------
-    folder : str or path-like
-
-    recursive : bool, default=True
-        Whether to descend into folders below it.
-
-    Returns
-    -------
-    list of str
-        Files whose ending names a format that libsndfile decodes. Hidden files are left out.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder, or no recording in it.
-
-    Notes
-    -----
-    A broken link, a pipe or a device with such an ending is listed too: whoever reads it says what is wrong,
-    and no recording is left out unseen.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder.")
-    endings = {"." + name.lower() for name in soundfile.available_formats()} | {
-        ".aif",
-        ".oga",
-        ".opus",
-        ".mpga",
-    }
-    endings -= {".raw"}  # headerless: its rate cannot be known
-    found = sorted(
-        str(path)
-        for path in (folder.rglob("*") if recursive else folder.glob("*"))
-        if path.suffix.lower() in endings and not path.name.startswith(".") and not path.is_dir()
-    )
-    if not found:
-        raise FileNotFoundError(
-            f"{folder}: holds no recording; wav, flac, ogg, mp3 and similar endings are looked for."
-        )
-    return found
 
 
 def _decode(file, path, sample_rate, offset, duration, channel):

@@ -6,7 +6,8 @@ from collections import Counter
 import numpy as np
 
 from .._checks import users_level
-from .._lazy import ClipError, LazySequence, is_missing, leave_out, take
+from .._clip_errors import leave_out
+from .._lazy import ClipError, LazySequence, is_missing, take
 
 
 def training_clips(X, length, name, *, one_size=False):

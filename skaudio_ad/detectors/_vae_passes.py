@@ -7,7 +7,8 @@ import numpy as np
 from sklearn.covariance import LedoitWolf
 
 from .._checks import check_number
-from .._lazy import ClipError, is_missing, leave_out
+from .._clip_errors import leave_out
+from .._lazy import ClipError, is_missing
 from ..training import inference
 from ._frames import other_size
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .._lazy import ClipError, is_missing, leave_out, map_collect
+from .._clip_errors import leave_out
+from .._lazy import ClipError, is_missing, map_collect
 from ..training import inference
 from ._frames import as_windows, too_short
 

@@ -5,7 +5,8 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_features, check_number, check_option
-from .._lazy import LazySequence, is_missing, with_names
+from .._clip_errors import with_names
+from .._lazy import LazySequence, is_missing
 
 
 class ClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):

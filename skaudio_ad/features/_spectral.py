@@ -65,7 +65,7 @@ class WaveformTransformer(TransformerMixin, BaseEstimator):
         """
         function = self._function()
         clips = as_clips(self, X, sample_rate=self._rate(), reset=False)
-        return clips.map_features(function) if self.lazy else map_collect(function, clips)
+        return clips.map_features(function) if self.lazy else map_collect(function, clips, finite=True)
 
     def _rate(self):
         return self.sample_rate

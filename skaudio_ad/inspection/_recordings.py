@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from .._lazy import LazySequence, explain, stream
+from .._clip_errors import explain
+from .._lazy import LazySequence, stream
 from ..audio import AudioLoader
 from ..thresholds import ThresholdedDetector
 from ._drawing import unwrap

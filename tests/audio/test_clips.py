@@ -568,6 +568,23 @@ def test_whatever_one_clip_raises_stays_its_row(write_wavs, error, lazy):
         list(AudioLoader().fit_transform(paths).map(fail_on_short))
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
+@LAZY
+def test_a_clip_whose_features_overflow_stays_its_row(write_wavs, lazy):
+    paths = write_wavs([16000, 16000])
+    soundfile.write(paths[1], np.full(16000, 1e30, dtype=np.float32), 16000, subtype="FLOAT")
+    mel = MelTransformer(n_mels=16, lazy=lazy)
+    with pytest.raises(
+        ValueError, match=r"^\S*clip_1\.wav: is empty, or contains NaN or infinity, after LogMel"
+    ):
+        TemporalPooling().fit_transform(mel.fit_transform(paths))
+    with pytest.warns(AudioReadWarning, match=r"left out .*clip_1\.wav: .*infinity"):
+        features = TemporalPooling().fit_transform(
+            mel.fit_transform(AudioLoader(on_error="skip").fit_transform(paths))
+        )
+    assert np.isnan(features).all(axis=1).tolist() == [False, True]
+
+
 # --- names
 
 
