@@ -6,6 +6,7 @@ import sys
 import numpy as np
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from ._clip_errors import with_names
 from ._lazy import LazySequence, is_missing
 
 # Packages whose functions lie between the user's line and what it sets going.
@@ -175,7 +176,7 @@ def _check_list(estimator, X, reset, ndims):
         if not np.isfinite(item).all() and not is_missing(item):
             raise ValueError(f"{name}: clip {index} contains NaN or infinity.")
     _check_bins(estimator, X, reset)
-    return list(X)
+    return with_names(list(X), X)
 
 
 def _check_bins(estimator, items, reset):

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from ._clip_errors import ClipError, ClipList, Named, leave_out, with_names
+
 # More threads than this only queue behind the disk and hold more clips in memory.
 _MAX_THREADS = 4
 # Values up to which what stands for a missing clip is lengthened until a window fits in.
@@ -52,23 +54,14 @@ def stream(function, items):
 def _apply(function, items, index):
     try:
         return function(items[index])
-    except ClipError as error:
-        raise error.of(items, index) from error
+    except Exception as error:
+        leave_out(items, index, error)
+        return function(_missing(items, index))
 
 
-class ClipError(ValueError):
-    """One clip breaks a rule. Who raises it says the rule; who asked for the clip adds which one it was."""
-
-    named = False
-
-    def of(self, items, index):
-        """The same error, with the name of the clip in front unless it has one."""
-        if self.named:
-            return self
-        name = items.name(index) if isinstance(items, LazySequence) else f"clip {index}"
-        error = ClipError(f"{name}: {self}")
-        error.named = True
-        return error
+def _missing(items, index):
+    """What stands for clip `index` once it is left out."""
+    return items.missing(index) if isinstance(items, LazySequence) else np.full_like(items[index], np.nan)
 
 
 def take(clips, positions):
@@ -85,6 +78,8 @@ def take(clips, positions):
     """
     if hasattr(clips, "iloc"):
         return clips.iloc[positions]
+    if isinstance(clips, ClipList):
+        return ClipList([clips[i] for i in positions], [clips.name(i) for i in positions], clips.origin)
     # Lists and tuples take no array of indices; everything else that holds clips does.
     return [clips[index] for index in positions] if isinstance(clips, (list, tuple)) else clips[positions]
 
@@ -115,6 +110,13 @@ class _PassMissing:
                 item = np.concatenate([item, item], axis=-1)
 
 
+class _Checked(_PassMissing):
+    """The same, and a result that is no array of numbers is an error of its clip."""
+
+    def __call__(self, item):
+        return _check_step(super().__call__(item), self)
+
+
 def _check_step(item, function):
     """`item`, which a step of a lazy sequence has made, if it is an array of numbers; or missing.
 
@@ -132,7 +134,7 @@ def _check_step(item, function):
     )
 
 
-class LazySequence(Sequence):
+class LazySequence(Named, Sequence):
     """Sequence of arrays, each computed when it is asked for and then forgotten.
 
     Parameters
@@ -161,8 +163,9 @@ class LazySequence(Sequence):
             index = int(key) % len(self)
             try:
                 return self._compute(index)
-            except ClipError as error:
-                raise error.of(self, index) from error
+            except Exception as error:
+                leave_out(self, index, error)
+                return self.missing(index)
         return self._subset(self._indices(key))
 
     def __iter__(self):
@@ -188,7 +191,7 @@ class LazySequence(Sequence):
     def name(self, index):
         """What to call item `index` in a message: its file, or its place in the sequence that this is a part of."""
         if isinstance(self._items, LazySequence):
-            return self._items.name(index)
+            return self._items.name(self._place(index))
         return f"clip {index if self._positions is None else self._positions[index]}"
 
     def map(self, function):
@@ -211,8 +214,32 @@ class LazySequence(Sequence):
         """Item `index` before `functions`; what a subclass that makes its items itself defines."""
         return self._items[index]
 
+    def _place(self, index):
+        """Position, in the sequence below, of what item `index` is made from."""
+        return index
+
+    @property
+    def origin(self):
+        """The sequence of files that the items are computed from, or None if they are from none."""
+        return self._items.origin if isinstance(self._items, LazySequence) else None
+
+    def missing(self, index):
+        """What stands for item `index` once it is left out: NaN throughout.
+
+        Parameters
+        ----------
+        index : int
+
+        Returns
+        -------
+        ndarray
+        """
+        return self._through(_missing(self._items, self._place(index)))
+
     def _compute(self, index):
-        item = self._source(index)
+        return self._through(self._source(index))
+
+    def _through(self, item):
         for function in self._functions:
             item = _check_step(function(item), function)
         return item
@@ -264,16 +291,29 @@ def collect(items):
     -------
     ndarray of shape (n_items, ...) or list of ndarray
     """
-    return gather(iter(items), len(items))
+    return gather(iter(items), len(items), items)
 
 
-def map_collect(function, items):
-    """``collect`` over ``function(item)``, computed ahead in threads; missing clips stay missing."""
-    return gather(stream(_PassMissing(function), items), len(items))
+def map_collect(function, items, *, finite=False):
+    """``collect`` over ``function(item)``, computed ahead in threads; missing clips stay missing.
+
+    Parameters
+    ----------
+    function : callable
+    items : sequence of ndarray
+    finite : bool, default=False
+        Whether NaN or infinity in a result is an error of its clip, as it is in a lazy sequence.
+
+    Returns
+    -------
+    ndarray of shape (n_items, ...) or list of ndarray
+    """
+    step = _Checked(function) if finite else _PassMissing(function)
+    return gather(stream(step, items), len(items), items)
 
 
-def gather(iterator, n_items):
-    """:func:`collect` for an iterator that says beforehand how many items will come."""
+def gather(iterator, n_items, source=None):
+    """:func:`collect` for an iterator that says beforehand how many items will come, and from which clips."""
     array, rows, item = None, None, np.empty(0, dtype=np.float32)
     for index, item in enumerate(iterator):
         if rows is not None:
@@ -289,5 +329,5 @@ def gather(iterator, n_items):
             rows = [*(row.copy() for row in array[:index]), item]
             array = None
     if rows is not None:
-        return rows
+        return with_names(rows, source)
     return np.full((n_items, *item.shape), np.nan, dtype=np.float32) if array is None else array

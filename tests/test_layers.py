@@ -12,6 +12,7 @@ import skaudio_ad
 
 ROOT = Path(skaudio_ad.__file__).parent
 FLOORS = {
+    "_clip_errors": -2,
     "_lazy": -1,
     "_archive": 0,
     "_atomic": 0,

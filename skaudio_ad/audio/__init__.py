@@ -1,7 +1,8 @@
 """Files to samples: decoding, lazy clips, loading and level normalisation. No torch."""
 
 from ._clips import AudioClips, AudioReadWarning, as_clips
-from ._decode import AudioReadError, find_audio_files, read_audio
+from ._decode import AudioReadError, read_audio
+from ._files import find_audio_files
 from ._transformers import AudioLoader, LevelNormalizer
 
 __all__ = [

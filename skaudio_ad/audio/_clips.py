@@ -8,12 +8,13 @@ import joblib
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from .._clip_errors import printable
 from .._lazy import ClipError, LazySequence, is_missing
 from ._decode import AudioReadError, fit_length, read_audio
 
 
 class AudioReadWarning(UserWarning):
-    """A file was left out because it could not be read (``on_error="skip"``)."""
+    """A file was left out because it could not be read, or a step could not use it (``on_error="skip"``)."""
 
 
 class AudioClips(LazySequence):
@@ -36,8 +37,9 @@ class AudioClips(LazySequence):
         Which part of a file becomes the clip, as in :func:`read_audio`.
 
     on_error : {"raise", "skip"}, default="raise"
-        What to do about a file that cannot be read. "skip" warns, notes it in ``failures`` and puts a clip
-        of nothing but NaN in its place, so that rows stay aligned with the input.
+        What to do about a file that cannot be read, or that a later step cannot use, being too short for it.
+        "skip" warns, notes it in ``failures`` and puts a clip of nothing but NaN in its place, so that rows stay
+        aligned with the input.
 
     Attributes
     ----------
@@ -48,7 +50,7 @@ class AudioClips(LazySequence):
         The files, or None for samples in memory.
 
     failures : dict of {str: str}
-        The files that could not be read so far, and why. Shared with every part taken from the sequence.
+        The files that were left out so far, and why. Shared with every part taken from the sequence.
 
     Examples
     --------
@@ -67,10 +69,11 @@ class AudioClips(LazySequence):
         in_memory = isinstance(sources, np.ndarray) and sources.dtype.kind in "fiub"
         # Iterating a lazy sequence would compute and hold all of it.
         if not in_memory and not isinstance(sources, LazySequence):
-            sources = [str(os.fspath(s)) if isinstance(s, (str, os.PathLike)) else s for s in sources]
+            sources = [str(os.fsdecode(s)) if isinstance(s, (str, os.PathLike)) else s for s in sources]
         super().__init__(sources)
         self.sample_rate = sample_rate
         self.failures = {}
+        self._unreadable = set()  # those of them that no step needs to ask for again
         self._cut = {"offset": offset, "duration": duration, "channel": channel, "pad": pad}
         self._on_error = on_error
         if self.paths is not None and sample_rate is None:
@@ -79,8 +82,21 @@ class AudioClips(LazySequence):
     @property
     def paths(self):
         """The files, or None for samples in memory."""
-        is_files = isinstance(self._items, list) and len(self) and isinstance(self._items[0], str)
-        return list(self._items) if is_files else None
+        return list(self._items) if self._is_files else None
+
+    @property
+    def _is_files(self):
+        return isinstance(self._items, list) and bool(self._items) and isinstance(self._items[0], str)
+
+    @property
+    def origin(self):
+        """The sequence of files that the clips are from, or None for samples in memory."""
+        return self if self._is_files else super().origin
+
+    @property
+    def skips(self):
+        """Whether a file that cannot be read or used is left out."""
+        return self._on_error == "skip"
 
     @property
     def shape(self):
@@ -98,7 +114,7 @@ class AudioClips(LazySequence):
 
     def name(self, index):
         """What to call clip `index` in a message: its file, where there is one."""
-        return self._items[index] if self.paths is not None else super().name(index)
+        return self._items[index] if self._is_files else super().name(index)
 
     def map(self, function):
         """Apply `function` to every clip, lazily; it must keep the sample rate.
@@ -134,15 +150,15 @@ class AudioClips(LazySequence):
         source = self._items[index]
         if not isinstance(source, str):
             return _check_waveform(source)
-        if source in self.failures:
-            return self._missing()
+        if source in self._unreadable:
+            return self._stand_in()
         try:
             return read_audio(source, self.sample_rate, **self._cut)[0]
         except AudioReadError as error:
-            if self._on_error == "raise":
+            if not self.skips:
                 raise
             self.note_failures({source: error.reason})
-            return self._missing()
+            return self._stand_in()
 
     def note_failures(self, failures):
         """Warn of files that could not be read, here or in another process, and leave them out from now on.
@@ -153,9 +169,32 @@ class AudioClips(LazySequence):
             The files, and why. Those that are known already are passed over.
         """
         for path, reason in failures.items():
-            if path not in self.failures:
-                self.failures[path] = reason
-                warnings.warn(f"left out {path}: {reason}", AudioReadWarning, stacklevel=3)
+            self._unreadable.add(path)
+            self.note_left_out(path, reason)
+
+    def note_left_out(self, path, reason):
+        """Warn, once, of a file that is left out. Other steps may still use it: it is asked for again.
+
+        Parameters
+        ----------
+        path, reason : str
+        """
+        if path not in self.failures:
+            self.failures[path] = reason
+            warnings.warn(f"left out {printable(path)}: {reason}", AudioReadWarning, stacklevel=3)
+
+    def missing(self, index):
+        """What stands for clip `index` once it is left out: NaN throughout.
+
+        Parameters
+        ----------
+        index : int
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        return self._through(self._stand_in()) if self._is_files else super().missing(index)
 
     def cache_keys(self, by="file"):
         """What tells every clip from all others, for a cache: clips of equal keys have equal samples.
@@ -187,6 +226,8 @@ class AudioClips(LazySequence):
                 if is_missing(clip)
                 else ("samples", len(clip), hashlib.sha256(clip.tobytes()).hexdigest())
             )
+        if not os.path.isfile(source):  # opening a pipe would wait
+            return None
         try:
             if by == "content":
                 with open(source, "rb") as file:
@@ -200,7 +241,8 @@ class AudioClips(LazySequence):
         clip = super()._compute(index)
         return _check_waveform(clip) if self._functions else clip
 
-    def _missing(self):
+    def _stand_in(self):
+        """What stands for a file that could not be read, before any step."""
         duration = self._cut["duration"]
         return np.full(
             1 if duration is None else max(1, round(duration * self.sample_rate)), np.nan, np.float32
@@ -309,7 +351,7 @@ def _as_paths(X):
     values = list(X)
     is_path = [isinstance(value, (str, os.PathLike)) for value in values]
     if all(is_path):
-        return [str(os.fspath(value)) for value in values]
+        return [str(os.fsdecode(value)) for value in values]
     if any(is_path):
         raise ValueError(f"X mixes paths with other things: entry {is_path.index(False)} is no path.")
     return None

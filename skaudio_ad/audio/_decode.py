@@ -1,8 +1,7 @@
 """One file to samples: decode, mix, resample, cut, pad. Every failure names the file and the way out."""
 
 import os
-import re
-from pathlib import Path
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,21 +9,18 @@ import soundfile
 import soxr
 
 from .._checks import check_number, check_option
+from .._clip_errors import printable
+from ._damage import HEADERLESS, find_damage, why_unreadable
 
-# Frames decoded at a time: a long stereo recording is mixed down as it is read.
-_BLOCK = 1 << 20
+# Number of values decoded at a time, of all channels together: a long recording is mixed down as it is read.
+_BLOCK = 1 << 18
+# Number of frames from which on libsndfile means "unknown", as in a FLAC file that was written to a pipe.
+_UNKNOWN_FRAMES = 1 << 62
+# Number of samples up to which any recording may be lengthened by resampling: 35 minutes at 16 kHz.
+_LARGEST_LENGTHENED = 1 << 25
+# Maximum factor by which a longer recording may be lengthened. A header that says 1 Hz makes gigabytes of a megabyte.
+_LARGEST_FACTOR = 16
 _PADS = ("none", "zeros", "repeat", "reflect")
-# What libsndfile writes to its log when a header promises more than the file holds.
-_TRUNCATED = re.compile(r"^\s*(?:data|riff|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
-_CUT_SHORT = (
-    "File ended unexpectedly",
-    "Last page lacks an end-of-stream bit",
-    "Junk after the last page",
-    "does not match value from 'ds64' chunk",
-)
-# Programs that write to a pipe cannot know the length: sizes just below 2 and 4 GiB stand for "unknown", not
-# "truncated" (SoX writes 0x7FFFF000, arecord 0x7FFFFF00, FFmpeg 0xFFFFFFFF; some round to whole frames).
-_UNKNOWN_SIZES = (range(0x7FFFEF00, 0x80000001), range(0xFFFFF000, 0x100000000))
 
 
 class AudioReadError(ValueError):
@@ -44,7 +40,7 @@ class AudioReadError(ValueError):
         self.reason = reason
 
     def __str__(self):
-        return f"{self.path}: {self.reason}"
+        return f"{printable(self.path)}: {self.reason}"
 
 
 def check_cut(*, offset, duration, channel, pad):
@@ -102,30 +98,40 @@ def read_audio(path, sample_rate=None, *, offset=0.0, duration=None, channel="mi
     Raises
     ------
     AudioReadError
-        If the file is missing, empty, truncated, not audio, without the wanted channel or stretch, or
-        holds NaN.
+        If the file is missing, no regular file, empty, truncated, damaged, not audio, without the wanted
+        channel or stretch, holds NaN, or needs more memory than there is.
+
+    Notes
+    -----
+    The file is decoded, mixed and resampled block by block: beside the samples that are returned, some megabytes
+    are in use, however long the recording. A sample does not depend on the blocks, and resampling gives the very
+    samples of ``soxr.resample`` with ``quality="HQ"``.
     """
     check_number(sample_rate, "sample_rate", low=1, integer=True, none=True)
     check_cut(offset=offset, duration=duration, channel=channel, pad=pad)
-    path = os.fspath(path)
-    _check_readable(path)
+    path = os.fsdecode(path)
+    if reason := why_unreadable(path):
+        raise AudioReadError(path, reason)
     try:
-        with _Forward(path) as file:
-            samples, own_rate = _read_mono(file, path, offset, duration, channel), file.samplerate
-    except (soundfile.LibsndfileError, RuntimeError) as error:
+        with _Forward(path if sys.platform == "win32" else os.fsencode(path)) as file:
+            rate = file.samplerate if sample_rate is None else sample_rate
+            samples = _decode(file, path, rate, offset, duration, channel)
+        return fit_length(samples, rate, duration=duration, pad=pad), rate
+    except MemoryError as error:
+        raise AudioReadError(
+            path, "needs more memory than there is; give a (shorter) duration, or a lower sample_rate."
+        ) from error
+    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
         raise AudioReadError(
             path,
-            f"is no audio that can be decoded to its end ({error}). wav, flac, ogg and mp3 are; restore or "
+            f"is no audio that can be decoded to its end ({_said(error)}). wav, flac, ogg and mp3 are; restore or "
             'convert the file, or leave it out with on_error="skip".',
         ) from error
-    if not np.isfinite(samples).all():
-        raise AudioReadError(
-            path, 'contains NaN or infinite samples; repair it or leave it out with on_error="skip".'
-        )
-    if sample_rate is not None and own_rate != sample_rate:
-        samples = soxr.resample(samples, own_rate, sample_rate, quality="HQ")
-    rate = own_rate if sample_rate is None else sample_rate
-    return fit_length(samples, rate, duration=duration, pad=pad), rate
+
+
+def _said(error):
+    """What libsndfile said, without the path."""
+    return error.error_string if isinstance(error, soundfile.LibsndfileError) else error
 
 
 def fit_length(samples, sample_rate, *, duration, pad):
@@ -153,94 +159,118 @@ def fit_length(samples, sample_rate, *, duration, pad):
     return np.pad(samples, (0, n_samples - len(samples)), mode=mode)
 
 
-def find_audio_files(folder, *, recursive=True):
-    """List the recordings in a folder, sorted by path.
-
-    Parameters
-    ----------
-    folder : str or path-like
-
-    recursive : bool, default=True
-        Whether to descend into folders below it.
-
-    Returns
-    -------
-    list of str
-        Files whose ending names a format that libsndfile decodes. Hidden files are left out.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder, or no recording in it.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder.")
-    endings = {"." + name.lower() for name in soundfile.available_formats()} | {
-        ".aif",
-        ".oga",
-        ".opus",
-        ".mpga",
-    }
-    endings -= {".raw"}  # headerless: its rate cannot be known
-    found = sorted(
-        str(path)
-        for path in (folder.rglob("*") if recursive else folder.glob("*"))
-        if path.suffix.lower() in endings and not path.name.startswith(".") and path.is_file()
-    )
-    if not found:
-        raise FileNotFoundError(
-            f"{folder}: holds no recording; wav, flac, ogg, mp3 and similar endings are looked for."
-        )
-    return found
-
-
-def _check_readable(path):
-    if not os.path.exists(path):
-        raise AudioReadError(path, "no such file; check the path and the folder it is relative to.")
-    if os.path.isdir(path):
-        raise AudioReadError(path, "is a folder; list its recordings with skaudio_ad.audio.find_audio_files.")
-    if os.path.getsize(path) == 0:
-        raise AudioReadError(path, 'is empty (0 bytes); restore it or leave it out with on_error="skip".')
-    if path.lower().endswith(".raw"):
-        raise AudioReadError(
-            path, "is headerless: its sample rate cannot be known; convert it to wav or flac."
-        )
-
-
-def _read_mono(file, path, offset, duration, channel):
-    rate = file.samplerate
+def _decode(file, path, sample_rate, offset, duration, channel):
+    """The wanted stretch of an open file, mixed and resampled, as one array."""
+    if file.format == "RAW":  # libsndfile takes anything named .au, .snd, .vox or .gsm for telephone speech
+        raise AudioReadError(path, HEADERLESS)
     if channel != "mix" and channel >= file.channels:
         raise AudioReadError(
             path,
             f'has {file.channels} channel(s), so channel={channel} does not exist; take a lower one or "mix".',
         )
     _check_complete(file, path)
-    start = round(offset * rate)
+    own_rate = file.samplerate
+    start = round(offset * own_rate)
     if start and start >= file.frames:
         raise AudioReadError(
-            path, f"lasts {file.frames / rate:g} s, so nothing is left after offset={offset:g} s."
+            path, f"lasts {file.frames / own_rate:g} s, so nothing is left after offset={offset:g} s."
         )
-    n_frames = file.frames - start
+    n_wanted = file.frames - start
     if duration is not None:
         # One frame more than asked for: resampling then never falls a sample short.
-        n_frames = min(n_frames, int(np.ceil(duration * rate)) + 1)
+        n_wanted = min(n_wanted, int(np.ceil(duration * own_rate)) + 1)
+    if n_wanted < _UNKNOWN_FRAMES:
+        _check_lengthening(path, n_wanted, own_rate, sample_rate)
     _skip(file, start)
-    samples = np.empty(n_frames, dtype=np.float32)
-    n_read = 0
-    while n_read < n_frames:
-        block = file.read(min(_BLOCK, n_frames - n_read), dtype="float32", always_2d=True)
+    samples = _resample(
+        _mono_blocks(file, path, n_wanted, channel, sample_rate), path, own_rate, sample_rate, n_wanted
+    )
+    _check_complete(file, path)  # some damage is noticed where it is decoded
+    if not len(samples):
+        raise AudioReadError(
+            path,
+            f"holds no samples (at {sample_rate} Hz, after offset={offset:g} s); restore it or leave it out with "
+            'on_error="skip".',
+        )
+    return samples
+
+
+def _mono_blocks(file, path, n_wanted, channel, sample_rate):
+    """Yield the next `n_wanted` frames of a file, one channel or the mean of all, block by block."""
+    rate, n_read = file.samplerate, 0
+    size = max(1, _BLOCK // max(file.channels, sample_rate // rate))
+    while n_read < n_wanted:
+        block = file.read(min(size, n_wanted - n_read), dtype="float32", always_2d=True)
         if not len(block):
+            if file.frames >= _UNKNOWN_FRAMES:
+                return
             raise AudioReadError(
                 path,
-                f"is truncated: {n_read / rate:g} s of {n_frames / rate:g} s can be decoded; restore it or leave "
+                f"is truncated: {n_read / rate:g} s of {n_wanted / rate:g} s can be decoded; restore it or leave "
                 'it out with on_error="skip".',
             )
-        samples[n_read : n_read + len(block)] = block.mean(axis=1) if channel == "mix" else block[:, channel]
         n_read += len(block)
-    if not n_read:
-        raise AudioReadError(path, 'holds no samples; restore it or leave it out with on_error="skip".')
-    return samples
+        mono = block.mean(axis=1) if channel == "mix" else np.ascontiguousarray(block[:, channel])
+        if not np.isfinite(mono).all():
+            raise AudioReadError(
+                path, 'contains NaN or infinite samples; repair it or leave it out with on_error="skip".'
+            )
+        yield mono
+
+
+def _resample(blocks, path, own_rate, sample_rate, n_frames):
+    """Blocks as one array at another rate."""
+    samples = _Growing(-(-n_frames * sample_rate // own_rate))
+    if own_rate == sample_rate:
+        for block in blocks:
+            samples.append(block)
+        return samples.finish()
+    resampler = soxr.ResampleStream(own_rate, sample_rate, 1, dtype="float32", quality="HQ")
+    n_read = 0
+    for block in blocks:
+        n_read += len(block)
+        _check_lengthening(path, n_read, own_rate, sample_rate)
+        samples.append(resampler.resample_chunk(block))
+    if n_read:
+        samples.append(resampler.resample_chunk(np.empty(0, dtype=np.float32), last=True))
+    return samples.finish()
+
+
+def _check_lengthening(path, n_frames, own_rate, sample_rate):
+    """Raise where a sample rate that cannot be right would make a clip of any size of a small file."""
+    n_samples = n_frames * sample_rate // own_rate
+    if n_samples > _LARGEST_LENGTHENED and n_samples > _LARGEST_FACTOR * n_frames:
+        raise AudioReadError(
+            path,
+            f"lasts {n_frames / own_rate / 3600:.3g} hours by its header, which says {own_rate} Hz, and would be "
+            f"{n_samples} samples at {sample_rate} Hz; mend the sample rate of the file, or give a duration.",
+        )
+
+
+class _Growing:
+    """Samples in one array that grows as they come: a header is not believed before they are there.
+
+    Parameters
+    ----------
+    expected : int
+        Number of samples that the array does not grow beyond before there are more.
+    """
+
+    def __init__(self, expected):
+        self._expected, self._n_samples = expected, 0
+        self._array = np.empty(min(expected, _BLOCK), dtype=np.float32)
+
+    def append(self, block):
+        start, self._n_samples = self._n_samples, self._n_samples + len(block)
+        if self._n_samples > len(self._array):
+            # By a quarter: an array that moves to a new place is then copied a handful of times at most.
+            room = min(self._expected, len(self._array) * 5 // 4)
+            self._array.resize(max(self._n_samples, room), refcheck=False)
+        self._array[start : self._n_samples] = block
+
+    def finish(self):
+        self._array.resize(self._n_samples, refcheck=False)
+        return self._array
 
 
 class _Forward(soundfile.SoundFile):
@@ -255,22 +285,15 @@ class _Forward(soundfile.SoundFile):
 
 
 def _skip(file, n_frames):
-    if file.format != "MP3":
+    if file.format != "MP3" and file.frames < _UNKNOWN_FRAMES:
         file.seek(n_frames)
         return
-    while n_frames and (n_read := len(file.read(min(_BLOCK, n_frames), dtype="float32"))):
+    size = _BLOCK // file.channels
+    while n_frames and (n_read := len(file.read(min(size, n_frames), dtype="float32"))):
         n_frames -= n_read
 
 
 def _check_complete(file, path):
-    """Raise where libsndfile would quietly return what is left of a truncated file."""
-    log = file.extra_info
-    match = _TRUNCATED.search(log)
-    promised, held = map(int, match.groups()) if match else (0, 0)
-    if promised > held and not any(promised in sizes for sizes in _UNKNOWN_SIZES):
-        detail = f"its header promises {promised} bytes of samples, it holds {held}"
-    elif any(message in log for message in _CUT_SHORT):
-        detail = "it ends in the middle of its stream"
-    else:
-        return
-    raise AudioReadError(path, f'is truncated: {detail}; restore it or leave it out with on_error="skip".')
+    """Raise where libsndfile would quietly return what is left of a damaged file."""
+    if damage := find_damage(file.extra_info, path, file.frames):
+        raise AudioReadError(path, f'{damage}; restore it or leave it out with on_error="skip".')

@@ -59,10 +59,11 @@ class AudioLoader(_ClipTransformer):
         silence, with itself again, or with its mirror image.
 
     on_error : {"raise", "skip"}, default="raise"
-        What to do about a file that cannot be read. "raise" stops with an error that names it. "skip" warns,
-        notes it in the clips' ``failures`` and puts a clip of NaN in its place: rows stay aligned with the
-        input, features of it are NaN, and detectors leave it out of training, give it a score of NaN and
-        never call it normal.
+        What to do about a file that cannot be read, or that a later step cannot use, such as one shorter than a
+        detector's window. "raise" stops with an error that names it. "skip" warns, notes it in the clips'
+        ``failures`` and puts a clip of NaN in its place: rows stay aligned with the input, features of it are
+        NaN, and detectors leave it out of training, give it a score of NaN and never call it normal. Clips that
+        are all of one length, and all too short for a detector, are an error in either case.
 
     See Also
     --------

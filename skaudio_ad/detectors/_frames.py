@@ -1,10 +1,12 @@
 """Clips as rows of frames, and windows of them as views."""
 
 import warnings
+from collections import Counter
 
 import numpy as np
 
 from .._checks import users_level
+from .._clip_errors import leave_out
 from .._lazy import ClipError, LazySequence, is_missing, take
 from ._frame_rows import FrameRows, gather_clips, gather_frames
 
@@ -20,7 +22,7 @@ def training_clips(X, length, name, *, one_size=False):
     name : str
         The detector's.
     one_size : bool, default=False
-        Whether all clips have to be as large as the first one.
+        Whether all clips have to be of one size: that of most of them.
 
     Returns
     -------
@@ -58,20 +60,30 @@ def readable_clips(X, length=1, *, one_size=False):
     index : int
     clip : ndarray
     """
-    first = None
-    for index, clip in enumerate(X):
+    expected = None
+    clips = X
+    if one_size and (not isinstance(X, LazySequence) or X.origin is not None and X.origin.skips):
+        # The size of most clips counts, because a short first clip would leave out all the others.
+        clips = X if not isinstance(X, LazySequence) else list(X)
+        sizes = Counter(clip.shape for clip in clips if not is_missing(clip))
+        expected = max(sizes, key=sizes.__getitem__, default=None)
+    for index, clip in enumerate(clips):
         if is_missing(clip):
             continue
-        first = clip.shape if first is None else first
+        expected = clip.shape if expected is None else expected
         n_frames = 1 if clip.ndim == 1 else clip.shape[1]
+        broken = ""
         if n_frames < length:
-            raise ClipError(too_short(n_frames, length)).of(X, index)
+            broken = too_short(n_frames, length)
         # What is not computed yet could not be checked before.
-        if isinstance(X, LazySequence) and not np.isfinite(clip).all():
-            raise ClipError("contains NaN or infinity.").of(X, index)
-        if one_size and clip.shape != first:
-            raise ClipError(other_size(clip.shape, first)).of(X, index)
-        yield index, clip
+        elif isinstance(X, LazySequence) and not np.isfinite(clip).all():
+            broken = "contains NaN or infinity."
+        elif one_size and clip.shape != expected:
+            broken = other_size(clip.shape, expected)
+        if broken:
+            leave_out(X, index, ClipError(broken))
+        else:
+            yield index, clip
 
 
 def check_present(present, n_clips, name):
@@ -80,7 +92,8 @@ def check_present(present, n_clips, name):
         raise ValueError(f"{name} has nothing to train on: none of the {n_clips} clips could be read.")
     if len(present) < n_clips:
         warnings.warn(
-            f"{name} is trained without {n_clips - len(present)} of {n_clips} clips, which could not be read.",
+            f"{name} is trained without {n_clips - len(present)} of {n_clips} clips, which could not be read or "
+            "used.",
             UserWarning,
             stacklevel=users_level(),
         )
@@ -253,8 +266,8 @@ def too_short(n_frames, length):
 
 
 def other_size(shape, expected):
-    """The second half of the message about a clip that is not as large as the first one of the fit."""
+    """The second half of the message about a clip that is not as large as those of the fit."""
     return (
-        f"has {shape[0]} bins and {shape[1]} frames, but a variational autoencoder takes clips of one size, and the "
-        f"first of the fit has {expected[0]} and {expected[1]}: give AudioLoader a duration and a pad."
+        f"has {shape[0]} bins and {shape[1]} frames, but a variational autoencoder takes clips of one size, and a clip "
+        f"of the fit has {expected[0]} and {expected[1]}: give AudioLoader a duration and a pad."
     )

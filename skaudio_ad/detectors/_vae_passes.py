@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.covariance import LedoitWolf
 
 from .._checks import check_number
+from .._clip_errors import leave_out
 from .._lazy import ClipError, is_missing
 from ..training import inference
 from ._frames import other_size
@@ -87,10 +88,11 @@ class VAEPasses:
 
     def _one(self, X, index, clip):
         """A clip as a block; a missing one in the shape of the others."""
+        if not is_missing(clip) and clip.shape != self._clip_shape:
+            leave_out(X, index, ClipError(other_size(clip.shape, self._clip_shape)))
+            clip = np.full_like(clip, np.nan)
         if is_missing(clip):
             return np.full((1, *self._clip_shape), np.nan, dtype=np.float32)
-        if clip.shape != self._clip_shape:
-            raise ClipError(other_size(clip.shape, self._clip_shape)).of(X, index)
         if not np.isfinite(clip).all():  # of a lazy sequence, whose clips no one has seen before
             raise ClipError("contains NaN or infinity.").of(X, index)
         with np.errstate(over="ignore"):  # what leaves float32 has the largest loss

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._clip_errors import leave_out
 from .._lazy import ClipError, is_missing, map_collect
 from ..training import inference
 from ._frames import as_windows, too_short
@@ -56,7 +57,8 @@ class WindowErrors:
             try:
                 scores[index] = -pool(self._clip_errors(clip))
             except ClipError as error:
-                raise error.of(X, index) from error
+                leave_out(X, index, error)
+                scores[index] = np.nan
         return scores
 
     def score_windows(self, X):

@@ -86,7 +86,7 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
             could not be read (``on_error="skip"``) are NaN.
         """
         clips, embeddings = self._embed(X, self.output)
-        return gather(embeddings, len(clips))
+        return gather(embeddings, len(clips), clips)
 
     def stream(self, X):
         """Embed clips one after the other, for more of them than memory holds.

@@ -230,15 +230,11 @@ class _Varied(LazySequence):
     def __len__(self):
         return len(self.sources)
 
-    def name(self, index):
-        return (
-            self._items.name(self.sources[index])
-            if isinstance(self._items, LazySequence)
-            else f"clip {index}"
-        )
+    def _place(self, index):
+        return int(self.sources[index])
 
     def _source(self, index):
-        item = np.asarray(self._items[int(self.sources[index])])
+        item = np.asarray(self._items[self._place(index)])
         if self.seeds[index] < 0 or is_missing(item):
             return item
         rng = np.random.default_rng(self.seeds[index])

@@ -1,6 +1,7 @@
 """`TemporalPooling`: a sequence of frames to one vector."""
 
 import re
+from collections import Counter
 from functools import partial
 
 import numpy as np
@@ -8,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_features, check_number
-from .._lazy import is_missing, map_collect
+from .._lazy import ClipError, is_missing, map_collect
 
 _NAMES = ("mean", "std", "min", "max", "gem", "rdp", "flatten")
 _PERCENTILE = re.compile(r"percentile_(\d+(?:\.\d+)?)")
@@ -77,9 +78,7 @@ class TemporalPooling(TransformerMixin, BaseEstimator):
         self._names()
         X = check_features(self, X, reset=True)
         if "flatten" in self._names():
-            # A clip that could not be read does not know how many frames it should have had.
-            first = next((X[i] for i in range(len(X)) if not is_missing(X[i])), X[0])
-            self.n_frames_ = 1 if first.ndim == 1 else first.shape[1]
+            self.n_frames_ = _n_frames(X)
         return self
 
     def transform(self, X):
@@ -164,6 +163,16 @@ class TemporalPooling(TransformerMixin, BaseEstimator):
         return tags
 
 
+def _n_frames(X):
+    """Number of frames of a clip: of the first that could be read, or, in a list of several lengths, of most."""
+    if isinstance(X, list):
+        # One short clip at the start must not make all others the wrong length.
+        lengths = Counter(clip.shape[1] for clip in X if not is_missing(clip))
+        return lengths.most_common(1)[0][0] if lengths else X[0].shape[1]
+    first = next((X[i] for i in range(len(X)) if not is_missing(X[i])), X[0])
+    return 1 if first.ndim == 1 else first.shape[1]
+
+
 def _pool(functions, x):
     """Concatenate statistics of x, (..., n_bins, n_frames) to (..., n_statistics * n_bins)."""
     return np.concatenate([np.asarray(f(x), dtype=np.float32) for f in functions], axis=-1)
@@ -188,7 +197,7 @@ def _flatten(x, n_frames):
     if x.shape[-1] != n_frames and is_missing(x):
         return np.full(x.shape[-2] * n_frames, np.nan)
     if x.shape[-1] != n_frames:
-        raise ValueError(
+        raise ClipError(
             f'statistics="flatten" needs clips of one length: {n_frames} frames in fit, now {x.shape[-1]}. '
             "Give AudioLoader a duration and a pad."
         )

@@ -5,6 +5,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_features, check_number, check_option
+from .._clip_errors import with_names
 from .._lazy import LazySequence, is_missing
 from .._output import TableOutputMixin
 
@@ -100,7 +101,7 @@ class ClipScaler(OneToOneFeatureMixin, TableOutputMixin, BaseEstimator):
         if isinstance(X, LazySequence):
             return X.map(self._scale_item)
         if isinstance(X, list):
-            return [self._scale_item(item) for item in X]
+            return with_names([self._scale_item(item) for item in X], X)
         if self.statistics == "clip":
             return self._scale(X, *self._measure(X.reshape(len(X), -1), axis=1, shape=_per_clip(X)))
         return self._scale(X, *self._learnt(X))

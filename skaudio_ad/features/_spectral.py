@@ -67,7 +67,7 @@ class WaveformTransformer(TableOutputMixin, BaseEstimator):
         """
         function = self._function()
         clips = as_clips(self, X, sample_rate=self._rate(), reset=False)
-        return clips.map_features(function) if self.lazy else map_collect(function, clips)
+        return clips.map_features(function) if self.lazy else map_collect(function, clips, finite=True)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the bins that `transform` returns, which a later step makes names of columns from.

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from .._clip_errors import explain
 from .._lazy import LazySequence, stream
 from ..audio import AudioLoader
 from ..thresholds import ThresholdedDetector
@@ -73,8 +74,8 @@ def score_recordings(pipeline, paths):
     Yields
     ------
     ScoredRecording
-        In the order of `paths`. One that cannot be read, or is too short for the features, has a score of NaN
-        and its reason in ``error``.
+        In the order of `paths`. One that cannot be read, is too short for the features, or makes any step fail,
+        has a score of NaN and its reason in ``error``.
 
     Raises
     ------
@@ -82,7 +83,9 @@ def score_recordings(pipeline, paths):
         If `pipeline` is no pipeline that begins with an AudioLoader.
     """
     loader, middle, detector = split_pipeline(pipeline)
-    return stream(_Score(loader, middle, detector, find_clock(pipeline)), [os.fspath(path) for path in paths])
+    return stream(
+        _Score(loader, middle, detector, find_clock(pipeline)), [os.fsdecode(path) for path in paths]
+    )
 
 
 def find_clock(pipeline):
@@ -155,10 +158,12 @@ class _Score:
             # Asked for, not derived: a detector of another package may have no offset_.
             is_normal = self.detector.decision_function(features)[0] >= 0
             times, local_scores = self._locate(features)
-        except ValueError as error:
+        except Exception as error:  # whatever one recording causes, the others are scored
             # The path has a place of its own, and "clip 0" is how the detector calls it.
-            reason = str(error).removeprefix(f"{path}: ").removeprefix("clip 0: ")
-            return ScoredRecording(path, error=reason)
+            reason = explain(error).removeprefix(f"{path}: ").removeprefix("clip 0: ")
+            return ScoredRecording(path, error=reason or type(error).__name__)
+        if np.isnan(score):
+            return ScoredRecording(path, error="has no score: a step has made NaN of all its values.")
         n_edge = 0 if self.clock is None else self.clock.n_edge_frames
         said = "normal" if is_normal else "anomalous"
         return ScoredRecording(path, score, said, times, local_scores, n_edge)

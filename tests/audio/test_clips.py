@@ -1,11 +1,14 @@
 import os
 import pickle
+import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score, train_test_split
@@ -15,11 +18,16 @@ from skaudio_ad import (
     AudioClips,
     AudioLoader,
     Augmenter,
+    AutoencoderDetector,
+    ClipScaler,
     FrameTransformer,
     LevelNormalizer,
     MelTransformer,
     MFCCTransformer,
+    NearestNeighborsDetector,
+    SequencePredictorDetector,
     TemporalPooling,
+    VAEDetector,
 )
 from skaudio_ad.audio import AudioReadError, AudioReadWarning, _clips, read_audio
 
@@ -460,11 +468,144 @@ def test_a_broken_file_stops_a_loader_that_raises(with_broken):
         features.fit_transform(with_broken)
 
 
-def test_only_files_are_skipped_not_errors_of_the_user(with_broken):
-    clips = AudioLoader(on_error="skip", duration=0.01).fit_transform(
-        [p for p in with_broken if "broken" not in p]
+# --- clips that a later step cannot use
+
+
+def autoencoder():
+    return AutoencoderDetector(hidden_sizes=(8,), bottleneck_size=2, max_epochs=2, random_state=0)
+
+
+@pytest.fixture
+def with_short(write_wavs):
+    """Nine paths of different lengths, the third of which holds 100 samples."""
+    return write_wavs([16000, 17000, 100, *range(18000, 24000, 1000)])
+
+
+DETECTORS = [
+    autoencoder(),
+    SequencePredictorDetector(hidden_size=4, max_epochs=1, random_state=0),
+    make_pipeline(ClipScaler(), autoencoder()),
+    make_pipeline(TemporalPooling("flatten"), NearestNeighborsDetector()),
+]
+detectors = pytest.mark.parametrize("detector", DETECTORS, ids=["windows", "lstm", "scaled", "flatten"])
+LAZY = pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+
+
+def short_pipeline(detector, on_error, lazy):
+    duration = 1.0 if "pooling" in str(detector).lower() else None
+    loader = AudioLoader(on_error=on_error, duration=duration)
+    return make_pipeline(loader, MelTransformer(n_mels=16, lazy=lazy), clone(detector))
+
+
+@LAZY
+@detectors
+def test_a_clip_too_short_for_a_later_step_is_left_out_by_name(with_short, detector, lazy):
+    pipeline = short_pipeline(detector, "skip", lazy)
+    named = r"left out .*clip_2\.wav: .*(frames, fewer than the|one length)"
+    with pytest.warns() as caught:
+        pipeline.fit(with_short)
+    messages = [str(warning.message) for warning in caught]
+    assert sum(re.match(named, message) is not None for message in messages) == 1
+    assert any("trained without 1 of 9 clips" in message for message in messages)
+    with pytest.warns(AudioReadWarning, match=named):
+        scores = pipeline.score_samples(with_short)
+    assert np.isnan(scores).tolist() == [index == 2 for index in range(9)]
+    others = [path for path in with_short if "clip_2" not in path]
+    np.testing.assert_allclose(pipeline.score_samples(others), np.delete(scores, 2), rtol=1e-6)
+
+
+@LAZY
+@detectors
+def test_a_clip_too_short_for_a_later_step_stops_a_loader_that_raises_by_name(with_short, detector, lazy):
+    pipeline = short_pipeline(detector, "raise", lazy)
+    with pytest.raises(ValueError, match=r"^\S*clip_2\.wav: .*(frames, fewer than the|one length)"):
+        pipeline.fit(with_short)
+    pipeline.fit([path for path in with_short if "clip_2" not in path])
+    with pytest.raises(ValueError, match=r"^\S*clip_2\.wav: .*(frames, fewer than the|one length)"):
+        pipeline.score_samples(with_short)
+
+
+def test_one_short_clip_at_the_start_does_not_leave_out_the_others(write_wavs):
+    pipeline = make_pipeline(
+        AudioLoader(on_error="skip", duration=1.0),
+        MelTransformer(n_mels=16),
+        VAEDetector(filters=(4,), strides=4, latent_size=2, max_epochs=1, random_state=0),
     )
+    paths = write_wavs([100, *[16000] * 6])
+    with pytest.warns() as caught:
+        pipeline.fit(paths)
+    assert any("trained without 1 of 7 clips" in str(warning.message) for warning in caught)
+    with pytest.warns(AudioReadWarning, match="clip_0"):
+        assert np.isnan(pipeline.score_samples(paths)).tolist() == [True] + [False] * 6
+
+
+def test_a_clip_too_short_for_one_transform_is_still_there_for_another(write_wavs):
+    clips = AudioLoader(on_error="skip").fit_transform(write_wavs([16000, 600]))
+    with pytest.warns(AudioReadWarning, match=r"clip_1\.wav: has 600 samples, fewer than one window"):
+        wide = MelTransformer(n_fft=1024, center=False).fit_transform(clips)
+    assert "fewer than one window of n_fft=1024" in clips.failures[clips.paths[1]]
+    narrow = MelTransformer(n_fft=512, center=False).fit_transform(clips)
+    assert [bool(np.isnan(item).any()) for item in wide] == [False, True]
+    assert [bool(np.isnan(item).any()) for item in narrow] == [False, False]
+
+
+@pytest.mark.parametrize("error", [OSError("disk"), AttributeError("no such thing"), MemoryError()], ids=repr)
+@LAZY
+def test_whatever_one_clip_raises_stays_its_row(write_wavs, error, lazy):
+    def fail_on_short(clip):
+        if len(clip) == 8000:
+            raise error
+        return clip
+
+    paths = write_wavs([16000, 8000, 16000])
+    clips = AudioLoader(on_error="skip").fit_transform(paths).map(fail_on_short)
+    mel = MelTransformer(n_mels=16, lazy=lazy)
+    with pytest.warns(AudioReadWarning, match=rf"left out .*clip_1\.wav: {type(error).__name__}: "):
+        features = TemporalPooling().fit_transform(mel.fit_transform(clips))
+    assert np.isnan(features).all(axis=1).tolist() == [False, True, False]
+    assert not np.isnan(features[[0, 2]]).any()
+    with pytest.raises(type(error)):
+        list(AudioLoader().fit_transform(paths).map(fail_on_short))
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
+@LAZY
+def test_a_clip_whose_features_overflow_stays_its_row(write_wavs, lazy):
+    paths = write_wavs([16000, 16000])
+    soundfile.write(paths[1], np.full(16000, 1e30, dtype=np.float32), 16000, subtype="FLOAT")
+    mel = MelTransformer(n_mels=16, lazy=lazy)
     with pytest.raises(
-        ValueError, match=r"clip_0\.wav: has 160 samples, fewer than one window of n_fft=1024"
+        ValueError, match=r"^\S*clip_1\.wav: is empty, or contains NaN or infinity, after LogMel"
     ):
-        MelTransformer(center=False).fit_transform(clips)
+        TemporalPooling().fit_transform(mel.fit_transform(paths))
+    with pytest.warns(AudioReadWarning, match=r"left out .*clip_1\.wav: .*infinity"):
+        features = TemporalPooling().fit_transform(
+            mel.fit_transform(AudioLoader(on_error="skip").fit_transform(paths))
+        )
+    assert np.isnan(features).all(axis=1).tolist() == [False, True]
+
+
+# --- names
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="their file names are Unicode")
+@pytest.mark.parametrize(
+    "name", [b"caf\xe9.wav", b"two\nlines.wav", b"\x1b[31mred.wav", b"-o.wav", b"=1+1.wav"], ids=repr
+)
+def test_a_file_of_any_name_is_read_and_named_in_messages_that_any_terminal_takes(tmp_path, name):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/" + name)
+    with open(path, "wb") as file:
+        soundfile.write(file, np.full(1000, 0.5), 16000, format="WAV")
+    clips = AudioLoader(on_error="skip").fit_transform([path])
+    np.testing.assert_array_equal(clips[0], np.full(1000, 0.5, dtype=np.float32))
+    assert clips.cache_keys()[0][1] == path
+    with open(path, "wb") as file:
+        file.write(b"no audio")
+    with pytest.raises(AudioReadError) as caught:
+        read_audio(path)
+    assert caught.value.path == path
+    with pytest.warns(AudioReadWarning) as warned:
+        assert np.isnan(AudioLoader(on_error="skip").fit_transform([path])[0]).all()
+    for message in (str(caught.value), repr(clips), str(warned[0].message)):
+        assert message.isprintable()
+        assert message.encode("utf-8").decode("utf-8") == message

@@ -1,5 +1,8 @@
+import os
 import re
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +10,7 @@ import pytest
 import soundfile
 import soxr
 
-from skaudio_ad.audio import AudioReadError, find_audio_files, read_audio
+from skaudio_ad.audio import AudioClips, AudioReadError, _decode, find_audio_files, read_audio
 
 FORMATS = ("wav", "flac", "ogg", "mp3")
 
@@ -205,9 +208,10 @@ def test_a_text_with_the_ending_of_a_wav_is_refused_by_name(tmp_path):
     refuses(path, "is no audio that can be decoded", "Format not recognised", "wav, flac, ogg and mp3 are")
 
 
-def test_a_headerless_file_is_refused_by_name(tmp_path):
-    path = tmp_path / "samples.raw"
-    path.write_bytes(bytes(1000))
+@pytest.mark.parametrize("ending", ["raw", "au", "snd", "vox", "gsm"])
+def test_a_headerless_file_is_refused_by_name(tmp_path, ending):
+    path = tmp_path / f"samples.{ending}"
+    path.write_bytes(b"recorded on a Tuesday\n" * 100)
     refuses(path, "is headerless", "convert it")
 
 
@@ -262,6 +266,215 @@ def test_a_wav_that_was_streamed_without_a_known_size_is_accepted(write, rng, si
 def test_a_parameter_out_of_range_is_refused_before_the_file_is_opened(options, kind, message):
     with pytest.raises(kind, match=message):
         read_audio("missing.wav", **options)
+
+
+# --- headers that lie, and files that are damaged in their midst
+
+
+def replace_bits(content, start, stop, n_bits, value):
+    """Set the last `n_bits` of the big-endian integer at content[start:stop]."""
+    whole = int.from_bytes(content[start:stop], "big") >> n_bits << n_bits | value
+    content[start:stop] = whole.to_bytes(stop - start, "big")
+
+
+def rewrite(path, change):
+    content = bytearray(Path(path).read_bytes())
+    changed = change(content)
+    Path(path).write_bytes(content if changed is None else changed)
+
+
+def set_flac_frames(n_frames):
+    return lambda content: replace_bits(content, 18, 26, 36, n_frames)
+
+
+def test_a_flac_of_unknown_length_from_a_pipe_is_read_whole(write, rng):
+    path = write("pipe.flac", 0.1 * rng.standard_normal(50000), 16000)
+    expected = read_audio(path)[0]
+    rewrite(path, set_flac_frames(0))
+    np.testing.assert_array_equal(read_audio(path)[0], expected)
+    np.testing.assert_array_equal(read_audio(path, duration=9.0)[0], expected)
+    np.testing.assert_array_equal(read_audio(path, offset=1.0, duration=0.5)[0], expected[16000:24000])
+    np.testing.assert_array_equal(read_audio(path, 8000)[0], soxr.resample(expected, 16000, 8000))
+    refuses(path, "holds no samples", "offset=9 s", offset=9.0)
+
+
+def test_a_flac_that_promises_more_samples_than_any_memory_holds_is_refused_by_name(write, rng):
+    path = write("lie.flac", 0.1 * rng.standard_normal(50000), 16000)
+    rewrite(path, set_flac_frames(2**36 - 1))
+    refuses(path, "is truncated", "3.125 s of 4.29497e+06 s")
+
+
+def test_an_mp3_that_promises_more_samples_than_any_memory_holds_is_refused_by_name(write, rng):
+    path = write("lie.mp3", 0.1 * rng.standard_normal(48000), 48000)
+
+    def lie(content):
+        at = max(content.find(b"Xing"), content.find(b"Info"))
+        content[at + 8 : at + 12] = b"\xff" * 4
+
+    rewrite(path, lie)
+    refuses(path, "is truncated")
+
+
+def test_a_wav_that_says_one_hertz_does_not_become_gigabytes(write):
+    path = write("hertz.wav", np.zeros(4000), 1)
+    refuses(path, "lasts 1.11 hours by its header, which says 1 Hz", "64000000 samples", sample_rate=16000)
+    assert len(read_audio(path, 16000, duration=2.0)[0]) == 32000
+    assert len(read_audio(write("slow.wav", np.zeros(4000), 1000), 16000)[0]) == 64000
+
+
+@pytest.mark.parametrize("rate", [2**31 - 1, 10**6])
+def test_a_wav_of_a_rate_that_leaves_no_sample_is_refused_by_name(write, rate):
+    refuses(write("fast.wav", np.zeros(10), rate), "holds no samples (at 16000 Hz", sample_rate=16000)
+
+
+@pytest.mark.parametrize("size", [5 << 30, 0xFFFFFFFF])
+def test_an_rf64_of_gigabytes_that_holds_kilobytes_is_refused_by_name(write, size):
+    path = write("long.wav", np.zeros(1000), format="RF64")
+
+    def lie(content):
+        at = content.index(b"ds64") + 8
+        content[at : at + 24] = struct.pack("<QQQ", size + 100, size, size // 2)
+
+    rewrite(path, lie)
+    refuses(path, "is truncated")
+
+
+@pytest.mark.parametrize("name", [b"LIST", b"junk"])
+def test_a_chunk_of_4_gigabytes_in_front_of_the_samples_is_refused_by_name(write, name):
+    path = write("chunk.wav", np.zeros(1000))
+    rewrite(path, lambda content: content[:12] + name + b"\xfe\xff\xff\xff" + content[12:])
+    refuses(path)
+
+
+def test_a_file_that_takes_more_memory_than_there_is_is_refused_by_name(write, monkeypatch):
+    def fail(self, block):
+        raise MemoryError
+
+    path = write("tone.wav", stereo_tones(0.1))
+    monkeypatch.setattr(_decode._Growing, "append", fail)
+    refuses(path, "needs more memory than there is; give a (shorter) duration")
+
+
+def ogg_pages(content):
+    """Where every page begins, and the end."""
+    return [match.start() for match in re.finditer(b"OggS", content)] + [len(content)]
+
+
+def flip(content):
+    pages = ogg_pages(content)
+    content[pages[len(pages) // 2] + 100] ^= 4
+
+
+def drop_page(content):
+    pages = ogg_pages(content)
+    middle = len(pages) // 2
+    return content[: pages[middle]] + content[pages[middle + 1] :]
+
+
+TAGS = {"no tags": "", "long tags": "long tags fill the log of libsndfile " * 100}
+
+
+@pytest.mark.parametrize("tags", TAGS)
+@pytest.mark.parametrize("damage", [flip, drop_page])
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_an_ogg_with_a_broken_or_missing_page_is_refused_by_name(tmp_path, rng, subtype, damage, tags):
+    path = tmp_path / "hole.ogg"
+    samples = 0.1 * rng.standard_normal(480000)
+    with soundfile.SoundFile(path, "w", 48000, 1, format="OGG", subtype=subtype) as file:
+        if TAGS[tags]:
+            file.comment = TAGS[tags]
+        file.write(samples)
+    assert len(read_audio(path)[0]) == 480000
+    rewrite(path, damage)
+    refuses(path, "restore it or leave it out")
+
+
+def with_long_tags(path):
+    """Put a chunk of long tags in front of the samples of a wav."""
+    content = Path(path).read_bytes()
+    tags = b"INFO" + b"".join(
+        name + struct.pack("<I", 600) + b"words " * 100
+        for name in (b"INAM", b"IART", b"ICMT", b"ICOP", b"IGNR")
+    )
+    at = content.index(b"data")
+    content = content[:at] + b"LIST" + struct.pack("<I", len(tags)) + tags + content[at:]
+    return content[:4] + struct.pack("<I", len(content) - 8) + content[8:]
+
+
+def test_a_truncated_wav_with_long_tags_is_refused_by_name(write, rng):
+    path = write("tagged.wav", 0.1 * rng.standard_normal(48000), 48000)
+    expected = read_audio(path)[0]
+    tagged = with_long_tags(path)
+    Path(path).write_bytes(tagged)
+    np.testing.assert_array_equal(read_audio(path)[0], expected)
+    Path(path).write_bytes(tagged[:-40000])
+    refuses(path, "is truncated: its header promises 96000 bytes of samples, it holds 56000")
+
+
+@pytest.mark.real_data
+def test_intact_recordings_in_ogg_are_read(data_home):
+    paths = find_audio_files(data_home / "esc10")[::20]
+    assert len(paths) == 20
+    assert {len(read_audio(path, 16000)[0]) for path in paths} <= set(range(79000, 81000))
+
+
+# --- long recordings
+
+
+@pytest.mark.parametrize("block", [1 << 12, 100_003])
+@pytest.mark.parametrize(
+    "rates", [(44100, 16000), (8000, 16000), (22050, 32000), (48000, 8000), (16000, 16000)]
+)
+def test_samples_do_not_depend_on_the_blocks_and_are_those_of_resampling_at_once(
+    write, rng, monkeypatch, rates, block
+):
+    samples = rng.uniform(-0.5, 0.5, (60_001, 2))
+    path = write("noise.wav", samples, rates[0], subtype="FLOAT")
+    mean = soundfile.read(path, dtype="float32")[0].mean(axis=1)
+    expected = mean if rates[0] == rates[1] else soxr.resample(mean, *rates, quality="HQ")
+    monkeypatch.setattr(_decode, "_BLOCK", block)
+    np.testing.assert_array_equal(read_audio(path, rates[1])[0], expected)
+
+
+MEASURE = """
+import resource, sys
+from skaudio_ad.audio import read_audio
+read_audio(sys.argv[1], 16000, duration=1.0)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+samples = read_audio(sys.argv[1], 16000)[0]
+growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+print(growth, samples.nbytes)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="units and peaks differ elsewhere")
+def test_memory_of_a_long_recording_is_that_of_its_samples(write):
+    path = write("long.wav", np.zeros((48000 * 300, 2), dtype=np.int16), 48000, subtype="PCM_16")
+    done = subprocess.run([sys.executable, "-c", MEASURE, path], capture_output=True, text=True, check=True)
+    growth, n_bytes = map(int, done.stdout.split())
+    assert n_bytes == 4 * 16000 * 300
+    assert growth < 1.35 * n_bytes + 30e6
+
+
+# --- what is no file
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes in folders")
+def test_what_is_no_file_is_refused_at_once(tmp_path, write):
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "broken.wav").symlink_to(tmp_path / "gone.wav")
+    (tmp_path / "loop.wav").symlink_to(tmp_path / "loop.wav")
+    refuses(tmp_path / "pipe.wav", "is a pipe, a socket or a device")
+    refuses(tmp_path / "broken.wav", "is a link to a file that does not exist")
+    refuses(tmp_path / "loop.wav", "cannot be opened (Too many levels of symbolic links)")
+    refuses("/dev/zero", "is a pipe, a socket or a device")
+    refuses(f"{tmp_path}/{'x' * 300}.wav", "cannot be opened (File name too long)")
+    with pytest.raises(AudioReadError, match=r"a\\x00b\.wav: cannot be opened \(embedded null byte\)"):
+        read_audio("a\0b.wav")
+    write("tone.wav", np.zeros(10))
+    names = [Path(path).name for path in find_audio_files(tmp_path)]
+    assert names == ["broken.wav", "loop.wav", "pipe.wav", "tone.wav"]
+    assert AudioClips(find_audio_files(tmp_path), 16000).cache_keys("content")[:3] == [None] * 3
 
 
 # --- listing

@@ -125,7 +125,7 @@ def test_training_clips_of_different_lengths_are_refused_by_name_with_the_way_ou
     X = list(spectrograms())
     X[5] = X[5][:, :7]
     expected = (
-        r"^clip 5: has 8 bins and 7 frames, but a variational autoencoder takes clips of one size, and the first of "
+        r"^clip 5: has 8 bins and 7 frames, but a variational autoencoder takes clips of one size, and a clip of "
         r"the fit has 8 and 12: give AudioLoader a duration and a pad\.$"
     )
     with pytest.raises(ValueError, match=expected):

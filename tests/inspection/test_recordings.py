@@ -20,6 +20,7 @@ from skaudio_ad import (
     TemporalPooling,
     ThresholdedDetector,
 )
+from skaudio_ad.features._spectral import LogMel
 from skaudio_ad.inspection import (
     LocalScoreDisplay,
     ReconstructionDisplay,
@@ -128,6 +129,30 @@ def test_a_recording_that_cannot_be_scored_does_not_stop_the_others(pipeline, fo
         assert reason in scored[i].error
         # The path has a field of its own, and "clip 0" would be a second name.
         assert not scored[i].error.startswith((str(folder), "clip"))
+
+
+@pytest.mark.parametrize("error", [OSError("disk"), AttributeError("no such thing"), MemoryError()], ids=repr)
+def test_whatever_a_step_raises_stays_the_row_of_its_recording(pipeline, folder, monkeypatch, error):
+    whole = LogMel.__call__
+
+    def fail_on_the_burst(self, clip):
+        if np.abs(clip).max() > 0.6:
+            raise error
+        return whole(self, clip)
+
+    paths = [folder / name for name in ("clean_0.wav", "burst.wav", "clean_1.wav")]
+    expected = pipeline.score_samples(paths)
+    monkeypatch.setattr(LogMel, "__call__", fail_on_the_burst)
+    scored = list(score_recordings(pipeline, paths))
+    np.testing.assert_allclose([scored[0].score, scored[2].score], expected[[0, 2]], rtol=1e-9)
+    assert (scored[1].decision, scored[1].error) == ("error", f"{type(error).__name__}: {error}")
+
+
+def test_a_recording_that_a_step_makes_nan_of_has_no_decision(pipeline, folder, monkeypatch):
+    monkeypatch.setattr(LogMel, "__call__", lambda self, clip: np.full((24, 9), np.nan, dtype=np.float32))
+    (recording,) = score_recordings(pipeline, [folder / "clean_0.wav"])
+    assert recording.decision == "error"
+    assert "has no score" in recording.error
 
 
 def test_a_pipeline_that_was_trained_leaving_files_out_still_gives_their_reasons(folder):

@@ -1,0 +1,165 @@
+"""Whether a file is one that can be opened, and whether it is whole: what libsndfile tells only its log."""
+
+import os
+import re
+import stat
+import struct
+import zlib
+
+# What libsndfile writes to its log when a header promises more than the file holds.
+_PROMISES = (
+    re.compile(r"^\s*(?:data|riff|SSND|Data Size|BODY)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE),
+    re.compile(r"^Data length (\d+) should be (\d+)", re.MULTILINE),
+)
+_FRAMES = re.compile(r"^\s*Frames\s*: (\d+)\s*$", re.MULTILINE)
+_CUT_SHORT = (
+    "File ended unexpectedly",
+    "Last page lacks an end-of-stream bit",
+    "Junk after the last page",
+    "does not match value from 'ds64' chunk",
+    "seems to be truncated",
+    "Seems to be a truncated file",
+)
+# What libsndfile writes when pages of an Ogg file are missing or broken; it decodes the others.
+_HOLES = re.compile(
+    r"reports a hole|Hole found|Skipped \d+ bytes looking for the next page|checksum is \w+ should be"
+)
+# Number of characters that fit in libsndfile's log. Long tags fill the log, and what follows is lost.
+_LOG_SIZE = 2047
+# Programs that write to a pipe cannot know the length: sizes just below 2 and 4 GiB stand for "unknown", not
+# "truncated" (SoX writes 0x7FFFF000, arecord 0x7FFFFF00, FFmpeg 0xFFFFFFFF; some round to whole frames).
+_UNKNOWN_SIZES = (range(0x7FFFEF00, 0x80000001), range(0xFFFFF000, 0x100000000))
+_TRUNCATED_OGG = "it ends in the middle of its stream"
+_DAMAGED_OGG = "is damaged: pages in the middle of its stream are missing or broken"
+HEADERLESS = "is headerless: its sample rate cannot be known; convert it to wav or flac."
+# Each byte with its bits in reverse order: the checksum of Ogg is that of zip, with the bits the other way round.
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def why_unreadable(path):
+    """Why a path is no file that can be opened, or None. Never waits, as opening a pipe may.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    str or None
+    """
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        if os.path.islink(path):
+            return "is a link to a file that does not exist; restore that file, or mend the link."
+        return "no such file; check the path and the folder it is relative to."
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # a loop of links, a name too long, a folder that may not be entered
+        return f"cannot be opened ({getattr(error, 'strerror', None) or error}); check the path and its permissions."
+    if stat.S_ISDIR(status.st_mode):
+        return "is a folder; list its recordings with skaudio_ad.audio.find_audio_files."
+    if not stat.S_ISREG(status.st_mode):
+        return "is a pipe, a socket or a device, and no file; save what comes out of it to a file first."
+    if status.st_size == 0:
+        return 'is empty (0 bytes); restore it or leave it out with on_error="skip".'
+    return HEADERLESS if path.lower().endswith(".raw") else None
+
+
+def find_damage(log, path, n_frames):
+    """What is wrong with a file of which libsndfile would quietly decode the rest.
+
+    Parameters
+    ----------
+    log : str
+        Of libsndfile; of what it has decoded so far.
+    path : str
+    n_frames : int
+        Number of frames that libsndfile takes the file to have.
+
+    Returns
+    -------
+    str or None
+    """
+    if _HOLES.search(log):
+        return _DAMAGED_OGG
+    for promise in _PROMISES:
+        for match in promise.finditer(log):
+            promised, held = map(int, match.groups())
+            if promised > held and not _is_unknown(promised):
+                return _truncated(f"its header promises {promised} bytes of samples, it holds {held}")
+    frames = _FRAMES.search(log)
+    if frames and int(frames[1]) > n_frames:
+        return _truncated(f"its header promises {frames[1]} frames, it holds {n_frames}")
+    if any(message in log for message in _CUT_SHORT):
+        return _truncated(_TRUNCATED_OGG)
+    return _damage_of_container(path) if len(log) >= _LOG_SIZE else None
+
+
+def _truncated(detail):
+    return f"is truncated: {detail}"
+
+
+def _is_unknown(size):
+    return any(size in sizes for sizes in _UNKNOWN_SIZES)
+
+
+def _damage_of_container(path):
+    """Damage that the container itself gives away, for files whose tags leave no room in the log."""
+    with open(path, "rb") as file:
+        magic = file.read(12)
+        file.seek(0)
+        if magic[:4] == b"OggS":
+            return _damage_of_ogg(file)
+        for start, order in ((b"RIFF", "<"), (b"RF64", "<"), (b"RIFX", ">"), (b"FORM", ">")):
+            if magic.startswith(start):
+                return _damage_of_chunks(file, os.path.getsize(path), order)
+    return None
+
+
+def _damage_of_chunks(file, size, order):
+    """Damage of a file of chunks, which are each a name of 4 bytes, a size and the contents."""
+    position, long_size = 12, None
+    while position + 8 <= size:
+        file.seek(position)
+        name, length = struct.unpack(f"{order}4sI", file.read(8))
+        if name == b"ds64":
+            long_size = struct.unpack("<8xQ", file.read(16))[0]
+        if name in (b"data", b"SSND"):
+            if length == 0xFFFFFFFF and long_size is not None:
+                length = long_size
+            held = size - position - 8
+            if length > held and not _is_unknown(length):
+                return _truncated(f"its header promises {length} bytes of samples, it holds {held}")
+            return None
+        position += 8 + length + length % 2
+    return _truncated("it ends before its samples begin")
+
+
+def _damage_of_ogg(file):
+    """Damage of a file of Ogg pages, each of which has a number in its stream and a checksum."""
+    next_numbers: dict[int, int] = {}
+    unfinished: set[int] = set()
+    while header := file.read(27):
+        if len(header) < 27:
+            return _truncated(_TRUNCATED_OGG)
+        magic, flags, stream, number, checksum, n_segments = struct.unpack("<4sxB8xIIIB", header)
+        if magic != b"OggS":
+            return _DAMAGED_OGG
+        lengths = file.read(n_segments)
+        body = file.read(sum(lengths))
+        if len(lengths) < n_segments or len(body) < sum(lengths):
+            return _truncated(_TRUNCATED_OGG)
+        if number != next_numbers.get(stream, number):
+            return _DAMAGED_OGG
+        if _ogg_checksum(header[:22] + bytes(4) + header[26:] + lengths + body) != checksum:
+            return _DAMAGED_OGG
+        next_numbers[stream] = number + 1
+        (unfinished.discard if flags & 4 else unfinished.add)(stream)
+    return _truncated(_TRUNCATED_OGG) if unfinished else None
+
+
+def _ogg_checksum(page):
+    reversed_checksum = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{reversed_checksum:032b}"[::-1], 2)
