@@ -4,6 +4,7 @@ from ._conformal import ConformalThreshold
 from ._distributions import GammaThreshold, ParetoTailThreshold
 from ._labelled import FBetaThreshold, ROCThreshold
 from ._normal_scores import MeanStdThreshold, QuantileThreshold
+from ._shift import ShiftCheck, check_shift, get_calibration_scores
 from ._thresholded_detector import ThresholdedDetector
 
 __all__ = [
@@ -14,5 +15,8 @@ __all__ = [
     "ParetoTailThreshold",
     "QuantileThreshold",
     "ROCThreshold",
+    "ShiftCheck",
     "ThresholdedDetector",
+    "check_shift",
+    "get_calibration_scores",
 ]
