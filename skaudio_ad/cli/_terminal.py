@@ -39,7 +39,7 @@ def shown(text):
 def _escape(char):
     if "\udc80" <= char <= "\udcff":  # how Python holds a byte of a file name that is not UTF-8
         return f"\\x{ord(char) - 0xDC00:02x}"
-    return char.encode("unicode_escape").decode("ascii") if char < "\ud800" else f"\\u{ord(char):04x}"
+    return char.encode("unicode_escape").decode("ascii")
 
 
 def say(text="", *, err=False):
