@@ -13,6 +13,12 @@ _EXISTING_FILE = click.Path(dir_okay=False, path_type=Path)
 _RECORDINGS = click.argument("recordings", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
+def _check_jobs(context, parameter, value):
+    if value == 0:
+        raise click.BadParameter("must not be 0: 1 is one process, -1 one for every core.")
+    return value
+
+
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="skaudio_ad", prog_name="skaudio-ad")
 @click.option("--debug", is_flag=True, help="Show where in the program an error comes from.")
@@ -217,6 +223,7 @@ def demo(output, n_train, n_test, max_epochs, seed):
     "--jobs",
     "n_jobs",
     type=int,
+    callback=_check_jobs,
     default=1,
     show_default=True,
     metavar="N",

@@ -1,5 +1,6 @@
 """``skaudio-ad embed``: recordings to a table of embeddings."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 
 from skaudio_ad import MobileNetEmbedding
 from skaudio_ad.cli import main
+from skaudio_ad.cli._embed import _writer
 from skaudio_ad.embeddings import BACKBONES, weights_digest
 from skaudio_ad.networks import MobileNet
 
@@ -48,6 +50,18 @@ def test_a_folder_becomes_a_table_with_the_names_of_rows_and_columns(folder, wei
         table["embeddings"], MobileNetEmbedding("mn01", weights=weights).transform(paths)
     )
     assert not list(folder.glob(".*"))
+
+
+@pytest.mark.parametrize("ending", ["npz", "parquet"])
+def test_a_name_that_is_not_utf8_is_written_so_that_it_can_be_made_again(ending, tmp_path):
+    output = tmp_path / f"out.{ending}"
+    paths = [os.fsdecode(b"caf\xe9\\.wav"), "ü日本.wav"]
+    _writer(output)(output, np.zeros((2, 1), dtype=np.float32), paths, ["a0"], "0")
+    if ending == "npz":
+        written = np.load(output)["paths"].tolist()
+    else:
+        written = pytest.importorskip("pyarrow.parquet").read_table(output)["path"].to_pylist()
+    assert written == [r"caf\xe9\\.wav", "ü日本.wav"]
 
 
 def test_parquet_holds_the_same(folder, weights):
@@ -98,8 +112,9 @@ def test_a_recording_that_cannot_be_read_is_a_row_of_nan_if_asked_for(folder, we
             "must be one of clip, multilevel, logits for mn01, got 'frames'",
         ),
         (("-o", "out.npz", "--backbone", "mn01", "--kind", "class_token"), "must be one of clip"),
+        (("-o", "out.npz", "--jobs", 0), "must not be 0: 1 is one process"),
     ],
-    ids=["ending", "backbone", "sequence", "other family"],
+    ids=["ending", "backbone", "sequence", "other family", "jobs"],
 )
 def test_a_command_line_that_cannot_be_is_refused_before_anything_is_read(
     folder, monkeypatch, arguments, message
