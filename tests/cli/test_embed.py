@@ -55,13 +55,13 @@ def test_a_folder_becomes_a_table_with_the_names_of_rows_and_columns(folder, wei
 @pytest.mark.parametrize("ending", ["npz", "parquet"])
 def test_a_name_that_is_not_utf8_is_written_so_that_it_can_be_made_again(ending, tmp_path):
     output = tmp_path / f"out.{ending}"
-    paths = [os.fsdecode(b"caf\xe9\\.wav"), "ü日本.wav"]
+    paths = [os.fsdecode(b"x\xe9\\.wav"), "ü日本.wav"]
     _writer(output)(output, np.zeros((2, 1), dtype=np.float32), paths, ["a0"], "0")
     if ending == "npz":
         written = np.load(output)["paths"].tolist()
     else:
         written = pytest.importorskip("pyarrow.parquet").read_table(output)["path"].to_pylist()
-    assert written == [r"caf\xe9\\.wav", "ü日本.wav"]
+    assert written == [r"x\xe9\\.wav", "ü日本.wav"]
 
 
 def test_parquet_holds_the_same(folder, weights):

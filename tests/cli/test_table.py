@@ -43,7 +43,7 @@ def test_any_other_text_stays_as_it_is(text):
     "name",
     [
         b"plain.wav",
-        b"caf\xe9.wav",
+        b"x\xe9.wav",
         b"back\\slash.wav",
         b"\\xff.wav",
         b"\\\\\xff\\.wav",
@@ -74,13 +74,13 @@ def test_a_score_below_0_is_a_number_and_a_file_like_a_formula_is_a_text(run, sc
 
 
 def test_a_name_that_is_not_utf8_ends_neither_the_table_nor_the_run(run, scores_of, tmp_path, rows_of):
-    odd = os.fsdecode(b"caf\xe9\n.wav")
+    odd = os.fsdecode(b"x\xe9\n.wav")
     scores_of({odd: 1.0, "b.wav": f"cannot be read: {odd}"})
     result = run("score", "d.skops", "--csv", tmp_path / "t.csv", odd, "b.wav")
-    assert "  caf\\xe9\\n.wav" in result.stdout
+    assert "  x\\xe9\\n.wav" in result.stdout
     odd_row, failed_row = rows_of(tmp_path / "t.csv")
     assert path_of(odd_row["path"]) == odd
-    assert failed_row["error"] == "cannot be read: caf\\xe9\\n.wav"
+    assert failed_row["error"] == "cannot be read: x\\xe9\\n.wav"
 
 
 def test_an_older_table_stays_until_the_new_one_is_complete(run, scores_of, tmp_path, monkeypatch, rows_of):
@@ -164,7 +164,7 @@ def test_pictures_have_different_names_on_a_disk_that_ignores_case_and_the_form_
     [
         ("a\nb\x1b[31m\u202e.wav", "a_b_[31m_.png"),
         ("C:\\x\\a.wav", "C__x_a.png"),
-        (os.fsdecode(b"caf\xe9.wav"), "caf_.png"),
+        (os.fsdecode(b"x\xe9.wav"), "x_.png"),
         ("....wav", "recording.png"),
         ("x" * 240 + ".wav", "x" * 180 + ".png"),
         ("日" * 80 + ".wav", "日" * 60 + ".png"),
