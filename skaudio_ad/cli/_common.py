@@ -1,13 +1,18 @@
-"""What the commands share: recordings from arguments, errors for a shell, tables, progress."""
+"""What the commands share: recordings from arguments, errors for a shell, checks of what they write."""
 
 import functools
 import os
-import sys
+import warnings
 from pathlib import Path
 
 import click
 
-from ..audio import find_audio_files
+from ..audio import AudioReadError, find_audio_files
+from ._messages import translate
+from ._terminal import ends_at_closed_pipe, say
+
+# Errors about input, or about what this machine has; any other error is a fault of the program.
+_ABOUT_INPUT = (ValueError, OSError, ImportError, MemoryError, EOFError)
 
 
 def friendly_errors(command):
@@ -15,19 +20,45 @@ def friendly_errors(command):
 
     @functools.wraps(command)
     def wrapped(*args, **kwargs):
+        context = click.get_current_context()
+        # Bound to the command here, because threads that warn have no context of click.
+        show, warnings.showwarning = warnings.showwarning, functools.partial(warn_plainly, context.command)
         try:
-            return command(*args, **kwargs)
-        except (ValueError, OSError) as error:
-            if click.get_current_context().find_root().obj["debug"]:
+            with ends_at_closed_pipe():
+                return command(*args, **kwargs)
+        except _ABOUT_INPUT as error:
+            if context.find_root().obj["debug"]:
                 raise
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(describe_error(error)) from error
+        finally:
+            warnings.showwarning = show
 
     return wrapped
 
 
-def warn_plainly(message, category, filename, lineno, file=None, line=None):
+def describe_error(error):
+    """One line about an error, in the words of the shell.
+
+    Parameters
+    ----------
+    error : Exception
+
+    Returns
+    -------
+    str
+    """
+    if isinstance(error, AudioReadError):
+        return f"{error.path}: {translate(error.reason)}"  # the path is no message
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory. {error}".rstrip()
+    return translate(error)
+
+
+def warn_plainly(command, message, category, filename, lineno, file=None, line=None):
     """A warning as a shell user expects it: one line on stderr."""
-    click.echo(f"Warning: {message}", err=True)
+    say(f"Warning: {translate(message, command)}", err=True)
 
 
 def expand_recordings(arguments):
@@ -64,23 +95,6 @@ def check_writable(path, *, folder=False):
         raise PermissionError(f"{path}: the folder {parent} may not be written to.")
     if not folder and Path(path).is_dir():
         raise IsADirectoryError(f"{path}: is a folder; name a file.")
-
-
-def console():
-    """A rich console on stdout."""
-    from rich.console import Console
-
-    return Console(highlight=False)
-
-
-def track(iterable, description, total):
-    """Iterate with a progress bar on stderr, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import track as rich_track
-
-    return rich_track(
-        iterable, description, total, console=Console(stderr=True), disable=not sys.stderr.isatty()
-    )
 
 
 def format_time(seconds):

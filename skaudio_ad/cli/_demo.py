@@ -4,17 +4,19 @@ import csv
 import time
 from pathlib import Path
 
-import click
 import numpy as np
 
+from .._atomic import atomic_path
 from ..datasets import make_machine_sounds
 from ..inspection import LossCurveDisplay, ScoreDistributionDisplay, score_recordings
 from ..metrics import anomaly_auc_score, bootstrap_interval, partial_auc_score
 from ..persistence import save_detector
 from ..presets import make_preset
-from ._common import check_writable, console, track
+from ._common import check_writable
 from ._fit import fit_with_progress
-from ._score import draw_recording, open_table
+from ._score import draw_recording, save_figure
+from ._table import open_table
+from ._terminal import say, track
 
 _MACHINES = ("fan", "pump", "slider", "valve")
 # Long enough for several strokes of the slowest machine, short enough for a demo of a few minutes.
@@ -37,16 +39,22 @@ def run_demo(output, *, n_train, n_test, max_epochs, seed):
     rows = [
         _run_machine(machine, output / machine, n_train, n_test, max_epochs, seed) for machine in _MACHINES
     ]
-    with open(output / "results.csv", "w", newline="", encoding="utf-8") as file:
+    with (
+        atomic_path(output / "results.csv") as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
     _print_table(rows, n_train, n_test)
-    click.echo(
-        f"\nIn {output}/<machine>/: detector.skops, scores.csv, distribution.png, loss.png, and the spectrogram and\n"
-        "local score of the most normal and of the most anomalous clip. Listen to normal/ and anomalous/ too, or\n"
-        f"score them again: skaudio-ad score {output}/valve/detector.skops {output}/valve/anomalous"
+    say()
+    say(
+        f"In {output}/<machine>/: detector.skops, scores.csv, distribution.png, loss.png, and the spectrogram and"
     )
+    say(
+        "local score of the most normal and of the most anomalous clip. Listen to normal/ and anomalous/ too, or"
+    )
+    say(f"score them again: skaudio-ad score {output}/valve/detector.skops {output}/valve/anomalous")
 
 
 def _run_machine(machine, folder, n_train, n_test, max_epochs, seed):
@@ -97,16 +105,17 @@ def _draw(pipeline, scored, scores, y_test, folder, machine):
         y_test, scores, offset=detector.offset_, ax=figure.subplots()
     )
     display.ax_.set_title(f"{machine}: clips the detector has not seen")
-    figure.savefig(folder / "distribution.png", dpi=110)
+    save_figure(figure, folder / "distribution.png")
     figure = Figure(figsize=(7, 4), layout="constrained")
     LossCurveDisplay.from_estimator(pipeline, ax=figure.subplots())
-    figure.savefig(folder / "loss.png", dpi=110)
+    save_figure(figure, folder / "loss.png")
     for name, index in (("most_normal", int(np.argmax(scores))), ("most_anomalous", int(np.argmin(scores)))):
         draw_recording(pipeline, scored[index], Path(folder) / f"{name}.png")
 
 
 def _print_table(rows, n_train, n_test):
     from rich.box import SIMPLE
+    from rich.console import Console
     from rich.table import Table
 
     table = Table(
@@ -128,4 +137,4 @@ def _print_table(rows, n_train, n_test):
             f"{row['detected']:.0%}",
             f"{row['generate_s'] + row['train_s'] + row['score_s']:.1f}",
         )
-    console().print(table)
+    Console(highlight=False).print(table)

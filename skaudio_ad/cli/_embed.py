@@ -8,7 +8,10 @@ import numpy as np
 from .._atomic import atomic_path
 from ..audio import AudioLoader, LevelNormalizer
 from ..embeddings import MobileNetEmbedding, PaSSTEmbedding, get_backbone
-from ._common import check_writable, expand_recordings, track
+from ._common import check_writable, expand_recordings
+from ._messages import translate
+from ._table import utf8_name
+from ._terminal import say, track
 
 _EMBEDDINGS = {"mobilenet": MobileNetEmbedding, "passt": PaSSTEmbedding}
 
@@ -36,7 +39,7 @@ def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings
     try:
         backbone = get_backbone(backbone)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--backbone") from error
+        raise click.BadParameter(translate(error), param_hint="--backbone") from error
     embedding = _EMBEDDINGS[backbone.family](backbone.name, output=kind, **settings)
     kinds = [output for output in embedding._outputs if output in embedding._vectors]
     if kind not in kinds:
@@ -54,9 +57,9 @@ def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings
     # Whole or not at all: an interrupted write must not look like a table.
     with atomic_path(output) as temporary:
         write(temporary, made, paths, list(embedding.get_feature_names_out()), embedding.weights_digest_)
-    click.echo(f"{output}: {len(made)} x {made.shape[1]} values of {backbone.name}, {seconds:.1f} s")
+    say(f"{output}: {len(made)} x {made.shape[1]} values of {backbone.name}, {seconds:.1f} s")
     if clips.failures:
-        click.echo(
+        say(
             f"Note: {len(clips.failures)} of {len(paths)} recordings could not be read, see above; their rows are NaN.",
             err=True,
         )
@@ -83,7 +86,7 @@ def _write_npz(path, embeddings, paths, names, digest):
         np.savez(
             file,
             embeddings=embeddings,
-            paths=np.array(paths),
+            paths=np.array(list(map(utf8_name, paths))),
             names=np.array(names, dtype=str),
             weights_sha256=np.array(digest),
         )
@@ -93,6 +96,6 @@ def _write_parquet(path, embeddings, paths, names, digest):
     import pyarrow as pa
     from pyarrow import parquet
 
-    columns = {"path": paths, **dict(zip(names, np.ascontiguousarray(embeddings.T)))}
+    columns = {"path": list(map(utf8_name, paths)), **dict(zip(names, np.ascontiguousarray(embeddings.T)))}
     table = pa.table(columns).replace_schema_metadata({"weights_sha256": digest})
     parquet.write_table(table, path)

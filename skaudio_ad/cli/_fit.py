@@ -1,6 +1,5 @@
 """``skaudio-ad fit``."""
 
-import sys
 import time
 import warnings
 
@@ -10,9 +9,11 @@ from .._base import ENOUGH_HELD_OUT
 from ..persistence import save_detector
 from ..presets import make_preset
 from ._common import check_writable, expand_recordings
+from ._groups import read_groups
+from ._terminal import progress_bar, say
 
 
-def run_fit(recordings, output, preset, **settings):
+def run_fit(recordings, output, preset, *, groups_from=None, **settings):
     """Train a preset on recordings and save it.
 
     Parameters
@@ -21,6 +22,8 @@ def run_fit(recordings, output, preset, **settings):
         Files and folders.
     output : pathlib.Path
     preset : str
+    groups_from : str or None, default=None
+        Which recordings leave together when the threshold is set (:func:`read_groups`); None is each alone.
     **settings : dict
         For :func:`make_preset`; None is the preset's own.
     """
@@ -28,35 +31,72 @@ def run_fit(recordings, output, preset, **settings):
         raise click.BadParameter(f"{output} must end in .skops.", param_hint="--output")
     check_writable(output)
     paths = expand_recordings(recordings)
+    groups = None if groups_from is None else read_groups(groups_from, paths)
     pipeline = make_preset(preset, **{name: value for name, value in settings.items() if value is not None})
     start = time.perf_counter()
-    fit_with_progress(pipeline, paths)
+    fit_with_progress(pipeline, paths, groups)
     seconds = time.perf_counter() - start
     save_detector(pipeline, output)
-    click.echo(f"{output}: {describe_fit(pipeline)}, {seconds:.1f} s")
+    say(f"{output}: {describe_fit(pipeline)}, {seconds:.1f} s")
+    if groups is not None:
+        say(f"Note: {len(paths)} recordings in {len(set(groups))} groups.", err=True)
     held_out = len(pipeline.steps[-1][1].held_out_indices_)
     if held_out < ENOUGH_HELD_OUT:
-        click.echo(
+        say(
             f"Note: a threshold from {held_out} held-out recording(s) is rough; {ENOUGH_HELD_OUT} or more promise at "
             "most one false alarm in twenty. Give more recordings, or a larger --held-out. Scores are not affected.",
             err=True,
         )
 
 
-def fit_with_progress(pipeline, X):
-    """Fit, with a progress bar where stdout is a terminal."""
-    if not sys.stdout.isatty():
-        return pipeline.fit(X)
-    from sklearn.callback import ProgressBar
+def fit_with_progress(pipeline, X, groups=None):
+    """Fit, and show the epochs on a bar where that disturbs nothing.
 
-    pipeline.set_callbacks(ProgressBar(max_propagation_depth=None))
-    try:
-        with warnings.catch_warnings():
-            # The steps before the detector have no epochs to report.
-            warnings.filterwarnings("ignore", message="The estimator .* does not support callbacks")
-            return pipeline.fit(X)
-    finally:
-        pipeline.set_callbacks()
+    Parameters
+    ----------
+    pipeline : sklearn.pipeline.Pipeline
+    X : list of str
+    groups : list of str or None, default=None
+        Of the recordings; for the last step, which holds out whole groups.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        `pipeline`, fitted.
+    """
+    parameters = {} if groups is None else {f"{pipeline.steps[-1][0]}__groups": groups}
+    with progress_bar("training") as advance, warnings.catch_warnings():
+        # The steps before the detector have no epochs to report.
+        warnings.filterwarnings("ignore", message="The estimator .* does not support callbacks")
+        pipeline.set_callbacks(_EpochBar(advance))
+        try:
+            return pipeline.fit(X, **parameters)
+        finally:
+            pipeline.set_callbacks()
+
+
+class _EpochBar:
+    """A callback of scikit-learn that notes every epoch on a bar."""
+
+    # scikit-learn hands it down to whatever trains in epochs, however deep that sits.
+    max_propagation_depth = None
+
+    def __init__(self, advance):
+        self.advance = advance
+
+    def setup(self, estimator, context):
+        """There is nothing to open."""
+
+    def teardown(self, estimator, context):
+        """There is nothing to close."""
+
+    def on_fit_task_begin(self, estimator, context):
+        """An epoch counts when it has ended."""
+
+    def on_fit_task_end(self, estimator, context):
+        """Note an epoch."""
+        if context.task_name == "epoch":
+            self.advance(context.parent.max_subtasks)
 
 
 def describe_fit(pipeline):

@@ -2,11 +2,10 @@
 
 import os
 
-import click
-
 from .._versions import show_versions
 from ..persistence import load_detector
 from ..presets import PRESETS
+from ._terminal import say
 
 _FOLDERS = {"SKAUDIO_AD_DATA": "data sets", "SKAUDIO_AD_WEIGHTS": "weights"}
 
@@ -14,23 +13,23 @@ _FOLDERS = {"SKAUDIO_AD_DATA": "data sets", "SKAUDIO_AD_WEIGHTS": "weights"}
 def describe_installation():
     """Print versions, presets and folders."""
     show_versions()
-    click.echo("Presets (fit --preset):")
+    say("Presets (fit --preset):")
     for name, text in PRESETS.items():
-        click.echo(f"  {name:<14} {text}")
-    click.echo("Folders (environment variables):")
+        say(f"  {name:<14} {text}")
+    say("Folders (environment variables):")
     for variable, purpose in _FOLDERS.items():
-        click.echo(f"  {variable:<18} {purpose}: {os.environ.get(variable, 'not set')}")
+        say(f"  {variable:<18} {purpose}: {os.environ.get(variable, 'not set')}")
 
 
 def describe_detector(path):
     """Print the steps of a saved pipeline, their parameters and what training learnt."""
     pipeline = load_detector(path)
-    click.echo(f"{path}:")
+    say(f"{path}:")
     for name, step in getattr(pipeline, "steps", [("detector", pipeline)]):
-        click.echo(f"  {name}: {type(step).__name__}")
+        say(f"  {name}: {type(step).__name__}")
         for parameter, value in sorted(step.get_params(deep=False).items()):
-            click.echo(f"    {parameter} = {value!r}")
+            say(f"    {parameter} = {value!r}")
     detector = getattr(pipeline, "steps", [("", pipeline)])[-1][1]
     for attribute in ("offset_", "n_iter_", "best_epoch_", "stopped_by_", "n_features_in_"):
         if hasattr(detector, attribute):
-            click.echo(f"  {attribute} = {getattr(detector, attribute)!r}")
+            say(f"  {attribute} = {getattr(detector, attribute)!r}")

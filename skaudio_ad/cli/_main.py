@@ -1,19 +1,25 @@
 """The program and its commands; each command's work is in a module of its own, imported when it runs."""
 
 import sys
-import warnings
 from pathlib import Path
 
 import click
 
 from ..presets import PRESETS
-from ._common import friendly_errors, warn_plainly
+from ._common import friendly_errors
+from ._program import Program
 
 _EXISTING_FILE = click.Path(dir_okay=False, path_type=Path)
 _RECORDINGS = click.argument("recordings", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def _check_jobs(context, parameter, value):
+    if value == 0:
+        raise click.BadParameter("must not be 0: 1 is one process, -1 one for every core.")
+    return value
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="skaudio_ad", prog_name="skaudio-ad")
 @click.option("--debug", is_flag=True, help="Show where in the program an error comes from.")
 @click.pass_context
@@ -21,10 +27,9 @@ def main(context, debug):
     """Tell from sound alone that something is wrong.
 
     Train a detector on recordings of things as they should sound, then score new recordings. Exit codes: 0
-    done; 1 a file or the training failed; 2 the command line is wrong.
+    done; 1 a file or the training failed; 2 the command line is wrong; 130 interrupted (Ctrl-C).
     """
     context.obj = {"debug": debug}
-    warnings.showwarning = warn_plainly
 
 
 @main.command()
@@ -74,8 +79,15 @@ def main(context, debug):
     show_default=True,
     help="Stop at a recording that cannot be read, or train without it.",
 )
+@click.option(
+    "--groups-from",
+    metavar="folder|REGEX",
+    help="Hold out together what belongs together, such as the recordings of one machine or patient: those of one "
+    "folder, or those in whose file names the parentheses of a regular expression, as in '^(id_[0-9]+)_', match the "
+    "same text.",
+)
 @friendly_errors
-def fit(recordings, output, preset, duration, level, max_epochs, held_out, seed, on_error):
+def fit(recordings, output, preset, duration, level, max_epochs, held_out, seed, on_error, groups_from):
     """Train a detector on RECORDINGS, files or folders of sounds that are all normal."""
     from ._fit import run_fit
 
@@ -83,6 +95,7 @@ def fit(recordings, output, preset, duration, level, max_epochs, held_out, seed,
         recordings,
         output,
         preset,
+        groups_from=groups_from,
         max_epochs=max_epochs,
         validation_fraction=held_out,
         duration=duration,
@@ -210,6 +223,7 @@ def demo(output, n_train, n_test, max_epochs, seed):
     "--jobs",
     "n_jobs",
     type=int,
+    callback=_check_jobs,
     default=1,
     show_default=True,
     metavar="N",

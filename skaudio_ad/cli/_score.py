@@ -1,17 +1,14 @@
 """``skaudio-ad score``."""
 
-import contextlib
-import csv
-import itertools
-from pathlib import Path
-
-import click
-
+from .._atomic import atomic_path
 from ..inspection import LocalScoreDisplay, score_recordings
 from ..persistence import load_detector
-from ._common import check_writable, expand_recordings, format_time, track
-
-_COLUMNS = ("path", "score", "decision", "worst_time_s", "error")
+from ._common import check_writable, describe_error, expand_recordings, format_time
+from ._messages import translate
+from ._pictures import picture_names
+from ._summary import summarize
+from ._table import open_table
+from ._terminal import say, track
 
 
 def run_score(detector, recordings, csv_path, plot_folder):
@@ -27,7 +24,7 @@ def run_score(detector, recordings, csv_path, plot_folder):
     Returns
     -------
     int
-        Exit code: 1 if a recording could not be scored, else 0.
+        Exit code: 1 if a recording could not be scored or drawn, else 0.
     """
     pipeline = load_detector(detector)
     paths = expand_recordings(recordings)
@@ -35,42 +32,50 @@ def run_score(detector, recordings, csv_path, plot_folder):
         check_writable(csv_path)
     if plot_folder is not None:
         check_writable(plot_folder, folder=True)
-    failed = 0
-    pictures = _picture_names(paths)
+    pictures = picture_names(paths)
+    undrawn = 0
+    scores: list[float] = []
+    decisions: list[str] = []
     with open_table(csv_path) as write_row:
-        click.echo(f"{'score':>12}  {'decision':<9}  {'worst (s)':>9}  recording")
+        say(f"{'score':>12}  {'decision':<9}  {'worst (s)':>9}  recording")
         for recording in track(score_recordings(pipeline, paths), "scoring", len(paths)):
             write_row(recording)
-            if recording.error:
-                failed += 1
-                click.echo(f"Error: {recording.path}: {recording.error}", err=True)
-            elif plot_folder is not None:
-                draw_recording(pipeline, recording, plot_folder / pictures[recording.path])
-            worst = format_time(recording.worst_time)
-            shown = "" if recording.error else f"{recording.score:.6g}"
-            click.echo(f"{shown:>12}  {recording.decision:<9}  {worst:>9}  {recording.path}")
+            scores.append(recording.score)
+            decisions.append(recording.decision)
+            _say_row(recording)
+            if plot_folder is not None and not recording.error:
+                undrawn += not _try_to_draw(pipeline, recording, plot_folder / pictures[recording.path])
+    failed = decisions.count("error")
+    if undrawn:
+        say(f"Error: {undrawn} of {len(paths)} recordings could not be drawn, see above.", err=True)
     if failed:
-        click.echo(f"Error: {failed} of {len(paths)} recordings could not be scored, see above.", err=True)
-    return 1 if failed else 0
+        say(f"Error: {failed} of {len(paths)} recordings could not be scored, see above.", err=True)
+    for line in summarize(pipeline, scores, decisions):
+        say(line, err=True)
+    return 1 if failed or undrawn else 0
 
 
-@contextlib.contextmanager
-def open_table(path):
-    """Yield a function that appends a :class:`ScoredRecording` to a CSV file, row by row as they come."""
-    if path is None:
-        yield lambda recording: None
-        return
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(_COLUMNS)
+def _say_row(recording):
+    score = "" if recording.error else f"{recording.score:.6g}"
+    if recording.error:
+        say(f"Error: {recording.path}: {translate(recording.error)}", err=True)
+    say(f"{score:>12}  {recording.decision:<9}  {format_time(recording.worst_time):>9}  {recording.path}")
 
-        def write_row(recording):
-            score = "" if recording.error else repr(recording.score)
-            worst = format_time(recording.worst_time)
-            writer.writerow([recording.path, score, recording.decision, worst, recording.error])
-            file.flush()
 
-        yield write_row
+def _try_to_draw(pipeline, recording, path):
+    """Draw one recording; what goes wrong with one picture must not end the others.
+
+    Returns
+    -------
+    bool
+        Whether there is a picture.
+    """
+    try:
+        draw_recording(pipeline, recording, path)
+    except Exception as error:  # any: a file that has changed, a full disk, a fault of the drawing
+        say(f"Error: {recording.path}: could not be drawn: {describe_error(error)}", err=True)
+        return False
+    return True
 
 
 def draw_recording(pipeline, recording, path):
@@ -79,15 +84,10 @@ def draw_recording(pipeline, recording, path):
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     LocalScoreDisplay.from_estimator(pipeline, recording.path, recording=recording, figure=figure)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
-def _picture_names(paths):
-    """One file name a recording; recordings of one name in several folders are numbered."""
-    names, taken = {}, set()
-    for path in paths:
-        stem = Path(path).stem
-        numbered = (f"{stem}_{number}.png" for number in itertools.count(2))
-        names[path] = next(name for name in itertools.chain([f"{stem}.png"], numbered) if name not in taken)
-        taken.add(names[path])
-    return names
+def save_figure(figure, path):
+    """Write a picture, whole or not at all."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")

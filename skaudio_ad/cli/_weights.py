@@ -3,16 +3,18 @@
 import click
 
 from ..embeddings import AUDIOSET_LABELS, BACKBONES, find_weights, weights_path, weights_places
+from ._messages import translate
+from ._terminal import say
 
 
 def run_list():
     """Print a table of what the store knows and where on this machine it is."""
-    click.echo(f"{'name':<15}  {'MB':>5}  {'embedding':>9}  {'licence':<10}  where")
+    say(f"{'name':<15}  {'MB':>5}  {'embedding':>9}  {'licence':<10}  where")
     for file in (*BACKBONES.values(), AUDIOSET_LABELS):
         size = getattr(file, "embedding_size", "")
         where = find_weights(file) or "not here"
-        click.echo(f"{file.name:<15}  {file.megabytes:>5.3g}  {size:>9}  {file.licence:<10}  {where}")
-    click.echo(f"Looked in {', '.join(map(str, weights_places()))}")
+        say(f"{file.name:<15}  {file.megabytes:>5.3g}  {size:>9}  {file.licence:<10}  {where}")
+    say(f"Looked in {', '.join(map(str, weights_places()))}")
 
 
 def run_download(names, *, quiet):
@@ -26,7 +28,7 @@ def run_download(names, *, quiet):
     for name in names:
         _check_name(name)
     for name in names:
-        click.echo(f"{name}: {weights_path(name, quiet=quiet)}")
+        say(f"{name}: {weights_path(name, quiet=quiet)}")
 
 
 def run_path(name):
@@ -37,7 +39,7 @@ def run_path(name):
     name : str
     """
     _check_name(name)
-    click.echo(weights_path(name, download=False))
+    say(weights_path(name, download=False))
 
 
 def _check_name(name):
@@ -45,4 +47,4 @@ def _check_name(name):
     try:
         find_weights(name)
     except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+        raise click.BadParameter(translate(error).replace("backbone must", "NAME must", 1)) from error

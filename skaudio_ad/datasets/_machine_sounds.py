@@ -7,6 +7,7 @@ import numpy as np
 from scipy.io import wavfile
 from sklearn.utils import Bunch, check_random_state
 
+from .._atomic import atomic_path
 from ._rotating import FAN_FAULTS, PUMP_FAULTS, fan, pump
 from ._scene import record
 from ._strokes import SLIDER_FAULTS, VALVE_FAULTS, slider, valve
@@ -169,7 +170,8 @@ def make_machine_sounds(
             # scipy and not soundfile, which waits for the disk at the end of every file and, writing floats,
             # scales by 2^15 - 1 what it reads back with 2^15.
             pcm = np.clip(np.rint(clip * 32768.0), -32768, 32767).astype(np.int16)
-            wavfile.write(paths[row], sample_rate, pcm)
+            with atomic_path(paths[row]) as temporary:
+                wavfile.write(temporary, sample_rate, pcm)
 
     metadata = {"fault": np.array(names), "severity": np.array(severities)}
     metadata |= {key: np.array([c[key] for c in conditions]) for key in ("speed", "load", "snr", "level")}
@@ -221,7 +223,12 @@ def _prepare_folders(output_dir, machine, kinds, names):
     ours = {str(path) for path in paths}
     for path in folder.values():
         path.mkdir(parents=True, exist_ok=True)
-        others = [str(entry) for entry in sorted(path.iterdir()) if str(entry) not in ours]
+        # Hidden files are what an interrupted run, or the system's view of the folder, leaves behind.
+        others = [
+            str(entry)
+            for entry in sorted(path.iterdir())
+            if str(entry) not in ours and not entry.name.startswith(".")
+        ]
         if others:
             raise FileExistsError(
                 f"output_dir must hold no files but those of this set, got {len(others)} others, the first "

@@ -62,7 +62,7 @@ def readable_clips(X, length=1, *, one_size=False):
     """
     expected = None
     clips = X
-    if one_size and (not isinstance(X, LazySequence) or X.origin is not None and X.origin.skips):
+    if one_size and (not isinstance(X, LazySequence) or (X.origin is not None and X.origin.skips)):
         # The size of most clips counts, because a short first clip would leave out all the others.
         clips = X if not isinstance(X, LazySequence) else list(X)
         sizes = Counter(clip.shape for clip in clips if not is_missing(clip))

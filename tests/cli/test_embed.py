@@ -14,6 +14,7 @@ import skaudio_ad.cli._embed
 from skaudio_ad import MobileNetEmbedding
 from skaudio_ad._atomic import atomic_path
 from skaudio_ad.cli import main
+from skaudio_ad.cli._embed import _writer
 from skaudio_ad.embeddings import BACKBONES, weights_digest
 from skaudio_ad.networks import MobileNet
 
@@ -41,12 +42,17 @@ def run(*arguments):
     return CliRunner().invoke(main, ["embed", *map(str, arguments)], catch_exceptions=False)
 
 
+def read_npz(path):
+    with np.load(path) as file:
+        return dict(file)
+
+
 def test_a_folder_becomes_a_table_with_the_names_of_rows_and_columns(folder, weights):
     output = folder / "out.npz"
     result = run(folder, "-o", output, "--backbone", "mn01", "--weights", weights)
     assert result.exit_code == 0, result.output
     assert "out.npz: 3 x 96 values of mn01" in result.output
-    table = np.load(output)
+    table = read_npz(output)
     paths = [str(path) for path in sorted(folder.glob("*.wav"))]
     assert table["paths"].tolist() == paths
     assert table["names"][:2].tolist() == ["mn01_clip0", "mn01_clip1"]
@@ -57,11 +63,23 @@ def test_a_folder_becomes_a_table_with_the_names_of_rows_and_columns(folder, wei
     assert not list(folder.glob(".*"))
 
 
+@pytest.mark.parametrize("ending", ["npz", "parquet"])
+def test_a_name_that_is_not_utf8_is_written_so_that_it_can_be_made_again(ending, tmp_path):
+    output = tmp_path / f"out.{ending}"
+    paths = [os.fsdecode(b"x\xe9\\.wav"), "ü日本.wav"]
+    _writer(output)(output, np.zeros((2, 1), dtype=np.float32), paths, ["a0"], "0")
+    if ending == "npz":
+        written = read_npz(output)["paths"].tolist()
+    else:
+        written = pytest.importorskip("pyarrow.parquet").read_table(output)["path"].to_pylist()
+    assert written == [r"x\xe9\\.wav", "ü日本.wav"]
+
+
 def test_parquet_holds_the_same(folder, weights):
     parquet = pytest.importorskip("pyarrow.parquet")
     for name in ("out.npz", "out.parquet"):
         run(folder, "-o", folder / name, "--backbone", "mn01", "--weights", weights, "--kind", "multilevel")
-    table, expected = parquet.read_table(folder / "out.parquet"), np.load(folder / "out.npz")
+    table, expected = parquet.read_table(folder / "out.parquet"), read_npz(folder / "out.npz")
     assert table.column_names == ["path", *expected["names"]]
     assert table["path"].to_pylist() == expected["paths"].tolist()
     np.testing.assert_array_equal(table.drop(["path"]).to_pandas().to_numpy(), expected["embeddings"])
@@ -92,7 +110,7 @@ def test_a_recording_that_cannot_be_read_is_a_row_of_nan_if_asked_for(folder, we
     assert result.exit_code == 0
     assert "Warning: left out" in result.output
     assert "1 of 3 recordings could not be read" in result.output
-    assert np.isnan(np.load(folder / "out.npz")["embeddings"]).all(axis=1).tolist() == [False, True, False]
+    assert np.isnan(read_npz(folder / "out.npz")["embeddings"]).all(axis=1).tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -105,8 +123,9 @@ def test_a_recording_that_cannot_be_read_is_a_row_of_nan_if_asked_for(folder, we
             "must be one of clip, multilevel, logits for mn01, got 'frames'",
         ),
         (("-o", "out.npz", "--backbone", "mn01", "--kind", "class_token"), "must be one of clip"),
+        (("-o", "out.npz", "--jobs", 0), "must not be 0: 1 is one process"),
     ],
-    ids=["ending", "backbone", "sequence", "other family"],
+    ids=["ending", "backbone", "sequence", "other family", "jobs"],
 )
 def test_a_command_line_that_cannot_be_is_refused_before_anything_is_read(
     folder, monkeypatch, arguments, message

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import soundfile as sf
+from scipy.io import wavfile
 from scipy.signal import butter, hilbert, sosfiltfilt, stft
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
@@ -229,6 +230,24 @@ def test_a_set_is_written_over_its_own_files_but_not_among_others(tmp_path):
     np.testing.assert_allclose(sf.read(again.paths[0])[0], fresh.waveforms[0], atol=1e-4)
     with pytest.raises(FileExistsError, match=r"fan_000001\.wav'\. Empty the folder or name a new one"):
         make_machine_sounds(1, 1, random_state=0, **settings)
+
+
+def test_an_interrupted_set_has_no_half_written_file_and_can_be_made_again(tmp_path, monkeypatch):
+    settings = {"machine": "fan", "duration": 1, "output_dir": tmp_path, "random_state": 0}
+    write = wavfile.write
+
+    def interrupted(path, rate, data):
+        write(path, rate, data[:100])
+        if "_000001" in str(path):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(wavfile, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make_machine_sounds(3, 0, **settings)
+    assert [path.name for path in (tmp_path / "normal").iterdir()] == ["fan_000000.wav"]
+    (tmp_path / "normal" / ".fan_000001.wav.0.part").touch()  # what a run that is killed leaves
+    monkeypatch.undo()
+    assert len(sf.read(make_machine_sounds(3, 0, **settings).paths[1])[0]) == 16000
 
 
 def test_either_kind_alone_can_be_made():

@@ -1,0 +1,77 @@
+"""Which recordings belong together: recordings of one machine, patient or session, told by their paths."""
+
+import re
+from pathlib import Path
+
+import click
+
+#: The value of ``--groups-from`` that makes the folder a recording is in its group.
+FOLDER = "folder"
+_HINT = "--groups-from"
+
+
+def read_groups(groups_from, paths):
+    """The group of every recording.
+
+    Parameters
+    ----------
+    groups_from : str
+        "folder": the name of the folder that a recording is in. Else a regular expression with one group in
+        parentheses, which is searched for in the name of the file; what the parentheses match is the group.
+    paths : list of str
+
+    Returns
+    -------
+    list of str
+        One name a recording.
+
+    Raises
+    ------
+    click.BadParameter
+        If the expression is not valid, has not exactly one group in parentheses, does not match the name of a file, or
+        puts all files in one group.
+    """
+    if groups_from == FOLDER:
+        # Absolute: a file that is given by its bare name is in a folder too.
+        groups = [Path(path).absolute().parent.name for path in paths]
+    else:
+        groups = _match_names(_compile(groups_from), paths)
+    n_groups = len(set(groups))
+    if n_groups < 2:
+        raise click.BadParameter(
+            f"all {len(paths)} recordings are in one group, {groups[0]!r}; at least two are needed, because whole "
+            "groups are held out to set the threshold.",
+            param_hint=_HINT,
+        )
+    return groups
+
+
+def _compile(text):
+    try:
+        expression = re.compile(text)
+    except re.error as error:
+        raise click.BadParameter(
+            f"must be 'folder' or a regular expression, got {text!r}: {error}.", param_hint=_HINT
+        ) from error
+    if expression.groups != 1:
+        raise click.BadParameter(
+            f"needs one group in parentheses, such as '^(id_[0-9]+)_', got {text!r} with {expression.groups}.",
+            param_hint=_HINT,
+        )
+    return expression
+
+
+def _match_names(expression, paths):
+    matches = [expression.search(Path(path).name) for path in paths]
+    groups = [match[1] if match else None for match in matches]
+    unmatched = [path for path, group in zip(paths, groups) if not group]
+    if unmatched:
+        found = sorted({group for group in groups if group})
+        examples = f", such as {', '.join(map(repr, found[:3]))}" if found else ""
+        raise click.BadParameter(
+            f"{expression.pattern!r} finds no group in the name of {len(unmatched)} of {len(paths)} recordings, the "
+            f"first being {unmatched[0]}; it finds {len(found)} groups in the others{examples}. Mend the expression, "
+            "or leave these recordings out.",
+            param_hint=_HINT,
+        )
+    return groups
