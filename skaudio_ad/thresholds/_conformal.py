@@ -5,7 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base import conformal_quantile, conformal_rank
 from .._checks import check_number
-from ._selector import GUARANTEED, ThresholdSelector, check_scores
+from ._selector import GUARANTEED_ON_AVERAGE, ThresholdSelector, check_scores
 
 
 class ConformalThreshold(ThresholdSelector):
@@ -30,8 +30,9 @@ class ConformalThreshold(ThresholdSelector):
         k / (n + 1), at most `alpha`.
 
     promise_ : str
-        "guaranteed". The rate is that of many thresholds, each from n clips of its own. A single threshold's rate
-        varies around it, as a beta distribution with parameters k and n + 1 - k: less the more clips there are.
+        "guaranteed on average". The rate is that of many thresholds, each from n clips of its own. A single
+        threshold's rate varies around it, as a beta distribution with parameters k and n + 1 - k: less the more clips
+        there are.
 
     calibration_scores_ : ndarray of shape (n_normal,), float64
         The normal scores, sorted.
@@ -96,7 +97,7 @@ class ConformalThreshold(ThresholdSelector):
         self.calibration_scores_ = np.sort(normal)
         self.threshold_ = conformal_quantile(normal, self.alpha)
         self.false_alarm_rate_ = conformal_rank(n, self.alpha) / (n + 1)
-        self.promise_ = GUARANTEED
+        self.promise_ = GUARANTEED_ON_AVERAGE
 
 
 def conformal_p_values(calibration_scores, scores):

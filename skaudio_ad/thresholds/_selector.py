@@ -7,7 +7,10 @@ from sklearn.utils.validation import check_is_fitted
 from ..metrics._labels import is_anomalous
 
 # What the false-alarm rate of a selector is worth, its `promise_`.
-GUARANTEED, APPROXIMATE, ESTIMATED, OBSERVED = "guaranteed", "approximate", "estimated", "observed"
+GUARANTEED = "guaranteed"
+GUARANTEED_ON_AVERAGE = "guaranteed on average"
+ESTIMATED = "estimated"
+OBSERVED = "observed"
 
 
 class ThresholdSelector(BaseEstimator):

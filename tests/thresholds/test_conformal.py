@@ -16,7 +16,7 @@ def test_the_threshold_is_the_kth_smallest_score(n, alpha, k):
     selector = ConformalThreshold(alpha).fit(scores)
     assert selector.threshold_ == k
     assert selector.false_alarm_rate_ == k / (n + 1) <= alpha
-    assert selector.promise_ == "guaranteed"
+    assert selector.promise_ == "guaranteed on average"
     np.testing.assert_array_equal(selector.calibration_scores_, np.arange(1.0, n + 1))
 
 
