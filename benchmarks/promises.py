@@ -4,12 +4,13 @@ Every draw has n normal clips of p features, standard normal, to fit; 200 new no
 3 added to every feature. n near p is the ordinary case for embeddings, and the hardest for detectors with a covariance.
 
 Calibrations: "ensemble" (``cv=5``, the default, which keeps the models of the folds), "half" (``cv=0.5``) and, for
-comparison, "refit" (``cv=5, ensemble=False``), which promises nothing. Both rates, 0.05 and 0.1, come from the same fits,
-by ``set_threshold``. A cell is left out where there are too few clips for a rate.
+comparison, "refit" (``cv=5, ensemble=False``), which promises nothing. Both rates, 0.05 and 0.1, come from the same
+fits, by ``set_threshold``. A cell is left out where there are too few clips for a rate.
 
-Columns: "promised" is ``false_alarm_rate_``, "proved" ``false_alarm_bound_``; "observed" is the mean rate over the draws
-and its standard error; "excess" is observed minus promised, in standard errors: above 4 is a broken promise. "found" is
-the share of the anomalies that raise an alarm; "warned" the share of draws in which `fit` warned of another scale.
+Columns: "promised" is ``false_alarm_rate_``, "proved" ``false_alarm_bound_``; "observed" is the mean rate over the
+draws and its standard error; "excess" is observed minus promised, in standard errors: above 4 is a broken promise.
+"found" is the share of the anomalies that raise an alarm; "warned" the share of draws in which `fit` warned of another
+scale.
 
 Draws: 500; of isolation forests and robust covariances a tenth, of networks a hundredth, since their fits take 50 to
 1000 times as long.

@@ -49,6 +49,8 @@ def _without_callbacks(estimator):
     for name, value in vars(estimator).items():
         if hasattr(value, "get_params") and not isclass(value):  # what a meta-estimator holds
             setattr(estimator, name, _without_callbacks(value))
+        elif name == "detectors_":  # the models of a ThresholdedDetector
+            setattr(estimator, name, [_without_callbacks(model) for model in value])
     if hasattr(estimator, "set_callbacks"):  # last: a FrozenEstimator passes it on to what it holds
         estimator.set_callbacks()
     return estimator

@@ -57,11 +57,11 @@ def _place(position, level, ranked, lowest, deviation):
     ends = np.concatenate([[-np.inf], ranked, [np.inf]])
     low = ends[position]
     high = ends[np.searchsorted(ranked, low, side="right") + 1]
-    with np.errstate(invalid="ignore"):  # a finite number of an infinite interval
+    with np.errstate(invalid="ignore"):  # an end that is infinite, a level that is NaN
         between = low + (high - low) * expit(level)
-    # Far below all held-out scores this is the mean of the models' scores, on the scale of theirs.
-    below = ranked[0] - deviation * np.logaddexp(0, lowest - level)
-    above = ranked[-1] + deviation * np.logaddexp(0, level)
+        # Far below all held-out scores this is the mean of the models' scores, on the scale of theirs.
+        below = ranked[0] - deviation * np.logaddexp(0, lowest - level)
+        above = ranked[-1] + deviation * np.logaddexp(0, level)
     scores = np.where(np.isinf(low), below, np.where(np.isinf(high), above, between))
     return np.clip(scores, low, np.nextafter(high, -np.inf))
 

@@ -294,11 +294,12 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
             )
         kept = self.calibration_indices_ = np.flatnonzero(tested & ~unread)
         self.calibration_labels_ = np.where(anomalous[kept], -1, 1)
-        self.calibration_groups_ = None if groups is None else np.unique(groups, return_inverse=True)[1][kept]
+        codes = None if groups is None else np.unique(groups, return_inverse=True)[1]
+        self.calibration_groups_ = None if groups is None else codes[kept]
         self.calibration_folds_ = None if made.folds is None else made.folds[kept]
         self.calibration_scores_ = scores[kept]
         if made.way == ENSEMBLE and anomalous.any():
-            self._calibrate_with_anomalies(X, np.flatnonzero(anomalous & ~missing))
+            self._calibrate_with_anomalies(X, np.flatnonzero(anomalous & ~missing), codes)
         try:
             return self._select(self.selector)
         except ValueError as error:
@@ -484,7 +485,7 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
             )
         return groups
 
-    def _calibrate_with_anomalies(self, X, anomalous):
+    def _calibrate_with_anomalies(self, X, anomalous, groups):
         """Add anomalous clips, which no model has seen, with the scores that new clips get."""
         scores = self.score_samples(take(X, anomalous))
         read = ~np.isnan(scores)
@@ -494,9 +495,9 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
         added = np.full(np.count_nonzero(read), -1)
         self.calibration_labels_ = np.append(self.calibration_labels_, added)[order]
         self.calibration_folds_ = np.append(self.calibration_folds_, added)[order]
-        if self.calibration_groups_ is not None:
-            self.calibration_groups_ = np.append(self.calibration_groups_, added)[order]
         self.calibration_indices_ = indices[order]
+        if groups is not None:
+            self.calibration_groups_ = groups[self.calibration_indices_]
 
     def _normal_calibration(self):
         """Scores of the normal clips that calibrate, and their groups or None."""
