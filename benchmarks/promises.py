@@ -42,7 +42,6 @@ RATES = (0.05, 0.1)
 N_CLIPS, N_FEATURES = (20, 44, 100, 200), (3, 20, 40, 80)
 N_NEW, N_ANOMALIES, SHIFT = 200, 20, 3.0
 CALIBRATIONS = {"ensemble": {"cv": 5}, "half": {"cv": 0.5}, "refit": {"cv": 5, "ensemble": False}}
-PROMISES = ("ensemble", "half")
 
 
 class Mahalanobis(OutlierMixin, BaseEstimator):
@@ -83,7 +82,7 @@ def detectors(seed):
     }
 
 
-def draw(name, n_clips, n_features, seed, calibrations=tuple(CALIBRATIONS)):
+def draw(name, n_clips, n_features, seed, calibrations=CALIBRATIONS):
     """False alarms and detections of one draw of clips.
 
     Parameters
@@ -92,7 +91,8 @@ def draw(name, n_clips, n_features, seed, calibrations=tuple(CALIBRATIONS)):
         Of the detector.
     n_clips, n_features : int
     seed : int
-    calibrations : tuple of str, default=all
+    calibrations : dict of {str: dict}, default=all
+        Settings of ThresholdedDetector by name.
 
     Returns
     -------
@@ -105,10 +105,8 @@ def draw(name, n_clips, n_features, seed, calibrations=tuple(CALIBRATIONS)):
     new = rng.standard_normal((N_NEW + N_ANOMALIES, n_features))
     new[N_NEW:] += SHIFT
     found = {}
-    for calibration in calibrations:
-        detector = ThresholdedDetector(
-            detectors(seed)[name][0], random_state=seed, **CALIBRATIONS[calibration]
-        )
+    for calibration, settings in calibrations.items():
+        detector = ThresholdedDetector(detectors(seed)[name][0], random_state=seed, **settings)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")  # singular covariances warn too
             detector.fit(X)
@@ -131,14 +129,15 @@ def draw(name, n_clips, n_features, seed, calibrations=tuple(CALIBRATIONS)):
     return found
 
 
-def simulate(name, n_clips, n_features, n_draws, calibrations=tuple(CALIBRATIONS)):
+def simulate(name, n_clips, n_features, n_draws, calibrations=CALIBRATIONS):
     """Rows of the table for one detector and size.
 
     Parameters
     ----------
     name : str
     n_clips, n_features, n_draws : int
-    calibrations : tuple of str, default=all
+    calibrations : dict of {str: dict}, default=all
+        Settings of ThresholdedDetector by name.
 
     Returns
     -------
