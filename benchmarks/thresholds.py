@@ -34,7 +34,6 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
-from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -79,6 +78,7 @@ LABELLED = (
 SELECTORS = {
     "5 folds": (*NORMAL_ONLY, *LABELLED),
     "5 folds by recording": NORMAL_ONLY[:2],
+    "5 folds, trained again": NORMAL_ONLY[:2],
     "leave one out": NORMAL_ONLY[:2],
     "half": NORMAL_ONLY,
     "half by recording": NORMAL_ONLY[:2],
@@ -162,29 +162,35 @@ def judge(model, X, y, train, handful, test, *, groups=None, seed=0):
     """
     shown = np.concatenate([train, handful])
     X_train, X_shown, X_test = (_take(X, positions) for positions in (train, shown, test))
-    ways = {"5 folds": 5, "leave one out": "loo", "half": 0.5}
+    ways = {
+        "5 folds": {"cv": 5},
+        "5 folds, trained again": {"cv": 5, "ensemble": False},
+        "leave one out": {"cv": "loo"},
+        "half": {"cv": 0.5},
+    }
     if isinstance(model[-1], AutoencoderDetector):
         del ways["leave one out"]  # a network for every clip: nobody would
     if groups is not None:
-        ways["5 folds by recording"] = GroupKFold(5)
-        ways["half by recording"] = GroupShuffleSplit(1, test_size=0.5, random_state=seed)
+        ways |= {"5 folds by recording": {"cv": 5}, "half by recording": {"cv": 0.5}}
     model = clone(model).fit(X_train)
     found = {OWN: (np.nan, model.predict(X_test) == -1)}
-    calibrated = {"in-sample": (model.score_samples(X_train), y[train], model.score_samples(X_test))}
-    for name, cv in ways.items():
-        detector = ThresholdedDetector(model, QuantileThreshold(), cv=cv, random_state=seed)
+    scores, new_scores = model.score_samples(X_train), model.score_samples(X_test)
+    for selector in SELECTORS["in-sample"]:
+        selector = clone(selector).fit(scores)
+        found["in-sample", repr(selector)] = selector.false_alarm_rate_, selector.predict(new_scores) == -1
+    for name, settings in ways.items():
+        detector = ThresholdedDetector(model, QuantileThreshold(), random_state=seed, **settings)
         params = {"groups": groups[shown]} if name.endswith("by recording") else {}
         detector.fit(X_shown, y[shown], **params)
-        scores = detector.calibration_scores_, detector.calibration_labels_
-        calibrated[name] = (*scores, detector.score_samples(X_test))
-    for name, (scores, labels, new_scores) in calibrated.items():
+        new_scores = detector.score_samples(X_test)
         for selector in SELECTORS[name]:
             try:
-                selector = clone(selector).fit(scores, labels)
+                detector.set_threshold(selector)
             except ValueError:
                 found[name, repr(selector)] = None
             else:
-                found[name, repr(selector)] = selector.false_alarm_rate_, selector.predict(new_scores) == -1
+                alarms = ~(new_scores >= detector.threshold_)
+                found[name, repr(selector)] = detector.false_alarm_rate_, alarms
     return found
 
 

@@ -92,7 +92,7 @@ def choose_offset(contamination, *, held_out_scores, training_scores, groups=Non
         return float(np.percentile(training_scores(), 100.0 * contamination))
     if len(held_out_scores) == 0:
         return lower_quantile(training_scores(), groups=training_groups)
-    if _weights(held_out_scores, groups)[1] == 1:
+    if group_weights(held_out_scores, groups)[1] == 1:
         training = training_scores(), training_groups
         return _prediction_end(held_out_scores, FALSE_ALARM_RATE, groups, spread_of=training)
     return lower_quantile(held_out_scores, groups=groups)
@@ -118,7 +118,7 @@ def lower_quantile(scores, rate=FALSE_ALARM_RATE, groups=None):
     -------
     float
     """
-    n_groups = _weights(scores, groups)[1]
+    n_groups = group_weights(scores, groups)[1]
     if conformal_rank(n_groups, rate) >= 1:
         return conformal_quantile(scores, rate, groups)
     # The spread between groups cannot be seen in a single one.
@@ -171,14 +171,14 @@ def conformal_quantile(scores, rate, groups=None):
     """
     if groups is None:
         return float(np.sort(scores)[conformal_rank(len(scores), rate) - 1])
-    weights, n_groups = _weights(scores, groups)
+    weights, n_groups = group_weights(scores, groups)
     order = np.argsort(scores, kind="stable")
     below = np.cumsum(weights[order]) - weights[order]
     last = np.flatnonzero(below <= rate * (n_groups + 1) - 1 + 1e-9)[-1]
     return float(scores[order[last]])
 
 
-def _weights(scores, groups):
+def group_weights(scores, groups):
     """Weight of every score, such that those of a group have the sum 1, and the number of groups."""
     if groups is None:
         return np.ones(len(scores)), len(scores)
@@ -205,10 +205,10 @@ def _as_logarithms(scores):
 
 
 def _student_end(scores, rate, groups, spread_of):
-    weights, n = _weights(scores, groups)
+    weights, n = group_weights(scores, groups)
     center = np.average(scores, weights=weights)
     other, other_groups = spread_of
-    weights, n_other = _weights(other, other_groups)
+    weights, n_other = group_weights(other, other_groups)
     if n_other < 2:
         return float(center)
     mean = np.average(other, weights=weights)

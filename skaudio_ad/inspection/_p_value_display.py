@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 
 from .._checks import check_number
-from ..thresholds._conformal import conformal_p_values
+from ..thresholds._grouped import hierarchical_p_values
 from ._bands import p_value_band
 from ._drawing import ANOMALOUS, NORMAL, THRESHOLD, check_labels, count, get_axes, last_step
 
@@ -27,7 +27,7 @@ class PValueCalibrationDisplay:
     y_true : array-like of shape (n_clips,), default=None
         1 normal, -1 anomalous; None means that all are normal.
     n_calibration : int
-        Normal clips that calibrate.
+        Normal clips that calibrate, or groups of them.
     confidence : float, default=0.95
         In (0, 1).
 
@@ -102,9 +102,12 @@ class PValueCalibrationDisplay:
                 f"got {detector!r:.100}: wrap the detector in one, or pass the p-values of a ConformalThreshold to "
                 "from_predictions."
             )
-        calibration = np.sort(detector.calibration_scores_[detector.calibration_labels_ == 1])
-        p_values = conformal_p_values(calibration, estimator.score_samples(X))
-        return cls.from_predictions(y, p_values, n_calibration=len(calibration), confidence=confidence, ax=ax)
+        normal = detector.calibration_labels_ == 1
+        groups = None if detector.calibration_groups_ is None else detector.calibration_groups_[normal]
+        scores = detector.calibration_scores_[normal]
+        p_values = hierarchical_p_values(scores, estimator.score_samples(X), groups)
+        n_calibration = len(scores) if groups is None else len(np.unique(groups))
+        return cls.from_predictions(y, p_values, n_calibration=n_calibration, confidence=confidence, ax=ax)
 
     @classmethod
     def from_predictions(cls, y_true, p_values, *, n_calibration, confidence=0.95, ax=None):

@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
 from ..features import MelTransformer
 from ._drawing import draw_frames, draw_local_scores, get_figure
@@ -130,7 +131,9 @@ class ReconstructionDisplay:
         """
         path, pipeline = os.fspath(path), inner_pipeline(pipeline)
         loader, middle, detector = split_pipeline(pipeline)
-        model = getattr(detector, "detector_", detector)  # of a ThresholdedDetector
+        # Of a ThresholdedDetector its detector, or the first model of an ensemble, which may have steps of its own.
+        model = getattr(detector, "detector_", None) or getattr(detector, "detectors_", [detector])[0]
+        own_steps, model = (model[:-1], model[-1]) if isinstance(model, Pipeline) else (None, model)
         kinds = {"reconstruct": "reconstruction", "predict_frames": "prediction"}
         method = next((method for method in kinds if hasattr(model, method)), None)
         if method is None:
@@ -142,6 +145,7 @@ class ReconstructionDisplay:
         if recording.error:
             raise ValueError(f"{path}: {recording.error}")
         features = compute_features(loader, middle, path)
+        features = features if own_steps is None else own_steps.transform(features)
         if not has_frames(features):
             raise ValueError(
                 f"{type(detector).__name__} gets features of shape {np.shape(features)}, without a time "
@@ -152,7 +156,7 @@ class ReconstructionDisplay:
         band_centers = clock.band_centers() if hasattr(clock, "band_centers") else None
         if band_centers is not None and len(band_centers) != len(original):
             band_centers = None
-        before = pipeline.steps[-2][1]
+        before = pipeline.steps[-2][1] if own_steps is None else own_steps[-1]
         return cls(
             original,
             made,

@@ -12,6 +12,7 @@ from .._clip_errors import explain
 from .._lazy import LazySequence, stream
 from ..audio import AudioLoader
 from ..thresholds import ThresholdedDetector
+from ..thresholds._cross_conformal import split_off_shared_steps
 from ._drawing import unwrap
 
 
@@ -100,12 +101,17 @@ def inner_pipeline(estimator):
     estimator = unwrap(estimator)
     if not isinstance(estimator, ThresholdedDetector):
         return estimator
+    last = copy.copy(estimator)
+    if hasattr(estimator, "detectors_"):
+        # Of an ensemble, steps that learn nothing are those of all its models.
+        shared, last.detectors_ = split_off_shared_steps(
+            [inner_pipeline(model) for model in estimator.detectors_]
+        )
+        return estimator if shared is None else Pipeline([*shared.steps, ("detector", last)])
     pipeline = inner_pipeline(estimator.detector_)
     if not isinstance(pipeline, Pipeline):
         return estimator
-    name, detector = pipeline.steps[-1]
-    last = copy.copy(estimator)
-    last.detector_ = detector
+    name, last.detector_ = pipeline.steps[-1]
     return Pipeline([*pipeline.steps[:-1], (name, last)])
 
 

@@ -15,7 +15,7 @@ WIDE = (9.6, 4.8)
 # What selectors say of their rates, in words.
 _PROMISES = {
     "guaranteed": "guaranteed {}",
-    "approximate": "promised about {}",
+    "guaranteed on average": "guaranteed {} on average",
     "estimated": "estimated {}",
     "observed": "{} where chosen",
 }
@@ -33,13 +33,16 @@ class Threshold:
     false_alarm_rate : float or None, default=None
         What its selector expects.
     promise : str or None, default=None
-        What that is worth: "guaranteed", "approximate", "estimated" or "observed".
+        What that is worth: "guaranteed", "guaranteed on average", "estimated" or "observed".
+    bound : float or None, default=None
+        What is proved where the rate is an estimate.
     """
 
     name: str
     value: float
     false_alarm_rate: float | None = None
     promise: str | None = None
+    bound: float | None = None
 
 
 def read_thresholds(thresholds, offset=None):
@@ -104,8 +107,11 @@ def add_own_threshold(estimator, thresholds):
     if hasattr(detector, "offset_"):
         offset = float(np.asarray(detector.offset_).item())  # OneClassSVM has an array
         # ThresholdedDetector says more than a number.
-        rate, promise = getattr(detector, "false_alarm_rate_", None), getattr(detector, "promise_", None)
-        own["threshold"] = Threshold("threshold", offset, rate, promise)
+        said = [
+            getattr(detector, f"{name}_", None)
+            for name in ("false_alarm_rate", "promise", "false_alarm_bound")
+        ]
+        own["threshold"] = Threshold("threshold", offset, *said)
     return own | _by_name(thresholds)
 
 
@@ -171,13 +177,14 @@ def promises(thresholds, show):
     dict of str to str
         Such as "guaranteed 0.05".
     """
-    return {
-        threshold.name: _PROMISES.get(threshold.promise, f"{threshold.promise} {{}}").format(
-            show(threshold.false_alarm_rate)
-        )
-        for threshold in thresholds
-        if threshold.promise is not None
-    }
+    words = {}
+    for threshold in thresholds:
+        if threshold.promise is not None:
+            pattern = _PROMISES.get(threshold.promise, f"{threshold.promise} {{}}")
+            words[threshold.name] = pattern.format(show(threshold.false_alarm_rate))
+            if threshold.bound is not None and threshold.bound > threshold.false_alarm_rate:
+                words[threshold.name] += f", proved at most {show(threshold.bound)}"
+    return words
 
 
 def draw_points(ax, points, color, second, promises, show, places=None):

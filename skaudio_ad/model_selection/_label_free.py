@@ -11,8 +11,8 @@ from ..metrics._labels import is_anomalous
 from ._scorers import Scorer, respond
 
 _STRENGTHS = {"extrapolate": 0.25, "resample": 0.5}
-# Of what wraps a pipeline: searches, NormalOnly and ThresholdedDetector.
-_INNER = ("best_estimator_", "estimator_", "detector_")
+# Attributes that hold the fitted pipeline in searches, NormalOnly and ThresholdedDetector.
+_INNER = ("best_estimator_", "estimator_", "detector_", "detectors_")
 
 
 def pseudo_anomaly_scorer(
@@ -229,6 +229,7 @@ def _split(estimator, before):
     pipeline = estimator
     while pipeline is not None and not isinstance(pipeline, Pipeline):
         pipeline = next((getattr(pipeline, name) for name in _INNER if hasattr(pipeline, name)), None)
+        pipeline = pipeline[0] if isinstance(pipeline, list) else pipeline  # one model of an ensemble
     if pipeline is None:
         return None, estimator
     names = [name for name, _ in pipeline.steps]

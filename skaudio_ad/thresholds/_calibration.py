@@ -3,8 +3,17 @@
 import numbers
 
 import numpy as np
-from sklearn.model_selection import KFold, LeaveOneOut, ShuffleSplit, check_cv
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    LeaveOneGroupOut,
+    LeaveOneOut,
+    ShuffleSplit,
+    check_cv,
+)
 from sklearn.pipeline import Pipeline
+from sklearn.utils import indexable
 
 from .._lazy import take
 
@@ -14,14 +23,16 @@ def splits_by_itself(cv):
     return isinstance(cv, (str, numbers.Real))
 
 
-def make_splitter(cv, random_state):
-    """The splitter that `cv` stands for, None for "prefit"."""
+def make_splitter(cv, random_state, grouped=False):
+    """The splitter that `cv` stands for, None for "prefit"; `grouped`, it keeps groups together."""
     if isinstance(cv, str) and cv in ("loo", "prefit"):
-        return LeaveOneOut() if cv == "loo" else None
+        if cv == "prefit":
+            return None
+        return LeaveOneGroupOut() if grouped else LeaveOneOut()
     if isinstance(cv, (int, np.integer)) and not isinstance(cv, bool) and cv >= 2:
-        return KFold(cv, shuffle=True, random_state=random_state)
+        return (GroupKFold if grouped else KFold)(cv, shuffle=True, random_state=random_state)
     if isinstance(cv, (float, np.floating)) and 0 < cv < 1:
-        return ShuffleSplit(1, test_size=cv, random_state=random_state)
+        return (GroupShuffleSplit if grouped else ShuffleSplit)(1, test_size=cv, random_state=random_state)
     if cv is None or splits_by_itself(cv):
         raise ValueError(
             'cv must be an integer from 2 on, a fraction in (0, 1), "loo", "prefit", a splitter or an iterable of '
@@ -30,23 +41,70 @@ def make_splitter(cv, random_state):
     return check_cv(cv)
 
 
-def split_clips(cv, splitter, X, y, anomalous, missing, **params):
+def split_clips(cv, splitter, X, y, anomalous, missing, groups=None, **params):
     """Positions (train, test) of every fold: readable normal clips to train on, readable ones to score."""
     if splits_by_itself(cv):
         # Only normal clips are split; every model scores all anomalies.
         normal, others = np.flatnonzero(~anomalous & ~missing), np.flatnonzero(anomalous & ~missing)
+        own_groups = None if groups is None else groups[normal]
+        if groups is not None:
+            _check_enough_groups(cv, own_groups)
         return [
-            (normal[train], np.concatenate([normal[test], others])) for train, test in splitter.split(normal)
+            (normal[train], np.concatenate([normal[test], others]))
+            for train, test in splitter.split(normal, groups=own_groups)
         ]
     labels = None if y is None else np.where(anomalous, -1, 1)
     positions = np.arange(len(anomalous))  # an iterable may hold masks
-    splits = [(positions[train], positions[test]) for train, test in splitter.split(X, labels, **params)]
+    splits = splitter.split(X, labels, groups=groups, **params)
+    splits = [(positions[train], positions[test]) for train, test in splits]
     return [(train[~(anomalous | missing)[train]], test[~missing[test]]) for train, test in splits]
 
 
-def fit_and_score(detector, X, train, test, params):
-    """Scores of the clips at the positions `test` by a detector trained on those at `train`."""
-    return score_clips(fit_clips(detector, X, train, params), take(X, test))
+def check_splits(splits, anomalous, groups=None):
+    """Raise where a fold has nothing to train on, or trains on a clip or a group that it tests."""
+    for number, (train, test) in enumerate(splits):
+        if not len(train):
+            raise ValueError(
+                f"fold {number} of cv leaves no normal clip to train on, of n_samples={len(anomalous)}."
+            )
+        both = np.intersect1d(train, test)
+        if len(both):
+            raise ValueError(
+                f"fold {number} of cv trains on clips that it tests, first on clip {both[0]}: a threshold from such "
+                "scores raises far more false alarms than it says. Make its two parts disjoint."
+            )
+        if groups is not None:
+            shared = np.intersect1d(groups[train], groups[test[~anomalous[test]]])
+            if len(shared):
+                raise ValueError(
+                    f"fold {number} of cv trains on clips of the group {shared[0]!r} and tests others of that group, "
+                    "so its scores do not tell how a new group scores. Pass an integer, a fraction, or a splitter that "
+                    "keeps groups together, such as GroupKFold(5)."
+                )
+
+
+def _check_enough_groups(cv, groups):
+    n_groups = len(np.unique(groups))
+    n_needed = cv if isinstance(cv, (int, np.integer)) else 2
+    if n_groups < n_needed:
+        raise ValueError(
+            f"cv={cv!r} takes normal clips of at least {n_needed} groups, got {n_groups}: pass clips of more groups"
+            + (f", or cv={n_groups}." if n_groups >= 2 else ".")
+        )
+
+
+def fit_and_score(detector, X, train, test, params, keep=False):
+    """Scores of the clips at `test` by the detector, trained on those at `train`; and the detector, to `keep` it."""
+    detector = fit_clips(detector, X, train, params)
+    scores = score_clips(detector, take(X, test)) if len(test) else np.empty(0)
+    return scores, detector if keep else None
+
+
+def as_clips(X, *others):
+    """X and what has an entry for each of its clips, to be indexed. A column of a data frame becomes a list."""
+    if hasattr(X, "isna") and X.ndim == 1:
+        X = X.to_list()
+    return indexable(X, *others)
 
 
 def fit_clips(detector, X, positions, params):
@@ -69,6 +127,14 @@ def score_clips(detector, X):
     if isinstance(detector, Pipeline) and len(detector) > 1:
         return score_clips(detector[-1], detector[:-1].transform(X))  # rows may be missing from the loader on
     return np.asarray(detector.score_samples(X), dtype=np.float64)
+
+
+def score_windows(detector, X):
+    """Scores of every frame or window of every clip, by the last step of a Pipeline."""
+    if isinstance(detector, Pipeline):
+        X = detector[:-1].transform(X) if len(detector) > 1 else X
+        return score_windows(detector[-1], X)
+    return detector.score_frames(X)
 
 
 def missing_rows(X):

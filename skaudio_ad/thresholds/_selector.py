@@ -9,7 +9,6 @@ from ..metrics._labels import is_anomalous
 # What the false-alarm rate of a selector is worth, its `promise_`.
 GUARANTEED = "guaranteed"
 GUARANTEED_ON_AVERAGE = "guaranteed on average"
-APPROXIMATE = "approximate"
 ESTIMATED = "estimated"
 OBSERVED = "observed"
 

@@ -94,14 +94,14 @@ def test_selectors_are_points_with_their_promise_beside_what_was_found():
     chosen = selectors["closest"]
     assert point_of(ax, "closest") == pytest.approx([chosen.false_alarm_rate_, chosen.detection_rate_])
     words = [
-        "guaranteed 0.05",
+        "guaranteed 0.05 on average",
         "estimated 0.10",
         f"{chosen.false_alarm_rate_:.2f} where chosen",
     ]
     assert list(display.promises.values()) == words
     alarms, detected = point_of(ax, "conformal")
-    assert legend_texts(ax)[2] == (
-        f"conformal:\n   false alarms {alarms:.2f} (guaranteed 0.05), detected {detected:.2f}"
+    assert " ".join(legend_texts(ax)[2].split()) == (
+        f"conformal: false alarms {alarms:.2f} (guaranteed 0.05 on average), detected {detected:.2f}"
     )
     # A legend as long as that is beside the curve.
     assert ax.get_legend().get_bbox_to_anchor().x0 > ax.bbox.x1
@@ -129,7 +129,9 @@ def test_the_threshold_of_any_estimator_is_found(wrap):
     assert display.points["threshold"] == pytest.approx(
         [(predictions[y == kind] == -1).mean() for kind in (1, -1)]
     )
-    promised = {"search": "promised about 0.10", "support vectors": None}.get(wrap, "promised about 0.05")
+    promised = {"search": "estimated 0.10, proved at most 0.24", "support vectors": None}.get(
+        wrap, "estimated 0.05, proved at most 0.14"
+    )
     assert display.promises.get("threshold") == promised
 
 

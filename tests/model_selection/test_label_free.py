@@ -149,8 +149,8 @@ def test_the_pseudo_anomalies_of_a_pipeline_are_made_before_the_step_asked_for(r
     [
         NormalOnly,
         lambda pipeline: GridSearchCV(pipeline, {}, cv=2, scoring=pseudo_anomaly_scorer()),
-        lambda pipeline: ThresholdedDetector(pipeline, QuantileThreshold()),
-        lambda pipeline: ThresholdedDetector(NormalOnly(pipeline), QuantileThreshold()),
+        lambda pipeline: ThresholdedDetector(pipeline, QuantileThreshold(), ensemble=False),
+        lambda pipeline: ThresholdedDetector(NormalOnly(pipeline), QuantileThreshold(), ensemble=False),
     ],
     ids=["NormalOnly", "GridSearchCV", "ThresholdedDetector", "both"],
 )

@@ -85,7 +85,7 @@ every_cv = pytest.mark.parametrize("cv", EVERY_CV.values(), ids=EVERY_CV.keys())
 
 @every_cv
 def test_every_calibrating_score_is_of_a_model_that_had_not_seen_the_clip_and_no_anomaly_is_trained_on(cv):
-    detector = ThresholdedDetector(Memory(), QUANTILE, cv=cv, random_state=0).fit(X, Y)
+    detector = ThresholdedDetector(Memory(), QUANTILE, cv=cv, ensemble=False, random_state=0).fit(X, Y)
     indices = detector.calibration_indices_
     np.testing.assert_array_equal(detector.calibration_scores_, X[indices, 0])
     np.testing.assert_array_equal(detector.calibration_labels_, Y[indices])
@@ -95,8 +95,8 @@ def test_every_calibrating_score_is_of_a_model_that_had_not_seen_the_clip_and_no
 
 
 @pytest.mark.parametrize("cv", [5, "loo", KFold(4)], ids=["int", "loo", "splitter"])
-def test_with_folds_all_clips_calibrate_and_the_detector_is_trained_again_on_all_normal_ones(cv):
-    detector = ThresholdedDetector(Memory(), QUANTILE, cv=cv).fit(X, Y)
+def test_without_an_ensemble_all_clips_calibrate_and_the_detector_is_trained_again_on_all_normal_ones(cv):
+    detector = ThresholdedDetector(Memory(), QUANTILE, cv=cv, ensemble=False).fit(X, Y)
     np.testing.assert_array_equal(detector.calibration_indices_, np.arange(50))
     np.testing.assert_array_equal(np.sort(detector.detector_.seen_), np.arange(40.0))
 
@@ -119,8 +119,13 @@ def test_a_splitter_with_one_split_works_as_a_fraction():
 
 def test_clips_that_the_splitter_never_tests_do_not_calibrate():
     cv = [(np.arange(10, 50), np.arange(5)), (np.arange(10, 50), np.arange(5, 10))]
-    detector = ThresholdedDetector(Memory(), QUANTILE, cv=cv).fit(X, Y)
+    detector = ThresholdedDetector(Memory(), QUANTILE, cv=cv, ensemble=False).fit(X, Y)
     np.testing.assert_array_equal(detector.calibration_indices_, np.arange(10))
+    normal = np.flatnonzero(Y[:10] == 1)
+    detector = ThresholdedDetector(Memory(), QUANTILE, cv=cv).fit(X, Y)
+    np.testing.assert_array_equal(
+        detector.calibration_indices_[detector.calibration_labels_ == 1], normal
+    )  # anomalous ones are scored by all models
 
 
 class Average(Memory):
@@ -132,7 +137,7 @@ class Average(Memory):
 
 def test_what_several_models_score_counts_once_with_the_mean():
     cv = KFold(4, shuffle=True, random_state=0)
-    by_int = ThresholdedDetector(Average(), QUANTILE, cv=4, random_state=0).fit(X, Y)
+    by_int = ThresholdedDetector(Average(), QUANTILE, cv=4, ensemble=False, random_state=0).fit(X, Y)
     normal = np.arange(40.0)
     order = X[Y == 1, 0]
     means = [order[train].mean() for train, _ in cv.split(normal)]
@@ -146,7 +151,7 @@ def test_out_of_fold_scores_are_those_of_scikit_learn():
     cv = KFold(4, shuffle=True, random_state=0)
     data = np.random.default_rng(0).normal(size=(60, 3))
     forest = IsolationForest(n_estimators=20, random_state=0)
-    detector = ThresholdedDetector(forest, cv=cv).fit(data)
+    detector = ThresholdedDetector(forest, cv=cv, ensemble=False).fit(data)
     expected = cross_val_predict(forest, data, cv=cv, method="decision_function") - 0.5  # its offset
     np.testing.assert_allclose(detector.calibration_scores_, expected, rtol=1e-12)
     reference = clone(forest).fit(data)
@@ -160,13 +165,6 @@ def test_groups_stay_together_with_a_splitter_for_groups():
     values = NORMAL[detector.calibration_indices_, 0]
     others = [np.mean([v for v in range(40) if v // 10 != value // 10]) for value in values]
     np.testing.assert_allclose(detector.calibration_scores_, values - others)
-
-
-@pytest.mark.parametrize("cv", [5, "loo", 0.5])
-def test_groups_are_not_ignored(cv):
-    with pytest.raises(ValueError, match=r"does not keep groups together: pass cv=GroupKFold\(5\)"):
-        ThresholdedDetector(Memory(), cv=cv).fit(NORMAL, groups=GROUPS[Y == 1])
-    ThresholdedDetector(Memory(), cv=cv).fit(NORMAL, groups=None)
 
 
 def test_prefit_leaves_the_detector_as_it_is_and_calibrates_with_all_of_x():
@@ -184,20 +182,6 @@ def test_prefit_survives_a_clone_when_frozen_and_says_so_when_not():
     assert clone(frozen).fit(NORMAL).detector_.seen_[0] == 100
     with pytest.raises(NotFittedError, match=r'cv="prefit" takes a detector .*FrozenEstimator'):
         clone(ThresholdedDetector(memory, cv="prefit")).fit(NORMAL)
-
-
-@pytest.mark.parametrize(
-    ("cv", "promise"),
-    [(5, "approximate"), ("loo", "approximate"), (0.5, "guaranteed"), ("prefit", "guaranteed")],
-)
-def test_the_guarantee_is_exact_only_where_the_detector_is_not_trained_again(cv, promise):
-    memory = Memory().fit([[100.0]])
-    detector = ThresholdedDetector(memory, ConformalThreshold(0.1), cv=cv).fit(NORMAL)
-    assert detector.promise_ == promise
-    assert 0 < detector.false_alarm_rate_ <= 0.1
-    assert detector.set_threshold(MeanStdThreshold()).promise_ == "estimated"
-    assert detector.set_threshold(0.0).promise_ is None
-    assert detector.false_alarm_rate_ is None
 
 
 def log_likelihood(mixture, X):
@@ -269,6 +253,7 @@ def test_a_threshold_that_is_none_is_refused(threshold):
 
 def test_a_selector_that_finds_too_few_clips_leaves_a_detector_that_can_be_given_another():
     detector = ThresholdedDetector(Memory()).fit(NORMAL)
+    detector.set_params(selector=ConformalThreshold(), cv=2)
     with pytest.raises(ValueError, match="at least 19 normal clips, got 10") as error:
         detector.fit(NORMAL[:10])
     assert error.value.__notes__ == [
@@ -289,11 +274,15 @@ def test_labelled_selectors_want_anomalies_before_anything_is_trained():
             ThresholdedDetector(Untouchable(), ROCThreshold()).fit(NORMAL, y)
 
 
+@pytest.mark.filterwarnings("ignore:the models of the folds score clips on another scale:UserWarning")
+@pytest.mark.parametrize("ensemble", ["auto", False])
 @pytest.mark.parametrize("cv", [5, 0.5, KFold(5)], ids=["int", "fraction", "splitter"])
-def test_missing_clips_are_kept_from_training_and_calibrating_with_a_warning_and_are_never_normal(cv):
+def test_missing_clips_are_kept_from_training_and_calibrating_with_a_warning_and_are_never_normal(
+    cv, ensemble
+):
     data = np.random.default_rng(0).normal(size=(60, 3))
     data[[3, 50]] = np.nan
-    detector = ThresholdedDetector(OneClassSVM(), cv=cv, random_state=0)
+    detector = ThresholdedDetector(OneClassSVM(), cv=cv, ensemble=ensemble, random_state=0)
     with pytest.warns(UserWarning, match="2 of 60 clips could not be read and have no score"):
         detector.fit(data)
     assert not {3, 50} & set(detector.calibration_indices_)
@@ -335,9 +324,12 @@ def test_a_forest_in_a_pipeline_does_not_take_a_file_that_could_not_be_read_for_
         IsolationForest(random_state=0),
     )
     detector = ThresholdedDetector(pipeline).fit(paths)
-    with pytest.warns(UserWarning, match=r"broken\.wav"):
+    with pytest.warns(UserWarning, match=r"broken\.wav") as caught:
         scores = detector.score_samples([paths[0], str(broken)])
-    np.testing.assert_allclose(scores, [detector.detector_.score_samples(paths[:1])[0], np.nan])
+    assert (
+        len([w for w in caught if "broken" in str(w.message)]) == 1
+    )  # features are made once for five models
+    np.testing.assert_allclose(scores, [detector.score_samples(paths[:1])[0], np.nan])
     with pytest.warns(UserWarning, match=r"broken\.wav"):
         assert detector.predict([str(broken)]).tolist() == [-1]
 
@@ -369,8 +361,15 @@ def test_paths_clips_and_lists_of_arrays_are_split_alike(write_wavs, tmp_path):
 
 def test_local_scores_are_the_detectors_where_it_has_them():
     data = np.random.default_rng(0).normal(size=(30, 4, 6))
-    detector = ThresholdedDetector(NearestNeighborsDetector(), cv=3).fit(data)
+    detector = ThresholdedDetector(NearestNeighborsDetector(), cv=3, ensemble=False).fit(data)
     np.testing.assert_array_equal(detector.score_frames(data), detector.detector_.score_frames(data))
+    together = ThresholdedDetector(NearestNeighborsDetector(), cv=3).fit(data)
+    mean = np.mean([model.score_frames(data) for model in together.detectors_], axis=0)
+    np.testing.assert_array_equal(together.score_frames(data), mean)
+    clips = [clip[:, :n_frames] for clip, n_frames in zip(data, [3, 5, 6])]
+    listed = together.score_frames(clips)
+    assert [len(scores) for scores in listed] == [3, 5, 6]
+    np.testing.assert_array_equal(listed[2], mean[2])
     np.testing.assert_array_equal(detector.window_centers(6), np.arange(6.0))
     assert hasattr(ThresholdedDetector(NearestNeighborsDetector()), "score_frames")
     assert not hasattr(ThresholdedDetector(OneClassSVM()), "score_frames")
@@ -432,14 +431,14 @@ def test_callbacks_see_every_model_that_is_trained_and_are_not_saved_with_it(fro
         detector = ThresholdedDetector(FrozenEstimator(autoencoder.fit(data)), MeanStdThreshold()).fit(data)
     else:
         detector = ThresholdedDetector(autoencoder, MeanStdThreshold(), cv=3).fit(data)
-    assert counter.n_fits == (1 if frozen else 4)
+    assert counter.n_fits == (1 if frozen else 3)
     save_detector(detector, tmp_path / "detector.skops")
     again = load_detector(tmp_path / "detector.skops")
     np.testing.assert_array_equal(again.decision_function(data), detector.decision_function(data))
     autoencoder.fit(data)
-    assert counter.n_fits == (2 if frozen else 5)  # it is still there
+    assert counter.n_fits == (2 if frozen else 4)  # it is still there
     again.fit(data)
-    assert counter.n_fits == (2 if frozen else 5)
+    assert counter.n_fits == (2 if frozen else 4)
 
 
 def test_feature_names_and_their_number_are_the_detectors():
@@ -464,7 +463,8 @@ def test_what_one_clip_scores_does_not_depend_on_the_clips_beside():
 def test_sample_weights_go_to_the_detector_with_their_clips():
     weights = X[:, 0] * 2
     detector = ThresholdedDetector(Memory(), QUANTILE, cv=4).fit(X, Y, sample_weight=weights)
-    np.testing.assert_array_equal(detector.detector_.weights_, 2 * detector.detector_.seen_)
+    for model in detector.detectors_:
+        np.testing.assert_array_equal(model.weights_, 2 * model.seen_)
 
 
 @pytest.fixture
@@ -476,13 +476,19 @@ def routing():
 def test_with_routing_groups_go_to_the_splitter_and_weights_to_the_detector(routing):
     detector = ThresholdedDetector(Memory().set_fit_request(sample_weight=True), QUANTILE, cv=GroupKFold(4))
     detector.fit(X, Y, groups=GROUPS, sample_weight=X[:, 0] * 2)
-    np.testing.assert_array_equal(detector.detector_.weights_, 2 * detector.detector_.seen_)
-    np.testing.assert_array_equal(detector.calibration_scores_, X[:, 0])
+    for model in detector.detectors_:
+        np.testing.assert_array_equal(model.weights_, 2 * model.seen_)
+        assert len(np.unique(model.seen_ // 10)) == 3  # of the four groups
+
+
+def test_with_routing_groups_are_taken_whatever_cv_is(routing):
+    memory = Memory().fit([[100.0]])
+    for cv in (4, "loo", 0.5, "prefit"):
+        detector = ThresholdedDetector(memory, QUANTILE, cv=cv, random_state=0).fit(X, Y, groups=GROUPS)
+        np.testing.assert_array_equal(detector.calibration_groups_, GROUPS[detector.calibration_indices_])
 
 
 def test_with_routing_what_nobody_asked_for_is_refused(routing):
-    with pytest.raises(TypeError, match="groups"):
-        ThresholdedDetector(Memory(), QUANTILE).fit(X, Y, groups=GROUPS)
     with pytest.raises(sklearn.exceptions.UnsetMetadataPassedError, match="sample_weight"):
         ThresholdedDetector(Memory(), QUANTILE).fit(X, Y, sample_weight=np.ones(50))
 
@@ -519,10 +525,8 @@ def test_a_search_sets_the_parameters_of_detector_selector_and_itself(routed):
             error_score="raise",
         ).fit(data)
     assert search.best_estimator_.selector_.alpha == search.best_params_["selector__alpha"]
-    assert search.best_estimator_.detector_.n_components == search.best_params_["detector__n_components"]
-    np.testing.assert_array_equal(
-        search.score_samples(data), search.best_estimator_.detector_.score_samples(data)
-    )
+    assert search.best_estimator_._example.n_components == search.best_params_["detector__n_components"]
+    np.testing.assert_array_equal(search.score_samples(data), search.best_estimator_.score_samples(data))
     assert set(np.unique(search.predict(data))) <= {1, -1}
 
 

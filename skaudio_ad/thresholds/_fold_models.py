@@ -1,0 +1,122 @@
+"""Training the models of the folds, and scoring clips by all that are kept."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import Bunch
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted
+
+from ._calibration import fit_and_score, fit_clips, score_clips, score_windows
+from ._cross_conformal import split_off_shared_steps
+
+# How the detector that scores new clips and the models of the calibration scores are related.
+HELD_OUT, ENSEMBLE, REFIT = "held out", "ensemble", "refit"
+
+
+def take_prefit(detector, ensemble, X):
+    """What :func:`fit_models` returns, of a detector that has been trained on other clips."""
+    if ensemble is True:
+        raise ValueError(
+            'ensemble=True keeps the models of several folds, and cv="prefit" has one model: pass ensemble="auto" or '
+            "False."
+        )
+    try:
+        check_is_fitted(detector)
+    except NotFittedError as error:
+        raise NotFittedError(
+            f'cv="prefit" takes a detector that has been trained, but this {type(detector).__name__} has not: fit it '
+            "first, and wrap it in sklearn.frozen.FrozenEstimator, or a clone forgets it."
+        ) from error
+    scores = score_clips(detector, X)
+    return Bunch(
+        way=HELD_OUT, models=[detector], scores=scores, tested=np.ones(len(scores), bool), folds=None
+    )
+
+
+def fit_models(detector, X, usable, splits, params, *, ensemble, n_jobs):
+    """Train a detector for every fold, and one more unless those are kept.
+
+    Parameters
+    ----------
+    detector : estimator
+        It is cloned.
+    X : array-like of clips
+    usable : ndarray of shape (n_clips,), bool
+        Normal clips that can be read.
+    splits : list of (ndarray of int, ndarray of int)
+        Positions to train on and to score.
+    params : dict
+        Of ``fit``.
+    ensemble : "auto" or bool
+    n_jobs : int or None
+
+    Returns
+    -------
+    Bunch
+        ``way``, one of the three of this module; ``models``, which score new clips; ``scores``, of all clips by models
+        that had not seen them, the mean of several; ``tested``, which clips have one; ``folds``, of an ensemble, the
+        position of that model for every clip, else None.
+    """
+    keep = keeps_models(detector, splits, usable, ensemble)
+    if keep:  # anomalous clips are scored later, by all models
+        splits = [(train, test[usable[test]]) for train, test in splits]
+    made = Parallel(n_jobs=n_jobs if len(splits) > 1 else None)(
+        delayed(fit_and_score)(clone(detector), X, train, test, params, keep or len(splits) == 1)
+        for train, test in splits
+    )
+    total, n_models = np.zeros(len(usable)), np.zeros(len(usable))
+    folds = np.full(len(usable), -1)
+    for number, ((_, test), (scores, _)) in enumerate(zip(splits, made)):
+        total[test] += scores
+        n_models[test] += 1
+        folds[test] = number
+    models = [model for _, model in made]
+    if keep:
+        way = ENSEMBLE
+    elif len(splits) == 1:
+        way = HELD_OUT
+    else:
+        models = [fit_clips(clone(detector), X, np.flatnonzero(usable), params)]
+        way = HELD_OUT if isinstance(detector, FrozenEstimator) else REFIT
+    scores = total / np.maximum(n_models, 1)
+    return Bunch(way=way, models=models, scores=scores, tested=n_models > 0, folds=folds if keep else None)
+
+
+def keeps_models(detector, splits, usable, ensemble):
+    """Whether the models of the folds score new clips; raise where ``ensemble=True`` cannot be had."""
+    if ensemble is False:
+        return False
+    times_tested = np.zeros(len(usable), dtype=int)
+    for _, test in splits:
+        times_tested[test] += 1
+    if len(splits) == 1 or isinstance(detector, FrozenEstimator):
+        obstacle = "keeps the models of several folds, and there is one model here"
+    elif times_tested[usable].max(initial=0) > 1:
+        obstacle = (
+            "needs folds that test a normal clip once at most, and one clip is tested by "
+            f"{times_tested[usable].max()} of them"
+        )
+    else:
+        return True
+    if ensemble is True:
+        raise ValueError(f'ensemble=True {obstacle}: pass cv=5, or ensemble="auto".')
+    return False
+
+
+def scores_by_all(detectors, X):
+    """Scores of every clip by every model, ndarray of shape (n_models, n_clips); shared first steps run once."""
+    shared, rests = split_off_shared_steps(detectors)
+    X = X if shared is None else shared.transform(X)
+    return np.array([score_clips(detector, X) for detector in rests])
+
+
+def mean_windows(detectors, X):
+    """Means over the models of the scores of every frame or window: an array, or a list of one for each clip."""
+    shared, rests = split_off_shared_steps(detectors)
+    X = X if shared is None else shared.transform(X)
+    made = [score_windows(detector, X) for detector in rests]
+    if isinstance(made[0], np.ndarray):
+        return np.mean(made, axis=0)
+    return [np.mean(scores, axis=0) for scores in zip(*made)]
