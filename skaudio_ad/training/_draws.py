@@ -18,7 +18,7 @@ _FILLING = (
 _DRAWING = ("bernoulli", "multinomial", "normal", "poisson", "rand", "randint", "randn", "randperm")
 # Every function of torch that draws and takes a generator.
 _FUNCTIONS = {
-    *(getattr(torch.Tensor, name) for name in _FILLING),
+    *(getattr(torch.Tensor, name) for name in (*_FILLING, "bernoulli", "multinomial")),
     *(getattr(torch, name) for name in _DRAWING),
     *(
         function
@@ -31,8 +31,8 @@ _FUNCTIONS = {
 class DrawingFrom(TorchFunctionMode):
     """Block in which what this thread draws on the CPU comes from one generator.
 
-    torch's modules draw their initial weights from the global generator and cannot be told otherwise. To seed the global
-    generator and put it back is no way out, because all threads share it. A mode belongs to the thread that enters it.
+    torch's modules draw their initial weights from the global generator and cannot be told otherwise. Seeding the
+    global generator and putting it back does not help, because all threads share it. A mode belongs to one thread.
 
     Parameters
     ----------

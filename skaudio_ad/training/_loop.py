@@ -10,9 +10,9 @@ from .._checks import check_number
 # Maximum number of input values in a step that keeps no gradient. Larger steps are no faster, and a convolution holds
 # hundreds of values for every one of its input.
 _EVALUATION_VALUES = 1 << 20
-# Maximum number of training rows, and of their values, that are looked at after every epoch: the statistics of 4096 rows
-# are off by 1.6 % of a standard deviation. A batch has a fraction of these rows, and the network is trained on its
-# statistics. Where rows are large, `_FEWEST_ROWS` are looked at nevertheless.
+# Maximum number of training rows, and of their values, that are looked at after every epoch. A mean of 4096 rows is off
+# by 1.6 % of a standard deviation, which is less than the means of the batches that the network is trained with. Where
+# rows are large, `_FEWEST_ROWS` are looked at nevertheless.
 _SAMPLE_ROWS, _SAMPLE_VALUES, _FEWEST_ROWS = 4096, 1 << 22, 256
 
 
@@ -169,8 +169,8 @@ def _sample(data, rows, seed):
 def _update_statistics(module, data, loss, rows):
     """Give batch normalisation the statistics of some rows in training mode, under the weights as they are now.
 
-    As ``torch.optim.swa_utils.update_bn`` does, for modules that a loss calls, and with the variance of the rows themselves:
-    training mode divides by it, while a running variance is larger by n / (n - 1), in every layer.
+    As ``torch.optim.swa_utils.update_bn`` does, but for modules that a loss calls, and with the variance that training
+    mode divides by: a running variance of n values is larger by n / (n - 1), in every layer.
     """
     import torch
 

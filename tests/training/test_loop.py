@@ -12,6 +12,8 @@ from skaudio_ad import AutoencoderDetector
 from skaudio_ad.networks import DenseAutoencoder
 from skaudio_ad.training import _loop, fit_module
 
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
 
 def mean_squared_error(module, batch):
     return nn.functional.mse_loss(module(batch), batch)
@@ -52,7 +54,7 @@ def bare_loop(module, X, *, seed, batch_size, n_epochs, learning_rate, weight_de
 
 def assert_same_weights(module, expected, **tolerance):
     state = module.state_dict()
-    assert state.keys() == expected.keys()
+    assert {name for name, _ in module.named_parameters()} <= expected.keys() <= state.keys()
     for name, value in expected.items():
         np.testing.assert_allclose(state[name].numpy(), value.numpy(), err_msg=name, **tolerance)
 
@@ -67,7 +69,9 @@ def test_losses_and_weights_are_those_of_a_bare_torch_loop(weight_decay, batch_n
     history = fit_module(module, X, mean_squared_error, max_epochs=4, **settings)
     assert losses[-1] == min(losses)
     np.testing.assert_allclose(history.loss_curve, losses, rtol=1e-5)
-    assert_same_weights(module, weights[-1], rtol=1e-4, atol=1e-6)
+    # The statistics of batch normalisation are not those of a bare loop: they are tested below.
+    learnt = {name: value for name, value in weights[-1].items() if not name.endswith(STATISTICS)}
+    assert_same_weights(module, learnt, rtol=1e-4, atol=1e-6)
     assert (history.best_epoch, history.stopped_by) == (3, "max_epochs")
     assert history.validation_loss_curve == []
 
@@ -150,7 +154,8 @@ def test_a_last_batch_of_one_row_joins_the_one_before(n_rows, sizes):
     seen = []
 
     def spy(module, batch):
-        seen.append(len(batch))
+        if torch.is_grad_enabled():
+            seen.append(len(batch))
         return mean_squared_error(module, batch)
 
     history = fit_module(autoencoder(batch_norm=True), noise(n_rows), spy, seed=0, max_epochs=1, batch_size=4)
@@ -303,9 +308,7 @@ def test_without_held_out_rows_the_kept_weights_are_those_with_the_lowest_loss()
     # Steps this long overshoot: an epoch's own loss is that of the weights before its only step.
     X = noise(12)
     module, watch = autoencoder(), Watch(X)
-    history = fit_module(
-        module, X, mean_squared_error, seed=0, max_epochs=30, learning_rate=0.5, epochs=watch
-    )
+    history = fit_module(module, X, mean_squared_error, seed=0, max_epochs=6, learning_rate=0.5, epochs=watch)
     best = int(np.argmin(watch.evaluated))
     assert best != int(np.argmin(history.loss_curve))
     assert history.best_epoch == best
