@@ -133,10 +133,10 @@ def mobilenet_contenders(variant, waveforms):
 
     from skaudio_ad.embeddings import load_state_dict
     from skaudio_ad.networks import AudioSetFrontEnd, MobileNet
-    from skaudio_ad.training import inference, seeded
+    from skaudio_ad.training import drawing_from, inference
 
     backbone = get_backbone(variant)
-    with seeded(SEED):
+    with drawing_from(SEED):
         network = MobileNet(backbone.width).eval()
     if weights_of(variant) is not None:
         network.load_state_dict(load_state_dict(backbone))

@@ -25,7 +25,7 @@ import numpy as np
 from skaudio_ad.detectors import SequenceAutoencoderDetector, SequencePredictorDetector
 from skaudio_ad.detectors._frames import FrameBank
 from skaudio_ad.networks import SequenceAutoencoder, SequencePredictor
-from skaudio_ad.training import seeded
+from skaudio_ad.training import drawing_from
 
 from ._autoencoders import epoch_rows, loss
 from ._fit_memory import N_BINS, memory_rows
@@ -47,7 +47,7 @@ BARE_LOSSES = {SequencePredictorDetector: prediction_loss, SequenceAutoencoderDe
 def make_network(detector):
     """The network of a detector for spectrograms of `N_BINS` bins, with the same weights every time."""
     settings = {name: getattr(detector, name) for name in ("cell", "n_layers", "hidden_size")}
-    with seeded(SEED):
+    with drawing_from(SEED):
         if isinstance(detector, SequencePredictorDetector):
             return SequencePredictor(N_BINS, n_predicted_frames=1, **settings)
         return SequenceAutoencoder(N_BINS, **settings)

@@ -41,7 +41,7 @@ import numpy as np
 
 from skaudio_ad.detectors import VAEDetector
 from skaudio_ad.networks import convolutional_vae
-from skaudio_ad.training import seeded
+from skaudio_ad.training import drawing_from
 
 from ._autoencoders import anomaly_auc, epoch_rows, make_rows, our_vae, pyod_vae
 from ._fit_memory import N_BINS, memory_rows
@@ -63,7 +63,7 @@ def vae_loss(module, batch, *, reconstruction_weight, kl_weight):
 
 def make_network(detector, n_frames):
     """The network of a detector for spectrograms of `N_BINS` bins, with the same weights every time."""
-    with seeded(SEED):
+    with drawing_from(SEED):
         return convolutional_vae(
             n_bins=N_BINS,
             n_frames=n_frames,

@@ -177,11 +177,11 @@ def trusted_types():
     -------
     list of str
     """
-    from . import audio, detectors, embeddings, features, model_selection, thresholds
+    from . import audio, detectors, embeddings, features, model_selection, thresholds, training
 
     return sorted(
         f"{cls.__module__}.{cls.__qualname__}"
-        for package in (audio, detectors, embeddings, features, model_selection, thresholds)
+        for package in (audio, detectors, embeddings, features, model_selection, thresholds, training)
         for cls in vars(package).values()
         if isclass(cls) and hasattr(cls, "get_params")
     )

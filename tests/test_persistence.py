@@ -18,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 import skaudio_ad
 from skaudio_ad.persistence import load_detector, save_detector, trusted_types
 from skaudio_ad.presets import make_preset
+from skaudio_ad.training import Prechelt
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* with weights=None has random weights:UserWarning")
 
@@ -48,6 +49,7 @@ CASES = [
     (detector(), SPECTROGRAMS),
     (detector(activation="selu", batch_norm=False, validation_fraction=0), FEATURES),
     (detector(random_state=np.random.RandomState(0), contamination=0.2), FEATURES),
+    (detector(early_stopping=Prechelt(progress=50)), FEATURES),
     (
         skaudio_ad.VAEDetector(filters=(4, 2), strides=2, latent_size=3, max_epochs=2, random_state=0),
         SPECTROGRAMS,

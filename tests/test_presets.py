@@ -5,8 +5,10 @@ import pytest
 import soundfile
 import torch
 
+from skaudio_ad import AutoencoderDetector
 from skaudio_ad.datasets import make_machine_sounds
 from skaudio_ad.presets import PRESETS, make_preset
+from skaudio_ad.training import make_stopping
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,21 @@ def test_the_dcase_baseline_reads_640_values_from_128_bands_at_16_khz(sounds):
     assert pipeline["load"].sample_rate == 16000
 
 
+def test_the_autoencoder_preset_standardises_every_band_and_has_the_detectors_defaults(sounds):
+    pipeline = make_preset("autoencoder", max_epochs=1, random_state=0).fit(sounds.paths[:8])
+    assert list(pipeline.named_steps) == ["load", "features", "scale", "detector"]
+    X = pipeline[:-1].transform(sounds.paths[:8])
+    np.testing.assert_allclose(X.mean(axis=(0, 2)), 0, atol=1e-4)
+    np.testing.assert_allclose(X.std(axis=(0, 2)), 1, atol=1e-2)
+    assert make_preset("autoencoder")["detector"].get_params() == AutoencoderDetector().get_params()
+
+
+def test_the_dog_bark_preset_stops_by_the_published_criteria():
+    detector = make_preset("dog_bark_vae")["detector"]
+    criterion = make_stopping(detector.early_stopping, n_iter_no_change=1, tol=0)
+    assert criterion.get_params() == {"alpha": 30, "k": 5, "progress": 100}
+
+
 def test_the_heart_and_lung_preset_reads_330000_samples_at_22050_hz(tmp_path):
     rng = np.random.default_rng(0)
     paths = [str(tmp_path / f"{i}.wav") for i in range(6)]
@@ -64,7 +81,7 @@ def test_the_heart_and_lung_preset_reads_330000_samples_at_22050_hz(tmp_path):
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("lazy", [False, True])
 def test_a_preset_scores_a_recording_the_same_alone_and_in_company(name, lazy, sounds):
-    settings = {} if name == "dcase_baseline" else {"duration": 1.0}
+    settings = {} if name in ("autoencoder", "dcase_baseline") else {"duration": 1.0}
     pipeline = make_preset(name, lazy=lazy, max_epochs=2, random_state=0, **settings).fit(sounds.paths[:8])
     scores = pipeline.score_samples(sounds.paths)
     assert np.isfinite(scores).all()
@@ -144,7 +161,7 @@ def test_the_recurrent_presets_look_at_10_frames_of_128_standardised_bands(name,
 
 def test_an_unknown_preset_lists_the_known_ones():
     with pytest.raises(
-        ValueError, match=r"name must be one of 'dcase_baseline', 'heart_lung', .*got 'mimii'"
+        ValueError, match=r"name must be one of 'autoencoder', 'dcase_baseline', .*got 'mimii'"
     ):
         make_preset("mimii")
     with pytest.raises(ValueError, match="method must be one of 'rms', 'peak', got 'loud'"):

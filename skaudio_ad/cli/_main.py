@@ -45,7 +45,7 @@ def main(context, debug):
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
-    default="dcase_baseline",
+    default="autoencoder",
     show_default=True,
     help="The system to train.",
 )

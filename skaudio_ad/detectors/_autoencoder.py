@@ -68,18 +68,20 @@ class AutoencoderDetector(WindowDetector):
     max_epochs : int, default=100
         Most passes over the training windows.
 
-    batch_size : int, default=256
-        Windows (or features) a step.
+    batch_size : int or "auto", default="auto"
+        Windows (or rows of 2-D features) a step. "auto" is a quarter of those that are trained on, at least 16 and
+        at most 256, the DCASE baseline's. Of 85 rows, steps of 256 make one step an epoch, and a network that
+        has seen a row often enough to know it by heart; steps of 8 are too few rows for batch normalisation.
 
     learning_rate : float, default=1e-3
         Of Adam.
 
     weight_decay : float, default=0.0
 
-    early_stopping : {"patience", "prechelt", None}, default="patience"
+    early_stopping : {"patience", "prechelt", None}, Patience or Prechelt, default="patience"
         Stop when the held-out loss has not improved by `tol` for `n_iter_no_change` epochs; by Prechelt's
-        criteria (:class:`skaudio_ad.training.Prechelt`); or never. The weights of the best epoch are kept
-        in every case.
+        criteria (:class:`skaudio_ad.training.Prechelt`); or never. An instance, such as
+        ``Prechelt(progress=5)``, brings its own limits. The weights of the best epoch are kept in every case.
 
     n_iter_no_change : int, default=10
         Epochs to wait, as in scikit-learn's multi-layer perceptron.
@@ -153,7 +155,7 @@ class AutoencoderDetector(WindowDetector):
     >>> from skaudio_ad import AutoencoderDetector
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 16))  # two causes behind sixteen features
-    >>> detector = AutoencoderDetector(hidden_sizes=(32,), bottleneck_size=4, batch_size=32, random_state=0)
+    >>> detector = AutoencoderDetector(hidden_sizes=(32,), bottleneck_size=4, random_state=0)
     >>> detector.fit(X[:499]).predict(X[499:]).tolist()
     [1]
     >>> detector.predict(X[499:] + rng.normal(size=16)).tolist()  # features that no longer go together
@@ -172,7 +174,7 @@ class AutoencoderDetector(WindowDetector):
         aggregate="mean",
         quantile=0.95,
         max_epochs=100,
-        batch_size=256,
+        batch_size="auto",
         learning_rate=1e-3,
         weight_decay=0.0,
         early_stopping="patience",

@@ -14,13 +14,18 @@ from .._lazy import take
 from ..training import (
     EpochCallbacks,
     ModuleStateMixin,
+    algorithms,
+    draw_seed,
+    drawing_from,
     fit_module,
     make_stopping,
     resolve_device,
-    seeded,
     split_normal,
 )
 from ._frames import FrameRows, normal_positions, training_clips
+
+# Number of batches an epoch, and least and greatest number of rows in a batch, for batch_size="auto".
+_BATCHES, _SMALLEST_BATCH, _LARGEST_BATCH = 4, 16, 256
 
 
 class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, BaseEstimator):
@@ -51,6 +56,8 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
 
     def _fit(self, X, y, groups=None):
         """What the ``fit`` of a subclass, decorated with ``with_callbacks``, consists of."""
+        import torch
+
         self._check_parameters()
         stopping = make_stopping(self.early_stopping, n_iter_no_change=self.n_iter_no_change, tol=self.tol)
         device = resolve_device(self.device)
@@ -71,26 +78,33 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         self._settings = {name: getattr(self, name) for name in self._scoring_parameters}
         self.n_samples_fit_ = len(X)
         self._architecture = self._describe(X)
-        with seeded(self.random_state, self.deterministic) as seed:
+        seed = draw_seed(self.random_state)
+        # One generator for the initial weights and for what the loss draws.
+        generator = torch.Generator().manual_seed(seed)
+        with algorithms(self.deterministic):
             train, self.held_out_indices_ = split_normal(len(X), self.validation_fraction, seed, groups)
             bank = self._make_bank(X, device)
             rows = bank.rows_of(train)
-            if getattr(self, "batch_norm", False) and (len(rows) < 2 or self.batch_size == 1):
+            batch_size = self.batch_size
+            if batch_size == "auto":
+                batch_size = min(_LARGEST_BATCH, max(_SMALLEST_BATCH, len(rows) // _BATCHES))
+            if getattr(self, "batch_norm", False) and (len(rows) < 2 or batch_size == 1):
                 raise ValueError(
                     f"batch_norm=True needs at least 2 rows a step, got batch_size={self.batch_size} and "
                     f"{len(rows)} rows to train on, from n_samples={len(X)}. Pass more clips, use a larger "
                     "batch_size, or set batch_norm=False."
                 )
-            module = self._make_module().to(device)
+            with drawing_from(generator):
+                module = self._make_module().to(device)
             history = fit_module(
                 module,
                 bank.windows,
-                self._loss,
+                partial(self._loss, generator=generator),
                 seed=seed,
                 rows=rows,
                 validation_rows=bank.rows_of(self.held_out_indices_),
                 max_epochs=self.max_epochs,
-                batch_size=self.batch_size,
+                batch_size=batch_size,
                 learning_rate=self.learning_rate,
                 weight_decay=self.weight_decay,
                 stopping=stopping,
@@ -120,7 +134,10 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
     def _check_parameters(self):
         """Raise where a parameter is out of range: again where it is used; here before a lazy corpus is computed."""
         check_number(self.max_epochs, "max_epochs", low=1, integer=True)
-        check_number(self.batch_size, "batch_size", low=1, integer=True)
+        if isinstance(self.batch_size, str):
+            check_option(self.batch_size, "batch_size", ("auto",))
+        else:
+            check_number(self.batch_size, "batch_size", low=1, integer=True)
         check_number(self.learning_rate, "learning_rate", low=0, closed="neither")
         check_number(self.weight_decay, "weight_decay", low=0)
         check_number(self.validation_fraction, "validation_fraction", low=0, high=1, closed="left")
@@ -150,8 +167,8 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         """What is trained on: an object with a tensor ``windows`` and ``rows_of(clips)``, rows of it."""
         raise NotImplementedError
 
-    def _loss(self, module, batch):
-        """Mean loss of some rows of ``windows``, a scalar tensor."""
+    def _loss(self, module, batch, generator=None):
+        """Mean loss of some rows of ``windows``, a scalar tensor; what it draws comes from `generator`, on the CPU."""
         raise NotImplementedError
 
     def _score(self, module, X):

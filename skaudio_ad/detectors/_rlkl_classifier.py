@@ -10,7 +10,16 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._checks import check_number, check_option, check_sizes
-from ..training import EpochCallbacks, ModuleStateMixin, fit_module, inference, resolve_device, seeded
+from ..training import (
+    EpochCallbacks,
+    ModuleStateMixin,
+    algorithms,
+    draw_seed,
+    drawing_from,
+    fit_module,
+    inference,
+    resolve_device,
+)
 
 # Rows scored at a time: the grid behind a picture of the decision regions has a million.
 _BLOCK = 4096
@@ -191,8 +200,10 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         }
         self.mean_, self.scale_ = _standardisation(rows[weighted], sample_weight[weighted])
         data = self._training_data(rows[weighted], y[weighted], sample_weight[weighted])
-        with seeded(self.random_state, self.deterministic) as seed:
-            module = self._make_module().to(device)
+        seed = draw_seed(self.random_state)
+        with algorithms(self.deterministic):
+            with drawing_from(seed):
+                module = self._make_module().to(device)
             history = fit_module(
                 module,
                 torch.from_numpy(data).to(device),

@@ -47,18 +47,19 @@ class SequencePredictorDetector(SequenceDetector):
     max_epochs : int, default=10
         Most passes over the training windows.
 
-    batch_size : int, default=32
-        Windows a step.
+    batch_size : int or "auto", default=32
+        Windows a step. "auto" is a quarter of those that are trained on, at least 16 and at most 256.
 
     learning_rate : float, default=1e-3
         Of Adam.
 
     weight_decay : float, default=0.0
 
-    early_stopping : {"patience", "prechelt", None}, default="patience"
+    early_stopping : {"patience", "prechelt", None}, Patience or Prechelt, default="patience"
         Stop when the held-out loss has not improved by `tol` for `n_iter_no_change` epochs; by Prechelt's
-        criteria (:class:`skaudio_ad.training.Prechelt`); or never. The weights of the best epoch are kept
-        in every case. With the defaults, all of the published system's 10 epochs are run.
+        criteria (:class:`skaudio_ad.training.Prechelt`); or never. An instance, such as
+        ``Prechelt(progress=5)``, brings its own limits. The weights of the best epoch are kept in every case. With
+        the defaults, all of the published system's 10 epochs are run.
 
     n_iter_no_change : int, default=10
         Epochs to wait, as in scikit-learn's multi-layer perceptron.

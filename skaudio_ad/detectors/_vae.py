@@ -54,10 +54,12 @@ class VAEDetector(TransformerMixin, ModuleDetector):
         Last step of the decoder. "identity" fits any scaling; "sigmoid" is for features scaled to [0, 1]
         (``ClipScaler("minmax")``).
 
-    reconstruction_weight : float, default=1e8
+    reconstruction_weight : float, default=1562500.0
         Weight of RL in the loss ``reconstruction_weight * RL + kl_weight * KL``. RL is a mean over all values of a
-        clip, KL a sum over the latent vector: with a small weight KL wins and the decoder returns noise. The
-        published sweep found that RL improves up to 1e5 and is best at 1e8.
+        clip, KL a sum over the latent vector, and both are means over the clips of a batch: with a small weight KL wins
+        and the decoder returns noise. The published detector sums KL over the batch as well, so a weight w here stands
+        for w times the batch size there. The default is its best weight, 1e8 with batches of 64. Its sweep over
+        ``np.logspace(0, 10, 10, endpoint=False)``, here divided by 64, found that RL improves up to 1e5.
 
     kl_weight : float, default=1.0
         Weight of KL, the beta of a beta-VAE.
@@ -71,18 +73,18 @@ class VAEDetector(TransformerMixin, ModuleDetector):
     max_epochs : int, default=50
         Most passes over the training clips.
 
-    batch_size : int, default=64
-        Clips a step.
+    batch_size : int or "auto", default=64
+        Clips a step. "auto" is a quarter of those that are trained on, at least 16 and at most 256.
 
     learning_rate : float, default=1e-2
         Of Adam.
 
     weight_decay : float, default=5e-4
 
-    early_stopping : {"patience", "prechelt", None}, default="prechelt"
+    early_stopping : {"patience", "prechelt", None}, Patience or Prechelt, default="prechelt"
         Stop by Prechelt's criteria (:class:`skaudio_ad.training.Prechelt`), when the held-out loss has not
-        improved by `tol` for `n_iter_no_change` epochs, or never. The weights of the best epoch are kept in
-        every case.
+        improved by `tol` for `n_iter_no_change` epochs, or never. An instance, such as ``Prechelt(progress=5)``,
+        brings its own limits. The weights of the best epoch are kept in every case.
 
     n_iter_no_change : int, default=10
         Epochs to wait, as in scikit-learn's multi-layer perceptron.
@@ -184,7 +186,7 @@ class VAEDetector(TransformerMixin, ModuleDetector):
         latent_size=128,
         batch_norm=True,
         output_activation="identity",
-        reconstruction_weight=1e8,
+        reconstruction_weight=1562500.0,
         kl_weight=1.0,
         score_by="elbo",
         max_epochs=50,
@@ -447,12 +449,12 @@ class VAEDetector(TransformerMixin, ModuleDetector):
     def _make_bank(self, X, device):
         return ClipBank(X, device)
 
-    def _loss(self, module, batch):
+    def _loss(self, module, batch, generator=None):
         import torch
 
         from ..networks import kl_divergence
 
-        output, mean, log_variance = module(batch)
+        output, mean, log_variance = module(batch, generator)
         kl = kl_divergence(mean, log_variance).sum(dim=1).mean()
         return self.reconstruction_weight * torch.nn.functional.mse_loss(output, batch) + self.kl_weight * kl
 

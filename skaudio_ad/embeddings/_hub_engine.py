@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..training import inference, resolve_device, seeded
+from ..training import drawing_from, inference, resolve_device
 from ._checksums import WeightsError
 from ._hub import HubModel, import_transformers, quiet, quiet_warnings
 from ._hub_files import digest_of, model_files, stamps_of, weights_files
@@ -79,7 +79,7 @@ def _load(model, classifier, device):
             else transformers.AutoModel
         )
     # What the checkpoint lacks is drawn: refused below, and the global generator must not notice.
-    with quiet(), seeded(0):
+    with quiet(), drawing_from(0):
         try:
             network, report = kind.from_pretrained(
                 folder,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ..training import inference, seeded
+from ..training import draw_seed, drawing_from, inference
 from ._checksums import WeightsError, weights_digest
 from ._registry import Backbone
 from ._runtimes import RUNTIMES, check_runtime, make_runtime
@@ -154,8 +154,8 @@ def build_network(backbone):
 @lru_cache(maxsize=_KEPT)
 def _build(engine):
     backbone = engine.backbone
-    # Building draws weights, also where a file replaces them; the global generators must not notice.
-    with seeded(engine.random_state or 0):
+    # Building draws weights, also where a file replaces them; the global generator must not notice.
+    with drawing_from(draw_seed(engine.random_state or 0)):
         network = build_network(backbone)
     if engine.path is not None:
         try:

@@ -7,7 +7,7 @@ import warnings
 from importlib.util import find_spec
 
 from .._checks import check_option
-from ..training import resolve_device, seeded
+from ..training import drawing_from, resolve_device
 
 # What each needs besides torch, and the extra of this package that installs it.
 _EXTRAS = {
@@ -203,7 +203,7 @@ class Hear21PaSSTRuntime:
             from hear21passt.models.preprocess import AugmentMelSTFT
         # Their way to print nine kilobytes in the first pass of a process.
         passt.first_RUN = False
-        with seeded(0):  # it draws weights, which are then replaced
+        with drawing_from(0):  # it draws weights, which are then replaced
             self.network = passt.PaSST(
                 stride=network.patch_embed["proj"].stride,
                 depth=len(network.blocks),
@@ -226,7 +226,7 @@ class Hear21PaSSTRuntime:
     def front_end(self, waveforms):
         """Spectrograms, (n_clips, 128, n_frames), of waveforms, (n_clips, n_samples)."""
         # It draws a mel bank at random each time, also where it does not use that.
-        with self._lock, warnings.catch_warnings(), seeded(0):
+        with self._lock, warnings.catch_warnings(), drawing_from(0):
             warnings.simplefilter("ignore")  # of a name of autocast that torch has another for
             return self.log_mel(waveforms)
 

@@ -38,13 +38,18 @@ class VariationalAutoencoder(nn.Module):
         """What latent values (n_rows, latent_size) stand for, shaped like the input."""
         return self.decoder(z)
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Reconstruction, mean and log-variance; from one sample of the posterior in training, else from its mean."""
+    def forward(
+        self, x: torch.Tensor, generator: torch.Generator | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Reconstruction, mean and log-variance; from one sample of the posterior in training, else from its mean.
+
+        The sample is drawn from `generator`, on the CPU; None is torch's global one.
+        """
         mean, log_variance = self.encode(x)
         z = mean
         if self.training:
             # Drawn on the CPU, so that a GPU trains on the same noise.
-            noise = torch.randn(mean.shape, dtype=mean.dtype).to(mean.device)
+            noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype).to(mean.device)
             z = mean + noise * (0.5 * log_variance).exp()
         return self.decode(z), mean, log_variance
 

@@ -3,7 +3,7 @@
 from ._callbacks import EpochCallbacks
 from ._logger import EpochLogger
 from ._loop import FitHistory, fit_module
-from ._seed import inference, resolve_device, seeded, split_normal
+from ._seed import algorithms, draw_seed, drawing_from, inference, resolve_device, split_normal
 from ._state import ModuleStateMixin
 from ._stopping import Patience, Prechelt, generalisation_loss, make_stopping, training_progress
 
@@ -14,12 +14,14 @@ __all__ = [
     "ModuleStateMixin",
     "Patience",
     "Prechelt",
+    "algorithms",
+    "draw_seed",
+    "drawing_from",
     "fit_module",
     "generalisation_loss",
     "inference",
     "make_stopping",
     "resolve_device",
-    "seeded",
     "split_normal",
     "training_progress",
 ]

@@ -1,14 +1,19 @@
 """The one training loop."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from .._checks import check_number
 
-# Values a step looks at where no gradient is kept. Larger steps are no faster, and a convolution holds hundreds of
-# values for every one of its input.
+# Maximum number of input values in a step that keeps no gradient. Larger steps are no faster, and a convolution holds
+# hundreds of values for every one of its input.
 _EVALUATION_VALUES = 1 << 20
+# Maximum number of training rows, and of their values, that are looked at after every epoch. A mean of 4096 rows is off
+# by 1.6 % of a standard deviation, which is less than the means of the batches that the network is trained with. Where
+# rows are large, `_FEWEST_ROWS` are looked at nevertheless.
+_SAMPLE_ROWS, _SAMPLE_VALUES, _FEWEST_ROWS = 4096, 1 << 22, 256
 
 
 @dataclass
@@ -18,11 +23,11 @@ class FitHistory:
     Attributes
     ----------
     loss_curve : list of float
-        Mean training loss of every epoch.
+        Mean training loss of every epoch, over its batches, while the weights changed.
     validation_loss_curve : list of float
         Mean validation loss after every epoch; empty without a validation set.
     best_epoch : int
-        Epoch, from 0, whose weights the module has now: the lowest monitored loss.
+        Epoch, from 0, whose weights the module has now: the lowest monitored loss after it.
     stopped_by : str
         "max_epochs", "early_stopping" or "callback".
     """
@@ -50,6 +55,10 @@ def fit_module(
 ):
     """Train a module by Adam on slices of one tensor, and leave it with its best weights.
 
+    After every epoch the running statistics of batch normalisation are computed anew, over the training rows (a sample
+    of at most 4096 of them), since averages over past batches belong to past weights. Then the monitored loss
+    is computed in evaluation mode, by the weights that are kept if it is the lowest.
+
     Parameters
     ----------
     module : torch.nn.Module
@@ -63,8 +72,7 @@ def fit_module(
         ``loss(module, batch)`` returns the mean loss of a batch, a scalar tensor.
 
     seed : int
-        Of the order of the batches. What the module draws itself (dropout) comes from torch's global
-        generator: wrap the call in :func:`seeded`.
+        Of the order of the batches. What `loss` draws itself, such as noise, comes from where `loss` says.
 
     rows, validation_rows : ndarray of int, default=None
         Rows to train and to validate on. None is all, and none.
@@ -80,8 +88,8 @@ def fit_module(
     weight_decay : float, default=0.0
 
     stopping : object with ``update(loss, monitored) -> bool``, default=None
-        Such as :class:`Patience` or :class:`Prechelt`. Monitors the validation loss, or the training loss
-        where no rows are held out.
+        Such as :class:`Patience` or :class:`Prechelt`. Monitors the validation loss; where no rows are held out,
+        the loss of the training rows (the same sample) after the epoch.
 
     epochs : EpochCallbacks, default=None
         Told of the begin and end of every epoch; may stop the training.
@@ -108,7 +116,7 @@ def fit_module(
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
     history, best, best_loss = FitHistory(), None, np.inf
-    bounds = _batch_bounds(len(rows), batch_size)
+    bounds, sample = _batch_bounds(len(rows), batch_size), _sample(data, rows, seed)
     for epoch in range(max_epochs):
         if epochs is not None:
             epochs.begin()
@@ -124,10 +132,12 @@ def fit_module(
             optimizer.step()
             total += value.detach() * len(batch)
         history.loss_curve.append(_finite(total.item() / len(rows), epoch))
+        _update_statistics(module, data, loss, sample)
         module.eval()
+        watched = sample if validation is None else validation
+        monitored = _finite(_evaluate(module, data, loss, watched), epoch)
         if validation is not None:
-            history.validation_loss_curve.append(_finite(_evaluate(module, data, loss, validation), epoch))
-        monitored = (history.validation_loss_curve or history.loss_curve)[-1]
+            history.validation_loss_curve.append(monitored)
         if monitored < best_loss:
             best_loss, best, history.best_epoch = monitored, _copy_weights(module, best), epoch
         stop_asked = epochs is not None and epochs.end(module, history)
@@ -148,15 +158,59 @@ def _batch_bounds(n_rows, batch_size):
     return list(zip(starts, [*starts[1:], n_rows]))
 
 
+def _sample(data, rows, seed):
+    """Rows that are looked at after every epoch, in random order: all of them unless they are many."""
+    import torch
+
+    n_rows = min(_SAMPLE_ROWS, max(_FEWEST_ROWS, _SAMPLE_VALUES // max(1, data[0].numel())))
+    return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:n_rows]]
+
+
+def _update_statistics(module, data, loss, rows):
+    """Give batch normalisation the statistics of some rows in training mode, under the weights as they are now.
+
+    As ``torch.optim.swa_utils.update_bn`` does, but for modules that a loss calls, and with the variance that training
+    mode divides by: a running variance of n values is larger by n / (n - 1), in every layer.
+    """
+    import torch
+
+    n_values: Counter = Counter()
+
+    def count(norm, inputs):
+        n_values[norm] += inputs[0].numel() // norm.num_features
+
+    norms = [part for part in module.modules() if isinstance(part, torch.nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    hooks = [norm.register_forward_pre_hook(count) for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average over the parts
+    # Parts of nearly one size, since each has the same weight; none of a single row, which has no variance.
+    n_parts = max(1, min(-(-len(rows) // _evaluated_rows(data)), len(rows) // 2))
+    module.train()
+    with torch.no_grad():
+        for part in rows.to(data.device).tensor_split(n_parts):
+            loss(module, data[part])
+    for norm, momentum, hook in zip(norms, momenta, hooks):
+        hook.remove()
+        norm.momentum = momentum
+        norm.running_var *= 1 - 1 / n_values[norm]
+
+
 def _evaluate(module, data, loss, rows):
     import torch
 
     total = 0.0
-    n_rows = max(1, _EVALUATION_VALUES // max(1, data[0].numel()))
     with torch.no_grad():
-        for part in rows.to(data.device).split(n_rows):
+        for part in rows.to(data.device).split(_evaluated_rows(data)):
             total += loss(module, data[part]).item() * len(part)
     return total / len(rows)
+
+
+def _evaluated_rows(data):
+    return max(1, _EVALUATION_VALUES // max(1, data[0].numel()))
 
 
 def _copy_weights(module, into):

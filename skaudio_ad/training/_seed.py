@@ -2,7 +2,7 @@
 
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
@@ -11,73 +11,81 @@ from sklearn.utils import check_random_state
 from .._checks import check_number
 
 
-@contextmanager
-def seeded(random_state, deterministic=False):
-    """Run a block under its own torch seed and put the global generators back after it.
+def draw_seed(random_state):
+    """The seed of a fit, from a `random_state` parameter.
 
     Parameters
     ----------
     random_state : int, RandomState instance or None
-    deterministic : bool, default=False
-        Whether torch shall use nothing but deterministic algorithms in the block, so that a run repeats bit for
-        bit on the same machine with the same number of threads, on a GPU too.
+        None draws from NumPy's global generator, as in scikit-learn.
 
-    Yields
-    ------
+    Returns
+    -------
     int
-        The seed, for generators of one's own.
+    """
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def drawing_from(generator):
+    """Block in which what this thread draws from torch, on the CPU, comes from a generator of one's own.
+
+    For building modules: every step inside costs a few microseconds more. Neither torch's global generator nor other
+    threads notice. Dropout takes no generator, and draws from the global one all the same.
+
+    Parameters
+    ----------
+    generator : torch.Generator or int
+        An int is the seed of a new one.
+
+    Returns
+    -------
+    context manager
     """
     import torch
 
-    seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-    # Named one by one: torch warns where it has to guess which of several GPUs are meant.
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), _algorithms(deterministic):
-        torch.manual_seed(seed)
-        yield seed
+    from ._draws import DrawingFrom
+
+    if not isinstance(generator, torch.Generator):
+        generator = torch.Generator().manual_seed(generator)
+    return DrawingFrom(generator)
 
 
 @contextmanager
-def _algorithms(deterministic):
-    """Run a block in full precision, deterministic if asked for, and put torch's own choices back after it."""
-    import torch
+def algorithms(deterministic):
+    """Block in full precision on a GPU, with deterministic algorithms only where asked for.
 
-    if not deterministic:
-        with _full_precision():
-            yield
-        return
+    Parameters
+    ----------
+    deterministic : bool
+        Whether torch shall use nothing but deterministic algorithms in the block, so that a run repeats bit for
+        bit on the same machine with the same number of threads, on a GPU too.
+    """
     # cuBLAS reads it when it is first used; without it torch refuses matrix products on a GPU.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    benchmark = torch.backends.cudnn.benchmark
-    torch.use_deterministic_algorithms(True)
-    torch.backends.cudnn.benchmark = False
-    try:
-        with _full_precision():
-            yield
-    finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-        torch.backends.cudnn.benchmark = benchmark
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    with _full_precision(), _deterministic() if deterministic else nullcontext():
+        yield
 
 
-class _FullPrecision:
-    """Block in which convolutions and recurrent networks on a GPU keep seven digits, not TF32's three.
+class _Setting:
+    """Block in which a setting of torch has another value.
 
-    torch has one switch for all threads: the first to enter turns it off, the last to leave puts it back.
+    torch has one setting for all threads: the first thread to enter changes it, the last one to leave puts it back.
+
+    Parameters
+    ----------
+    change : callable
+        Changes the setting and returns a function that puts it back.
     """
 
-    def __init__(self):
-        self._lock, self._n_inside, self._before = threading.Lock(), 0, False
+    def __init__(self, change):
+        self._change, self._lock, self._n_inside, self._put_back = change, threading.Lock(), 0, None
 
     @contextmanager
     def __call__(self):
-        import torch
-
         with self._lock:
             if not self._n_inside:
-                self._before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+                self._put_back = self._change()
             self._n_inside += 1
         try:
             yield
@@ -85,10 +93,34 @@ class _FullPrecision:
             with self._lock:
                 self._n_inside -= 1
                 if not self._n_inside:
-                    torch.backends.cudnn.allow_tf32 = self._before
+                    self._put_back()
 
 
-_full_precision = _FullPrecision()
+def _allow_no_tf32():
+    """Convolutions and recurrent networks on a GPU keep seven digits, not TF32's three."""
+    import torch
+
+    before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+    return lambda: setattr(torch.backends.cudnn, "allow_tf32", before)
+
+
+def _allow_only_deterministic():
+    import torch
+
+    before = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+
+    def put_back():
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        torch.backends.cudnn.benchmark = benchmark
+
+    return put_back
+
+
+_full_precision, _deterministic = _Setting(_allow_no_tf32), _Setting(_allow_only_deterministic)
 
 
 @contextmanager

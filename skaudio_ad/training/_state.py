@@ -41,10 +41,10 @@ class ModuleStateMixin:
             return
         import torch
 
-        from ._seed import seeded
+        from ._seed import drawing_from
 
-        # Building draws initial weights; the global generator must not notice.
-        with seeded(0):
+        # Building draws initial weights, and the global generator must not notice.
+        with drawing_from(0):
             module = self._make_module()
         module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
         self.module_ = module.eval()

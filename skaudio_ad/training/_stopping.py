@@ -1,12 +1,15 @@
 """When to stop training: by patience, or by Prechelt's criteria."""
 
 import numpy as np
+from sklearn.base import BaseEstimator, clone
 
 from .._checks import check_number, check_option
 
 
-class Patience:
+class Patience(BaseEstimator):
     """Stop when the monitored loss has not improved for a number of epochs.
+
+    For the parameter `early_stopping` of a detector.
 
     Parameters
     ----------
@@ -19,10 +22,15 @@ class Patience:
     """
 
     def __init__(self, n_iter_no_change=10, tol=1e-4):
-        check_number(n_iter_no_change, "n_iter_no_change", low=1, integer=True)
-        check_number(tol, "tol", low=0)
-        self.n_iter_no_change, self.tol = n_iter_no_change, tol
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+
+    def start(self):
+        """Check the parameters and forget earlier epochs; return self."""
+        check_number(self.n_iter_no_change, "n_iter_no_change", low=1, integer=True)
+        check_number(self.tol, "tol", low=0)
         self._best, self._waited = np.inf, 0
+        return self
 
     def update(self, loss, monitored):
         """Note one epoch; return whether to stop.
@@ -46,8 +54,10 @@ class Patience:
         return self._waited >= self.n_iter_no_change
 
 
-class Prechelt:
+class Prechelt(BaseEstimator):
     """Stop when generalisation has got worse while training hardly progresses.
+
+    For the parameter `early_stopping` of a detector.
 
     With E_opt the lowest validation loss so far, the generalisation loss is
     ``GL = 100 (E_val / E_opt - 1)``; over the last k epochs the training progress is
@@ -62,21 +72,34 @@ class Prechelt:
     k : int, default=5
         Length of the strip of epochs that progress is measured over.
 
-    progress : float, default=5.0
+    progress : float, default=100.0
         Training progress, in per mille, below which training counts as having come to a halt.
 
     References
     ----------
     L. Prechelt, "Early stopping, but when?", in Neural Networks: Tricks of the Trade, 1998. `k` is the paper's;
-    `alpha` is that of the published dog-bark VAE; `progress` is ours, since the paper uses P_k as a divisor.
+    `alpha` and `progress` are those of the published dog-bark VAE, since the paper uses P_k as a divisor.
+
+    Examples
+    --------
+    >>> from skaudio_ad import VAEDetector
+    >>> from skaudio_ad.training import Prechelt
+    >>> VAEDetector(early_stopping=Prechelt(progress=5))
+    VAEDetector(early_stopping=Prechelt(progress=5))
     """
 
-    def __init__(self, alpha=30.0, k=5, progress=5.0):
-        check_number(alpha, "alpha", low=0)
-        check_number(k, "k", low=1, integer=True)
-        check_number(progress, "progress", low=0)
-        self.alpha, self.k, self.progress = alpha, k, progress
+    def __init__(self, alpha=30.0, k=5, progress=100.0):
+        self.alpha = alpha
+        self.k = k
+        self.progress = progress
+
+    def start(self):
+        """Check the parameters and forget earlier epochs; return self."""
+        check_number(self.alpha, "alpha", low=0)
+        check_number(self.k, "k", low=1, integer=True)
+        check_number(self.progress, "progress", low=0)
         self._losses, self._best = [], np.inf
+        return self
 
     def update(self, loss, monitored):
         """Note one epoch; return whether to stop. Parameters as in :meth:`Patience.update`."""
@@ -108,14 +131,22 @@ def make_stopping(early_stopping, *, n_iter_no_change, tol):
 
     Parameters
     ----------
-    early_stopping : {"patience", "prechelt", None}
-    n_iter_no_change : int
-    tol : float
+    early_stopping : {"patience", "prechelt", None}, Patience or Prechelt
+        An instance is not changed: the criterion is a started copy of it.
+    n_iter_no_change, tol : int and float
+        Of "patience".
 
     Returns
     -------
     Patience, Prechelt or None
     """
+    patience = Patience(n_iter_no_change, tol).start()  # checks them, needed or not
+    if isinstance(early_stopping, (Patience, Prechelt)):
+        return clone(early_stopping).start()
+    if not (early_stopping is None or isinstance(early_stopping, str)):
+        raise TypeError(
+            'early_stopping must be "patience", "prechelt", None, or an instance of Patience or Prechelt from '
+            f"skaudio_ad.training, got {early_stopping!r}."
+        )
     check_option(early_stopping, "early_stopping", ("patience", "prechelt", None))
-    patience = Patience(n_iter_no_change, tol)  # checks them, needed or not
-    return {"patience": patience, "prechelt": Prechelt(), None: None}[early_stopping]
+    return {"patience": patience, "prechelt": Prechelt().start(), None: None}[early_stopping]

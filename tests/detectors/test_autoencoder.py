@@ -70,6 +70,61 @@ def errors_of(module, clip, context=5):
     return np.mean((forward(module, rows) - rows) ** 2, axis=1)
 
 
+def correlated(n_clips, seed, n_test=300):
+    """Clips of three causes behind 24 features; new ones; and anomalies: the same values, features shuffled apart."""
+    rng = np.random.default_rng(seed)
+    causes = rng.normal(size=(3, 24))
+    train, new, shuffled = (rng.normal(size=(n, 3)) @ causes for n in (n_clips, n_test, n_test))
+    return train, new, rng.permuted(shuffled, axis=0)
+
+
+def training_mode_loss(model, windows):
+    """The loss of rows by a copy of the network that normalises by their own statistics."""
+    rows = torch.from_numpy(windows.astype(np.float32))
+    with torch.no_grad():
+        return torch.nn.functional.mse_loss(copy.deepcopy(model.module_).train()(rows), rows).item()
+
+
+@pytest.mark.parametrize(
+    ("n_clips", "n_seeds", "auc"), [(30, 2, 0.85), (100, 2, 0.95), (300, 2, 0.97), (3000, 1, 0.99)]
+)
+def test_the_defaults_score_by_what_was_learnt_from_few_clips_and_from_many(n_clips, n_seeds, auc):
+    aucs = []
+    for seed in range(n_seeds):
+        X, new, anomalies = correlated(n_clips, seed)
+        model = AutoencoderDetector(device="cpu", random_state=seed).fit(X)
+        train = np.delete(X, model.held_out_indices_, axis=0)
+        loss = -model.score_samples(train).mean()
+        # Of 2550 rows training mode sees all at once, the statistics come from parts.
+        assert loss == pytest.approx(training_mode_loss(model, train), rel=0.05)
+        assert loss < 0.1 * X.var()  # the mean of every feature has a loss of X.var()
+        aucs.append(roc_auc_score(np.repeat([1, 0], len(new)), model.score_samples([*new, *anomalies])))
+    assert np.mean(aucs) > auc
+
+
+def test_ten_clips_of_26_windows_are_scored_by_what_was_learnt():
+    rng = np.random.default_rng(0)
+    X = np.einsum("nkt,kb->nbt", rng.normal(size=(10, 3, 30)), rng.normal(size=(3, 12))).astype(np.float32)
+    model = AutoencoderDetector(device="cpu", random_state=0).fit(X)
+    train = np.delete(X, model.held_out_indices_, axis=0)
+    windows = np.concatenate([windows_of(clip) for clip in train])
+    assert len(windows) == 8 * 26
+    loss = -model.score_samples(train).mean()
+    assert loss == pytest.approx(training_mode_loss(model, windows), rel=1e-3)
+    assert loss < 0.85 * X.var()  # a window has 15 causes, the bottleneck 8 values
+    assert model.n_iter_ > 11
+
+
+@pytest.mark.parametrize(("n_clips", "batch_size"), [(20, 16), (64, 16), (100, 25), (1024, 256), (5000, 256)])
+def test_by_default_a_batch_is_a_quarter_of_the_rows_within_bounds(n_clips, batch_size):
+    X = np.random.default_rng(0).normal(size=(n_clips, 3))
+    settings = {"max_epochs": 2, "validation_fraction": 0}
+    auto, given = (detector(**settings, batch_size=size).fit(X).loss_curve_ for size in ("auto", batch_size))
+    assert AutoencoderDetector().batch_size == "auto"
+    assert auto == given
+    assert auto != detector(**settings, batch_size=batch_size // 2).fit(X).loss_curve_
+
+
 @pytest.mark.parametrize(
     ("settings", "pool"),
     [

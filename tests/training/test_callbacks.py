@@ -108,7 +108,7 @@ def test_a_second_fit_with_another_network_reports_its_epochs_too(kind):
 def test_scoring_monitor_records_the_auc_of_every_epoch():
     X, y, monitor = features(), labels(), ScoringMonitor(scoring="roc_auc")
     X[y == -1, 3:] *= -1
-    settings = {"learning_rate": 1e-2, "batch_size": 8}
+    settings = {"learning_rate": 3e-3, "batch_size": 8}
     detector(**settings).set_callbacks(monitor).fit(X, y)
     rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
     assert [row["task_id"] for row in rows] == [0, 1, 2, 3]

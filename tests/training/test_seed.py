@@ -7,40 +7,86 @@ import numpy as np
 import pytest
 import torch
 
-from skaudio_ad.training import inference, resolve_device, seeded, split_normal
-
-
-def test_a_seed_gives_the_same_draws_whatever_the_global_generator_did_before():
-    draws = []
-    for _ in range(2):
-        torch.randn(3)
-        with seeded(5) as seed:
-            draws.append((seed, torch.randn(4).tolist()))
-    assert draws[0] == draws[1]
-    with seeded(6) as other:
-        assert (other, torch.randn(4).tolist()) != draws[0]
+from skaudio_ad.networks import DenseAutoencoder, MobileNet, SequenceAutoencoder, dense_vae
+from skaudio_ad.training import algorithms, draw_seed, drawing_from, inference, resolve_device, split_normal
 
 
 def test_the_seed_is_the_first_draw_of_the_random_state():
     expected = np.random.RandomState(5).randint(2**31 - 1)
-    with seeded(5) as seed:
-        assert seed == expected
+    assert draw_seed(5) == expected
     state = np.random.RandomState(5)
-    with seeded(state) as first, seeded(state) as second:
-        assert first == expected != second
+    assert draw_seed(state) == expected != draw_seed(state)
 
 
-@pytest.mark.parametrize("fails", [False, True])
-def test_the_global_torch_generator_comes_back_even_after_an_error(fails):
+MODULES = {
+    "dense": lambda: DenseAutoencoder(
+        6, (5,), 2, activation="selu", batch_norm=True, bottleneck_activation=True
+    ),
+    "variational": lambda: dense_vae(
+        n_features=6, hidden_sizes=(5,), latent_size=2, batch_norm=True, output_activation="identity"
+    ),
+    "recurrent": lambda: SequenceAutoencoder(3, cell="gru", n_layers=2, hidden_size=4),
+    "MobileNet": lambda: MobileNet(0.1),
+}
+
+
+@pytest.mark.parametrize("make", MODULES.values(), ids=list(MODULES))
+def test_initial_weights_are_those_of_the_seed_and_the_global_generator_does_not_notice(make):
     before = torch.get_rng_state()
-    try:
-        with seeded(0):
-            torch.randn(10)
-            if fails:
-                raise RuntimeError
-    except RuntimeError:
-        pass
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        expected = make().state_dict()
+    with drawing_from(5):
+        made = make().state_dict()
     assert torch.equal(torch.get_rng_state(), before)
+    for name, value in expected.items():
+        assert torch.equal(made[name], value), name
+
+
+DRAWS = {
+    "rand": lambda: torch.rand(4),
+    "randint": lambda: torch.randint(100, (4,)),
+    "randperm": lambda: torch.randperm(9),
+    "bernoulli_": lambda: torch.empty(9).bernoulli_(0.5),
+    "multinomial": lambda: torch.ones(9).multinomial(4),
+    "trunc_normal_": lambda: torch.nn.init.trunc_normal_(torch.empty(4)),
+    "orthogonal_": lambda: torch.nn.init.orthogonal_(torch.empty(3, 3)),
+}
+
+
+@pytest.mark.parametrize("draw", DRAWS.values(), ids=list(DRAWS))
+def test_every_function_of_torch_that_takes_a_generator_draws_from_the_one_that_is_given(draw):
+    before = torch.get_rng_state()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        expected = [draw(), draw()]
+    generator = torch.Generator().manual_seed(3)
+    with drawing_from(generator):
+        first = draw()
+    with drawing_from(generator):
+        second = draw()
+    assert torch.equal(first, expected[0])
+    assert torch.equal(second, expected[1])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_generator_that_a_call_names_itself_is_used():
+    with drawing_from(0):
+        drawn = torch.rand(4, generator=torch.Generator().manual_seed(7))
+    assert torch.equal(drawn, torch.rand(4, generator=torch.Generator().manual_seed(7)))
+
+
+def test_another_thread_goes_on_drawing_from_the_global_generator():
+    drawn = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(8)
+        expected = torch.rand(4)
+        torch.manual_seed(8)
+        with drawing_from(5):
+            thread = threading.Thread(target=lambda: drawn.append(torch.rand(4)))
+            thread.start()
+            thread.join()
+    assert torch.equal(drawn[0], expected)
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -52,18 +98,18 @@ def test_deterministic_algorithms_are_used_inside_and_torchs_own_choice_comes_ba
 
     try:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-        with contextlib.suppress(RuntimeError), seeded(0, deterministic=True):
+        with contextlib.suppress(RuntimeError), algorithms(deterministic=True):
             assert state() == (True, False)
             if fails:
                 raise RuntimeError
         assert state() == before
-        with seeded(0):
+        with algorithms(deterministic=False):
             assert state() == before
     finally:
         torch.use_deterministic_algorithms(False)
 
 
-@pytest.mark.parametrize("block", [inference, lambda: seeded(0), lambda: seeded(0, deterministic=True)])
+@pytest.mark.parametrize("block", [inference, lambda: algorithms(False), lambda: algorithms(True)])
 @pytest.mark.parametrize("before", [True, False])
 def test_networks_run_in_full_precision_inside_and_torchs_own_choice_comes_back(block, before, monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", before)
@@ -96,14 +142,32 @@ def test_full_precision_lasts_until_the_last_thread_is_done(monkeypatch):
     assert torch.backends.cudnn.allow_tf32
 
 
+def test_algorithms_stay_deterministic_until_the_last_thread_that_asked_is_done():
+    entered, leave, seen = threading.Event(), threading.Event(), []
+
+    def work():
+        with algorithms(deterministic=True):
+            entered.set()
+            leave.wait(10)
+            seen.append(torch.are_deterministic_algorithms_enabled())
+
+    with algorithms(deterministic=True):
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert entered.wait(10)
+    leave.set()
+    thread.join()
+    assert seen == [True]
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
 def test_no_random_state_draws_from_numpys_global_generator_as_in_scikit_learn():
     state = np.random.get_state()  # noqa: NPY002
     try:
         np.random.seed(11)  # noqa: NPY002
         expected = np.random.randint(2**31 - 1)  # noqa: NPY002
         np.random.seed(11)  # noqa: NPY002
-        with seeded(None) as seed:
-            assert seed == expected
+        assert draw_seed(None) == expected
     finally:
         np.random.set_state(state)  # noqa: NPY002
 

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
+from skaudio_ad import AutoencoderDetector
 from skaudio_ad.training import Patience, Prechelt, generalisation_loss, make_stopping, training_progress
 
 
 def decisions(criterion, losses, monitored=None):
     monitored = losses if monitored is None else monitored
+    criterion.start()
     return [criterion.update(*pair) for pair in zip(losses, monitored)]
 
 
@@ -89,8 +92,36 @@ def test_the_criterion_is_chosen_by_name():
     patience = make_stopping("patience", n_iter_no_change=4, tol=0.5)
     assert (type(patience), patience.n_iter_no_change, patience.tol) == (Patience, 4, 0.5)
     prechelt = make_stopping("prechelt", n_iter_no_change=4, tol=0.5)
-    assert (type(prechelt), prechelt.alpha, prechelt.k) == (Prechelt, 30, 5)
+    assert (type(prechelt), prechelt.alpha, prechelt.k, prechelt.progress) == (Prechelt, 30, 5, 100)
     assert make_stopping(None, n_iter_no_change=4, tol=0.5) is None
+
+
+def test_an_instance_of_a_criterion_is_started_as_a_copy():
+    given = Prechelt(alpha=7, progress=50)
+    made = make_stopping(given, n_iter_no_change=4, tol=0.5)
+    assert made is not given
+    assert made.get_params() == {"alpha": 7, "k": 5, "progress": 50}
+    assert not made.update(1.0, 1.0)
+    assert vars(given) == {"alpha": 7, "k": 5, "progress": 50}
+
+
+@pytest.mark.parametrize("early_stopping", [Prechelt, 3, {"alpha": 3}])
+def test_what_is_no_criterion_is_refused(early_stopping):
+    with pytest.raises(TypeError, match=r"early_stopping must be .* an instance of Patience or Prechelt"):
+        make_stopping(early_stopping, n_iter_no_change=1, tol=0)
+
+
+def test_a_detector_with_a_criterion_can_be_fitted_cloned_and_searched(rng):
+    X = rng.normal(size=(30, 6))
+    detector = AutoencoderDetector(hidden_sizes=(4,), early_stopping=Patience(2, tol=0.9), random_state=0)
+    same = AutoencoderDetector(
+        hidden_sizes=(4,), early_stopping="patience", n_iter_no_change=2, tol=0.9, random_state=0
+    )
+    copy = clone(detector).set_params(early_stopping__n_iter_no_change=5)
+    assert detector.fit(X).loss_curve_ == same.fit(X).loss_curve_
+    assert detector.stopped_by_ == "early_stopping"
+    assert detector.early_stopping.n_iter_no_change == 2
+    assert len(copy.fit(X).loss_curve_) == 3 + len(detector.loss_curve_)
 
 
 @pytest.mark.parametrize("early_stopping", ["patience", "prechelt", None])
@@ -120,4 +151,4 @@ def test_an_unknown_criterion_lists_the_known_ones():
 )
 def test_a_setting_out_of_range_is_named(criterion, settings, name):
     with pytest.raises((ValueError, TypeError), match=f"^{name} must"):
-        criterion(**settings)
+        criterion(**settings).start()
