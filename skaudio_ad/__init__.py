@@ -50,6 +50,8 @@ _SUBPACKAGES = (
     "inspection",
     "metrics",
     "model_selection",
+    "networks",
+    "persistence",
     "presets",
     "thresholds",
     "training",

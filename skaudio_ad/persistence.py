@@ -6,6 +6,8 @@ from inspect import isclass
 
 from sklearn.pipeline import Pipeline
 
+__all__ = ["load_detector", "save_detector", "trusted_types"]
+
 _SUFFIX = ".skops"
 
 
