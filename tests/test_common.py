@@ -24,7 +24,10 @@ _EXPECTED = {
     "ThresholdedDetectorWithoutLabels": {"check_outliers_fit_predict": _HOLDS_OUT},
 }
 
-@parametrize_with_checks(list(instances()), expected_failed_checks=lambda e: _EXPECTED.get(type(e).__name__, {}))
+
+@parametrize_with_checks(
+    list(instances()), expected_failed_checks=lambda e: _EXPECTED.get(type(e).__name__, {})
+)
 @pytest.mark.filterwarnings("ignore:Empty filters detected:UserWarning")
 @pytest.mark.filterwarnings("ignore:MobileNetEmbedding with weights=None has random weights:UserWarning")
 def test_estimator_meets_scikit_learns_contract(estimator, check):
