@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench docs clean
+.PHONY: help setup demo test test-oldest coverage lint bench docs docs-pages clean
 
 help:  ## Show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
 # The stamp is newer than pyproject.toml when the environment holds what it asks for.
 $(VENV)/.dev-stamp: pyproject.toml
@@ -31,6 +31,20 @@ demo: $(VENV)/.dev-stamp  ## Generate machine sounds, train on the normal ones, 
 test: $(VENV)/.dev-stamp  ## Run the tests (offline; those on real recordings need SKAUDIO_AD_DATA)
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
+# The lowest versions that pyproject.toml allows, in an environment of their own.
+OLDEST := .venv-oldest
+$(OLDEST)/.stamp: pyproject.toml tests/lowest_versions.py
+	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	$(PYTHON) tests/lowest_versions.py pyproject.toml > $(OLDEST)/lowest.txt
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/lowest.txt --editable . 'pandas>=2.2' 'pytest>=8.2' 'pytest-xdist>=3.6'
+	touch $@
+
+test-oldest: $(OLDEST)/.stamp  ## Run the tests with the lowest versions that pyproject.toml allows
+	$(OLDEST)/bin/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+coverage: $(VENV)/.dev-stamp  ## Run the tests and report the lines that no test runs
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term --cov-report=html $(PYTEST_ARGS)
+
 lint: $(VENV)/.dev-stamp  ## ruff, mypy, codespell
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,5 +57,8 @@ bench: $(VENV)/.bench-stamp  ## Run every benchmark; tables land in benchmarks/r
 docs: $(VENV)/.docs-stamp  ## Build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W -b html docs docs/_build/html
 
+docs-pages: $(VENV)/.docs-stamp  ## Build the documentation without running the examples
+	$(BIN)/sphinx-build -W -b html -D plot_gallery=0 docs docs/_build/html
+
 clean:  ## Remove the environment and everything built
-	rm -rf $(VENV) build dist demo_output docs/_build docs/auto_examples docs/generated benchmarks/results *.egg-info
+	rm -rf $(VENV) $(OLDEST) build dist htmlcov .coverage demo_output docs/_build docs/auto_examples docs/generated benchmarks/results *.egg-info

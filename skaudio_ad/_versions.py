@@ -14,6 +14,7 @@ PACKAGES = (
     "click",
     "filelock",
     "joblib",
+    "lazy-loader",
     "librosa",
     "matplotlib",
     "numpy",

@@ -8,6 +8,8 @@ from ._archive import ArchiveError, checked_archive
 from ._atomic import atomic_path
 from ._checks import check_number
 
+__all__ = ["load_detector", "save_detector", "trusted_types"]
+
 _SUFFIX = ".skops"
 
 

@@ -13,7 +13,9 @@ from .detectors import (
 )
 from .features import ClipScaler, MelTransformer, MFCCTransformer, TemporalPooling
 
-#: What each preset is, for people.
+__all__ = ["PRESETS", "make_preset"]
+
+#: Name of every preset and what the preset is, in words.
 PRESETS = {
     "autoencoder": "dense autoencoder on 5-frame windows of a log-mel spectrogram, every band standardised, 16 kHz",
     "dcase_baseline": "dense autoencoder on 5-frame windows of a log-mel spectrogram, 16 kHz: machines (DCASE Task 2)",

@@ -63,7 +63,7 @@ def test_the_python_blocks_of_a_page_run_one_after_the_other(page, recordings, m
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_shell_lines_of_a_page_run(page, recordings, tmp_path):
     program = Path(sys.executable).with_name("skaudio-ad")
-    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
     extras = set(re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE))
     for name in ("normal", "new"):
         os.symlink(recordings / name, tmp_path / name)

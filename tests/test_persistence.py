@@ -114,7 +114,7 @@ ELSEWHERE = {"HubEmbedding", "ModuleEmbedding"}
 
 
 def test_every_estimator_of_the_package_is_put_to_the_test():
-    estimators = {name for name in skaudio_ad._EXPORTS if hasattr(getattr(skaudio_ad, name), "get_params")}
+    estimators = {name for name in skaudio_ad.__all__ if hasattr(getattr(skaudio_ad, name), "get_params")}
     assert {type(estimator).__name__ for estimator, _ in CASES} - {"Pipeline"} == estimators - ELSEWHERE
 
 

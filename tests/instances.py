@@ -1,0 +1,144 @@
+"""Instances of every public estimator, for scikit-learn's checks.
+
+A class without an entry in ``PARAMETERS`` is checked with its defaults.
+"""
+
+import ast
+import inspect
+from importlib import import_module
+from pathlib import Path
+
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.ensemble import IsolationForest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import OneClassSVM
+
+import skaudio_ad
+from skaudio_ad import AutoencoderDetector, NormalOnly, QuantileThreshold, ThresholdedDetector
+
+ROOT = Path(skaudio_ad.__file__).parent
+# The program's package defines commands, not estimators.
+SUBPACKAGES = sorted(path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name != "cli")
+# Modules that are public without being a package.
+MODULES = ("persistence", "presets")
+
+
+class NormalOnlyWithoutLabels(NormalOnly):
+    """The checks pass classes of their own as y, which are no labels of normal and anomalous clips."""
+
+    def fit(self, X, y=None):
+        return super().fit(X)
+
+    def fit_predict(self, X, y=None):
+        return super().fit_predict(X)
+
+
+class ThresholdedDetectorWithoutLabels(ThresholdedDetector):
+    """The checks pass classes of their own as y, which are no labels of normal and anomalous clips."""
+
+    def fit(self, X, y=None):
+        return super().fit(X)
+
+
+# Parameters of the instances to check, where the defaults are too slow or too large: the checks send rows of a few
+# samples, so windows must be that short.
+PARAMETERS = {
+    "AutoencoderDetector": [
+        {"max_epochs": 5, "random_state": 0},
+        {
+            "max_epochs": 5,
+            "hidden_sizes": (4,),
+            "bottleneck_size": 2,
+            "batch_norm": False,
+            "activation": "selu",
+        },
+    ],
+    "ClipScaler": [
+        {},
+        {"method": "zscore", "statistics": "bin"},
+        {"method": "minmax", "statistics": "dataset"},
+    ],
+    "FrameTransformer": [{"frame_length": 1, "hop_length": 1}],
+    "LevelNormalizer": [{}, {"method": "peak"}],
+    "MFCCTransformer": [{"n_fft": 64, "n_mels": 8, "n_mfcc": 4}],
+    "MelTransformer": [{"n_fft": 64, "n_mels": 8}],
+    "MobileNetEmbedding": [{"variant": "mn01", "weights": None, "random_state": 0}],
+    # Without tensors: joblib.hash, by which a check compares parameters, tells a tensor from its own copy.
+    "ModuleEmbedding": [
+        {
+            "module": torch.nn.Sequential(torch.nn.Unflatten(1, (1, -1)), torch.nn.AvgPool1d(4)),
+            "sample_rate": 100,
+        }
+    ],
+    "NearestNeighborsDetector": [{}, {"n_neighbors": 3, "metric": "cosine", "aggregate": "max"}],
+    "NormalOnly": [
+        {"estimator": make_pipeline(StandardScaler(), OneClassSVM())},
+        {"estimator": AutoencoderDetector(max_epochs=5, random_state=0)},
+    ],
+    "PatchTransformer": [{"patch_length": 1, "hop_length": 1}],
+    "RLKLClassifier": [
+        {"max_epochs": 100, "random_state": 0},
+        {"activation": "identity", "max_epochs": 100, "random_state": 0},
+    ],
+    "SequenceAutoencoderDetector": [{"window_length": 2, "hidden_size": 4, "max_epochs": 3}],
+    "SequencePredictorDetector": [
+        {"n_context_frames": 1, "hidden_size": 4, "max_epochs": 3, "random_state": 0}
+    ],
+    "TemporalPooling": [{}, {"statistics": ("gem", "rdp", "percentile_90", "flatten")}],
+    "ThresholdedDetector": [
+        {"detector": IsolationForest(n_estimators=5, random_state=0), "selector": QuantileThreshold()}
+    ],
+    "VAEDetector": [
+        {"max_epochs": 5, "hidden_sizes": (8,), "latent_size": 2, "random_state": 0},
+        {
+            "max_epochs": 5,
+            "hidden_sizes": (8,),
+            "latent_size": 2,
+            "score_by": "mahalanobis",
+            "batch_norm": False,
+        },
+    ],
+}
+
+# Subclasses that are checked in place of the public class.
+STAND_INS = {"NormalOnly": NormalOnlyWithoutLabels, "ThresholdedDetector": ThresholdedDetectorWithoutLabels}
+
+# Classes that are not checked, each with the reason.
+UNCHECKED = {
+    "HubEmbedding": (
+        "its network comes from a file on the disk; tests/embeddings/test_hub_embedding.py tests the contract"
+    ),
+    "PaSSTEmbedding": (
+        "a check would draw 86 million weights; MobileNetEmbedding runs the same code around its network"
+    ),
+}
+
+
+def exports():
+    """The names that the package root exports, each with the subpackage that the name comes from."""
+    stub = ast.parse((ROOT / "__init__.pyi").read_text(encoding="utf-8"))
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom) and node.module]
+    return {alias.name: node.module for node in imports for alias in node.names}
+
+
+def public_estimators():
+    """(subpackage, class) of every estimator in the ``__all__`` of a subpackage."""
+    found = []
+    for package in (*SUBPACKAGES, *MODULES):
+        module = import_module(f"skaudio_ad.{package}")
+        for name in getattr(module, "__all__", ()):
+            thing = getattr(module, name)
+            if inspect.isclass(thing) and issubclass(thing, BaseEstimator):
+                found.append((package, thing))
+    return found
+
+
+def instances():
+    """Yield one estimator or more of every public class that scikit-learn's checks run on."""
+    for _, public in public_estimators():
+        if public.__name__ in UNCHECKED:
+            continue
+        for parameters in PARAMETERS.get(public.__name__, [{}]):
+            yield STAND_INS.get(public.__name__, public)(**parameters)
