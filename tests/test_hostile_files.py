@@ -304,7 +304,7 @@ def test_a_file_of_skops_is_read_packed_or_not(compression, fitted, tmp_path):
     with pytest.raises(ValueError, match="raise max_size"):
         load_detector(tmp_path / "saved.skops", max_size=1000)
     load_detector(tmp_path / "saved.skops", max_size=1_000_000)
-    with pytest.raises(ValueError, match="max_size must be"):
+    with pytest.raises(ValueError, match="max_size must lie in"):
         load_detector(tmp_path / "saved.skops", max_size=0)
 
 

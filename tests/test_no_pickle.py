@@ -43,7 +43,7 @@ ALLOWED = {"allow_pickle": "False", "trust_remote_code": "False"}
 
 def _unsafe_call(node):
     name = ast.unparse(node.func)
-    options = {option.arg: ast.unparse(option.value) for option in node.keywords}
+    options = {option.arg: ast.unparse(option.value) for option in node.keywords if option.arg}
     option, value = REQUIRED.get(name, (None, None))
     unsafe = [key for key in options if key in ALLOWED and options[key] != ALLOWED[key]]
     if name in ("pickle.load", "pickle.loads", "joblib.load") or options.get(option) != value or unsafe:

@@ -98,7 +98,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(folder, weights):
     assert not (folder / "out.npz").exists()
     broken.write_bytes(content)
     assert run(*arguments).exit_code == 0
-    assert len(list((folder / "kept").rglob("output.pkl"))) == 3
+    assert len(list((folder / "kept").rglob("*.npy"))) == 3
 
 
 @pytest.mark.filterwarnings("default")
