@@ -1,23 +1,36 @@
 """One clip that breaks a rule: what it is called, and whether it ends everything or is left out."""
 
+import unicodedata
 from typing import Any
 
 
-def printable(text):
-    """`text` such that any terminal and any encoding takes it: what is not printable becomes an escape.
+# Categories of Unicode that move the cursor, turn the direction of writing, show nothing or are no characters.
+_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def shown(text):
+    r"""A text as it may go to a terminal: one line, and no character that a terminal obeys.
+
+    File names may hold such characters, and could forge a row of a table or send a command to the terminal.
 
     Parameters
     ----------
-    text : str
-        Such as a path: it may hold line ends, control characters, and bytes that are no UTF-8 (as surrogates).
+    text : object
+        Anything with a text form.
 
     Returns
     -------
     str
+        Control characters, line breaks and marks of direction are written as escapes (``\n``, ``\x1b``, ``\u202e``),
+        and so is a byte of a file name that is not UTF-8 (``\xff``).
     """
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(text)
-    )
+    return "".join(_escape(char) if unicodedata.category(char) in _UNSAFE else char for char in str(text))
+
+
+def _escape(char):
+    if "\udc80" <= char <= "\udcff":  # how Python holds a byte of a file name that is not UTF-8
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")
 
 
 class Named:
@@ -56,7 +69,7 @@ class ClipError(ValueError):
         if self.named:
             return self
         name = items.name(index) if isinstance(items, Named) else f"clip {index}"
-        error = ClipError(f"{printable(name)}: {self}")
+        error = ClipError(f"{shown(name)}: {self}")
         error.named, error.reason = True, str(self)
         return error
 

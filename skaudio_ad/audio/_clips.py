@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from .._clip_errors import printable
+from .._clip_errors import shown
 from .._lazy import ClipError, LazySequence, is_missing
 from ._decode import AudioReadError, fit_length, read_audio
 
@@ -181,7 +181,7 @@ class AudioClips(LazySequence):
         """
         if path not in self.failures:
             self.failures[path] = reason
-            warnings.warn(f"left out {printable(path)}: {reason}", AudioReadWarning, stacklevel=3)
+            warnings.warn(f"left out {shown(path)}: {reason}", AudioReadWarning, stacklevel=3)
 
     def missing(self, index):
         """What stands for clip `index` once it is left out: NaN throughout.

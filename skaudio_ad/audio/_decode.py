@@ -9,7 +9,7 @@ import soundfile
 import soxr
 
 from .._checks import check_number, check_option
-from .._clip_errors import printable
+from .._clip_errors import shown
 from ._damage import HEADERLESS, find_damage, why_unreadable
 
 # Number of values decoded at a time, of all channels together: a long recording is mixed down as it is read.
@@ -40,7 +40,7 @@ class AudioReadError(ValueError):
         self.reason = reason
 
     def __str__(self):
-        return f"{printable(self.path)}: {self.reason}"
+        return f"{shown(self.path)}: {self.reason}"
 
 
 def check_cut(*, offset, duration, channel, pad):

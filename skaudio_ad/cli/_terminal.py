@@ -4,42 +4,16 @@ import contextlib
 import os
 import stat
 import sys
-import unicodedata
 
 import click
+
+from .._clip_errors import shown
 
 # Exit code of a program that writes to a pipe that nobody reads any more: 128 + SIGPIPE, as for cat and grep.
 CLOSED_PIPE = 141
 
-# Categories of Unicode that move the cursor, turn the direction of writing, show nothing or are no characters.
-_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 # Consoles of the bars that are on the screen, the innermost last.
 _consoles: list = []
-
-
-def shown(text):
-    r"""A text as it may go to a terminal: one line, and no character that a terminal obeys.
-
-    File names may hold such characters, and could forge a row of a table or send a command to the terminal.
-
-    Parameters
-    ----------
-    text : object
-        Anything with a text form.
-
-    Returns
-    -------
-    str
-        Control characters, line breaks and marks of direction are written as escapes (``\n``, ``\x1b``, ``\u202e``),
-        and so is a byte of a file name that is not UTF-8 (``\xff``).
-    """
-    return "".join(_escape(char) if unicodedata.category(char) in _UNSAFE else char for char in str(text))
-
-
-def _escape(char):
-    if "\udc80" <= char <= "\udcff":  # how Python holds a byte of a file name that is not UTF-8
-        return f"\\x{ord(char) - 0xDC00:02x}"
-    return char.encode("unicode_escape").decode("ascii")
 
 
 def say(text="", *, err=False):
