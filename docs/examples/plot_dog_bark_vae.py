@@ -9,9 +9,8 @@ sounds of ESC-10; it reports accuracies of 0.900 and 0.902.
 
 **What is the same:** log-mel spectrograms of 128 bands at 22.05 kHz and hop 512, scaled to [0, 1] clip by clip, of the
 first 1, 2 or 3 s; five convolutions with kernels of 3 and strides 2 2 2 2 1, 128 latent values, Adam with a learning
-rate of 1e-2 and a weight decay of 5e-4, 50 epochs, Prechelt's early stopping (generalisation loss above 30 %, training progress below 100 per mille); RL weighted by 1, 10 ... 1e9;
-the sizes and
-the training of the classifiers.
+rate of 1e-2 and a weight decay of 5e-4, 50 epochs, Prechelt's early stopping (generalisation loss above 30 %, training
+progress below 100 per mille); RL weighted by 1, 10 ... 1e9; the sizes and the training of the classifiers.
 
 **What differs:** the project's barks are not public, so the 40 barks of ESC-10 take their place, and every bark is
 judged by a VAE that was not trained on it. So that this page builds in minutes on a processor, the convolutions have
