@@ -22,6 +22,7 @@ NAMES = (
     "pretrained",
     "label_free",
     "thresholds",
+    "promises",
 )
 
 
