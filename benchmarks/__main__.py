@@ -23,6 +23,7 @@ NAMES = (
     "label_free",
     "thresholds",
     "fuzz",
+    "promises",
 )
 
 

@@ -25,6 +25,7 @@ import warnings
 
 import numpy as np
 from joblib import Parallel, delayed
+from sklearn import config_context
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.covariance import EllipticEnvelope, EmpiricalCovariance
 from sklearn.decomposition import PCA
@@ -144,7 +145,8 @@ def simulate(name, n_clips, n_features, n_draws, calibrations=CALIBRATIONS):
     list of dict
         "excess" in standard errors; other numbers are rates.
     """
-    with one_thread():
+    # Thousands of fits of tiny matrices: most of their time would go into checks of these.
+    with one_thread(), config_context(assume_finite=True, skip_parameter_validation=True):
         draws = [draw(name, n_clips, n_features, seed, calibrations) for seed in range(n_draws)]
     rows = []
     for calibration, rate in draws[0]:

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from .._lazy import take
@@ -60,8 +61,9 @@ def warn_of_another_scale(detector, X, scores, positions, params, *, groups, ran
     agreeing = np.mean(np.sign(shifts) == np.sign(shift))
     if abs(shift) > _LARGEST_SHIFT * spread and agreeing >= _AGREEING:
         side, what = ("lower", "fewer") if shift > 0 else ("higher", "more")
+        last = detector[-1] if isinstance(detector, Pipeline) else detector
         warnings.warn(
-            f"the models of the folds score clips on another scale than a {type(detector).__name__} trained on nearly "
+            f"the models of the folds score clips on another scale than a {type(last).__name__} trained on nearly "
             f"all of them: {abs(shift):.3g} {side}, where scores vary by {spread:.3g}. The threshold raises {what} "
             "alarms than it says, false ones and others. Pass ensemble=True, or a fraction as cv.",
             stacklevel=3,
