@@ -81,8 +81,8 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
     -----
     A training clip is its own nearest neighbour: `score_samples` and `predict` take it for perfectly normal.
     ``held_out_scores_`` and `fit_predict` leave it out of what it is compared with. A clip that is in the training set
-    twice finds its twin even then, scores 0, and makes the threshold stricter: `fit` warns of more than one such clip in
-    twenty. Remove copies first.
+    twice finds its twin even then, scores 0, and makes the threshold stricter: `fit` warns of more than one such clip
+    in twenty. Remove copies first.
 
     All parameters have effect when `fit` is called: the threshold belongs to their values then.
 
