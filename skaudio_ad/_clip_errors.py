@@ -3,7 +3,6 @@
 import unicodedata
 from typing import Any
 
-
 # Categories of Unicode that move the cursor, turn the direction of writing, show nothing or are no characters.
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 

@@ -569,9 +569,9 @@ def test_parameters_set_after_the_fit_do_not_break_copies_of_it():
     assert refitted.module_.encoder[0].out_features == 9
 
 
-def test_labels_are_ignored_by_the_training():
+def test_labels_of_other_classes_are_ignored_by_the_training():
     X = features()
-    given = detector().fit(X, np.where(np.arange(60) < 30, 1, -1))
+    given = detector().fit(X, np.where(np.arange(60) < 30, 1, 0))
     np.testing.assert_array_equal(given.score_samples(X), detector().fit(X).score_samples(X))
 
 

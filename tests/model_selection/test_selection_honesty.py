@@ -209,12 +209,14 @@ def test_two_processes_are_as_honest_as_one(case):
     np.testing.assert_array_equal(search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"])
 
 
+@pytest.mark.filterwarnings("ignore:.*, which y labels -1")
 def test_the_spy_sees_what_scikit_learn_does_without_these_classes(case):
     names = {"nearestneighborsdetector__n_neighbors": [1, 2]}
     GridSearchCV(case.pipeline, names, scoring=mean_score, cv=3).fit(case.paths, case.y)
     assert all(note["seen"] > 0 for note in case.notes())
 
 
+@pytest.mark.filterwarnings("ignore:.*, which y labels -1")
 def test_the_splitter_alone_is_not_enough_for_the_refit(case):
     names = {"nearestneighborsdetector__n_neighbors": [1, 2]}
     GridSearchCV(case.pipeline, names, scoring=AUC, cv=NormalOnlySplit(3)).fit(case.paths, case.y)

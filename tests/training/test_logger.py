@@ -23,7 +23,10 @@ from skaudio_ad.training import EpochLogger
 from skaudio_ad.training._logger import _append
 
 COLUMNS = ["run", "estimator", "epoch", "loss", "validation_loss", "seconds"]
+# Searches that score by labels give them to fit as well.
+LABELS = "ignore:.*, which y labels -1"
 NO_CALLBACKS = "ignore:The estimator StandardScaler does not support callbacks:UserWarning"
+pytestmark = pytest.mark.filterwarnings(LABELS)
 
 
 def features(n_clips=40, seed=0):
