@@ -112,7 +112,7 @@ def fall_back(scores, groups=None):
     unit = "clips" if groups is None else "groups"
     reason = (
         f"{group_weights(scores, groups)[1]} normal {unit} calibrate, and a promise of {FALSE_ALARM_RATE} takes "
-        f"{needed}: the threshold is the lower end of a prediction interval, which assumes a distribution of the scores."
+        f"{needed}. The threshold is the lower end of a prediction interval, which assumes a distribution of scores."
     )
     return lower_quantile(scores, groups=groups), Promise(FALSE_ALARM_RATE, None, ESTIMATED, reason)
 
