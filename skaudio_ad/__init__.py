@@ -19,6 +19,7 @@ _EXPORTS = {
     "MelTransformer": "features",
     "PatchTransformer": "features",
     "TemporalPooling": "features",
+    "BackboneEmbedding": "embeddings",
     "MobileNetEmbedding": "embeddings",
     "PaSSTEmbedding": "embeddings",
     "ModuleEmbedding": "embeddings",

@@ -12,6 +12,7 @@ from skaudio_ad import (
     AudioLoader,
     Augmenter,
     AutoencoderDetector,
+    BackboneEmbedding,
     ClipScaler,
     FrameTransformer,
     LevelNormalizer,
@@ -74,6 +75,7 @@ ESTIMATORS = [
     LevelNormalizer(method="peak"),
     MelTransformer(n_fft=64, n_mels=8),
     MFCCTransformer(n_fft=64, n_mels=8, n_mfcc=4),
+    BackboneEmbedding("mn01", weights=None),
     MobileNetEmbedding("mn01", weights=None, random_state=0),
     # Without tensors: joblib.hash, by which a check compares parameters, tells a tensor from its own copy.
     ModuleEmbedding(
@@ -107,6 +109,8 @@ ESTIMATORS = [
 
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=lambda e: _EXPECTED.get(type(e).__name__, {}))
 @pytest.mark.filterwarnings("ignore:Empty filters detected:UserWarning")
-@pytest.mark.filterwarnings("ignore:MobileNetEmbedding with weights=None has random weights:UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore:(Backbone|MobileNet)Embedding with weights=None has random weights:UserWarning"
+)
 def test_estimator_meets_scikit_learns_contract(estimator, check):
     check(estimator)

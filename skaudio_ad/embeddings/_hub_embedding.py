@@ -7,8 +7,9 @@ import numpy as np
 from .._checks import check_number, check_option
 from ..training import resolve_device
 from ._embedding import BaseEmbedding
-from ._hub import OUTPUTS, hub_model
 from ._hub_engine import HubEngine
+from ._hub_model import OUTPUTS, hub_model
+from .families import Clock
 
 
 class HubEmbedding(BaseEmbedding):
@@ -126,26 +127,6 @@ class HubEmbedding(BaseEmbedding):
         self.cache_by = cache_by
         self.n_jobs = n_jobs
 
-    def frames_to_seconds(self, frames):
-        """Time of the middle of a frame of ``output="frames"`` or ``"grid"``.
-
-        Parameters
-        ----------
-        frames : array-like of float
-            Positions on the last axis of what `transform` returns; fractions lie between frames.
-
-        Returns
-        -------
-        ndarray of float64
-            Seconds from the start of the clip.
-        """
-        model = self._model()
-        self._check_output(model, "frames")
-        per_window = model.frames.number(round(self.window * model.sample_rate))
-        frames = np.asarray(frames, dtype=np.float64)
-        window = np.floor((frames + 0.5) / per_window)
-        return window * self.window + model.frames.centre(frames - window * per_window) / model.sample_rate
-
     def _model(self):
         if not isinstance(self.model_id, (str, os.PathLike)) or not os.fspath(self.model_id):
             raise TypeError(f"model_id must be a folder or the name of a model, got {self.model_id!r}.")
@@ -154,8 +135,14 @@ class HubEmbedding(BaseEmbedding):
     def _rate(self):
         return self._model().sample_rate
 
-    def _shortest(self):
+    def _shortest(self) -> int:
         return self._model().min_samples
+
+    def _clock(self, n_samples: int) -> Clock:
+        model = self._model()
+        self._check_output(model, "frames")
+        frames, rate = model.frames, model.sample_rate
+        return Clock(frames.centre(0) / rate, frames.step / rate, frames.number(n_samples))
 
     @property
     def _longest_window(self):  # type: ignore[override]

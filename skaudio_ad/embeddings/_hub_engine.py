@@ -10,8 +10,8 @@ import numpy as np
 
 from ..training import inference, resolve_device, seeded
 from ._checksums import WeightsError
-from ._hub import HubModel, import_transformers, quiet, quiet_warnings
 from ._hub_files import digest_of, model_files, stamps_of, weights_files
+from ._hub_model import HubModel, import_transformers, quiet, quiet_warnings
 
 # What a checkpoint may lack: used in training only, or parts that are not used here.
 _NOT_NEEDED = ("masked_spec_embed", "decoder.")
@@ -34,6 +34,11 @@ class HubEngine:
     def name(self):
         """What to call it."""
         return self.model.name
+
+    @property
+    def source(self) -> str:
+        """Name of the model."""
+        return self.name
 
     @property
     def digest(self):

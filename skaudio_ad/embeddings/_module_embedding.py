@@ -7,7 +7,8 @@ from joblib.parallel import get_active_backend
 from .._checks import check_number, check_option
 from ..training import resolve_device
 from ._embedding import BaseEmbedding
-from ._modules import ModuleEngine
+from ._module_engine import ModuleEngine
+from .families import Clock
 
 
 class ModuleEmbedding(BaseEmbedding):
@@ -146,9 +147,13 @@ class ModuleEmbedding(BaseEmbedding):
         ndarray of float64
             Seconds from the start of the clip.
         """
-        n_samples = self._check("frames").length
+        return super().frames_to_seconds(frames)
+
+    def _clock(self, n_samples: int) -> Clock:
+        self._check("frames")
         per_window = self._embed_noise(n_samples, "frames").shape[-1]
-        return (np.asarray(frames, dtype=np.float64) + 0.5) * (n_samples / self.sample_rate / per_window)
+        step = n_samples / self.sample_rate / per_window
+        return Clock(first=step / 2, step=step, per_window=per_window)
 
     def _embed_noise(self, n_samples, output):
         noise = np.random.default_rng(0).normal(scale=0.1, size=(1, n_samples)).astype(np.float32)

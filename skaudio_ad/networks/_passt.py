@@ -189,3 +189,8 @@ class Attention(nn.Module):
         else:
             mixed = functional.scaled_dot_product_attention(q, k, v)
         return self.proj(mixed.transpose(1, 2).flatten(2))
+
+    def multiply_accumulates(self, output: torch.Tensor) -> int:
+        """Number of multiply-accumulates of the attention for one clip: two products of all pairs of tokens."""
+        n_tokens, n_values = output.shape[1:]
+        return 2 * n_tokens**2 * n_values

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from skaudio_ad import MobileNetEmbedding
 from skaudio_ad.cli import main
-from skaudio_ad.embeddings import BACKBONES, weights_digest
+from skaudio_ad.embeddings import weights_digest
 from skaudio_ad.networks import MobileNet
 
 
@@ -109,9 +109,3 @@ def test_a_command_line_that_cannot_be_is_refused_before_anything_is_read(
     assert result.exit_code == 2
     assert message in " ".join(result.output.replace("│", " ").split())
     assert sorted(path.name for path in Path().iterdir()) == [f"clip_{i}.wav" for i in range(3)]
-
-
-def test_every_backbone_has_an_embedding():
-    from skaudio_ad.cli._embed import _EMBEDDINGS
-
-    assert {backbone.family for backbone in BACKBONES.values()} == set(_EMBEDDINGS)

@@ -30,6 +30,11 @@ class ModuleEngine:
         """What to call it."""
         return type(self.module).__name__
 
+    @property
+    def source(self) -> str:
+        """Class of the module."""
+        return self.name
+
     @cached_property
     def digest(self):
         """sha256 of all that the modules say of themselves."""
