@@ -194,7 +194,7 @@ class BackboneEmbedding(BaseEmbedding):
         waveform = torch.zeros(1, round(self.window * self._rate()))
         with torch.inference_mode():
             _, n_bins, n_frames = self._its_family().build_front_end(backbone)(waveform).shape
-        return describe(build_on_meta(backbone), n_frames, n_bins=n_bins, depth=depth)
+        return describe(build_on_meta(backbone), n_frames, n_bins=n_bins, depth=depth, title=backbone.name)
 
     def _backbone(self) -> Backbone:
         try:

@@ -8,9 +8,6 @@ from functools import partial
 import torch
 from torch import nn
 
-from ._mobilenet import MOBILENET_WIDTHS, MobileNet
-from ._passt import PASST_VARIANTS, PaSST
-
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 _POOLS = (nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 _KNOWN = (nn.Conv2d, nn.Linear, *_NORMS, *_POOLS)
@@ -89,7 +86,12 @@ class NetworkDescription:
 
 
 def describe(
-    network: str | nn.Module, n_frames: int = 1000, *, n_bins: int = 128, depth: int | None = None
+    network: nn.Module,
+    n_frames: int = 1000,
+    *,
+    n_bins: int = 128,
+    depth: int | None = None,
+    title: str | None = None,
 ) -> NetworkDescription:
     """Count parameters and multiply-accumulates of a network and its receptive field, layer by layer.
 
@@ -102,9 +104,8 @@ def describe(
 
     Parameters
     ----------
-    network : str or torch.nn.Module
-        A name of ``MOBILENET_WIDTHS`` or ``PASST_VARIANTS``, such as "mn10" or "passt_s_swa". Or a module
-        that maps spectrograms, (n_clips, n_bins, n_frames), made of two-dimensional convolutions and pooling,
+    network : torch.nn.Module
+        A module that maps spectrograms, (n_clips, n_bins, n_frames), made of two-dimensional convolutions and pooling,
         linear layers and normalisation; it stays as it is. A module with an attribute ``outputs`` is asked for all of
         them. Any other layer with parameters counts itself: it has a method ``multiply_accumulates(output)``, and it
         is taken to see the whole clip. Layers without parameters that are none of these count for nothing.
@@ -115,6 +116,8 @@ def describe(
     depth : int or None, default=None
         Layers whose names agree in this many parts make one row: 2 gives a row for every block. None is a
         row for every layer.
+    title : str or None, default=None
+        Name of the network for the first line of the table. None is the name of its class.
 
     Returns
     -------
@@ -122,21 +125,28 @@ def describe(
 
     Raises
     ------
+    TypeError
+        If `network` is no module.
     ValueError
-        If no network has that name, a layer with parameters is of another kind, `depth` is not positive, or
+        If a layer with parameters is of another kind, `depth` is not positive, or
         the network takes no spectrogram of `n_frames`.
 
     Examples
     --------
-    >>> from skaudio_ad.networks import describe
-    >>> table = describe("mn10", depth=2)
+    >>> from skaudio_ad.networks import MobileNet, describe
+    >>> table = describe(MobileNet(width=1.0), depth=2)
     >>> table.parameters, table.receptive_field
     (4876831, (595, 595))
     """
     if depth is not None and depth < 1:
         raise ValueError(f"depth must be at least 1, got {depth!r}; None describes every layer.")
-    title = network if isinstance(network, str) else type(network).__name__
-    module: nn.Module = _build(network) if isinstance(network, str) else _without_values(network)
+    if not isinstance(network, nn.Module):
+        raise TypeError(
+            f"network must be a torch module, got {network!r}. skaudio_ad.BackboneEmbedding(name).describe() takes the "
+            "name of a published backbone."
+        )
+    title = type(network).__name__ if title is None else title
+    module = _without_values(network)
     _check_layers(module)
     calls: list[tuple[str, nn.Module, torch.Tensor]] = []
 
@@ -165,16 +175,6 @@ def _counts_itself(module: nn.Module) -> bool:
 
 def _is_known(module: nn.Module) -> bool:
     return isinstance(module, _KNOWN) or _counts_itself(module)
-
-
-def _build(name):
-    with torch.device("meta"):  # no memory, and no random numbers drawn
-        if name in MOBILENET_WIDTHS:
-            return MobileNet(MOBILENET_WIDTHS[name])
-        if name in PASST_VARIANTS:
-            return PaSST(**PASST_VARIANTS[name])
-    known = ", ".join(map(repr, [*MOBILENET_WIDTHS, *PASST_VARIANTS]))
-    raise ValueError(f"network must be a module or one of {known}, got {name!r}.")
 
 
 def _without_values(network):
