@@ -32,7 +32,8 @@ def own(**changes):
 
 
 def test_the_published_checkpoints_have_the_shapes_of_their_networks():
-    assert set(BACKBONES) == {*MOBILENETS, *PASSTS}
+    for family, expected in (("mobilenet", MOBILENETS), ("passt", PASSTS)):
+        assert {name for name, backbone in BACKBONES.items() if backbone.family == family} == set(expected)
     for name, (width, embedding_size) in MOBILENETS.items():
         backbone = BACKBONES[name]
         assert (backbone.family, backbone.settings, backbone.embedding_size) == (
@@ -58,7 +59,7 @@ def test_every_file_has_a_name_a_url_and_a_citation_of_its_own():
     for file in files:
         assert file.url.startswith("https://")
         assert file.url.endswith("/" + file.filename)
-        assert re.search(r"(ICASSP|Interspeech) 20\d\d", file.source)
+        assert re.search(r", .* 20\d\d", file.source)
 
 
 def test_the_urls_and_names_are_those_of_the_authors_code():
@@ -92,7 +93,7 @@ def test_a_backbone_is_found_by_our_name_and_by_the_authors_names(alias, name):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"one of 'mn01', .*'passt_s_s16', or a Backbone, got 'mn11'"):
+    with pytest.raises(ValueError, match=r"one of 'mn01', .*'passt_s_s16'.*, or a Backbone, got 'mn11'"):
         get_backbone("mn11")
     with pytest.raises(ValueError, match=r"^backbone must be one of 'passt_s_swa', [^m]*, got 'mn10'"):
         get_backbone("mn10", family="passt")
@@ -136,7 +137,7 @@ def test_a_backbone_survives_copying_and_pickling_and_can_be_a_key():
         ({"url": "file:///etc/passwd"}, ValueError, "url must begin with https:// or http://"),
         ({"sha256": "899a8c"}, ValueError, "64 lower-case hexadecimal digits, got '899a8c'"),
         ({"sha256": "A" * 64}, ValueError, "lower-case"),
-        ({"family": "resnet"}, ValueError, "family must be one of 'mobilenet', 'passt', got 'resnet'"),
+        ({"family": "resnet"}, ValueError, "family must be one of 'mobilenet', 'passt'"),
         ({"embedding_size": 0}, ValueError, "embedding_size must lie in"),
         ({"embedding_size": 9.5}, TypeError, "embedding_size must be an integer"),
         ({"sample_rate": 16000}, ValueError, "sample_rate must be 32000"),
