@@ -86,9 +86,9 @@ class HubEmbedding(BaseEmbedding):
 
     Short clips: AST puts silence (zeros in its spectrogram) after a window up to the length that AST takes, CLAP
     repeats the window, and Whisper puts silence after it up to 30 s, at the cost of 30 s. Frames of the padding are
-    left out, but the padding still changes the other frames: compare clips of about one length. Other models pad only clips
-    shorter than their first frame, 25 ms. Speech models may bring every window to one level first, as their
-    configuration says.
+    left out, but the padding still changes the other frames: compare clips of about one length. Other models pad
+    only clips shorter than their first frame, 25 ms. Speech models may bring every window to one level first, as
+    their configuration says.
 
     Weights are read from ``model.safetensors``. If there is no such file, they are read from ``pytorch_model.bin`` with
     ``weights_only=True``.
