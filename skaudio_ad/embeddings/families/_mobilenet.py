@@ -76,7 +76,7 @@ MOBILENET = Family(
     clock=_clock,
     min_samples=lambda variant: 514,  # half a window of the front end is reflected at both ends
     # Measured with the published mn04 on ESC-10 and MIMII: clip embeddings differ by 8 to 10 %.
-    no_bfloat16={"openvino": "it rounds all layers of a MobileNet, and embeddings would be off by a tenth"},
+    no_bfloat16={"openvino": "it rounds all layers of a MobileNet, and embeddings would be a tenth off"},
     # Megabytes are four bytes a parameter, and 0.1 for the names.
     variants=(
         _variant("mn01", "mn01_as_mAP_298.pt", 0.1, 96, 0.6),
