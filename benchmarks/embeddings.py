@@ -37,7 +37,7 @@ from sklearn.pipeline import make_pipeline
 from skaudio_ad.audio import AudioLoader, read_audio
 from skaudio_ad.datasets import load_esc10, make_machine_sounds
 from skaudio_ad.embeddings import MobileNetEmbedding, find_weights, get_backbone
-from skaudio_ad.embeddings._networks import backbone_engine
+from skaudio_ad.embeddings._backbone_engine import backbone_engine
 
 from ._report import RESULTS, Report, interleave, speed_rows
 
@@ -137,7 +137,7 @@ def mobilenet_contenders(variant, waveforms):
 
     backbone = get_backbone(variant)
     with drawing_from(SEED):
-        network = MobileNet(backbone.width).eval()
+        network = MobileNet(**backbone.settings).eval()
     if weights_of(variant) is not None:
         network.load_state_dict(load_state_dict(backbone))
     spectrograms = AudioSetFrontEnd()(torch.from_numpy(waveforms))

@@ -69,6 +69,9 @@ from .detectors import (
     VAEDetector as VAEDetector,
 )
 from .embeddings import (
+    BackboneEmbedding as BackboneEmbedding,
+)
+from .embeddings import (
     HubEmbedding as HubEmbedding,
 )
 from .embeddings import (

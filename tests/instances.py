@@ -55,6 +55,7 @@ PARAMETERS = {
             "activation": "selu",
         },
     ],
+    "BackboneEmbedding": [{"variant": "mn01", "weights": None}],
     "ClipScaler": [
         {},
         {"method": "zscore", "statistics": "bin"},

@@ -145,6 +145,7 @@ def test_the_trusted_types_are_the_estimators_and_nothing_else():
         "AudioLoader",
         "Augmenter",
         "AutoencoderDetector",
+        "BackboneEmbedding",
         "ClipScaler",
         "ConformalThreshold",
         "FBetaThreshold",

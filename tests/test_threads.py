@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from joblib import Parallel, delayed, parallel_config
+from skaudio_ad.embeddings._networks import build_network
 from sklearn.base import clone
 
 from skaudio_ad import (
@@ -19,7 +20,6 @@ from skaudio_ad import (
     VAEDetector,
 )
 from skaudio_ad.embeddings import Backbone
-from skaudio_ad.embeddings._networks import build_network
 from skaudio_ad.training import drawing_from
 
 N_FITS = 8

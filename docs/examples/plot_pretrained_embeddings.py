@@ -39,6 +39,7 @@ from sklearn.svm import OneClassSVM
 
 from skaudio_ad import (
     AudioLoader,
+    BackboneEmbedding,
     ClipScaler,
     LevelNormalizer,
     MelTransformer,
@@ -50,7 +51,6 @@ from skaudio_ad.datasets import load_esc10, load_mimii, make_machine_sounds
 from skaudio_ad.embeddings import WeightsError, class_labels, weights_path
 from skaudio_ad.inspection import LocalScoreDisplay, ScoreDistributionDisplay
 from skaudio_ad.metrics import anomaly_auc_score, bootstrap_interval
-from skaudio_ad.networks import describe
 
 
 def recordings(machine):
@@ -93,12 +93,12 @@ except WeightsError as error:
     weights = None
     warnings.filterwarnings("ignore", message="MobileNetEmbedding with weights=None")
 
-print(describe("mn04", depth=2))
+print(BackboneEmbedding("mn04").describe())
 
 # %%
 # Beside it the default, and a transformer (``PaSSTEmbedding``). Operations are for ten seconds of sound.
 for name in ("mn04", "mn10", "passt_s_swa"):
-    size = describe(name)
+    size = BackboneEmbedding(name).describe()
     print(
         f"{name:12} {size.parameters / 1e6:6.2f} million parameters, "
         f"{size.multiply_accumulates / 1e9:7.2f} billion multiply-accumulates"

@@ -7,13 +7,11 @@ import numpy as np
 
 from .._atomic import atomic_path
 from ..audio import AudioLoader, LevelNormalizer
-from ..embeddings import MobileNetEmbedding, PaSSTEmbedding, get_backbone
+from ..embeddings import BackboneEmbedding, get_backbone, get_family
 from ._common import check_writable, expand_recordings
 from ._messages import translate
 from ._table import utf8_name
 from ._terminal import say, track
-
-_EMBEDDINGS = {"mobilenet": MobileNetEmbedding, "passt": PaSSTEmbedding}
 
 
 def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings):
@@ -40,8 +38,8 @@ def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings
         backbone = get_backbone(backbone)
     except ValueError as error:
         raise click.BadParameter(translate(error), param_hint="--backbone") from error
-    embedding = _EMBEDDINGS[backbone.family](backbone.name, output=kind, **settings)
-    kinds = [output for output in embedding._outputs if output in embedding._vectors]
+    embedding = BackboneEmbedding(backbone, output=kind, **settings)
+    kinds = get_family(backbone.family).output_names(backbone, vectors=True)
     if kind not in kinds:
         raise click.BadParameter(
             f"must be one of {', '.join(kinds)} for {backbone.name}, got {kind!r}.", param_hint="--kind"

@@ -1,25 +1,34 @@
-"""Pretrained backbones: which there are, and their weights from the disk or the network."""
+"""Waveforms to embeddings with pretrained backbones, whose weights come from the disk or the network."""
 
+from ._backbone_embedding import BackboneEmbedding
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
 from ._checksums import WeightsError, weights_digest
 from ._hub_embedding import HubEmbedding
 from ._module_embedding import ModuleEmbedding
-from ._registry import AUDIOSET_LABELS, BACKBONES, Backbone, WeightsFile, get_backbone
+from ._registry import AUDIOSET_LABELS, BACKBONES, Backbone, get_backbone, get_family
 from ._store import class_labels, find_weights, load_state_dict, weights_path, weights_places
+from ._weights_file import WeightsFile
+from .families import Clock, Family, Output, Variant
 
 __all__ = [
     "AUDIOSET_LABELS",
     "BACKBONES",
     "Backbone",
+    "BackboneEmbedding",
+    "Clock",
+    "Family",
     "HubEmbedding",
     "MobileNetEmbedding",
     "ModuleEmbedding",
+    "Output",
     "PaSSTEmbedding",
+    "Variant",
     "WeightsError",
     "WeightsFile",
     "class_labels",
     "find_weights",
     "get_backbone",
+    "get_family",
     "load_state_dict",
     "weights_digest",
     "weights_path",

@@ -1,26 +1,102 @@
-"""`BackboneEmbedding`: what the embeddings of the published backbones share."""
+"""`BackboneEmbedding`: clips through any backbone of the registry, or through one that is described as they are."""
 
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit
 
 from .._checks import check_number, check_option, users_level
+from ._backbone_engine import BackboneEngine, backbone_engine, build_on_meta
 from ._checksums import WeightsError
 from ._embedding import BaseEmbedding
-from ._networks import RUNTIMES, backbone_engine, build_network
-from ._registry import get_backbone
+from ._registry import BACKBONES, Backbone, get_backbone, get_family
+from ._runtimes import RUNTIMES
 from ._store import class_labels
+from .families import Clock, Family
+
+if TYPE_CHECKING:
+    from ..networks import NetworkDescription
 
 
 class BackboneEmbedding(BaseEmbedding):
-    """Embedding by a backbone of the registry, or by one that is described as they are.
+    """Embed clips with any pretrained backbone that the package knows, frozen.
 
-    Subclasses name their ``_family`` and define ``_clock(backbone)``, the geometry of their frames, and
-    ``_n_features(backbone)``.
+    :class:`MobileNetEmbedding` and :class:`PaSSTEmbedding` are this class for one family; their pages describe its
+    outputs.
+
+    Parameters
+    ----------
+    variant : str or Backbone
+        A name of :data:`BACKBONES`, which ``skaudio-ad weights list`` prints, or a :class:`Backbone` of one's own.
+
+    weights : "pretrained", path-like or None, default="pretrained"
+        "pretrained" weights are those of the authors, found or downloaded by :func:`weights_path`. A path names a file
+        or its folder. None is random weights, for tests, with a warning.
+
+    output : str, default="clip"
+        Output of the network. Every family has "clip", (n_clips, C), one vector a clip; an unknown name raises an
+        error that lists the outputs of the backbone.
+
+    window : float, default=10.0
+        Length of the longest stretch that is embedded at once, in seconds.
+
+    hop : float or None, default=None
+        Step between the windows of a longer clip, in seconds, for outputs without time, which are averaged over the
+        windows. None is the step of the authors, such as a quarter of `window`. For outputs with time windows lie
+        end to end.
+
+    batch_size : int or None, default=None
+        Number of windows of one length that go through the network together. None is the number of the family: 8 for a
+        MobileNet, 4 for PaSST.
+
+    device : str, default="auto"
+        "auto" (a GPU where there is one), "cpu", "cuda", ...
+
+    precision : {"float32", "bfloat16"}, default="float32"
+        Precision of the network; the spectrogram is always float32.
+
+    runtime : {"torch", "onnxruntime", "openvino", "hear21passt"}, default="torch"
+        Software that runs the network. All but torch are optional packages, and some families do not take all.
+
+    memory : str, path-like, joblib.Memory or None, default=None
+        Folder that keeps embeddings, clip by clip. An embedding in the folder is not computed again, whichever process
+        put it there. None keeps none.
+
+    cache_by : {"file", "content"}, default="file"
+        "file": `memory` recognises a file by its path, size and time of change. "content": by its bytes, which takes
+        longer and recognises a file that was moved. Clips that are no files are recognised by their samples.
+
+    n_jobs : int or None, default=None
+        Number of processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. Each
+        process loads the network once.
+
+    random_state : int, default=0
+        Seed of random weights, the same in every process.
+
+    Attributes
+    ----------
+    weights_digest_ : str or None
+        SHA-256 of the file of weights. `transform` refuses other weights.
+
+    n_features_in_ : int
+        Number of samples of a clip, for arrays.
+
+    Notes
+    -----
+    Silence is put after a clip that is shorter than the network takes. A clip gets the same embedding alone and in any
+    batch, up to rounding (1e-5 relative).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio_ad.embeddings import BackboneEmbedding
+    >>> noise = np.random.default_rng(0).normal(scale=0.1, size=(2, 32000))  # one second at 32 kHz
+    >>> BackboneEmbedding("mn04", weights=None).transform(noise).shape
+    (2, 384)
     """
 
     variant: Any
@@ -29,55 +105,76 @@ class BackboneEmbedding(BaseEmbedding):
     precision: Any
     runtime: Any
     random_state: Any
-    _family: str
-    _vectors = ("clip", "multilevel", "logits", "class_token", "distillation_token", "patch_mean")
-    _min_samples: int
+    # Name of the only family that a subclass takes. None takes any.
+    _family: str | None = None
 
-    def predict_tags(self, X, top=5):
-        """What the backbone hears: the likeliest of AudioSet's 527 classes.
+    def __init__(
+        self,
+        variant: str | Backbone,
+        *,
+        weights: str | os.PathLike[str] | None = "pretrained",
+        output: str = "clip",
+        window: float = 10.0,
+        hop: float | None = None,
+        batch_size: int | None = None,
+        device: str = "auto",
+        precision: str = "float32",
+        runtime: str = "torch",
+        memory: Any = None,
+        cache_by: str = "file",
+        n_jobs: int | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.variant = variant
+        self.weights = weights
+        self.output = output
+        self.window = window
+        self.hop = hop
+        self.batch_size = batch_size
+        self.device = device
+        self.precision = precision
+        self.runtime = runtime
+        self.memory = memory
+        self.cache_by = cache_by
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def predict_tags(self, X: Any, top: int = 5) -> list[list[tuple[str, float]]]:
+        """Name the likeliest of AudioSet's 527 classes.
 
         Parameters
         ----------
         X : AudioClips, array-like of shape (n_clips, n_samples), list of 1-D ndarray, or list of paths
         top : int, default=5
-            How many classes to name.
+            Number of classes to name.
 
         Returns
         -------
         list of list of (str, float)
-            For every clip its classes and their probabilities, the likeliest first. They need not add up to one: a
-            clip may hold several sounds. An empty list for a clip that could not be read.
+            Classes of every clip with their probabilities, the likeliest first. The probabilities need not add up to
+            one, because a clip may hold several sounds. The list is empty for a clip that could not be read.
+
+        Raises
+        ------
+        ValueError
+            If the backbone has no classifier.
         """
         check_number(top, "top", low=1, integer=True)
+        self._check_parameters()
+        self._check_output("logits")
         _, embeddings = self._embed(X, "logits")
         labels = class_labels()
         tags = []
         for logits in embeddings:
-            heard = not np.isnan(logits).any()
-            best = np.argsort(-logits, kind="stable")[: top if heard else 0]
+            was_read = not np.isnan(logits).any()
+            best = np.argsort(-logits, kind="stable")[: top if was_read else 0]
             tags.append([(labels[i], float(expit(logits[i]))) for i in best])
         return tags
 
-    def frames_to_seconds(self, frames):
-        """Time of the middle of a frame of ``output="frames"`` or ``"grid"``.
+    def describe(self, *, depth: int | None = 2) -> "NetworkDescription":
+        """Count parameters and multiply-accumulates and find the receptive field of the backbone, for one window.
 
-        Parameters
-        ----------
-        frames : array-like of float
-            Positions on the last axis of what `transform` returns; fractions lie between frames.
-
-        Returns
-        -------
-        ndarray of float64
-            Seconds from the start of the clip.
-        """
-        first, step, per_window = self._clock(self._backbone())
-        frames = np.asarray(frames, dtype=np.float64)
-        window = np.floor((frames + 0.5) / per_window)
-        return window * self.window + first + (frames - window * per_window) * step
-
-    def describe(self, *, depth=2):
-        """Parameters, multiply-accumulates and receptive field of the backbone, for one window; nothing is loaded.
+        No weights are loaded.
 
         Parameters
         ----------
@@ -93,28 +190,86 @@ class BackboneEmbedding(BaseEmbedding):
 
         from ..networks import describe
 
-        with torch.device("meta"):  # shapes alone: no memory, and no draws from the global generator
-            network = build_network(self._backbone())
-        return describe(network, round(self.window * 100), depth=depth)
+        backbone = self._backbone()
+        waveform = torch.zeros(1, round(self.window * self._rate()))
+        with torch.inference_mode():
+            _, n_bins, n_frames = self._its_family().build_front_end(backbone)(waveform).shape
+        return describe(build_on_meta(backbone), n_frames, n_bins=n_bins, depth=depth, title=backbone.name)
 
-    def _backbone(self):
+    def _backbone(self) -> Backbone:
         try:
             return get_backbone(self.variant, family=self._family)
         except (TypeError, ValueError) as error:
             raise type(error)(str(error).replace("backbone must", "variant must", 1)) from None
 
-    def _rate(self):
-        return self._backbone().sample_rate
+    def _its_family(self) -> Family:
+        return get_family(self._backbone().family if self._family is None else self._family)
 
-    def _shortest(self):
-        return self._min_samples
+    @property
+    def _outputs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self._its_family().output_names()
 
-    def _column_names(self):
+    @property
+    def _vectors(self) -> tuple[str, ...]:  # type: ignore[override]
+        try:
+            return self._its_family().output_names(vectors=True)
+        except (TypeError, ValueError):  # an unknown variant: fit says so, and hasattr must not raise
+            return ()
+
+    @property
+    def _longest_window(self) -> float:  # type: ignore[override]
+        return self._its_family().longest_window
+
+    @property
+    def _hop_share(self) -> float:  # type: ignore[override]
+        return self._its_family().hop_share
+
+    @property
+    def _cut(self) -> Callable[[np.ndarray, int, int], Any]:  # type: ignore[override]
+        return self._its_family().cut_windows
+
+    def _windows_at_once(self) -> int:
+        return self._its_family().batch_size if self.batch_size is None else self.batch_size
+
+    def _rate(self) -> int:
         backbone = self._backbone()
-        return [f"{backbone.name}_{self.output}{i}" for i in range(self._n_features(backbone))]
+        if backbone.sample_rate is None:
+            raise ValueError(
+                f"variant {backbone.name!r} takes any sample rate and must say which: "
+                f"dataclasses.replace(get_backbone({backbone.name!r}), sample_rate=...)."
+            )
+        return backbone.sample_rate
 
-    def _check_parameters(self):
-        self._backbone()
+    def _shortest(self) -> int:
+        return self._its_family().min_samples(self._backbone())
+
+    def _clock(self, n_samples: int) -> Clock:
+        return self._its_family().clock(self._backbone(), n_samples)
+
+    def _column_names(self) -> list[str]:
+        backbone = self._backbone()
+        self._check_output(self.output)
+        n_features = self._its_family().n_features(backbone, self.output)
+        return [f"{backbone.name}_{self.output}{i}" for i in range(n_features)]
+
+    def _check_output(self, output: str) -> None:
+        """Raise unless the backbone has this output."""
+        backbone, family = self._backbone(), self._its_family()
+        check_option(output, "output", family.output_names())
+        known = family.output_names(backbone)
+        if output not in known:
+            others = [
+                name
+                for name, other in BACKBONES.items()
+                if other.family == family.name and output in family.output_names(other)
+            ]
+            raise ValueError(
+                f"output must be one of {', '.join(map(repr, known))} for the variant {backbone.name!r}, got "
+                f"{output!r}. Variants that have it: {', '.join(others) or 'none'}."
+            )
+
+    def _check_parameters(self) -> None:
+        self._check_output(self.output)
         if not (self.weights is None or isinstance(self.weights, (str, os.PathLike))):
             raise TypeError(f'weights must be "pretrained", a path or None, got {self.weights!r}.')
         if self.weights not in (None, "pretrained") and not Path(self.weights).expanduser().exists():
@@ -125,7 +280,7 @@ class BackboneEmbedding(BaseEmbedding):
         check_option(self.runtime, "runtime", RUNTIMES)
         check_number(self.random_state, "random_state", low=0, integer=True)
 
-    def _warn(self):
+    def _warn(self) -> None:
         if self.weights is None:
             warnings.warn(
                 f"{type(self).__name__} with weights=None has random weights: its outputs have the right shapes and "
@@ -134,7 +289,7 @@ class BackboneEmbedding(BaseEmbedding):
                 stacklevel=users_level(),
             )
 
-    def _engine(self):
+    def _engine(self) -> BackboneEngine:
         return backbone_engine(
             self._backbone(),
             self.weights,

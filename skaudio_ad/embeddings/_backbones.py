@@ -1,79 +1,83 @@
-"""`MobileNetEmbedding` and `PaSSTEmbedding`."""
+"""`MobileNetEmbedding` and `PaSSTEmbedding`: :class:`BackboneEmbedding` for one family each."""
+
+import os
+from typing import Any
 
 from ._backbone_embedding import BackboneEmbedding
-from ._networks import build_network
+from ._registry import Backbone
 
 
 class MobileNetEmbedding(BackboneEmbedding):
     """Embed clips with a MobileNet of EfficientAT, pretrained on AudioSet and frozen.
 
-    A convolutional network distilled from transformers: nearly their quality at a fraction of the time [1]_.
+    A MobileNet is a convolutional network. Transformers taught it, and it nearly reaches their quality in a fraction of
+    the time [1]_.
 
     Parameters
     ----------
     variant : str or Backbone, default="mn10"
         "mn01", "mn02", "mn04", "mn05", "mn10", "mn20", "mn30", "mn40" (width factors 0.1 to 4) or "mn40_ext"; or a
-        :class:`Backbone` of one's own. The default is the authors'.
+        :class:`Backbone` of one's own. The default is the authors' default.
 
     weights : "pretrained", path-like or None, default="pretrained"
-        "pretrained" are the authors', found or downloaded by :func:`weights_path`. A path names a file, or the folder
-        that it is in. None is random weights, for tests, with a warning.
+        "pretrained" weights are those of the authors, found or downloaded by :func:`weights_path`. A path names a file
+        or its folder. None is random weights, for tests, with a warning.
 
     output : {"clip", "frames", "grid", "multilevel", "logits"}, default="clip"
-        "clip": (n_clips, C), the mean of the last feature map, C is 960 for "mn10". "frames": (n_clips, C, T), its
-        mean over frequency, a frame every 0.32 s. "grid": (n_clips, C, 4, T), the map itself. "multilevel": means of
-        the spectrogram and of four feature maps, the authors' embedding for the HEAR benchmark. "logits":
-        (n_clips, 527), of AudioSet's classes.
+        "clip": (n_clips, C), the mean of the last feature map; C is 960 for "mn10". "frames": (n_clips, C, T), the mean
+        of the map over frequency, with a frame every 0.32 s. "grid": (n_clips, C, 4, T), the map itself. "multilevel":
+        means of the spectrogram and of four feature maps, the authors' embedding for the HEAR benchmark. "logits":
+        (n_clips, 527), one for every class of AudioSet.
 
     window : float, default=10.0
-        Longest stretch that is embedded at once, in seconds; the network was trained on 10.
+        Length of the longest stretch that is embedded at once, in seconds. The network was trained on 10 s.
 
     hop : float or None, default=None
-        Step between windows of a longer clip, in seconds, for outputs without time, which are averaged over the
-        windows. None is a quarter of `window`: 2.5 s for 10, the PaSST authors' value. For "frames" and "grid"
+        Step between the windows of a longer clip, in seconds, for outputs without time, which are averaged over the
+        windows. None is a quarter of `window`: 2.5 s for 10, the value of PaSST's authors. For "frames" and "grid"
         windows lie end to end.
 
     batch_size : int, default=8
-        Windows of one length that go through the network together; larger batches are slower on a CPU.
+        Number of windows of one length that go through the network together. Larger batches are slower on a CPU.
 
     device : str, default="auto"
         "auto" (a GPU where there is one), "cpu", "cuda", ...
 
     precision : {"float32", "bfloat16"}, default="float32"
-        Of the network; the spectrogram is always float32. "bfloat16", for torch only, is hardly faster: all but the
-        last blocks have to stay float32 for an embedding within a hundredth.
+        Precision of the network; the spectrogram is always float32. "bfloat16", for torch only, is hardly faster: all
+        but the last blocks must stay float32 to keep embeddings within a hundredth.
 
     runtime : {"torch", "onnxruntime", "openvino"}, default="torch"
-        What runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'`` or
-        ``[onnx]``; faster on a CPU, after a second or two to export the network, once a process.
+        Software that runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'`` or
+        ``[onnx]``. They are faster on a CPU, after a second or two for the export of the network, once a process.
 
     memory : str, path-like or None, default=None
-        Folder in which embeddings are kept, clip by clip: what is there is not computed again, by whichever process.
-        None keeps none.
+        Folder that keeps embeddings, clip by clip. An embedding in the folder is not computed again, whichever process
+        put it there. None keeps none.
 
     cache_by : {"file", "content"}, default="file"
-        Whether `memory` knows a file by its path, size and time of change, or by its bytes, which takes longer and
-        finds it after it was moved. Clips that are no files are known by their samples.
+        "file": `memory` recognises a file by its path, size and time of change. "content": by its bytes, which takes
+        longer and recognises a file that was moved. Clips that are no files are recognised by their samples.
 
     n_jobs : int or None, default=None
-        Processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. Each loads the
-        network once.
+        Number of processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. Each
+        process loads the network once.
 
     random_state : int, default=0
-        Of random weights: every process must draw the same.
+        Seed of random weights, the same in every process.
 
     Attributes
     ----------
     weights_digest_ : str or None
-        SHA-256 of the file of weights. `transform` refuses others.
+        SHA-256 of the file of weights. `transform` refuses other weights.
 
     n_features_in_ : int
-        Samples of a clip, for arrays.
+        Number of samples of a clip, for arrays.
 
     Notes
     -----
-    A clip shorter than 514 samples (16 ms) is padded to that with silence. A clip gets the same embedding in any
-    company up to rounding (1e-5 relative).
+    Silence is put after a clip shorter than 514 samples (16 ms). A clip gets the same embedding alone and in any batch,
+    up to rounding (1e-5 relative).
 
     References
     ----------
@@ -91,52 +95,39 @@ class MobileNetEmbedding(BackboneEmbedding):
     """
 
     _family = "mobilenet"
-    _outputs = ("clip", "frames", "grid", "multilevel", "logits")
-    _min_samples = 514
 
     def __init__(
         self,
-        variant="mn10",
+        variant: str | Backbone = "mn10",
         *,
-        weights="pretrained",
-        output="clip",
-        window=10.0,
-        hop=None,
-        batch_size=8,
-        device="auto",
-        precision="float32",
-        runtime="torch",
-        memory=None,
-        cache_by="file",
-        n_jobs=None,
-        random_state=0,
-    ):
-        self.variant = variant
-        self.weights = weights
-        self.output = output
-        self.window = window
-        self.hop = hop
-        self.batch_size = batch_size
-        self.device = device
-        self.precision = precision
-        self.runtime = runtime
-        self.memory = memory
-        self.cache_by = cache_by
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-
-    def _n_features(self, backbone):
-        if self.output != "multilevel":
-            return 527 if self.output == "logits" else backbone.embedding_size
-        import torch
-
-        with torch.device("meta"):  # shapes alone: no memory, and no draws from the global generator
-            return build_network(backbone).multilevel_size
-
-    def _clock(self, backbone):
-        # Five strides of two: a frame every 32 of the spectrogram, centred on the first of them.
-        n_frames = 1 + (round(self.window * backbone.sample_rate) - 1) // 320
-        return 0.0, 0.32, -(-n_frames // 32)
+        weights: str | os.PathLike[str] | None = "pretrained",
+        output: str = "clip",
+        window: float = 10.0,
+        hop: float | None = None,
+        batch_size: int = 8,
+        device: str = "auto",
+        precision: str = "float32",
+        runtime: str = "torch",
+        memory: Any = None,
+        cache_by: str = "file",
+        n_jobs: int | None = None,
+        random_state: int = 0,
+    ) -> None:
+        super().__init__(
+            variant,
+            weights=weights,
+            output=output,
+            window=window,
+            hop=hop,
+            batch_size=batch_size,
+            device=device,
+            precision=precision,
+            runtime=runtime,
+            memory=memory,
+            cache_by=cache_by,
+            n_jobs=n_jobs,
+            random_state=random_state,
+        )
 
 
 class PaSSTEmbedding(BackboneEmbedding):
@@ -149,66 +140,67 @@ class PaSSTEmbedding(BackboneEmbedding):
         (patches that do not overlap: about twice as fast); or a :class:`Backbone` of one's own.
 
     weights : "pretrained", path-like or None, default="pretrained"
-        "pretrained" are the authors', found or downloaded by :func:`weights_path`. A path names a file, or the folder
-        that it is in. None is random weights, for tests, with a warning.
+        "pretrained" weights are those of the authors, found or downloaded by :func:`weights_path`. A path names a file
+        or its folder. None is random weights, for tests, with a warning.
 
     output : {"clip", "frames", "grid", "tokens", "class_token", "distillation_token", "patch_mean", "logits"}, \
 default="clip"
-        "clip": (n_clips, 768), the mean of the tokens C and D, the authors' embedding; either alone as "class_token"
-        and "distillation_token". "frames": (n_clips, 768, T), the mean of the patches over frequency, a frame every
-        0.1 s. "grid": (n_clips, 768, F, T), the patches. "tokens": (n_clips, 768, 2 + F * T), C, D and the patches.
-        "patch_mean": (n_clips, 768). "logits": (n_clips, 527), of AudioSet's classes.
+        "clip": (n_clips, 768), the mean of the tokens C and D, the authors' embedding; "class_token" is C alone and
+        "distillation_token" is D alone. "frames": (n_clips, 768, T), the mean of the patches over frequency, with a
+        frame every 0.1 s. "grid": (n_clips, 768, F, T), the patches. "tokens": (n_clips, 768, 2 + F * T), C, D and the
+        patches. "patch_mean": (n_clips, 768), the mean of the patches. "logits": (n_clips, 527), one for every class
+        of AudioSet.
 
     window : float, default=10.0
-        Longest stretch that is embedded at once, in seconds. The network takes no more than 10.
+        Length of the longest stretch that is embedded at once, in seconds. The network takes no more than 10 s.
 
     hop : float or None, default=None
-        Step between windows of a longer clip, in seconds, for outputs without time, which are averaged over the
+        Step between the windows of a longer clip, in seconds, for outputs without time, which are averaged over the
         windows. None is a quarter of `window`: 2.5 s for 10, as the authors do for the HEAR benchmark. For "frames"
         and "grid" windows lie end to end.
 
     batch_size : int, default=4
-        Windows of one length that go through the network together.
+        Number of windows of one length that go through the network together.
 
     device : str, default="auto"
         "auto" (a GPU where there is one), "cpu", "cuda", ...
 
     precision : {"float32", "bfloat16"}, default="float32"
-        Of the network; the spectrogram is always float32. "bfloat16", for torch and OpenVINO, is twice as fast on
-        processors with instructions for it; embeddings stay within a hundredth.
+        Precision of the network; the spectrogram is always float32. "bfloat16", for torch and OpenVINO, is twice as
+        fast on processors with instructions for it, and keeps embeddings within a hundredth.
 
     runtime : {"torch", "onnxruntime", "openvino", "hear21passt"}, default="torch"
-        What runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'``, ``[onnx]``
-        or ``[passt]``, the authors' own. ONNX Runtime and OpenVINO are faster on a CPU, after some seconds to export
-        the network, once a process.
+        Software that runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'``,
+        ``[onnx]`` or ``[passt]``, the authors' own. ONNX Runtime and OpenVINO are faster on a CPU, after some seconds
+        for the export of the network, once a process.
 
     memory : str, path-like or None, default=None
-        Folder in which embeddings are kept, clip by clip: what is there is not computed again, by whichever process.
-        None keeps none.
+        Folder that keeps embeddings, clip by clip. An embedding in the folder is not computed again, whichever process
+        put it there. None keeps none.
 
     cache_by : {"file", "content"}, default="file"
-        Whether `memory` knows a file by its path, size and time of change, or by its bytes, which takes longer and
-        finds it after it was moved. Clips that are no files are known by their samples.
+        "file": `memory` recognises a file by its path, size and time of change. "content": by its bytes, which takes
+        longer and recognises a file that was moved. Clips that are no files are recognised by their samples.
 
     n_jobs : int or None, default=None
-        Processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. Each loads the
-        network once.
+        Number of processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. Each
+        process loads the network once.
 
     random_state : int, default=0
-        Of random weights: every process must draw the same.
+        Seed of random weights, the same in every process.
 
     Attributes
     ----------
     weights_digest_ : str or None
-        SHA-256 of the file of weights. `transform` refuses others.
+        SHA-256 of the file of weights. `transform` refuses other weights.
 
     n_features_in_ : int
-        Samples of a clip, for arrays.
+        Number of samples of a clip, for arrays.
 
     Notes
     -----
-    A clip shorter than 4801 samples (0.15 s, 16 frames of the spectrogram) is padded to that with silence. A clip
-    gets the same embedding in any company up to rounding (1e-5 relative).
+    Silence is put after a clip shorter than 4801 samples (0.15 s, 16 frames of the spectrogram). A clip gets the same
+    embedding alone and in any batch, up to rounding (1e-5 relative).
 
     References
     ----------
@@ -217,54 +209,36 @@ default="clip"
     """
 
     _family = "passt"
-    _outputs = (
-        "clip",
-        "frames",
-        "grid",
-        "tokens",
-        "class_token",
-        "distillation_token",
-        "patch_mean",
-        "logits",
-    )
-    _min_samples = 15 * 320 + 1
-    _longest_window = 10.0  # seconds, what its positions in time suffice for
 
     def __init__(
         self,
-        variant="passt_s_swa",
+        variant: str | Backbone = "passt_s_swa",
         *,
-        weights="pretrained",
-        output="clip",
-        window=10.0,
-        hop=None,
-        batch_size=4,
-        device="auto",
-        precision="float32",
-        runtime="torch",
-        memory=None,
-        cache_by="file",
-        n_jobs=None,
-        random_state=0,
-    ):
-        self.variant = variant
-        self.weights = weights
-        self.output = output
-        self.window = window
-        self.hop = hop
-        self.batch_size = batch_size
-        self.device = device
-        self.precision = precision
-        self.runtime = runtime
-        self.memory = memory
-        self.cache_by = cache_by
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-
-    def _n_features(self, backbone):
-        return 527 if self.output == "logits" else backbone.embedding_size
-
-    def _clock(self, backbone):
-        # A patch is 16 frames of 10 ms.
-        n_frames = 1 + (round(self.window * backbone.sample_rate) - 1) // 320
-        return 0.075, backbone.stride / 100, (n_frames - 16) // backbone.stride + 1
+        weights: str | os.PathLike[str] | None = "pretrained",
+        output: str = "clip",
+        window: float = 10.0,
+        hop: float | None = None,
+        batch_size: int = 4,
+        device: str = "auto",
+        precision: str = "float32",
+        runtime: str = "torch",
+        memory: Any = None,
+        cache_by: str = "file",
+        n_jobs: int | None = None,
+        random_state: int = 0,
+    ) -> None:
+        super().__init__(
+            variant,
+            weights=weights,
+            output=output,
+            window=window,
+            hop=hop,
+            batch_size=batch_size,
+            device=device,
+            precision=precision,
+            runtime=runtime,
+            memory=memory,
+            cache_by=cache_by,
+            n_jobs=n_jobs,
+            random_state=random_state,
+        )

@@ -1,33 +1,43 @@
 """`BaseEmbedding`: clips through a frozen network, a few windows at a time."""
 
 import os
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from .._checks import check_number, check_option
 from .._lazy import gather
 from .._output import TableOutputMixin, bin_names
-from ..audio import as_clips
+from ..audio import AudioClips, as_clips
 from ._cache import check_memory
 from ._checksums import WeightsError
-from ._chunks import Plan, embed_clips
+from ._embed_clips import Plan, embed_clips
+from ._engine import Engine
+from ._windows import averaged_windows
+from .families import Clock
 
 
 class BaseEmbedding(TableOutputMixin, BaseEstimator):
-    """Transformer from waveforms to what a frozen network makes of them.
+    """Transformer from waveforms to the outputs of a frozen network.
 
-    Nothing is learnt, and the network is no part of what is computed with: processes load it themselves. A subclass
-    says which ``_outputs`` there are, which of them are ``_vectors`` of a clip, without time, and defines
+    Nothing is learnt, and the network is no part of the estimator: every process loads it. A subclass has the
+    attributes
 
-    - ``_check_parameters()``, of its own parameters;
+    - ``_outputs``, the names of all outputs;
+    - ``_vectors``, the names of the outputs that are one vector a clip, without time;
+    - ``_longest_window``, in seconds, ``_hop_share`` and ``_cut``, for windows of long clips;
+
+    and defines
+
+    - ``_check_parameters()``, the checks of its own parameters;
     - ``_rate()``, the sample rate of the network, in hertz;
-    - ``_engine()``, the network as a small object that pickles: ``load()`` gives, from the memory of the process, an
-      object with ``embed(waveforms, output)``; ``key`` is all that changes the numbers, ``digest`` the checksum of
-      the weights or None, ``name`` what to call it;
-    - ``_shortest()``, what the network takes, in samples;
-    - ``_column_names()``, of the output, where that is a vector; of as many as it has channels otherwise.
+    - ``_engine()``, an :class:`Engine`;
+    - ``_shortest()``, the length of the shortest waveform that the network takes, in samples;
+    - ``_clock(n_samples)``, the :class:`Clock` of the frames in a window;
+    - ``_column_names()``, the names of the columns of an output that is a vector; else as many names as channels.
     """
 
     output: Any
@@ -37,11 +47,13 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
     memory: Any
     cache_by: Any
     n_jobs: Any
-    _outputs: tuple[str, ...]
-    _vectors: tuple[str, ...]
+    _outputs: Sequence[str]
+    _vectors: Sequence[str]
     _longest_window: float = np.inf
+    _hop_share: float = 0.25
+    _cut: Callable[[np.ndarray, int, int], Any] = staticmethod(averaged_windows)
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check parameters and input, and load the network; nothing is learnt.
 
         Parameters
@@ -61,7 +73,7 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
         ImportError
             If an optional package is needed and missing.
         WeightsError
-            If the weights are not to be had, or are not those of the network.
+            If the weights cannot be found or downloaded, or do not fit the network.
         """
         self._check(self.output)
         as_clips(self, X, sample_rate=self._rate(), reset=True)
@@ -71,25 +83,25 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
         self._warn()
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Embed every clip.
 
         Parameters
         ----------
         X : AudioClips, array-like of shape (n_clips, n_samples), list of 1-D ndarray, or list of paths
-            Arrays are taken to be at the sample rate of the network, files are resampled to it.
+            Arrays must be at the sample rate of the network. Files are resampled to it.
 
         Returns
         -------
         ndarray of shape (n_clips, n_features) or (n_clips, n_channels, ...), float32
-            As `output` says, time last; a list where clips differ in length and `output` keeps time. Clips that
-            could not be read (``on_error="skip"``) are NaN.
+            The output that `output` names, time last. A list where clips differ in length and the output keeps time.
+            Clips that could not be read (``on_error="skip"``) are NaN.
         """
         clips, embeddings = self._embed(X, self.output)
         return gather(embeddings, len(clips), clips)
 
-    def stream(self, X):
-        """Embed clips one after the other, for more of them than memory holds.
+    def stream(self, X: Any) -> Iterator[np.ndarray]:
+        """Embed clips one after the other, so that memory need not hold all embeddings.
 
         Parameters
         ----------
@@ -98,12 +110,12 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
         Returns
         -------
         iterator of ndarray
-            What :meth:`transform` returns, a clip at a time and in the same order.
+            The rows of :meth:`transform`, one clip at a time and in the same order.
         """
         return self._embed(X, self.output)[1]
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of the columns of `transform`, or of the channels where its output keeps time.
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the columns of `transform`, or of the channels where the output keeps time.
 
         Parameters
         ----------
@@ -112,39 +124,79 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
         Returns
         -------
         ndarray of str
-            The network, the output and a number. Channels in time are called x0, x1, ..., as the step that pools
-            them calls them: an array of three axes has no names.
+            Each name consists of the network, the output and a number. Channels in time are called x0, x1, ..., as
+            :class:`TemporalPooling` calls them, because an array of three axes has no names.
         """
         names = self._column_names()
         return np.array(names, dtype=object) if self.output in self._vectors else bin_names(len(names))
 
+    def frames_to_seconds(self, frames: ArrayLike) -> np.ndarray:
+        """Time of the middle of a frame of ``output="frames"`` or ``"grid"``.
+
+        Parameters
+        ----------
+        frames : array-like of float
+            Positions on the last axis of the array that `transform` returns; fractions lie between frames.
+
+        Returns
+        -------
+        ndarray of float64
+            Seconds from the start of the clip.
+        """
+        length = round(self.window * self._rate())
+        clock = self._clock(length)
+        frames = np.asarray(frames, dtype=np.float64)
+        window = np.floor((frames + 0.5) / clock.per_window)
+        start = window * (length / self._rate())
+        return start + clock.first + (frames - window * clock.per_window) * clock.step
+
     @property
-    def n_edge_frames(self):
-        """Frames at either end of a clip that reach beyond it: 0, all lie within."""
+    def n_edge_frames(self) -> int:
+        """Number of frames at either end of a clip that reach beyond the clip: 0, because all frames lie within it."""
         return 0
 
-    def _warn(self):
-        """What a subclass has to say at the end of a fit."""
+    def _warn(self) -> None:
+        """Warnings of a subclass at the end of a fit."""
 
-    def _check(self, output):
-        """Raise for parameters out of range; return the windows that they make for an output."""
+    def _check_parameters(self) -> None:
+        raise NotImplementedError
+
+    def _rate(self) -> int:
+        raise NotImplementedError
+
+    def _engine(self) -> Engine:
+        raise NotImplementedError
+
+    def _shortest(self) -> int:
+        raise NotImplementedError
+
+    def _clock(self, n_samples: int) -> Clock:
+        raise NotImplementedError
+
+    def _column_names(self) -> list[str]:
+        raise NotImplementedError
+
+    def _windows_at_once(self) -> int:
+        return self.batch_size
+
+    def _check(self, output: str) -> Plan:
+        """Raise for parameters out of range; return the plan for an output."""
+        self._check_parameters()
         check_option(self.output, "output", self._outputs)
-        check_number(self.batch_size, "batch_size", low=1, integer=True)
+        check_number(self._windows_at_once(), "batch_size", low=1, integer=True)
         check_option(self.cache_by, "cache_by", ("file", "content"))
         check_memory(self.memory)
-        self._check_parameters()
         return self._plan(output)
 
-    def _embed(self, X, output):
-        """X as clips, and an iterator over one output of theirs."""
+    def _embed(self, X: Any, output: str) -> tuple[AudioClips, Iterator[np.ndarray]]:
+        """X as clips, and an iterator over one of their outputs."""
         plan = self._check(output)
         clips = as_clips(self, X, sample_rate=self._rate(), reset=False)
         engine = self._engine()
         if getattr(self, "weights_digest_", engine.digest) != engine.digest:
-            name = getattr(engine, "path", None) or engine.name
             raise WeightsError(
-                f"{name}: has other weights (sha256 {engine.digest}) than in fit ({self.weights_digest_}); what "
-                "follows it was trained on those. Put the old weights back, or fit again."
+                f"{engine.source}: has other weights (sha256 {engine.digest}) than in fit ({self.weights_digest_}); "
+                "the steps after it were trained on those. Put the old weights back, or fit again."
             )
         embeddings = embed_clips(
             clips,
@@ -156,11 +208,11 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
         )
         return clips, embeddings
 
-    def _plan(self, output):
+    def _plan(self, output: str) -> Plan:
         rate, averaged = self._rate(), output in self._vectors
         high = self._longest_window
         check_number(self.window, "window", low=1, high=high, closed="left" if np.isinf(high) else "both")
-        hop = self.window / 4 if self.hop is None else self.hop
+        hop = self.window * self._hop_share if self.hop is None else self.hop
         if averaged:
             check_number(hop, "hop", low=0, high=self.window, closed="right")
         return Plan(
@@ -169,18 +221,19 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
             length=round(self.window * rate),
             hop_length=max(1, round(hop * rate)) if averaged else 0,
             min_samples=self._shortest(),
-            batch_size=self.batch_size,
+            batch_size=self._windows_at_once(),
+            cut=self._cut,
         )
 
-    def __getstate__(self):
-        # A path as a string: that is what skops may load again.
+    def __getstate__(self) -> dict[str, Any]:
+        # Paths become strings, because skops loads strings again and refuses paths.
         state = super().__getstate__()
         return {
             name: os.fspath(value) if isinstance(value, os.PathLike) else value
             for name, value in state.items()
         }
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.input_tags.string = True

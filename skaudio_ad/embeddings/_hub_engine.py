@@ -10,42 +10,47 @@ import numpy as np
 
 from ..training import drawing_from, inference, resolve_device
 from ._checksums import WeightsError
-from ._hub import HubModel, import_transformers, quiet, quiet_warnings
 from ._hub_files import digest_of, model_files, stamps_of, weights_files
+from ._hub_model import HubModel, import_transformers, quiet, quiet_warnings
 
-# What a checkpoint may lack: used in training only, or parts that are not used here.
+# Parts of names of tensors that a checkpoint may lack, because they serve training only or are not used here.
 _NOT_NEEDED = ("masked_spec_embed", "decoder.")
-# Models kept for the next call; the largest are a gigabyte.
+# Number of models that stay in memory for the next call. The largest take a gigabyte.
 _KEPT = 2
 _LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
 class HubEngine:
-    """A model and how to run it: small, hashable, and made to travel to other processes."""
+    """A model, and how it runs: small, hashable, and easy to send to other processes."""
 
     model: HubModel
-    layer: int  # 0 is what enters the first one
+    layer: int  # 0 is the input of the first layer
     classifier: bool
     precision: str
     device: str
 
     @property
-    def name(self):
-        """What to call it."""
+    def name(self) -> str:
+        """Name of the model."""
         return self.model.name
 
     @property
-    def digest(self):
-        """sha256 of configuration and weights."""
+    def source(self) -> str:
+        """Name of the model."""
+        return self.name
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of configuration and weights."""
         return self.model.digest
 
     @property
-    def key(self):
-        """All that changes the numbers by more than rounding."""
+    def key(self) -> tuple[Any, ...]:
+        """Everything that changes the embeddings by more than rounding, as plain values."""
         return "hub", self.digest, self.layer, self.precision
 
-    def load(self):
+    def load(self) -> "LoadedHubModel":
         """The model, from the memory of this process if it is there.
 
         Returns
@@ -57,7 +62,7 @@ class HubEngine:
         WeightsError
             If the files do not make the model, or have changed since the engine was made.
         """
-        with _LOCK:  # threads must not each load it
+        with _LOCK:  # several threads that want the same model must load it once
             return LoadedHubModel(self, *_load(self.model, self.classifier, self.device))
 
 
@@ -90,7 +95,7 @@ def _load(model, classifier, device):
                 weights_only=True,
                 output_loading_info=True,
             )
-        except Exception as error:  # damaged files: what libraries of four kinds raise
+        except Exception as error:  # damaged files raise errors of four libraries
             raise WeightsError(f"{folder}: no weights of a {model.model_type}. {error}") from error
         extractor = transformers.AutoFeatureExtractor.from_pretrained(folder, trust_remote_code=False)
     missing = [name for name in report["missing_keys"] if not any(part in name for part in _NOT_NEEDED)]
@@ -113,7 +118,7 @@ class LoadedHubModel:
     network: Any
     device: Any
 
-    def embed(self, waveforms, output):
+    def embed(self, waveforms: np.ndarray, output: str) -> np.ndarray:
         """One output of some waveforms of one length.
 
         Parameters
@@ -138,7 +143,7 @@ class LoadedHubModel:
         return made.float().cpu().numpy()
 
     def _inputs(self, waveforms):
-        # The front end of CLAP draws from NumPy's generator, which must not notice.
+        # The front end of CLAP draws from NumPy's global generator, whose state is put back.
         state = np.random.get_state()  # noqa: NPY002
         try:
             inputs = self.extractor(
@@ -147,7 +152,8 @@ class LoadedHubModel:
         finally:
             np.random.set_state(state)  # noqa: NPY002
         if "is_longer" in inputs:
-            # It calls one window of a batch longer than it is, by chance. None is: windows are no longer than it takes.
+            # The front end of CLAP calls one window of a batch longer than it is, by chance. No window is longer than
+            # the model takes.
             inputs["is_longer"] = inputs["is_longer"].new_zeros(inputs["is_longer"].shape)
         return {
             name: (value.float() if value.is_floating_point() else value).to(self.device)

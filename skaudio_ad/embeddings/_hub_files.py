@@ -1,4 +1,4 @@
-"""Files of a model of the transformers library: in a folder, in the cache of the hub, or from the hub."""
+"""Files of a model of the transformers library, in a folder, in the cache of the hub or on the hub."""
 
 import hashlib
 import os
@@ -16,8 +16,8 @@ _WEIGHTS_FILES = (
 )
 
 
-def find_folder(model_id, revision):
-    """The folder of a model: what is on the disk is not asked for again.
+def find_folder(model_id: str, revision: str | None) -> Path:
+    """The folder of a model. Files on the disk are not downloaded again.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def find_folder(model_id, revision):
     Raises
     ------
     WeightsError
-        If files of the model are not to be had.
+        If files of the model cannot be found or downloaded.
     ValueError
         If a folder is given with a revision.
     """
@@ -90,7 +90,7 @@ def _first_line(error):
 
 
 def _problem(folder):
-    """What a folder lacks, or None."""
+    """A sentence that says which file a folder lacks, or None."""
     if not (folder / "config.json").is_file():
         return "there is no config.json"
     if not any((folder / name).is_file() for name in _EXTRACTOR_FILES):
@@ -98,29 +98,29 @@ def _problem(folder):
     return None if weights_files(folder) else "there are no weights, model.safetensors"
 
 
-def weights_files(folder):
-    """Files of weights in a folder: those without code, or else those of torch; none where one of them is missing."""
+def weights_files(folder: Path) -> list[Path]:
+    """Files of weights in a folder: safetensors, or if there are none files of torch. Empty if one part is missing."""
     for pattern in _WEIGHTS_FILES:
         files = sorted(folder.glob(pattern))
-        # model-00001-of-00003: all of them, or it is as if there were none.
+        # A name such as model-00001-of-00003 says how many parts there must be.
         if files and len(files) == int(files[0].stem.partition("-of-")[2] or 1):
             return files
     return []
 
 
-def model_files(folder):
+def model_files(folder: Path) -> list[Path]:
     """Configuration of the model and of its front end, and weights."""
     extractor = next(folder / name for name in _EXTRACTOR_FILES if (folder / name).is_file())
     return [folder / "config.json", extractor, *weights_files(folder)]
 
 
-def stamps_of(files):
-    """Path, size and time of change of some files: what tells without reading them whether they are the same."""
+def stamps_of(files: list[Path]) -> tuple[tuple[str, int, int], ...]:
+    """Path, size and time of change of files: these tell, without reading a file, whether it has changed."""
     return tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
 
 
-def digest_of(stamps):
-    """sha256 of all files together, each read once as long as it keeps size and time."""
+def digest_of(stamps: tuple[tuple[str, int, int], ...]) -> str:
+    """SHA-256 of all files together. A file is read once as long as it keeps its size and time of change."""
     return hashlib.sha256("".join(_file_digest(*stamp) for stamp in stamps).encode()).hexdigest()
 
 

@@ -1,13 +1,21 @@
 """`ModuleEmbedding`: any torch module behind the interface of the pretrained embeddings."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import joblib
 import numpy as np
 from joblib.parallel import get_active_backend
+from numpy.typing import ArrayLike
 
 from .._checks import check_number, check_option
 from ..training import resolve_device
 from ._embedding import BaseEmbedding
-from ._modules import ModuleEngine
+from ._module_engine import ModuleEngine
+from .families import Clock
+
+if TYPE_CHECKING:
+    import torch
 
 
 class ModuleEmbedding(BaseEmbedding):
@@ -16,67 +24,70 @@ class ModuleEmbedding(BaseEmbedding):
     Parameters
     ----------
     module : torch.nn.Module
-        Takes what `front_end` gives and returns a float tensor of shape (n_windows, C), (n_windows, C, T) or
-        (n_windows, C, F, T), channels before frequency and time; or a dict with such a tensor under the name of
-        `output`, or with one alone. It is used as in evaluation, on a copy: it is never trained, changed or moved.
+        Takes the output of `front_end` and returns a float tensor of shape (n_windows, C), (n_windows, C, T) or
+        (n_windows, C, F, T), channels before frequency and time; or a dict that has such a tensor under the name of
+        `output`, or that has one tensor only. A copy of the module runs in evaluation mode; the module itself is never
+        trained, changed or moved.
 
     sample_rate : int
-        Of the waveforms that the module was trained on, in hertz. It has no default: a wrong one fails silently.
+        Sample rate of the waveforms that the module was trained on, in hertz. There is no default, because a wrong rate
+        fails silently.
 
     front_end : torch.nn.Module, callable or None, default=None
-        Takes a float32 tensor of waveforms, (n_windows, n_samples), on `device`, and returns what `module` takes.
+        Takes a float32 tensor of waveforms, (n_windows, n_samples), on `device`, and returns the input of `module`.
         None gives `module` the waveforms.
 
     output : {"clip", "frames", "grid"}, default="clip"
-        "clip": (n_clips, C), the mean over what time and frequency there is. "frames": (n_clips, C, T), the mean over
-        frequency. "grid": what the module gives, (n_clips, C, F, T) or (n_clips, C, T).
+        "clip": (n_clips, C), the mean over time and frequency, where the module has them. "frames": (n_clips, C, T),
+        the mean over frequency. "grid": the output of the module itself, (n_clips, C, F, T) or (n_clips, C, T).
 
     window : float, default=10.0
-        Longest stretch that is embedded at once, in seconds. The default is that of the published backbones.
+        Length of the longest stretch that is embedded at once, in seconds. The default is that of the published
+        backbones.
 
     hop : float or None, default=None
-        Step between windows of a longer clip, in seconds, for "clip", which is averaged over the windows. None is a
+        Step between the windows of a longer clip, in seconds, for "clip", which is averaged over the windows. None is a
         quarter of `window`. For "frames" and "grid" windows lie end to end.
 
     min_duration : float, default=1.0
-        Shortest stretch that the module gets, in seconds: silence is put after shorter clips, and after a shorter
-        last window. Lower it if the module takes less.
+        Length of the shortest stretch that the module gets, in seconds. Silence is put after shorter clips, and after
+        a shorter last window. Lower the value if the module takes less.
 
     batch_size : int, default=8
-        Windows of one length that go through the module together.
+        Number of windows of one length that go through the module together.
 
     device : str, default="auto"
         "auto" (a GPU where there is one), "cpu", "cuda", ...
 
     precision : {"float32", "bfloat16"}, default="float32"
-        Of `module`, by torch's autocast; `front_end` is always float32.
+        Precision of `module`, by torch's autocast; `front_end` is always float32.
 
     memory : str, path-like or None, default=None
-        Folder in which embeddings are kept, clip by clip: what is there is not computed again, by whichever process.
-        None keeps none.
+        Folder that keeps embeddings, clip by clip. An embedding in the folder is not computed again, whichever process
+        put it there. None keeps none.
 
     cache_by : {"file", "content"}, default="file"
-        Whether `memory` knows a file by its path, size and time of change, or by its bytes, which takes longer and
-        finds it after it was moved. Clips that are no files are known by their samples.
+        "file": `memory` recognises a file by its path, size and time of change. "content": by its bytes, which takes
+        longer and recognises a file that was moved. Clips that are no files are recognised by their samples.
 
     n_jobs : int or None, default=None
-        Processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. The module travels
-        to them with every few dozen clips, so it must pickle.
+        Number of processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. The module
+        is sent to the processes with every few dozen clips, so it must be possible to pickle it.
 
     Attributes
     ----------
     weights_digest_ : str
-        SHA-256 of the parameters, buffers and settings of `module` and `front_end`. `transform` refuses others: train
-        the module further, and what follows must be fitted again.
+        SHA-256 of the parameters, buffers and settings of `module` and `front_end`. `transform` refuses other values:
+        if the module is trained further, the steps after it must be fitted again.
 
     n_features_in_ : int
-        Samples of a clip, for arrays.
+        Number of samples of a clip, for arrays.
 
     Notes
     -----
-    `memory` knows a module by the same checksum, taken anew in every call (a second for some gigabyte of parameters),
-    and a front end that is no module by what :func:`joblib.hash` makes of it, which must be able to pickle it. Neither
-    looks at code: after a change of ``forward`` empty the folder.
+    `memory` recognises a module by the same checksum, which every call computes again (a second for a gigabyte of
+    parameters). It recognises a front end that is no module by :func:`joblib.hash`, which pickles the front end.
+    Neither looks at code: empty the folder after a change of ``forward``.
 
     :func:`copy.deepcopy` must be able to copy the module; scikit-learn's ``clone`` asks for the same.
 
@@ -101,21 +112,21 @@ class ModuleEmbedding(BaseEmbedding):
 
     def __init__(
         self,
-        module,
+        module: "torch.nn.Module",
         *,
-        sample_rate,
-        front_end=None,
-        output="clip",
-        window=10.0,
-        hop=None,
-        min_duration=1.0,
-        batch_size=8,
-        device="auto",
-        precision="float32",
-        memory=None,
-        cache_by="file",
-        n_jobs=None,
-    ):
+        sample_rate: int,
+        front_end: Callable[["torch.Tensor"], "torch.Tensor"] | None = None,
+        output: str = "clip",
+        window: float = 10.0,
+        hop: float | None = None,
+        min_duration: float = 1.0,
+        batch_size: int = 8,
+        device: str = "auto",
+        precision: str = "float32",
+        memory: Any = None,
+        cache_by: str = "file",
+        n_jobs: int | None = None,
+    ) -> None:
         self.module = module
         self.sample_rate = sample_rate
         self.front_end = front_end
@@ -130,42 +141,46 @@ class ModuleEmbedding(BaseEmbedding):
         self.cache_by = cache_by
         self.n_jobs = n_jobs
 
-    def frames_to_seconds(self, frames):
+    def frames_to_seconds(self, frames: ArrayLike) -> np.ndarray:
         """Time of the middle of a frame of ``output="frames"`` or ``"grid"``.
 
-        Frames are taken to be spread evenly over a window, as those of a network that pads its input are, up to one
-        frame. What a frame really hears, the module alone knows.
+        Frames are taken to be spread evenly over a window. This holds up to one frame for a network that pads its
+        input. Only the module knows its true receptive field.
 
         Parameters
         ----------
         frames : array-like of float
-            Positions on the last axis of what `transform` returns; fractions lie between frames.
+            Positions on the last axis of the array that `transform` returns; fractions lie between frames.
 
         Returns
         -------
         ndarray of float64
             Seconds from the start of the clip.
         """
-        n_samples = self._check("frames").length
-        per_window = self._embed_noise(n_samples, "frames").shape[-1]
-        return (np.asarray(frames, dtype=np.float64) + 0.5) * (n_samples / self.sample_rate / per_window)
+        return super().frames_to_seconds(frames)
 
-    def _embed_noise(self, n_samples, output):
+    def _clock(self, n_samples: int) -> Clock:
+        self._check("frames")
+        per_window = self._embed_noise(n_samples, "frames").shape[-1]
+        step = n_samples / self.sample_rate / per_window
+        return Clock(first=step / 2, step=step, per_window=per_window)
+
+    def _embed_noise(self, n_samples: int, output: str) -> np.ndarray:
         noise = np.random.default_rng(0).normal(scale=0.1, size=(1, n_samples)).astype(np.float32)
         return self._make_engine().load().embed(noise, output)[0]
 
-    def _rate(self):
+    def _rate(self) -> int:
         return self.sample_rate
 
-    def _shortest(self):
+    def _shortest(self) -> int:
         return max(1, round(self.min_duration * self.sample_rate))
 
-    def _column_names(self):
+    def _column_names(self) -> list[str]:
         n_samples = self._check(self.output).min_samples
         name = type(self.module).__name__.lower()
         return [f"{name}_{self.output}{i}" for i in range(len(self._embed_noise(n_samples, self.output)))]
 
-    def _check_parameters(self):
+    def _check_parameters(self) -> None:
         import torch
 
         if not isinstance(self.module, torch.nn.Module):
@@ -179,11 +194,12 @@ class ModuleEmbedding(BaseEmbedding):
         check_number(self.min_duration, "min_duration", low=0, high=self.window, closed="right")
         check_option(self.precision, "precision", ("float32", "bfloat16"))
 
-    def _make_engine(self):
+    def _make_engine(self) -> ModuleEngine:
         return ModuleEngine(self.module, self.front_end, self.device, self.precision)
 
-    def _engine(self):
-        # What may fail, before any clip is read; what takes time, once and not in every process.
+    def _engine(self) -> ModuleEngine:
+        # Whatever may fail happens here, before any clip is read. Whatever takes time happens here too, once and not in
+        # every process.
         engine = self._make_engine()
         resolve_device(self.device)
         if self.memory is not None:

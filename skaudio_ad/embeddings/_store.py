@@ -3,12 +3,12 @@
 import csv
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
+from ._checkpoint import read_state_dict
 from ._checksums import WeightsError, content_digest, digest_problem, may_write, verify
 from ._download import DownloadError, download_file
-from ._registry import AUDIOSET_LABELS, get_weights_file
+from ._registry import AUDIOSET_LABELS, Backbone, get_family, get_weights_file
 
 WEIGHTS_VARIABLE = "SKAUDIO_AD_WEIGHTS"
 OFFLINE_VARIABLE = "SKAUDIO_AD_OFFLINE"
@@ -98,7 +98,8 @@ def find_weights(weights, *, path=None):
     given = _given_file(path)
     if given is not None:
         return given
-    for place in weights_places(path):
+    of_the_package = [] if weights.folder is None else [Path(weights.folder)]
+    for place in [*of_the_package, *weights_places(path)]:
         # A file in the variable goes by its name: the variable holds for all backbones.
         file = place / weights.filename if place.is_dir() else place
         if file.name == weights.filename and file.is_file():
@@ -134,7 +135,9 @@ def weights_places(path=None):
 
 
 def load_state_dict(weights, *, path=None, download=True, quiet=False):
-    """Weights as tensors on the CPU. Running no foreign code: ``torch.load(weights_only=True)``.
+    """Weights as tensors on the CPU, with the names of our network. No code in the file is run.
+
+    The file is one of ``torch.save``, read with ``weights_only=True``, or one of safetensors.
 
     Parameters
     ----------
@@ -152,39 +155,12 @@ def load_state_dict(weights, *, path=None, download=True, quiet=False):
     WeightsError
         As for :func:`weights_path`; and if the file holds no state dict.
     """
-    import torch
-
+    weights = get_weights_file(weights)
     found = weights_path(weights, path=path, download=download, quiet=quiet)
-    try:
-        state = torch.load(found, map_location="cpu", weights_only=True)
-    except Exception as error:  # What torch raises depends on what it takes the bytes for.
-        raise WeightsError(
-            f"{found}: not a file that torch.load(weights_only=True) reads ({type(error).__name__}): damaged, or "
-            "no weights, or weights with Python objects among them. Write a state dict: "
-            "torch.save(module.state_dict(), file)."
-        ) from error
-    if not _is_state_dict(state):
-        raise WeightsError(
-            f"{found}: must hold a state dict, names and tensors, and holds {_describe(state)}. Write the state "
-            "dict alone: torch.save(module.state_dict(), file)."
-        )
-    return state
-
-
-def _is_state_dict(state):
-    import torch
-
-    return (
-        isinstance(state, Mapping)
-        and len(state) > 0
-        and all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items())
-    )
-
-
-def _describe(state):
-    if not isinstance(state, Mapping):
-        return f"a {type(state).__name__}"
-    return f"a {type(state).__name__} with the keys {', '.join(map(repr, list(state)[:5])) or 'none'}"
+    if not isinstance(weights, Backbone):
+        return read_state_dict(found)
+    family = get_family(weights.family)
+    return read_state_dict(found, lambda content: family.read_checkpoint(content, weights))
 
 
 def class_labels(*, path=None, download=True, quiet=False):

@@ -3,17 +3,17 @@
 import numpy as np
 
 
-def averaged_windows(clip, length, hop_length):
+def averaged_windows(clip: np.ndarray, length: int, hop_length: int) -> np.ndarray:
     """Windows whose embeddings are averaged, as PaSST's authors do for clips longer than ten seconds.
 
-    A clip of up to `length` samples is its own and only window. A longer one is reflected by half a window at both
-    ends and cut every `hop_length` samples, so that its ends are heard about as often as its middle.
+    A clip of up to `length` samples is one window. A longer clip is reflected by half a window at both ends and cut
+    every `hop_length` samples, so that its ends count about as often as its middle.
 
     Parameters
     ----------
     clip : ndarray of shape (n_samples,)
     length, hop_length : int
-        In samples.
+        Length of a window, and step between two windows, in samples.
 
     Returns
     -------
@@ -26,14 +26,32 @@ def averaged_windows(clip, length, hop_length):
     return np.lib.stride_tricks.sliding_window_view(reflected, length)[::hop_length]
 
 
-def adjacent_windows(clip, length):
-    """Windows end to end, for outputs that keep time; the last one is what is left.
+def windows_to_the_end(clip: np.ndarray, length: int, hop_length: int) -> list[np.ndarray]:
+    """Windows whose embeddings are averaged; the last window ends where the clip ends, and nothing is reflected.
+
+    Parameters
+    ----------
+    clip : ndarray of shape (n_samples,)
+    length, hop_length : int
+        Length of a window, and step between two windows, in samples.
+
+    Returns
+    -------
+    list of ndarray of shape (n,)
+    """
+    last = max(0, len(clip) - length)
+    starts = [*range(0, last, hop_length), last]
+    return [clip[start : start + length] for start in starts]
+
+
+def adjacent_windows(clip: np.ndarray, length: int) -> list[np.ndarray]:
+    """Windows that lie end to end, for outputs that keep time; the last window is what is left of the clip.
 
     Parameters
     ----------
     clip : ndarray of shape (n_samples,)
     length : int
-        In samples.
+        Length of a window, in samples.
 
     Returns
     -------
@@ -42,6 +60,6 @@ def adjacent_windows(clip, length):
     return [clip[start : start + length] for start in range(0, len(clip), length)]
 
 
-def pad_to(clip, length):
-    """The clip with silence after it, where it is shorter than `length` samples."""
+def pad_to(clip: np.ndarray, length: int) -> np.ndarray:
+    """The clip, with silence after it if it is shorter than `length` samples."""
     return np.pad(clip, (0, length - len(clip))) if len(clip) < length else clip

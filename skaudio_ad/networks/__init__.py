@@ -5,14 +5,12 @@ from ._dense import DenseAutoencoder
 from ._describe import LayerDescription, NetworkDescription, describe
 from ._front_end import AudioSetFrontEnd
 from ._inference import for_inference
-from ._mobilenet import MOBILENET_WIDTHS, MobileNet
-from ._passt import PASST_VARIANTS, PaSST
+from ._mobilenet import MobileNet
+from ._passt import PaSST
 from ._recurrent import SequenceAutoencoder, SequencePredictor
 from ._vae import VariationalAutoencoder, convolutional_vae, dense_vae, kl_divergence
 
 __all__ = [
-    "MOBILENET_WIDTHS",
-    "PASST_VARIANTS",
     "AudioSetFrontEnd",
     "DenseAutoencoder",
     "DenseClassifier",

@@ -8,13 +8,9 @@ from functools import partial
 import torch
 from torch import nn
 
-from ._front_end import AudioSetFrontEnd
-from ._mobilenet import MOBILENET_WIDTHS, MobileNet
-from ._passt import PASST_VARIANTS, Attention, PaSST
-
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 _POOLS = (nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
-_KNOWN = (nn.Conv2d, nn.Linear, Attention, *_NORMS, *_POOLS)
+_KNOWN = (nn.Conv2d, nn.Linear, *_NORMS, *_POOLS)
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,14 @@ class NetworkDescription:
         return "\n".join([self.title, lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
-def describe(network, n_frames=1000, *, depth=None):
+def describe(
+    network: nn.Module,
+    n_frames: int = 1000,
+    *,
+    n_bins: int = 128,
+    depth: int | None = None,
+    title: str | None = None,
+) -> NetworkDescription:
     """Count parameters and multiply-accumulates of a network and its receptive field, layer by layer.
 
     Nothing is computed but shapes. Multiply-accumulates are those of convolutions, linear layers and
@@ -101,16 +104,20 @@ def describe(network, n_frames=1000, *, depth=None):
 
     Parameters
     ----------
-    network : str or torch.nn.Module
-        A name of ``MOBILENET_WIDTHS`` or ``PASST_VARIANTS``, such as "mn10" or "passt_s_swa". Or a module
-        that maps spectrograms (n_clips, 128, n_frames), made of two-dimensional convolutions and pooling,
-        linear layers and normalisation; it stays as it is. Layers without parameters that are none of these
-        count for nothing.
+    network : torch.nn.Module
+        A module that maps spectrograms, (n_clips, n_bins, n_frames), made of two-dimensional convolutions and pooling,
+        linear layers and normalisation; it stays as it is. A module with an attribute ``outputs`` is asked for all of
+        them. Any other layer with parameters counts itself: it has a method ``multiply_accumulates(output)``, and it
+        is taken to see the whole clip. Layers without parameters that are none of these count for nothing.
     n_frames : int, default=1000
-        Of the spectrogram: ten seconds.
+        Number of frames of the spectrogram: ten seconds of the default front end.
+    n_bins : int, default=128
+        Number of bins of the spectrogram.
     depth : int or None, default=None
         Layers whose names agree in this many parts make one row: 2 gives a row for every block. None is a
         row for every layer.
+    title : str or None, default=None
+        Name of the network for the first line of the table. None is the name of its class.
 
     Returns
     -------
@@ -118,37 +125,43 @@ def describe(network, n_frames=1000, *, depth=None):
 
     Raises
     ------
+    TypeError
+        If `network` is no module.
     ValueError
-        If no network has that name, a layer with parameters is of another kind, `depth` is not positive, or
+        If a layer with parameters is of another kind, `depth` is not positive, or
         the network takes no spectrogram of `n_frames`.
 
     Examples
     --------
-    >>> from skaudio_ad.networks import describe
-    >>> table = describe("mn10", depth=2)
+    >>> from skaudio_ad.networks import MobileNet, describe
+    >>> table = describe(MobileNet(width=1.0), depth=2)
     >>> table.parameters, table.receptive_field
     (4876831, (595, 595))
     """
     if depth is not None and depth < 1:
         raise ValueError(f"depth must be at least 1, got {depth!r}; None describes every layer.")
-    title = network if isinstance(network, str) else type(network).__name__
-    network = _build(network) if isinstance(network, str) else _without_values(network)
-    _check_layers(network)
+    if not isinstance(network, nn.Module):
+        raise TypeError(
+            f"network must be a torch module, got {network!r}. skaudio_ad.BackboneEmbedding(name).describe() takes the "
+            "name of a published backbone."
+        )
+    title = type(network).__name__ if title is None else title
+    module = _without_values(network)
+    _check_layers(module)
     calls: list[tuple[str, nn.Module, torch.Tensor]] = []
 
-    def record(name, module, _, output):
-        calls.append((name, module, output))
+    def record(name, layer, _, output):
+        calls.append((name, layer, output))
 
-    for name, module in network.named_modules():
-        if isinstance(module, _KNOWN):
-            module.register_forward_hook(partial(record, name))
-    n_bins = AudioSetFrontEnd.n_mels
+    for name, layer in module.named_modules():
+        if _is_known(layer):
+            layer.register_forward_hook(partial(record, name))
     spectrogram = torch.empty(1, n_bins, n_frames, device="meta")
-    # All outputs of ours: PaSST leaves out what nobody asks for.
-    options = {"outputs": network.outputs} if isinstance(network, (MobileNet, PaSST)) else {}
+    # All outputs are asked for, because a network may leave out the layers that nobody asks for.
+    options = {"outputs": module.outputs} if hasattr(module, "outputs") else {}
     with torch.no_grad():
-        network.eval()(spectrogram, **options)
-    layers, receptive_field = _rows(network, calls)
+        module.eval()(spectrogram, **options)
+    layers, receptive_field = _rows(module, calls)
     return NetworkDescription(
         f"{title}, for one spectrogram of {n_bins} bins x {n_frames} frames",
         tuple(layers if depth is None else _merged(layers, depth)),
@@ -156,14 +169,12 @@ def describe(network, n_frames=1000, *, depth=None):
     )
 
 
-def _build(name):
-    with torch.device("meta"):  # no memory, and no random numbers drawn
-        if name in MOBILENET_WIDTHS:
-            return MobileNet(MOBILENET_WIDTHS[name])
-        if name in PASST_VARIANTS:
-            return PaSST(**PASST_VARIANTS[name])
-    known = ", ".join(map(repr, [*MOBILENET_WIDTHS, *PASST_VARIANTS]))
-    raise ValueError(f"network must be a module or one of {known}, got {name!r}.")
+def _counts_itself(module: nn.Module) -> bool:
+    return hasattr(module, "multiply_accumulates")
+
+
+def _is_known(module: nn.Module) -> bool:
+    return isinstance(module, _KNOWN) or _counts_itself(module)
 
 
 def _without_values(network):
@@ -179,7 +190,7 @@ def _without_values(network):
 def _check_layers(network):
     for name, module in network.named_modules():
         is_leaf = next(module.children(), None) is None
-        if is_leaf and next(module.parameters(), None) is not None and not isinstance(module, _KNOWN):
+        if is_leaf and next(module.parameters(), None) is not None and not _is_known(module):
             known = ", ".join(kind.__name__ for kind in _KNOWN)
             raise ValueError(
                 f"describe knows {known}; {name or 'the network'} is a {type(module).__name__}, whose "
@@ -194,7 +205,7 @@ def _rows(network, calls):
     layers = []
     counted: set[int] = set()
     for name, module, output in calls:
-        if isinstance(module, (Attention, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)):
+        if _counts_itself(module) or isinstance(module, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)):
             sees = [math.inf, math.inf]
         elif isinstance(module, (nn.Conv2d, nn.AvgPool2d, nn.MaxPool2d)):
             for axis in (0, 1):
@@ -203,7 +214,7 @@ def _rows(network, calls):
                 )
                 sees[axis] += (kernel - 1) * dilation * step[axis]
                 step[axis] *= stride
-        if isinstance(module, (nn.Conv2d, Attention, nn.AvgPool2d, nn.MaxPool2d)):
+        if _counts_itself(module) or isinstance(module, (nn.Conv2d, nn.AvgPool2d, nn.MaxPool2d)):
             last_map = _whole(sees)
         own = [p for p in module.parameters(recurse=False) if id(p) not in counted]
         counted.update(map(id, own))
@@ -244,10 +255,7 @@ def _kind(module):
 def _multiply_accumulates(module, output):
     if isinstance(module, (nn.Conv2d, nn.Linear)):
         return output.numel() * module.weight[0].numel()
-    if isinstance(module, Attention):
-        n_tokens, n_values = output.shape[1:]
-        return 2 * n_tokens**2 * n_values
-    return 0
+    return module.multiply_accumulates(output) if _counts_itself(module) else 0
 
 
 def _merged(layers, depth):

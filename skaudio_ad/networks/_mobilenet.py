@@ -8,19 +8,6 @@ from torch import nn
 from ._front_end import check_outputs, check_spectrograms
 from ._inference import PointwiseConvolution
 
-#: Width factor of every published variant.
-MOBILENET_WIDTHS = {
-    "mn01": 0.1,
-    "mn02": 0.2,
-    "mn04": 0.4,
-    "mn05": 0.5,
-    "mn10": 1.0,
-    "mn20": 2.0,
-    "mn30": 3.0,
-    "mn40": 4.0,
-    "mn40_ext": 4.0,
-}
-
 # Kernel, expanded channels, channels out, squeeze-and-excitation, hardswish (else ReLU), stride of every
 # block, for a width of 1: table 1 of Howard et al. 2019.
 _BLOCKS = (
@@ -52,7 +39,7 @@ class MobileNet(nn.Module):
     Parameters
     ----------
     width : float, default=1.0
-        Factor of all channels; the published ones are those of ``MOBILENET_WIDTHS``.
+        Factor of all channels; 0.1 to 4 in the published networks.
     n_classes : int, default=527
         Logits; AudioSet has 527 classes.
 

@@ -10,14 +10,6 @@ from torch.nn import functional
 from ._front_end import AudioSetFrontEnd, check_outputs, check_spectrograms
 from ._inference import TokenLinear
 
-#: Parameters of :class:`PaSST` for every published variant.
-PASST_VARIANTS = {
-    "passt_s_swa": {"stride": 10, "depth": 12},
-    "passt_s_kd": {"stride": 10, "depth": 12},
-    "passt_l_kd": {"stride": 10, "depth": 7},
-    "passt_s_s16": {"stride": 16, "depth": 12},
-}
-
 _SIZE, _HEADS, _PATCH = 768, 12, 16
 _TRAINED_FRAMES = 998  # of the spectrograms of ten seconds; the positions are as many as fit in
 
@@ -189,3 +181,8 @@ class Attention(nn.Module):
         else:
             mixed = functional.scaled_dot_product_attention(q, k, v)
         return self.proj(mixed.transpose(1, 2).flatten(2))
+
+    def multiply_accumulates(self, output: torch.Tensor) -> int:
+        """Number of multiply-accumulates of the attention for one clip: two products of all pairs of tokens."""
+        n_tokens, n_values = output.shape[1:]
+        return 2 * n_tokens**2 * n_values

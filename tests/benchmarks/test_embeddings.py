@@ -9,8 +9,12 @@ import pytest
 from benchmarks import embeddings
 from skaudio_ad.embeddings import Backbone
 
-TINY = Backbone(name="tiny", filename="tiny.pt", family="mobilenet", width=0.1, embedding_size=96)
-SMALL = Backbone(name="small", filename="small.pt", family="passt", stride=16, depth=1, embedding_size=768)
+TINY = Backbone(
+    name="tiny", filename="tiny.pt", family="mobilenet", settings={"width": 0.1}, embedding_size=96
+)
+SMALL = Backbone(
+    name="small", filename="small.pt", family="passt", settings={"stride": 16, "depth": 1}, embedding_size=768
+)
 # A network so small, with random weights, adds up its rounding more than those of the tables.
 TOLERANCE = {"float32": 1e-5, "bfloat16": 5e-2}
 

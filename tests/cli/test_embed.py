@@ -15,7 +15,7 @@ from skaudio_ad import MobileNetEmbedding
 from skaudio_ad._atomic import atomic_path
 from skaudio_ad.cli import main
 from skaudio_ad.cli._embed import _writer
-from skaudio_ad.embeddings import BACKBONES, weights_digest
+from skaudio_ad.embeddings import weights_digest
 from skaudio_ad.networks import MobileNet
 
 from ..killed import write_until_killed
@@ -135,12 +135,6 @@ def test_a_command_line_that_cannot_be_is_refused_before_anything_is_read(
     assert result.exit_code == 2
     assert message in " ".join(result.output.replace("│", " ").split())
     assert sorted(path.name for path in Path().iterdir()) == [f"clip_{i}.wav" for i in range(3)]
-
-
-def test_every_backbone_has_an_embedding():
-    from skaudio_ad.cli._embed import _EMBEDDINGS
-
-    assert {backbone.family for backbone in BACKBONES.values()} == set(_EMBEDDINGS)
 
 
 def test_a_table_that_cannot_be_written_leaves_the_old_one_and_names_it(folder, weights, monkeypatch):

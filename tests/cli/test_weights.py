@@ -29,8 +29,7 @@ def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with serve(_CONTENT) as server:
         mn10 = Backbone(**{**vars(BACKBONES["mn10"]), "url": server.url})
-        others = tuple(file for file in skaudio_ad.embeddings._registry._ALL if file.name != "mn10")
-        monkeypatch.setattr(skaudio_ad.embeddings._registry, "_ALL", (*others, mn10))
+        monkeypatch.setitem(skaudio_ad.embeddings._registry._BACKBONES, "mn10", mn10)
         yield server
 
 

@@ -49,7 +49,7 @@ def make_backbone(server):
             "filename": "mine.pt",
             "url": server.url,
             "family": "mobilenet",
-            "width": 0.1,
+            "settings": {"width": 0.1},
             "embedding_size": 96,
         }
         return Backbone(**(description | changes))

@@ -9,9 +9,15 @@ SAMPLE_RATE = 32000
 FAMILIES = ("mobilenet", "passt")
 # Two blocks instead of twelve, and the narrowest MobileNet: all that these tests are about, in milliseconds.
 BACKBONE = {
-    "mobilenet": Backbone(name="tiny", filename="tiny.pt", family="mobilenet", width=0.1, embedding_size=96),
+    "mobilenet": Backbone(
+        name="tiny", filename="tiny.pt", family="mobilenet", settings={"width": 0.1}, embedding_size=96
+    ),
     "passt": Backbone(
-        name="small", filename="small.pt", family="passt", stride=10, depth=2, embedding_size=768
+        name="small",
+        filename="small.pt",
+        family="passt",
+        settings={"stride": 10, "depth": 2},
+        embedding_size=768,
     ),
 }
 ESTIMATOR = {"mobilenet": MobileNetEmbedding, "passt": PaSSTEmbedding}

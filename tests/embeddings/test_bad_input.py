@@ -11,7 +11,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
-import skaudio_ad.embeddings._networks as networks
+import skaudio_ad.embeddings._backbone_engine as backbone_engines
 from skaudio_ad import (
     AudioClips,
     AudioLoader,
@@ -136,7 +136,7 @@ def test_random_weights_warn_and_repeat_with_their_seed(family):
     before = torch.get_rng_state()
 
     def embed(seed):
-        networks._build.cache_clear()
+        backbone_engines._build.cache_clear()
         embedding = ESTIMATOR[family](BACKBONE[family], weights=None, random_state=seed)
         with pytest.warns(
             UserWarning, match=r"weights=None has random weights: .* no meaning\. Use weights="
@@ -151,11 +151,13 @@ def test_random_weights_warn_and_repeat_with_their_seed(family):
 
 
 def test_two_estimators_share_one_network(make, folder, monkeypatch):
-    networks._build.cache_clear()
+    backbone_engines._build.cache_clear()
     reads = []
-    read = networks.load_state_dict
+    read = backbone_engines.load_state_dict
     monkeypatch.setattr(
-        networks, "load_state_dict", lambda backbone, *, path: reads.append(path) or read(backbone, path=path)
+        backbone_engines,
+        "load_state_dict",
+        lambda backbone, *, path: reads.append(path) or read(backbone, path=path),
     )
     clips = noise(0.1)
     first = make().fit(clips)
@@ -171,7 +173,7 @@ def test_the_weights_of_fit_are_the_only_ones_that_transform_takes(tmp_path):
     path = tmp_path / "mine.pt"
     torch.save(MobileNet(0.1).state_dict(), path)
     embedding = MobileNetEmbedding(BACKBONE["mobilenet"], weights=path).fit(clips)
-    assert embedding.weights_digest_ == networks.weights_digest(path)
+    assert embedding.weights_digest_ == backbone_engines.weights_digest(path)
     assert embedding.transform(clips).shape == (1, 96)
     time = path.stat().st_mtime_ns
     torch.save(MobileNet(0.1).state_dict(), path)

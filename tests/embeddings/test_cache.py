@@ -14,7 +14,7 @@ import torch
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-import skaudio_ad.embeddings._chunks as chunks
+import skaudio_ad.embeddings._embed_clips as chunks
 from skaudio_ad import AudioLoader, LevelNormalizer, MobileNetEmbedding
 from skaudio_ad.audio import AudioReadWarning
 from skaudio_ad.embeddings import _cache

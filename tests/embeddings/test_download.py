@@ -22,7 +22,7 @@ _PROCESS = """
 import sys
 from skaudio_ad.embeddings import Backbone, weights_path
 mine = Backbone(
-    name="mine", filename="mine.pt", url=sys.argv[1], family="mobilenet", width=0.1, embedding_size=96
+    name="mine", filename="mine.pt", url=sys.argv[1], family="mobilenet", settings={"width": 0.1}, embedding_size=96
 )
 print(weights_path(mine))
 """

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
-import skaudio_ad.embeddings._networks as networks
+import skaudio_ad.embeddings._backbone_engine as backbone_engines
 from skaudio_ad import (
     AudioClips,
     AudioLoader,
@@ -218,13 +218,13 @@ def test_arrays_lists_clips_and_files_give_the_same(make, write_wavs):
 
 def test_no_more_windows_than_a_batch_are_stacked_however_long_a_clip_is(make, monkeypatch):
     shapes = []
-    embed = networks.LoadedBackbone.embed
+    embed = backbone_engines.LoadedBackbone.embed
 
     def spy(loaded, waveforms, *arguments):
         shapes.append(waveforms.shape)
         return embed(loaded, waveforms, *arguments)
 
-    monkeypatch.setattr(networks.LoadedBackbone, "embed", spy)
+    monkeypatch.setattr(backbone_engines.LoadedBackbone, "embed", spy)
     clips = noise(1.0, 30.0, 1.0, 0.5)
     make(window=1.0, hop=0.5, batch_size=4).fit(clips).transform(clips)
     # 61 windows of the long clip, and one of each other; all of one length share their batches.

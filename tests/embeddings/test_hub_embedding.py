@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-import skaudio_ad.embeddings._hub as hub
 import skaudio_ad.embeddings._hub_engine as engines
+import skaudio_ad.embeddings._hub_model as hub
 from skaudio_ad import AudioClips, AudioLoader, HubEmbedding, NearestNeighborsDetector
 from skaudio_ad.audio import AudioReadWarning
 from skaudio_ad.embeddings import WeightsError

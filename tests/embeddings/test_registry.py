@@ -27,23 +27,24 @@ PASSTS = {"passt_s_swa": (10, 12), "passt_s_kd": (10, 12), "passt_l_kd": (10, 7)
 
 
 def own(**changes):
-    description = {"name": "a", "filename": "a.pt", "family": "mobilenet", "width": 1, "embedding_size": 9}
-    return Backbone(**(description | changes))
+    description = {"name": "a", "filename": "a.pt", "family": "mobilenet", "embedding_size": 9}
+    return Backbone(**(description | {"settings": {"width": 1}} | changes))
 
 
 def test_the_published_checkpoints_have_the_shapes_of_their_networks():
-    assert set(BACKBONES) == {*MOBILENETS, *PASSTS}
+    for family, expected in (("mobilenet", MOBILENETS), ("passt", PASSTS)):
+        assert {name for name, backbone in BACKBONES.items() if backbone.family == family} == set(expected)
     for name, (width, embedding_size) in MOBILENETS.items():
         backbone = BACKBONES[name]
-        assert (backbone.family, backbone.width, backbone.embedding_size) == (
+        assert (backbone.family, backbone.settings, backbone.embedding_size) == (
             "mobilenet",
-            width,
+            {"width": width},
             embedding_size,
         )
         assert (backbone.licence, backbone.sample_rate) == ("MIT", 32000)
     for name, (stride, depth) in PASSTS.items():
         backbone = BACKBONES[name]
-        assert (backbone.family, backbone.stride, backbone.depth) == ("passt", stride, depth)
+        assert (backbone.family, backbone.settings) == ("passt", {"stride": stride, "depth": depth})
         assert (backbone.licence, backbone.sample_rate, backbone.embedding_size) == (
             "Apache-2.0",
             32000,
@@ -58,7 +59,7 @@ def test_every_file_has_a_name_a_url_and_a_citation_of_its_own():
     for file in files:
         assert file.url.startswith("https://")
         assert file.url.endswith("/" + file.filename)
-        assert re.search(r"(ICASSP|Interspeech) 20\d\d", file.source)
+        assert re.search(r", .* 20\d\d", file.source)
 
 
 def test_the_urls_and_names_are_those_of_the_authors_code():
@@ -92,7 +93,7 @@ def test_a_backbone_is_found_by_our_name_and_by_the_authors_names(alias, name):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"one of 'mn01', .*'passt_s_s16', or a Backbone, got 'mn11'"):
+    with pytest.raises(ValueError, match=r"one of 'mn01', .*'passt_s_s16'.*, or a Backbone, got 'mn11'"):
         get_backbone("mn11")
     with pytest.raises(ValueError, match=r"^backbone must be one of 'passt_s_swa', [^m]*, got 'mn10'"):
         get_backbone("mn10", family="passt")
@@ -115,7 +116,7 @@ def test_the_registry_cannot_be_changed():
     with pytest.raises(TypeError):
         BACKBONES["mine"] = own()
     with pytest.raises(AttributeError):
-        BACKBONES["mn10"].width = 2.0
+        BACKBONES["mn10"].settings = {"width": 2.0}
 
 
 def test_a_backbone_survives_copying_and_pickling_and_can_be_a_key():
@@ -136,14 +137,20 @@ def test_a_backbone_survives_copying_and_pickling_and_can_be_a_key():
         ({"url": "file:///etc/passwd"}, ValueError, "url must begin with https:// or http://"),
         ({"sha256": "899a8c"}, ValueError, "64 lower-case hexadecimal digits, got '899a8c'"),
         ({"sha256": "A" * 64}, ValueError, "lower-case"),
-        ({"family": "resnet"}, ValueError, "family must be one of 'mobilenet', 'passt', got 'resnet'"),
+        ({"family": "resnet"}, ValueError, "family must be one of 'mobilenet', 'passt'"),
         ({"embedding_size": 0}, ValueError, "embedding_size must lie in"),
         ({"embedding_size": 9.5}, TypeError, "embedding_size must be an integer"),
         ({"sample_rate": 16000}, ValueError, "sample_rate must be 32000"),
-        ({"width": None}, TypeError, "width must be a number, got None"),
-        ({"width": 0}, ValueError, "width must lie in"),
-        ({"family": "passt", "depth": 12}, TypeError, "stride must be an integer, got None"),
-        ({"family": "passt", "stride": 10}, TypeError, "depth must be an integer, got None"),
+        ({"settings": {"width": None}}, TypeError, "width must be a number, got None"),
+        ({"settings": {"width": 0}}, ValueError, "width must lie in"),
+        (
+            {"settings": {"breadth": 1}},
+            ValueError,
+            "a name in settings of the family 'mobilenet' must be one of 'width', got 'breadth'",
+        ),
+        ({"outputs": ("clip", "tags")}, ValueError, "every output must be one of 'clip', "),
+        ({"family": "passt", "settings": {"depth": 12}}, TypeError, "stride must be an integer, got None"),
+        ({"family": "passt", "settings": {"stride": 10}}, TypeError, "depth must be an integer, got None"),
     ],
 )
 def test_a_backbone_that_cannot_be_is_refused(changes, error, message):

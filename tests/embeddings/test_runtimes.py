@@ -10,15 +10,19 @@ import numpy as np
 import pytest
 import torch
 
-import skaudio_ad.embeddings._networks as networks
+import skaudio_ad.embeddings._backbone_engine as backbone_engines
 import skaudio_ad.embeddings._runtimes as runtimes
 from skaudio_ad.embeddings import Backbone, PaSSTEmbedding
-from skaudio_ad.embeddings._networks import backbone_engine
+from skaudio_ad.embeddings._backbone_engine import backbone_engine
 from skaudio_ad.networks import MobileNet, PaSST
 
 BACKBONES = {
-    "mobilenet": Backbone(name="tiny", filename="t.pt", family="mobilenet", width=0.1, embedding_size=96),
-    "passt": Backbone(name="small", filename="s.pt", family="passt", stride=16, depth=1, embedding_size=768),
+    "mobilenet": Backbone(
+        name="tiny", filename="t.pt", family="mobilenet", settings={"width": 0.1}, embedding_size=96
+    ),
+    "passt": Backbone(
+        name="small", filename="s.pt", family="passt", settings={"stride": 16, "depth": 1}, embedding_size=768
+    ),
 }
 OUTPUTS = {"mobilenet": MobileNet.outputs, "passt": PaSST.outputs}
 PACKAGES = {
@@ -70,7 +74,7 @@ def assert_relatively_close(made, expected, tolerance=1e-5):
 def nothing_loaded():
     yield
     loaded.cache_clear()
-    networks._build.cache_clear()
+    backbone_engines._build.cache_clear()
 
 
 @pytest.mark.parametrize(("family", "runtime"), RUNS)
@@ -131,7 +135,7 @@ def test_threads_share_a_network(family, runtime):
 @pytest.mark.parametrize(("family", "runtime"), RUNS)
 def test_nothing_is_printed_and_no_generator_moves(family, runtime, capfd):
     skip_without(*PACKAGES[runtime])
-    networks._build.cache_clear()
+    backbone_engines._build.cache_clear()
     before = torch.get_rng_state(), np.random.get_state()[2]  # noqa: NPY002
     load(family, runtime).embed(waves(1, 8000), "logits")
     assert capfd.readouterr() == ("", "")
@@ -241,7 +245,7 @@ def test_what_does_not_go_together_is_refused_before_anything_is_built(
     family, settings, message, monkeypatch
 ):
     monkeypatch.setattr(runtimes, "find_spec", lambda name: object())
-    monkeypatch.setattr(networks, "_build", None)
+    monkeypatch.setattr(backbone_engines, "_build", None)
     with pytest.raises(ValueError, match=message):
         loaded_without_looking(family, **settings)
 

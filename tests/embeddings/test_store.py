@@ -40,7 +40,9 @@ def rewrite(path, content):
 @pytest.fixture
 def mine():
     """A backbone that has no URL."""
-    return Backbone(name="mine", filename="mine.pt", family="mobilenet", width=0.1, embedding_size=96)
+    return Backbone(
+        name="mine", filename="mine.pt", family="mobilenet", settings={"width": 0.1}, embedding_size=96
+    )
 
 
 @pytest.fixture

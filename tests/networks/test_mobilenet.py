@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from skaudio_ad.audio import AudioLoader
-from skaudio_ad.networks import MOBILENET_WIDTHS, AudioSetFrontEnd, MobileNet, for_inference
+from skaudio_ad.embeddings import BACKBONES
+from skaudio_ad.networks import AudioSetFrontEnd, MobileNet, for_inference
 from skaudio_ad.networks._inference import PointwiseConvolution
 
 # Variant: million parameters, values of the clip embedding and of the multi-level one.
@@ -114,7 +115,7 @@ def test_it_computes_what_torchvision_computes(width):
 def test_sizes_are_the_published_ones(variant):
     millions, embedding_size, multilevel_size = PUBLISHED[variant]
     with torch.device("meta"):
-        made = MobileNet(MOBILENET_WIDTHS[variant]).eval()
+        made = MobileNet(**BACKBONES[variant].settings).eval()
     n_parameters = sum(parameter.numel() for parameter in made.parameters())
     assert float(f"{n_parameters / 1e6:.3g}") == millions
     outputs = made(torch.empty(2, 128, 1000, device="meta"), made.outputs)
@@ -128,8 +129,8 @@ def test_sizes_are_the_published_ones(variant):
     assert (made.embedding_size, made.multilevel_size) == (embedding_size, multilevel_size)
 
 
-def test_there_is_a_width_for_every_published_variant():
-    assert set(MOBILENET_WIDTHS) == set(PUBLISHED)
+def test_the_size_of_every_published_variant_is_compared():
+    assert {name for name, backbone in BACKBONES.items() if backbone.family == "mobilenet"} == set(PUBLISHED)
 
 
 def test_embeddings_are_means_of_the_last_feature_map():
@@ -251,7 +252,7 @@ def test_an_unknown_output_lists_the_known_ones(outputs):
 
 @pytest.mark.real_data
 def test_bfloat16_for_inference_stays_within_a_hundredth_with_the_authors_weights(weights_home, data_home):
-    pretrained, front_end = MobileNet(MOBILENET_WIDTHS["mn04"]).eval(), AudioSetFrontEnd()
+    pretrained, front_end = MobileNet(0.4).eval(), AudioSetFrontEnd()
     pretrained.load_state_dict(torch.load(weights_home / "mn04_as_mAP_432.pt", weights_only=True))
     rough = for_inference(pretrained, "bfloat16")
     paths = [*sorted(data_home.glob("esc10/*/*.ogg"))[::40], *sorted(data_home.glob("mimii/**/*.wav"))[::24]]
@@ -266,7 +267,7 @@ def test_bfloat16_for_inference_stays_within_a_hundredth_with_the_authors_weight
 
 @pytest.mark.real_data
 def test_the_authors_weights_recognise_sounds(weights_home, data_home):
-    pretrained = MobileNet(MOBILENET_WIDTHS["mn04"])
+    pretrained = MobileNet(0.4)
     checkpoint = torch.load(weights_home / "mn04_as_mAP_432.pt", weights_only=True)
     pretrained.load_state_dict(checkpoint, strict=True)
     pretrained, front_end = for_inference(pretrained), AudioSetFrontEnd()

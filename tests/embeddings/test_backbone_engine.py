@@ -9,20 +9,22 @@ import numpy as np
 import pytest
 import torch
 
-import skaudio_ad.embeddings._networks as networks
+import skaudio_ad.embeddings._backbone_engine as backbone_engines
 from skaudio_ad.embeddings import Backbone, WeightsError
-from skaudio_ad.embeddings._networks import backbone_engine
+from skaudio_ad.embeddings._backbone_engine import backbone_engine
 from skaudio_ad.networks import AudioSetFrontEnd, MobileNet, PaSST
 
-MINE = Backbone(name="mine", filename="mine.pt", family="mobilenet", width=0.1, embedding_size=96)
+MINE = Backbone(
+    name="mine", filename="mine.pt", family="mobilenet", settings={"width": 0.1}, embedding_size=96
+)
 WAVES = np.random.default_rng(0).normal(scale=0.1, size=(3, 16000)).astype(np.float32)
 
 
 @pytest.fixture(autouse=True)
 def nothing_loaded():
-    networks._build.cache_clear()
+    backbone_engines._build.cache_clear()
     yield
-    networks._build.cache_clear()
+    backbone_engines._build.cache_clear()
 
 
 @pytest.fixture
@@ -40,9 +42,11 @@ def save(tmp_path):
 def n_reads(monkeypatch):
     """List that grows by the path of every file of weights that is read."""
     reads = []
-    read = networks.load_state_dict
+    read = backbone_engines.load_state_dict
     monkeypatch.setattr(
-        networks, "load_state_dict", lambda backbone, *, path: reads.append(path) or read(backbone, path=path)
+        backbone_engines,
+        "load_state_dict",
+        lambda backbone, *, path: reads.append(path) or read(backbone, path=path),
     )
     return reads
 
@@ -75,7 +79,9 @@ def test_a_file_is_read_once_a_process_whatever_asks_for_it(save, n_reads, monke
     first = engine(path)
     loaded = first.load()
     # A copy of the backbone, a string, a folder, a relative path, another seed that says nothing, a pickle.
-    again = Backbone(name="mine", filename="mine.pt", family="mobilenet", width=0.1, embedding_size=96)
+    again = Backbone(
+        name="mine", filename="mine.pt", family="mobilenet", settings={"width": 0.1}, embedding_size=96
+    )
     monkeypatch.chdir(path.parent)
     for same in (
         engine(str(path), again),
@@ -164,14 +170,19 @@ def test_only_the_last_few_networks_stay_in_memory():
 
 @pytest.mark.parametrize(
     "backbone",
-    [MINE, Backbone(name="p", filename="p.pt", family="passt", stride=16, depth=1, embedding_size=768)],
+    [
+        MINE,
+        Backbone(
+            name="p", filename="p.pt", family="passt", settings={"stride": 16, "depth": 1}, embedding_size=768
+        ),
+    ],
     ids=["mobilenet", "passt"],
 )
 def test_random_weights_repeat_with_their_seed_and_leave_the_global_generators_alone(backbone):
     before = global_generators()
 
     def embed(seed):
-        networks._build.cache_clear()
+        backbone_engines._build.cache_clear()
         made = engine(backbone=backbone, random_state=seed)
         assert made.digest is None
         return made.load().embed(WAVES, "clip")
@@ -191,7 +202,9 @@ def test_a_file_leaves_the_global_generators_alone(save):
 
 def test_the_key_tells_apart_all_that_changes_the_numbers_and_nothing_else(save):
     path = save(MobileNet(0.1))
-    wide = Backbone(name="mine", filename="mine.pt", family="mobilenet", width=0.2, embedding_size=192)
+    wide = Backbone(
+        name="mine", filename="mine.pt", family="mobilenet", settings={"width": 0.2}, embedding_size=192
+    )
     different = [
         engine(random_state=0),
         engine(random_state=1),
@@ -232,6 +245,6 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_looked_for(dev
 
 
 def test_weights_that_are_not_there_are_refused_before_anything_is_built(tmp_path, monkeypatch):
-    monkeypatch.setattr(networks, "_build", None)
+    monkeypatch.setattr(backbone_engines, "_build", None)
     with pytest.raises(WeightsError, match=r"missing\.pt"):
         engine(tmp_path / "missing.pt")

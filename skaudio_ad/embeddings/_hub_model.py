@@ -12,7 +12,7 @@ from typing import Any
 from ._checksums import WeightsError
 from ._hub_files import digest_of, find_folder, model_files, stamps_of
 
-# Types of model by what their front end and their states look like.
+# Types of model that take the waveform itself.
 _WAVEFORM_TYPES = (
     "data2vec-audio",
     "hubert",
@@ -32,30 +32,30 @@ OUTPUTS = {
 
 @dataclass(frozen=True)
 class HubModel:
-    """What a model takes and gives, read from the configuration files beside its weights.
+    """Inputs and outputs of a model, read from the configuration files beside its weights.
 
     Attributes
     ----------
     folder : str
     name : str
-        What to call it.
+        Name of the model, in messages and columns.
     digest : str
-        sha256 of configuration and weights.
+        SHA-256 of configuration and weights.
     model_type : str
-        As transformers calls it.
+        Type of the model, as transformers calls it.
     sample_rate : int
-        In hertz.
+        Sample rate of the waveforms, in hertz.
     n_features : int
-        Values of an embedding.
+        Number of values of an embedding.
     n_layers : int
     labels : tuple of str
         Classes of the logits; () without a classifier.
     min_samples, max_samples : int, int or None
-        Of a window; None is any number.
+        Minimum and maximum number of samples of a window; None is any number.
     frames : Frames or None
         None for a model that keeps no time.
     grid : (int, int) or None
-        Bands and frames of the patches, with those after the end of a short clip.
+        Number of bands and of frames of the patches, including the frames after the end of a short clip.
     """
 
     folder: str
@@ -74,23 +74,23 @@ class HubModel:
 
 @dataclass(frozen=True)
 class Frames:
-    """Which samples frames see: each `width` of them, every `step`, the first ones from `start` on."""
+    """Samples that every frame sees: `width` samples, `step` samples after the frame before, the first from `start`."""
 
     start: int
     width: int
     step: int
 
-    def number(self, n_samples):
-        """How many frames lie in a window; those that only padding fills are none."""
+    def number(self, n_samples: int) -> int:
+        """Number of frames of a window, without the frames that lie in padding alone."""
         return max(1, (n_samples - self.start - self.width) // self.step + 1)
 
-    def centre(self, frame):
+    def centre(self, frame: float) -> float:
         """The sample in the middle of a frame."""
         return self.start + self.width / 2 + frame * self.step
 
 
-def hub_model(model_id, revision):
-    """Find a model on the disk, or else on the hub, and read what it is.
+def hub_model(model_id: str | os.PathLike[str], revision: str | None) -> HubModel:
+    """Find a model on the disk, or if it is not there on the hub, and read its configuration.
 
     Parameters
     ----------
@@ -108,9 +108,9 @@ def hub_model(model_id, revision):
     ImportError
         If transformers is missing.
     WeightsError
-        If files of the model are not to be had.
+        If files of the model cannot be found or downloaded.
     ValueError
-        If it is no model that is known here, or does not say its sample rate.
+        If the type of the model is not known here, or its configuration has no sample rate.
     """
     import_transformers()
     folder = find_folder(os.fspath(model_id), revision)
@@ -175,7 +175,7 @@ def _describe(folder, name, stamps):
     with quiet():
         config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
         extractor = transformers.AutoFeatureExtractor.from_pretrained(folder, trust_remote_code=False)
-    # A classifier of the checkpoint itself: any other would have random weights.
+    # Only a classifier of the checkpoint itself counts: any other would have random weights.
     classifies = any(
         name.endswith(("ForAudioClassification", "ForSequenceClassification"))
         for name in config.architectures or ()
@@ -206,12 +206,12 @@ def _geometry(model_type, config, extractor):
     if model_type == "clap":
         return {"min_samples": 1, "max_samples": extractor.nb_max_samples, "frames": None, "grid": None}
     if model_type == "whisper":
-        # Two frames of the spectrogram, the first of them centred on the first sample.
+        # A frame spans two frames of the spectrogram, the first of them centred on the first sample.
         step = 2 * extractor.hop_length
         frames = Frames(start=-step // 2, width=step, step=step)
         return {"min_samples": 1, "max_samples": extractor.n_samples, "frames": frames, "grid": None}
     if model_type == "audio-spectrogram-transformer":
-        # Kaldi's spectrogram: 25 ms every 10 ms.
+        # Kaldi's spectrogram has frames of 25 ms every 10 ms.
         width, hop_length = round(0.025 * extractor.sampling_rate), round(0.01 * extractor.sampling_rate)
         patch = config.patch_size
         return {

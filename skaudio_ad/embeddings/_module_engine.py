@@ -1,4 +1,4 @@
-"""Torch modules of users: copied, run, and told from others."""
+"""Torch modules of users: they are copied, run, and recognised by a checksum."""
 
 import copy
 import hashlib
@@ -18,7 +18,7 @@ _PLAIN = (bool, int, float, str, bytes, type(None))
 
 @dataclass(frozen=True, eq=False)
 class ModuleEngine:
-    """A module and how to run it; pickles with all that it needs."""
+    """A module, and how it runs. Pickling the engine includes everything that the module needs."""
 
     module: Any
     front_end: Any
@@ -26,13 +26,18 @@ class ModuleEngine:
     precision: str
 
     @property
-    def name(self):
-        """What to call it."""
+    def name(self) -> str:
+        """Class of the module."""
         return type(self.module).__name__
 
+    @property
+    def source(self) -> str:
+        """Class of the module."""
+        return self.name
+
     @cached_property
-    def digest(self):
-        """sha256 of all that the modules say of themselves."""
+    def digest(self) -> str:
+        """SHA-256 of the parts, settings and tensors of the modules."""
         import torch
 
         digest = hashlib.sha256()
@@ -42,11 +47,11 @@ class ModuleEngine:
         return digest.hexdigest()
 
     @cached_property
-    def key(self):
-        """All that changes the numbers."""
+    def key(self) -> tuple[Any, ...]:
+        """Everything that changes the embeddings, as plain values."""
         import torch
 
-        front_end = "module"  # in the digest
+        front_end = "module"  # a module is part of the digest
         if not isinstance(self.front_end, torch.nn.Module):
             try:
                 front_end = joblib.hash(self.front_end)
@@ -58,20 +63,20 @@ class ModuleEngine:
         return "module", self.name, self.digest, front_end, self.precision
 
     @cached_property
-    def packed(self):
-        """The engine as bytes; with classes and functions that only the script of the user defines."""
+    def packed(self) -> bytes:
+        """The engine as bytes, with the classes and functions that only the script of the user defines."""
         kept = {name: value for name, value in vars(self).items() if name not in ("packed", "loaded")}
         try:
             return pickle.dumps(joblib.wrap_non_picklable_objects(kept, keep_wrapper=False))
-        except Exception as error:  # whatever the __reduce__ of a foreign class raises
+        except Exception as error:  # the __reduce__ of a foreign class may raise anything
             raise TypeError(
                 f"{self.name}: cannot be sent to other processes, because the module or its front end does not pickle "
                 f"({error}). Use n_jobs=1."
             ) from error
 
     @cached_property
-    def loaded(self):
-        """Front end and module, copied, on their device, as in evaluation."""
+    def loaded(self) -> "LoadedModule":
+        """Copies of front end and module, on their device, in evaluation mode."""
         import torch
 
         device = resolve_device(self.device)
@@ -91,8 +96,8 @@ class ModuleEngine:
 
         return LoadedModule(self.name, ready(self.module), ready(self.front_end), device, self.precision)
 
-    def load(self):
-        """The module ready for use; copied once an engine."""
+    def load(self) -> "LoadedModule":
+        """The module ready for use. An engine copies its module once."""
         return self.loaded
 
     def __reduce__(self):
@@ -115,7 +120,7 @@ class LoadedModule:
     device: Any
     precision: str
 
-    def embed(self, waveforms, output):
+    def embed(self, waveforms: np.ndarray, output: str) -> np.ndarray:
         """One output of some waveforms of one length.
 
         Parameters
@@ -179,7 +184,7 @@ class LoadedModule:
 
 
 def _update(digest, module):
-    """Add to a checksum what a module says of itself: its parts, their settings, and all tensors."""
+    """Add the parts of a module, their settings and all tensors to a checksum."""
     import torch
 
     def add(*values):
@@ -189,7 +194,7 @@ def _update(digest, module):
         add(name, str(tensor.dtype), tuple(tensor.shape))
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
 
-    # `training` and hooks are no settings; parameters and buffers come with their tensors.
+    # `training` and hooks are no settings. Parameters and buffers are added with their tensors below.
     of_every_module = vars(torch.nn.Module())
     for name, part in module.named_modules(remove_duplicate=False):
         add(name, type(part).__module__, type(part).__qualname__)

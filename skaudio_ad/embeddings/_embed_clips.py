@@ -3,38 +3,44 @@
 import os
 import warnings
 from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 
 from .._lazy import is_missing
-from ..audio import AudioReadWarning
+from ..audio import AudioClips, AudioReadWarning
 from ._cache import EmbeddingCache
+from ._engine import Engine, LoadedNetwork
 from ._windows import adjacent_windows, averaged_windows, pad_to
 
-# A chunk is what one call of a process works on: large enough that sending it costs nothing, small enough that all
-# processes finish at about the same time.
+# Maximum number of clips of a chunk, and number of chunks for every process. A process works on one chunk in one call:
+# a chunk is large enough that sending it costs nothing, and small enough that all processes finish at about the same
+# time.
 _LARGEST_CHUNK = 64
 _CHUNKS_PER_JOB = 4
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which output of the network is wanted, and in which windows.
+    """Output of the network that is wanted, and the windows that it is made of.
 
     Attributes
     ----------
     output : str
     averaged : bool
-        Whether overlapping windows are averaged; else windows lie end to end, and time goes on through them.
+        Whether the outputs of overlapping windows are averaged. If not, windows lie end to end, and so do the outputs.
     length, hop_length : int
-        Of the windows, in samples.
+        Length of a window, and step between two averaged windows, in samples.
     min_samples : int
-        Silence is put after shorter clips and windows.
+        Minimum number of samples of a window. Silence is put after shorter clips and windows.
     batch_size : int
-        Windows of one length that go through the network together.
+        Maximum number of windows that go through the network together; all have one length.
+    cut : callable, default=averaged_windows
+        Takes a clip, `length` and `hop_length`, and returns the windows to average.
     """
 
     output: str
@@ -43,37 +49,46 @@ class Plan:
     hop_length: int
     min_samples: int
     batch_size: int
+    cut: Callable[[np.ndarray, int, int], Any] = averaged_windows
 
-    def windows(self, clip):
+    def windows(self, clip: np.ndarray) -> list[np.ndarray]:
         """The windows of a clip, of shape (n_samples,), one after the other."""
         windows = (
-            averaged_windows(clip, self.length, self.hop_length)
+            self.cut(clip, self.length, self.hop_length)
             if self.averaged
             else adjacent_windows(clip, self.length)
         )
         return [pad_to(window, self.min_samples) for window in windows]
 
-    def join(self, parts):
-        """The output of a clip from those of its windows."""
+    def join(self, parts: list[np.ndarray]) -> np.ndarray:
+        """The output of a clip, made of the outputs of its windows."""
         return np.mean(parts, axis=0) if self.averaged else np.concatenate(parts, axis=-1)
 
     @property
-    def key(self):
-        """All of it that changes the output."""
-        return self.output, self.length, self.hop_length if self.averaged else None, self.min_samples
+    def key(self) -> tuple[Any, ...]:
+        """The part of the plan that changes the output."""
+        averaging = (self.cut.__name__, self.hop_length) if self.averaged else (None, None)
+        return self.output, self.length, *averaging, self.min_samples
 
 
-def embed_clips(clips, engine, plan, *, memory=None, cache_by="file", n_jobs=None):
+def embed_clips(
+    clips: AudioClips,
+    engine: Engine,
+    plan: Plan,
+    *,
+    memory: Any = None,
+    cache_by: str = "file",
+    n_jobs: int | None = None,
+) -> Iterator[np.ndarray]:
     """Yield the embedding of every clip, in order.
 
     Parameters
     ----------
     clips : AudioClips
-    engine : object
-        With ``load()`` and ``key``; pickles.
+    engine : Engine
     plan : Plan
     memory : str, path-like or None, default=None
-        Where embeddings are kept; None keeps none.
+        Folder that keeps embeddings. None keeps none.
     cache_by : {"file", "content"}, default="file"
         As for :meth:`AudioClips.cache_keys`.
     n_jobs : int or None, default=None
@@ -99,10 +114,12 @@ def embed_clips(clips, engine, plan, *, memory=None, cache_by="file", n_jobs=Non
         yield from made
 
 
-def _embed_chunk(clips, engine, plan, memory, cache_by, parent):
+def _embed_chunk(
+    clips: AudioClips, engine: Engine, plan: Plan, memory: Any, cache_by: str, parent: int
+) -> tuple[list[np.ndarray], dict[Any, Any]]:
     with warnings.catch_warnings():
         if os.getpid() != parent:
-            warnings.simplefilter("ignore", AudioReadWarning)  # the parent warns of all failures
+            warnings.simplefilter("ignore", AudioReadWarning)  # the parent process warns of all failures
         embeddings = (
             list(_embed_in_batches(clips, engine.load(), plan))
             if memory is None
@@ -111,8 +128,10 @@ def _embed_chunk(clips, engine, plan, memory, cache_by, parent):
     return embeddings, dict(clips.failures)
 
 
-def _embed_new(clips, engine, plan, cache, cache_by):
-    """The embeddings of some clips, of which only those that the cache does not know are made."""
+def _embed_new(
+    clips: AudioClips, engine: Engine, plan: Plan, cache: EmbeddingCache, cache_by: str
+) -> list[np.ndarray]:
+    """The embeddings of clips: those that the cache holds are read, and the others are computed."""
     setting = (engine.key, plan.key)
     keys = [key and (setting, key) for key in clips.cache_keys(cache_by)]
     embeddings = [key and cache.get(key) for key in keys]
@@ -125,9 +144,10 @@ def _embed_new(clips, engine, plan, cache, cache_by):
     return embeddings
 
 
-def _embed_in_batches(clips, loaded, plan):
+def _embed_in_batches(clips: AudioClips, loaded: LoadedNetwork, plan: Plan) -> Iterator[np.ndarray]:
     """Yield the embedding of every clip; a batch holds windows of one length, of one clip or of several."""
-    clips_begun: deque = deque()  # lists of the windows' outputs, and how many there will be
+    # For every clip that is not finished: the outputs of its windows so far, and the number of its windows.
+    clips_begun: deque[tuple[list[np.ndarray], int]] = deque()
     batch: list[tuple[np.ndarray, list]] = []
 
     def flush():
@@ -160,7 +180,8 @@ def _embed_in_batches(clips, loaded, plan):
     yield from finished()
 
 
-def _missing(loaded, plan):
-    # Noise, not silence: of that a logarithm may be infinite, and a network is asked for the shape alone.
+def _missing(loaded: LoadedNetwork, plan: Plan) -> np.ndarray:
+    """An embedding of NaN."""
+    # The network embeds noise, because only the shape counts. The logarithm of silence might be infinite.
     noise = np.random.default_rng(0).normal(scale=0.1, size=(1, plan.min_samples)).astype(np.float32)
     return np.full_like(loaded.embed(noise, plan.output)[0], np.nan)

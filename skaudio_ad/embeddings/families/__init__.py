@@ -1,0 +1,13 @@
+"""The registry of families of backbones.
+
+To add a family, describe it in a file of this folder and add it to the tuple below.
+"""
+
+from ._family import Clock, Family, Output, OwnRuntime, Variant
+from ._mobilenet import MOBILENET
+from ._passt import PASST
+
+#: Every family that the package knows.
+FAMILIES: tuple[Family, ...] = (MOBILENET, PASST)
+
+__all__ = ["FAMILIES", "MOBILENET", "PASST", "Clock", "Family", "Output", "OwnRuntime", "Variant"]
