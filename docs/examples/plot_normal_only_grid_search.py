@@ -106,10 +106,10 @@ candidates = {
 # The first mistake: a search that trains on anomalies
 # ----------------------------------------------------
 #
-# A plain ``GridSearchCV`` has folds that hold both kinds of clips. Its labels are those of a classifier, True and False,
-# and detectors ignore such labels: they take every clip of a fold as normal, and every clip of the last fit. Labels of 1
-# and -1 would help the detectors of this package, which leave out clips labelled -1 with a warning. They would not help
-# the detectors of scikit-learn, nor the scaler.
+# A plain ``GridSearchCV`` has folds that hold both kinds of clips. Its labels are those of a classifier, True and
+# False, and detectors ignore such labels: they take every clip of a fold as normal, and every clip of the last fit.
+# Labels of 1 and -1 would help the detectors of this package, which leave out clips labelled -1 with a warning. They
+# would not help the detectors of scikit-learn, nor the scaler.
 folds = StratifiedKFold(4, shuffle=True, random_state=0)
 wrong = GridSearchCV(pipeline, candidates, scoring="roc_auc", cv=folds).fit(at_hand, y == 1)
 

@@ -83,7 +83,7 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
     -----
     A training clip is its own nearest neighbour: `score_samples` and `predict` take it for perfectly normal.
     ``held_out_scores_`` and `fit_predict` leave it out of what it is compared with. A clip that is in the training set
-        twice finds its copy even then, scores 0, and makes the threshold stricter. Remove copies first: `fit` warns where
+    twice finds its copy even then, scores 0, and makes the threshold stricter. Remove copies first: `fit` warns where
     more than one clip in twenty has a copy.
 
     All parameters have effect when `fit` is called: the threshold belongs to their values then.
