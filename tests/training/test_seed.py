@@ -158,7 +158,7 @@ def test_the_split_by_groups_holds_out_whole_groups(fraction, n_held_out):
 
 
 def test_a_single_group_cannot_be_split():
-    with pytest.raises(ValueError, match="at least 2 groups are needed.*all 5 clips belong to one group"):
+    with pytest.raises(ValueError, match=r"at least 2 groups are needed.*all 5 clips belong to one group"):
         split_normal(5, 0.2, 0, np.zeros(5))
 
 
