@@ -79,9 +79,10 @@ def hierarchical_p_values(calibration_scores, scores, groups=None):
         NaN where the score is.
     """
     scores = check_scores(scores)
-    ranked = sort_and_accumulate(calibration_scores, unit_weights(len(calibration_scores), groups))
-    n_units = np.round(ranked[1][-1])
-    below = weight_at_or_below(*ranked, scores)
+    weights = unit_weights(len(calibration_scores), groups)
+    sorted_scores, weight_up_to = sort_and_accumulate(calibration_scores, weights)
+    n_units = np.round(weight_up_to[-1])
+    below = weight_at_or_below(sorted_scores, weight_up_to, scores)
     return np.where(np.isnan(scores), np.nan, (1 + below) / (1 + n_units))
 
 
