@@ -34,9 +34,10 @@ def make_preset(
     name : {"autoencoder", "dcase_baseline", "heart_lung", "dog_bark_vae", "next_frame_lstm", "window_gru"}
         "autoencoder", the only one that is not published: features as for "dcase_baseline", every band standardised
         by the training set, and :class:`AutoencoderDetector` with its defaults. "dcase_baseline": log-mel of 128 bands
-        at 16 kHz (n_fft 1024, hop 512), windows of 5 frames, autoencoder 640-128x4-8-128x4-640. "heart_lung": 15 s at 22.05 kHz (330 000 samples), 13 MFCCs a frame, scaled to
-        [0, 1] by the training set, autoencoder input-128-32-128-input. "dog_bark_vae": 3 s at 22.05 kHz, log-mel
-        of 128 bands (n_fft 2048, hop 512), scaled to [0, 1] clip by clip, :class:`VAEDetector`.
+        at 16 kHz (n_fft 1024, hop 512), windows of 5 frames, autoencoder 640-128x4-8-128x4-640. "heart_lung": 15 s at
+        22.05 kHz (330 000 samples), 13 MFCCs a frame, scaled to [0, 1] by the training set, autoencoder
+        input-128-32-128-input. "dog_bark_vae": 3 s at 22.05 kHz, log-mel of 128 bands (n_fft 2048, hop 512), scaled to
+        [0, 1] clip by clip, :class:`VAEDetector`.
         "next_frame_lstm" and "window_gru": log-mel as for "dcase_baseline", every band standardised by the
         training set, :class:`SequencePredictorDetector` and :class:`SequenceAutoencoderDetector`. (Their
         published systems name no scaling; on raw decibels the GRU learns nothing in 10 epochs.)
