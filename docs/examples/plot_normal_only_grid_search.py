@@ -106,10 +106,10 @@ candidates = {
 # The first mistake: a search that trains on anomalies
 # ----------------------------------------------------
 #
-# A plain ``GridSearchCV``, with folds that hold both kinds of clips and labels of a classifier, True and False. Detectors
-# ignore those: whatever a fold holds is normal to them, and so it is to the last fit, on everything. Labels of 1 and -1
-# would help the detectors of this package, which leave clips labelled -1 out with a warning, but not those of
-# scikit-learn, and not the scaler.
+# A plain ``GridSearchCV``, with folds that hold both kinds of clips and labels of a classifier, True and False.
+# Detectors ignore those: whatever a fold holds is normal to them, and so it is to the last fit, on everything. Labels
+# of 1 and -1 would help the detectors of this package, which leave clips labelled -1 out with a warning, but not those
+# of scikit-learn, and not the scaler.
 folds = StratifiedKFold(4, shuffle=True, random_state=0)
 wrong = GridSearchCV(pipeline, candidates, scoring="roc_auc", cv=folds).fit(at_hand, y == 1)
 
