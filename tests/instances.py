@@ -138,13 +138,13 @@ def exports():
 
 
 def public_estimators():
-    """(subpackage, class) of every estimator in the ``__all__`` of a subpackage."""
+    """(subpackage, class) of every estimator, a class with ``fit``, in the ``__all__`` of a subpackage."""
     found = []
     for package in (*SUBPACKAGES, *MODULES):
         module = import_module(f"skaudio_ad.{package}")
         for name in getattr(module, "__all__", ()):
             thing = getattr(module, name)
-            if inspect.isclass(thing) and issubclass(thing, BaseEstimator):
+            if inspect.isclass(thing) and issubclass(thing, BaseEstimator) and hasattr(thing, "fit"):
                 found.append((package, thing))
     return found
 
