@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from ..audio import AudioReadError, find_audio_files
 from ._messages import translate
 from ._terminal import ends_at_closed_pipe, say
 
@@ -47,6 +46,8 @@ def describe_error(error):
     -------
     str
     """
+    from ..audio import AudioReadError
+
     if isinstance(error, AudioReadError):
         return f"{error.path}: {translate(error.reason)}"  # the path is no message
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
@@ -78,6 +79,8 @@ def expand_recordings(arguments):
     FileNotFoundError
         If a folder holds no recording. A missing file is left for the loader, which reports it by name.
     """
+    from ..audio import find_audio_files
+
     paths: list[str] = []
     for argument in arguments:
         paths += find_audio_files(argument) if argument.is_dir() else [str(argument)]

@@ -4,16 +4,19 @@ import csv
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 
 from .._atomic import atomic_path
 from ..datasets import make_machine_sounds
-from ..inspection import LossCurveDisplay, ScoreDistributionDisplay, score_recordings
+from ..inspection import LossCurveDisplay, ScoreDistributionDisplay
 from ..metrics import anomaly_auc_score, bootstrap_interval, partial_auc_score
 from ..persistence import save_detector
 from ..presets import make_preset
-from ._common import check_writable
+from ..recordings import score_recordings
+from ._common import check_writable, friendly_errors
 from ._fit import fit_with_progress
+from ._options import FOLDER
 from ._score import draw_recording, save_figure
 from ._table import open_table
 from ._terminal import say, track
@@ -21,6 +24,43 @@ from ._terminal import say, track
 _MACHINES = ("fan", "pump", "slider", "valve")
 # Long enough for several strokes of the slowest machine, short enough for a demo of a few minutes.
 _DURATION = 4.0
+
+
+@click.command()
+@click.option(
+    "--output",
+    "-o",
+    type=FOLDER,
+    default=Path("demo_output"),
+    show_default=True,
+    help="Folder for sounds, detectors, tables and pictures.",
+)
+@click.option(
+    "--n-train", type=click.IntRange(min=4), default=200, show_default=True, help="Normal clips to train on."
+)
+@click.option(
+    "--n-test",
+    type=click.IntRange(min=4),
+    default=40,
+    show_default=True,
+    help="Normal and anomalous test clips, each.",
+)
+@click.option(
+    "--max-epochs",
+    type=click.IntRange(min=1),
+    default=60,
+    show_default=True,
+    help="Most passes over the data.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same sounds and detectors.")
+@friendly_errors
+def demo(output, n_train, n_test, max_epochs, seed):
+    """Generate sounds of four machines, train, score and draw.
+
+    The detectors are trained on normal sounds and score other normal sounds and anomalous sounds. The demo needs no
+    network.
+    """
+    run_demo(output, n_train=n_train, n_test=n_test, max_epochs=max_epochs, seed=seed)
 
 
 def run_demo(output, *, n_train, n_test, max_epochs, seed):

@@ -8,10 +8,87 @@ import numpy as np
 from .._atomic import atomic_path
 from ..audio import AudioLoader, LevelNormalizer
 from ..embeddings import BackboneEmbedding, get_backbone, get_family
-from ._common import check_writable, expand_recordings
+from ._common import check_writable, expand_recordings, friendly_errors
 from ._messages import translate
+from ._options import FILE, recordings_argument
 from ._table import utf8_name
 from ._terminal import say, track
+
+
+def _check_jobs(context, parameter, value):
+    if value == 0:
+        raise click.BadParameter("must not be 0: 1 is one process, -1 one for every core.")
+    return value
+
+
+@click.command()
+@recordings_argument
+@click.option(
+    "--output",
+    "-o",
+    type=FILE,
+    required=True,
+    metavar="FILE",
+    help="Where to write the table: FILE.npz, or FILE.parquet (needs pyarrow).",
+)
+@click.option("--backbone", default="mn10", show_default=True, help="`skaudio-ad weights list` names them.")
+@click.option(
+    "--kind",
+    default="clip",
+    show_default=True,
+    help="Which vector of a recording: clip, logits, and multilevel (MobileNets), class_token, distillation_token, "
+    "patch_mean (PaSST).",
+)
+@click.option(
+    "--level",
+    type=click.Choice(["rms", "peak", "none"]),
+    default="none",
+    show_default=True,
+    help="Bring recordings to one level first, so that a recorder's gain does not count.",
+)
+@click.option(
+    "--weights", default="pretrained", show_default=True, help="File of weights, or the folder that it is in."
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["torch", "onnxruntime", "openvino", "hear21passt"]),
+    default="torch",
+    show_default=True,
+    help="What runs the network; all but torch are optional packages.",
+)
+@click.option(
+    "--memory",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Keep embeddings here, recording by recording: an interrupted run goes on where it stopped.",
+)
+@click.option(
+    "--jobs",
+    "n_jobs",
+    type=int,
+    callback=_check_jobs,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes; -1 is all cores.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    show_default=True,
+    help="Stop at a recording that cannot be read, or make its row NaN.",
+)
+@friendly_errors
+def embed(recordings, output, backbone, **settings):
+    """Embed recordings with a pretrained backbone.
+
+    RECORDINGS are files or folders. The command writes a table with one row for every recording. An .npz file holds
+    the arrays embeddings, paths, names (of the columns) and weights_sha256. A .parquet file holds one column for the
+    path and one column for every value of the embedding.
+    """
+    level = settings.pop("level")
+    run_embed(recordings, output, backbone, level=None if level == "none" else level, **settings)
 
 
 def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings):

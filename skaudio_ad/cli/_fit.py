@@ -7,10 +7,85 @@ import click
 
 from .._base import ENOUGH_HELD_OUT
 from ..persistence import save_detector
-from ..presets import make_preset
-from ._common import check_writable, expand_recordings
+from ..presets import PRESETS, make_preset
+from ._common import check_writable, expand_recordings, friendly_errors
 from ._groups import read_groups
+from ._options import FILE, recordings_argument
 from ._terminal import progress_bar, say
+
+
+@click.command()
+@recordings_argument
+@click.option(
+    "--output",
+    "-o",
+    type=FILE,
+    required=True,
+    metavar="FILE.skops",
+    help="Where to write the detector.",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default="autoencoder",
+    show_default=True,
+    help="The system to train.",
+)
+@click.option(
+    "--duration",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Use this much of every recording.  [default: as the preset]",
+)
+@click.option(
+    "--level",
+    type=click.Choice(["rms", "peak", "none"]),
+    default="rms",
+    show_default=True,
+    help="Bring recordings to one level first, so that a recorder's gain does not count; 'none' keeps loudness.",
+)
+@click.option(
+    "--max-epochs", type=click.IntRange(min=1), help="Most passes over the data.  [default: as the preset]"
+)
+@click.option(
+    "--held-out",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    metavar="FRACTION",
+    help="Part of the recordings that is not trained on but sets the threshold.  [default: as the preset]",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same detector.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    show_default=True,
+    help="Stop at a recording that cannot be read, or train without it.",
+)
+@click.option(
+    "--groups-from",
+    metavar="folder|REGEX",
+    help="Hold out together what belongs together, such as the recordings of one machine or patient: those of one "
+    "folder, or those in whose file names the parentheses of a regular expression, as in '^(id_[0-9]+)_', match the "
+    "same text.",
+)
+@friendly_errors
+def fit(recordings, output, preset, duration, level, max_epochs, held_out, seed, on_error, groups_from):
+    """Train a detector on recordings of normal sounds.
+
+    RECORDINGS are files or folders. Every sound in them must be normal.
+    """
+    run_fit(
+        recordings,
+        output,
+        preset,
+        groups_from=groups_from,
+        max_epochs=max_epochs,
+        validation_fraction=held_out,
+        duration=duration,
+        level=None if level == "none" else level,
+        on_error=on_error,
+        random_state=seed,
+    )
 
 
 def run_fit(recordings, output, preset, *, groups_from=None, **settings):

@@ -2,12 +2,31 @@
 
 import os
 
+import click
+
 from .._versions import show_versions
 from ..persistence import load_detector
 from ..presets import PRESETS
+from ._common import friendly_errors
+from ._options import FILE
 from ._terminal import say
 
 _FOLDERS = {"SKAUDIO_AD_DATA": "data sets", "SKAUDIO_AD_WEIGHTS": "weights"}
+
+
+@click.command()
+@click.argument("detector", type=FILE, required=False)
+@friendly_errors
+def info(detector):
+    """Describe a detector, or this installation.
+
+    DETECTOR is a file that `fit` wrote. Without DETECTOR the command prints the versions, presets and folders of this
+    installation.
+    """
+    if detector is None:
+        describe_installation()
+    else:
+        describe_detector(detector)
 
 
 def describe_installation():

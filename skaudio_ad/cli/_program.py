@@ -7,13 +7,14 @@ import threading
 
 import click
 
+from ._lazy_group import LazyGroup
 from ._terminal import ends_at_closed_pipe, say, shown
 
 # 128 + SIGINT, as a shell shows it for a program that Ctrl-C has ended.
 INTERRUPTED = 130
 
 
-class Program(click.Group):
+class Program(LazyGroup):
     """The group of all commands; it ends as programs of a shell do."""
 
     def main(self, args=None, prog_name=None, complete_var=None, standalone_mode=True, **extra):

@@ -1,14 +1,42 @@
 """``skaudio-ad score``."""
 
+import sys
+
+import click
+
 from .._atomic import atomic_path
-from ..inspection import LocalScoreDisplay, score_recordings
+from ..inspection import LocalScoreDisplay
 from ..persistence import load_detector
-from ._common import check_writable, describe_error, expand_recordings, format_time
+from ..recordings import score_recordings
+from ._common import check_writable, describe_error, expand_recordings, format_time, friendly_errors
 from ._messages import translate
+from ._options import FILE, FOLDER, recordings_argument
 from ._pictures import picture_names
 from ._summary import summarize
 from ._table import open_table
 from ._terminal import say, track
+
+
+@click.command()
+@click.argument("detector", type=FILE)
+@recordings_argument
+@click.option("--csv", "csv_path", type=FILE, metavar="FILE.csv", help="Write the table here as well.")
+@click.option(
+    "--plot",
+    "plot_folder",
+    type=FOLDER,
+    metavar="FOLDER",
+    help="Draw every recording's spectrogram and local score into this folder.",
+)
+@friendly_errors
+def score(detector, recordings, csv_path, plot_folder):
+    """Score recordings with a trained detector.
+
+    DETECTOR is a file that `fit` wrote. RECORDINGS are files or folders. The command prints a table with the score
+    (higher is more normal), the decision, and the time of the worst moment. If a recording cannot be scored, the
+    command reports the recording, scores the others, and ends with exit code 1.
+    """
+    sys.exit(run_score(detector, recordings, csv_path, plot_folder))
 
 
 def run_score(detector, recordings, csv_path, plot_folder):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._base import FALSE_ALARM_RATE, DetectorMixin
-from ..inspection._drawing import last_step
+from ..recordings._unwrap import last_step
 from ..thresholds import check_shift, get_calibration_scores
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..recordings._unwrap import last_step
 from ._drawing import (
     ANOMALOUS,
     NORMAL,
@@ -12,7 +13,6 @@ from ._drawing import (
     get_axes,
     histogram_edges,
     label_log_axis,
-    last_step,
 )
 
 

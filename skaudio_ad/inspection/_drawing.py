@@ -1,10 +1,8 @@
 """Colours, checks and parts of pictures that the displays share."""
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from ..metrics._labels import as_labels
-from ..model_selection import NormalOnly
 
 # Colour-blind safe (Okabe and Ito): normal, anomalous, threshold.
 NORMAL, ANOMALOUS, THRESHOLD = "#0072B2", "#D55E00", "#000000"
@@ -34,25 +32,6 @@ def get_figure(figure, size):
 
         figure = plt.figure(figsize=size, layout="constrained")
     return figure
-
-
-def unwrap(estimator):
-    """The estimator itself, or the one that a search or `NormalOnly` has around it, fitted where that is."""
-    while True:
-        if isinstance(estimator, NormalOnly):
-            estimator = getattr(estimator, "estimator_", estimator.estimator)
-        elif hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        else:
-            return estimator
-
-
-def last_step(estimator):
-    """The estimator itself, or the last one of the pipeline, which a search or `NormalOnly` may have around it."""
-    estimator = unwrap(estimator)
-    while isinstance(estimator, Pipeline):
-        estimator = unwrap(estimator.steps[-1][1])
-    return estimator
 
 
 def check_labels(y_true, n_clips, name="y_true"):

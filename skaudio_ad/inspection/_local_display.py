@@ -5,8 +5,10 @@ import os
 import numpy as np
 
 from ..features import MelTransformer
+from ..recordings import score_recordings
+from ..recordings._score import local_threshold
+from ..recordings._unwrap import inner_pipeline
 from ._drawing import draw_frames, draw_local_scores, get_figure
-from ._recordings import inner_pipeline, local_threshold, score_recordings
 
 
 class LocalScoreDisplay:

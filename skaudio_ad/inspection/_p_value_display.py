@@ -4,9 +4,10 @@ import numpy as np
 from sklearn.utils import column_or_1d
 
 from .._checks import check_number
+from ..recordings._unwrap import last_step
 from ..thresholds._grouped import hierarchical_p_values
-from ._bands import p_value_band
-from ._drawing import ANOMALOUS, NORMAL, THRESHOLD, check_labels, count, get_axes, last_step
+from ._confidence_bands import p_value_band
+from ._drawing import ANOMALOUS, NORMAL, THRESHOLD, check_labels, count, get_axes
 
 
 class PValueCalibrationDisplay:

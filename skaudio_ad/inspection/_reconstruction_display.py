@@ -6,16 +6,10 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from ..features import MelTransformer
+from ..recordings import find_clock, score_recordings
+from ..recordings._score import compute_features, has_frames, local_threshold
+from ..recordings._unwrap import inner_pipeline, split_pipeline
 from ._drawing import draw_frames, draw_local_scores, get_figure
-from ._recordings import (
-    compute_features,
-    find_clock,
-    has_frames,
-    inner_pipeline,
-    local_threshold,
-    score_recordings,
-    split_pipeline,
-)
 
 # Quantile of the errors from which on they have one colour.
 _BRIGHTEST = 0.995

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.stats import binomtest
 from sklearn.utils import column_or_1d
 
+from ..recordings._unwrap import last_step
 from ._drawing import (
     ANOMALOUS,
     MARKERS,
@@ -13,7 +14,6 @@ from ._drawing import (
     count,
     get_axes,
     histogram_edges,
-    last_step,
 )
 from ._thresholds import add_own_threshold, percent, promises, read_thresholds, wrap
 

@@ -8,7 +8,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import column_or_1d
 
 from .._checks import check_number
-from ._drawing import MARKERS, check_labels, last_step
+from ..recordings._unwrap import last_step
+from ._drawing import MARKERS, check_labels
 
 # Inches of a square picture with a long legend beside it.
 WIDE = (9.6, 4.8)

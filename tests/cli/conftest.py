@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import skaudio_ad.cli._score
 from skaudio_ad.cli import main
-from skaudio_ad.inspection import ScoredRecording
+from skaudio_ad.recordings import ScoredRecording
 
 
 @pytest.fixture

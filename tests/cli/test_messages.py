@@ -43,7 +43,7 @@ from skaudio_ad.cli._messages import translate
     ],
 )
 def test_a_parameter_of_python_is_named_as_the_option_of_the_command(command, library, shell):
-    assert translate(library, main.commands[command]) == shell
+    assert translate(library, main.get_command(None, command)) == shell
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_parameter_of_python_is_named_as_the_option_of_the_command(command, li
     ],
 )
 def test_a_way_out_that_the_shell_has_not_is_replaced_or_left_out(command, library, shell):
-    assert translate(library, main.commands[command]) == shell
+    assert translate(library, main.get_command(None, command)) == shell
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_way_out_that_the_shell_has_not_is_replaced_or_left_out(command, libra
     ],
 )
 def test_names_of_files_and_ordinary_words_stay_as_they_are(message):
-    assert translate(message, main.commands["fit"]) == message
+    assert translate(message, main.get_command(None, "fit")) == message
 
 
 def test_a_message_outside_a_command_stays_as_it_is():

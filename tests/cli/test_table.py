@@ -11,7 +11,7 @@ import pytest
 import skaudio_ad.cli._score
 from skaudio_ad.cli._pictures import picture_names
 from skaudio_ad.cli._table import open_table, text_cell, utf8_name
-from skaudio_ad.inspection import ScoredRecording
+from skaudio_ad.recordings import ScoredRecording
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "'=1", "''"]
 

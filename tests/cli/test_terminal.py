@@ -138,7 +138,7 @@ def interrupt(*arguments, **settings):
             ["fit", "a.wav", "b.wav", "-o", "d.skops", "--max-epochs", "1"],
         ),
         (skaudio_ad.cli._score, "load_detector", ["score", "d.skops", "a.wav"]),
-        (skaudio_ad.cli._embed, "MobileNetEmbedding", ["embed", "a.wav", "-o", "e.npz"]),
+        (skaudio_ad.cli._embed, "BackboneEmbedding", ["embed", "a.wav", "-o", "e.npz"]),
         (skaudio_ad.cli._demo, "_run_machine", ["demo", "-o", "demo"]),
         (skaudio_ad.cli._weights, "weights_path", ["weights", "download", "mn10"]),
     ],
@@ -151,10 +151,7 @@ def test_ctrl_c_ends_every_command_with_130_and_one_line(
     for index, name in enumerate("ab"):
         os.rename(tmp_path / f"clip_{index}.wav", tmp_path / f"{name}.wav")
     monkeypatch.chdir(tmp_path)
-    if function == "MobileNetEmbedding":
-        monkeypatch.setitem(module._EMBEDDINGS, "mobilenet", interrupt)
-    else:
-        monkeypatch.setattr(module, function, interrupt)
+    monkeypatch.setattr(module, function, interrupt)
     result = run(*arguments)
     assert result.exit_code == 130
     assert result.stderr.splitlines()[-1] == "Interrupted."

@@ -13,8 +13,8 @@ from skaudio_ad.inspection import (
     LocalScoreDisplay,
     LossCurveDisplay,
     ScoreDistributionDisplay,
-    score_recordings,
 )
+from skaudio_ad.recordings import score_recordings
 
 from .artists import axes, legend_texts, line
 

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skaudio_ad.inspection import PValueCalibrationDisplay
-from skaudio_ad.inspection._bands import p_value_band
+from skaudio_ad.inspection._confidence_bands import p_value_band
 from skaudio_ad.thresholds import ConformalThreshold, ThresholdedDetector
 
 from .artists import axes, legend_texts, line

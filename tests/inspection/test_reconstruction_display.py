@@ -8,7 +8,8 @@ from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
 from sklearn.pipeline import make_pipeline
 
 from skaudio_ad import AudioLoader, AutoencoderDetector, ClipScaler, MelTransformer, TemporalPooling
-from skaudio_ad.inspection import ReconstructionDisplay, score_recordings
+from skaudio_ad.inspection import ReconstructionDisplay
+from skaudio_ad.recordings import score_recordings
 
 from .artists import legend_texts, line
 

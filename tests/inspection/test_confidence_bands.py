@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import betabinom
 
-from skaudio_ad.inspection._bands import coverage, p_value_band
+from skaudio_ad.inspection._confidence_bands import coverage, p_value_band
 from skaudio_ad.thresholds import ConformalThreshold
 
 

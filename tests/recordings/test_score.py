@@ -21,13 +21,8 @@ from skaudio_ad import (
     ThresholdedDetector,
 )
 from skaudio_ad.features._spectral import LogMel
-from skaudio_ad.inspection import (
-    LocalScoreDisplay,
-    ReconstructionDisplay,
-    ScoredRecording,
-    find_clock,
-    score_recordings,
-)
+from skaudio_ad.inspection import LocalScoreDisplay, ReconstructionDisplay
+from skaudio_ad.recordings import ScoredRecording, find_clock, score_recordings
 
 RATE = 16000
 
