@@ -320,7 +320,7 @@ def test_a_file_that_is_packed_by_a_method_without_bounds_is_refused(fitted, tmp
 def test_two_members_of_one_name_are_refused(saved):
     with zipfile.ZipFile(saved, "a") as target:
         target.writestr("schema.json", schema())
-    with pytest.raises(ValueError, match="two members have one name"):
+    with pytest.raises(ValueError, match="two members have the same name"):
         load_detector(saved)
 
 

@@ -285,7 +285,8 @@ def test_a_file_of_another_version_says_that_it_is_one(tmp_path):
     del fitted._architecture
     skops.io.dump(fitted, path)
     with pytest.raises(
-        ValueError, match=r"old\.skops: this version of skaudio_ad cannot rebuild what another one saved"
+        ValueError,
+        match=r"old\.skops: this version of skaudio_ad cannot rebuild a detector that another version saved",
     ):
         load_detector(path)
 

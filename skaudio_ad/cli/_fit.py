@@ -1,4 +1,4 @@
-"""``skaudio-ad fit``."""
+"""``skaudio-ad fit``: train a detector on recordings of normal sounds."""
 
 import time
 import warnings
@@ -22,51 +22,57 @@ from ._terminal import progress_bar, say
     type=FILE,
     required=True,
     metavar="FILE.skops",
-    help="Where to write the detector.",
+    help="File to write the detector to.",
 )
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
     default="autoencoder",
     show_default=True,
-    help="The system to train.",
+    help="Detector to train.",
 )
 @click.option(
     "--duration",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Use this much of every recording.  [default: as the preset]",
+    help="Duration of every recording that is used.  [default: as the preset]",
 )
 @click.option(
     "--level",
     type=click.Choice(["rms", "peak", "none"]),
     default="rms",
     show_default=True,
-    help="Bring recordings to one level first, so that a recorder's gain does not count; 'none' keeps loudness.",
+    help="Normalise recordings to one level, so that the gain of the recorder does not matter. 'none' keeps the "
+    "loudness.",
 )
 @click.option(
-    "--max-epochs", type=click.IntRange(min=1), help="Most passes over the data.  [default: as the preset]"
+    "--max-epochs", type=click.IntRange(min=1), help="Maximum number of epochs.  [default: as the preset]"
 )
 @click.option(
     "--held-out",
     type=click.FloatRange(min=0, max=1, max_open=True),
     metavar="FRACTION",
-    help="Part of the recordings that is not trained on but sets the threshold.  [default: as the preset]",
+    help="Fraction of the recordings that is held out from training and sets the threshold.  [default: as the preset]",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same detector.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Seed of the training. The same seed gives the same detector.",
+)
 @click.option(
     "--on-error",
     type=click.Choice(["raise", "skip"]),
     default="raise",
     show_default=True,
-    help="Stop at a recording that cannot be read, or train without it.",
+    help="Stop at a recording that cannot be read, or train without the recording.",
 )
 @click.option(
     "--groups-from",
     metavar="folder|REGEX",
-    help="Hold out together what belongs together, such as the recordings of one machine or patient: those of one "
-    "folder, or those in whose file names the parentheses of a regular expression, as in '^(id_[0-9]+)_', match the "
-    "same text.",
+    help="Hold out whole groups of recordings, such as all recordings of one machine or patient. A group is a folder, "
+    "or all files whose names have the same text in the parentheses of a regular expression, as in '^(id_[0-9]+)_'.",
 )
 @friendly_errors
 def fit(recordings, output, preset, duration, level, max_epochs, held_out, seed, on_error, groups_from):
@@ -98,9 +104,10 @@ def run_fit(recordings, output, preset, *, groups_from=None, **settings):
     output : pathlib.Path
     preset : str
     groups_from : str or None, default=None
-        Which recordings leave together when the threshold is set (:func:`read_groups`); None is each alone.
+        Groups of recordings that are held out together to set the threshold (:func:`read_groups`). None makes every
+        recording its own group.
     **settings : dict
-        For :func:`make_preset`; None is the preset's own.
+        Parameters of :func:`make_preset`. None keeps the value of the preset.
     """
     if output.suffix != ".skops":
         raise click.BadParameter(f"{output} must end in .skops.", param_hint="--output")
@@ -125,14 +132,14 @@ def run_fit(recordings, output, preset, *, groups_from=None, **settings):
 
 
 def fit_with_progress(pipeline, X, groups=None):
-    """Fit, and show the epochs on a bar where that disturbs nothing.
+    """Fit a pipeline and show the epochs on a progress bar.
 
     Parameters
     ----------
     pipeline : sklearn.pipeline.Pipeline
     X : list of str
     groups : list of str or None, default=None
-        Of the recordings; for the last step, which holds out whole groups.
+        Groups of the recordings. The last step holds out whole groups.
 
     Returns
     -------
@@ -141,7 +148,7 @@ def fit_with_progress(pipeline, X, groups=None):
     """
     parameters = {} if groups is None else {f"{pipeline.steps[-1][0]}__groups": groups}
     with progress_bar("training") as advance, warnings.catch_warnings():
-        # The steps before the detector have no epochs to report.
+        # scikit-learn warns that the steps before the detector do not support callbacks. These steps have no epochs.
         warnings.filterwarnings("ignore", message="The estimator .* does not support callbacks")
         pipeline.set_callbacks(_EpochBar(advance))
         try:
@@ -151,31 +158,31 @@ def fit_with_progress(pipeline, X, groups=None):
 
 
 class _EpochBar:
-    """A callback of scikit-learn that notes every epoch on a bar."""
+    """Callback of scikit-learn that counts every epoch on a progress bar."""
 
-    # scikit-learn hands it down to whatever trains in epochs, however deep that sits.
+    # None: scikit-learn passes the callback to estimators at any depth.
     max_propagation_depth = None
 
     def __init__(self, advance):
         self.advance = advance
 
     def setup(self, estimator, context):
-        """There is nothing to open."""
+        """Do nothing, because there is nothing to open."""
 
     def teardown(self, estimator, context):
-        """There is nothing to close."""
+        """Do nothing, because there is nothing to close."""
 
     def on_fit_task_begin(self, estimator, context):
-        """An epoch counts when it has ended."""
+        """Do nothing, because an epoch is counted at its end."""
 
     def on_fit_task_end(self, estimator, context):
-        """Note an epoch."""
+        """Count an epoch."""
         if context.task_name == "epoch":
             self.advance(context.parent.max_subtasks)
 
 
 def describe_fit(pipeline):
-    """One line about a fitted preset."""
+    """Describe a fitted preset in one line."""
     detector = pipeline.steps[-1][1]
     held_out = len(detector.held_out_indices_)
     return (

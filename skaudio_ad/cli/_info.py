@@ -1,4 +1,4 @@
-"""``skaudio-ad info``."""
+"""``skaudio-ad info``: describe a detector or this installation."""
 
 import os
 
@@ -41,7 +41,7 @@ def describe_installation():
 
 
 def describe_detector(path):
-    """Print the steps of a saved pipeline, their parameters and what training learnt."""
+    """Print the steps of a saved pipeline, their parameters and the results of training."""
     pipeline = load_detector(path)
     say(f"{path}:")
     for name, step in getattr(pipeline, "steps", [("detector", pipeline)]):

@@ -1,4 +1,4 @@
-"""``skaudio-ad weights``."""
+"""``skaudio-ad weights``: find and download the weights of pretrained backbones."""
 
 import click
 
@@ -16,7 +16,7 @@ def weights():
 @weights.command("list")
 @friendly_errors
 def list_weights():
-    """List backbones, their sizes and licences, and where their weights are."""
+    """List backbones with sizes, licences and the places of their weights."""
     say(f"{'name':<15}  {'MB':>5}  {'embedding':>9}  {'licence':<10}  where")
     for file in (*BACKBONES.values(), AUDIOSET_LABELS):
         size = getattr(file, "embedding_size", "")
@@ -27,10 +27,10 @@ def list_weights():
 
 @weights.command("download")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress on stderr.")
 @friendly_errors
 def download_weights(names, quiet):
-    """Download the weights of each NAME that is not here yet."""
+    """Download the weights of every NAME that this machine does not have yet."""
     for name in names:
         _check_name(name)
     for name in names:
@@ -41,13 +41,13 @@ def download_weights(names, quiet):
 @click.argument("name")
 @friendly_errors
 def print_weights_path(name):
-    """Print where the weights of NAME are; exit code 1 if not on this machine."""
+    """Print the path of the weights of NAME. The exit code is 1 if the weights are not on this machine."""
     _check_name(name)
     say(weights_path(name, download=False))
 
 
 def _check_name(name):
-    """Raise what click makes exit code 2 of, before anything is downloaded."""
+    """Raise an error of the command line (exit code 2) for an unknown name, before any download."""
     try:
         find_weights(name)
     except ValueError as error:

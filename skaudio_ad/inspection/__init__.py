@@ -1,4 +1,4 @@
-"""What a fitted detector says, recording by recording, and pictures of it."""
+"""Displays of scores, thresholds, losses and reconstructions."""
 
 from ._det_display import DETDisplay
 from ._displays import LossCurveDisplay, ScoreDistributionDisplay

@@ -1,8 +1,9 @@
 """The fitted pipeline inside a search, a `NormalOnly` or a `ThresholdedDetector`, and the parts of the pipeline."""
 
 import copy
+from typing import Any
 
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
 from ..audio import AudioLoader
@@ -12,7 +13,7 @@ from ..thresholds._cross_conformal import split_off_shared_steps
 
 
 def unwrap(estimator):
-    """The estimator itself, or the one that a search or `NormalOnly` has around it, fitted where that is."""
+    """Return the estimator inside searches and `NormalOnly`; the fitted one if the wrapper is fitted."""
     while True:
         if isinstance(estimator, NormalOnly):
             estimator = getattr(estimator, "estimator_", estimator.estimator)
@@ -23,28 +24,42 @@ def unwrap(estimator):
 
 
 def last_step(estimator):
-    """The estimator itself, or the last one of the pipeline, which a search or `NormalOnly` may have around it."""
+    """Return the last step of a pipeline, or an estimator without a pipeline, inside searches and `NormalOnly`."""
     estimator = unwrap(estimator)
     while isinstance(estimator, Pipeline):
         estimator = unwrap(estimator.steps[-1][1])
     return estimator
 
 
-def find_clock(pipeline):
-    """The last step that knows how frames and seconds relate, or None."""
+def find_clock(pipeline: BaseEstimator) -> Any:
+    """Find the last step that converts positions of frames to seconds.
+
+    Parameters
+    ----------
+    pipeline : sklearn.pipeline.Pipeline
+        Pipeline, also inside a :class:`ThresholdedDetector`, a :class:`NormalOnly` or a search.
+
+    Returns
+    -------
+    transformer or None
+        The last step with ``frames_to_seconds``, or None if no step has this method.
+    """
     pipeline = inner_pipeline(pipeline)
     steps = [step for _, step in pipeline.steps if hasattr(step, "frames_to_seconds")]
     return steps[-1] if steps else None
 
 
 def inner_pipeline(estimator):
-    """The fitted pipeline inside a search, a `NormalOnly` or a `ThresholdedDetector`, whose threshold it gets."""
+    """Return the fitted pipeline inside a search, a `NormalOnly` or a `ThresholdedDetector`.
+
+    The last step of a pipeline from a `ThresholdedDetector` decides by the threshold of the `ThresholdedDetector`.
+    """
     estimator = unwrap(estimator)
     if not isinstance(estimator, ThresholdedDetector):
         return estimator
     last = copy.copy(estimator)
     if hasattr(estimator, "detectors_"):
-        # Of an ensemble, steps that learn nothing are those of all its models.
+        # The models of an ensemble share the steps that learn nothing.
         shared, last.detectors_ = split_off_shared_steps(
             [inner_pipeline(model) for model in estimator.detectors_]
         )
@@ -57,12 +72,16 @@ def inner_pipeline(estimator):
 
 
 def split_pipeline(pipeline):
-    """The loader (which raises where a file cannot be read), the steps after it or None, and the detector."""
+    """Return the loader, the steps between the loader and the detector or None, and the detector.
+
+    The loader raises an error if a file cannot be read.
+    """
     pipeline = inner_pipeline(pipeline)
     if not isinstance(pipeline, Pipeline) or not isinstance(pipeline.steps[0][1], AudioLoader):
         raise ValueError(
-            f"a Pipeline that begins with AudioLoader is needed to score recordings, got {pipeline!r:.200}."
+            f"a Pipeline that begins with AudioLoader is needed to score recordings, got {pipeline!r:.200}. Add an "
+            "AudioLoader as the first step."
         )
-    # A failure must be reported with its reason, whatever the pipeline was trained with.
+    # on_error="raise" reports the reason of a failure, also if the pipeline was trained with on_error="skip".
     loader = clone(pipeline.steps[0][1]).set_params(on_error="raise")
     return loader, pipeline[1:-1] if len(pipeline.steps) > 2 else None, pipeline.steps[-1][1]

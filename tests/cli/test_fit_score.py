@@ -269,7 +269,7 @@ def test_a_detector_that_holds_foreign_code_is_refused(sounds, tmp_path):
     skops.io.dump(FunctionTransformer(os.path.basename), path)
     result = run("score", path, sounds / "normal")
     assert result.exit_code == 1
-    assert "types that skaudio_ad does not vouch for" in result.stderr
+    assert "types that skaudio_ad does not trust" in result.stderr
 
 
 def test_a_detector_that_takes_no_recordings_is_refused(sounds, tmp_path):

@@ -140,7 +140,7 @@ def test_p_values_without_labels_are_of_normal_clips():
         ([1, 1], [0.03, 0.5], r"whole multiples of 1 / \(n_calibration \+ 1\) = 1 / 4 up to 1"),
         ([1, 1], [0.0, 0.5], "whole multiples"),
         ([1, 1], [1.25, 0.5], "whole multiples"),
-        ([1, 1], [np.nan, np.nan], "no p-value to draw: all are NaN"),
+        ([1, 1], [np.nan, np.nan], "no p-value to draw: all p-values are NaN"),
         (
             [0, 1],
             [0.25, 0.5],

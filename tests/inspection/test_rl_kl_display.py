@@ -240,7 +240,7 @@ def test_clips_that_could_not_be_read_are_counted_in_the_title():
     RLKLDisplay.from_predictions(y, X, classifier=Threshold(), ax=ax)
     assert ax.get_title() == "1 clip that could not be read left out"
     assert "normal (19)" in legend_texts(ax)
-    with pytest.raises(ValueError, match="no clip to draw: all are NaN"):
+    with pytest.raises(ValueError, match="no clip to draw: all clips are NaN"):
         RLKLDisplay.from_predictions(y, np.full((40, 2), np.nan), ax=ax)
 
 

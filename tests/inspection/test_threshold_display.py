@@ -215,7 +215,7 @@ def test_long_names_are_broken_into_lines():
 @pytest.mark.parametrize(
     ("y", "scores", "settings", "message"),
     [
-        ([1, 1], [np.nan, np.nan], {}, "no score to draw: all are NaN"),
+        ([1, 1], [np.nan, np.nan], {}, "no score to draw: all scores are NaN"),
         ([1, -1], [0.0, np.inf], {}, "scores must be finite, got infinity for clip 1"),
         ([1, -1], [0.0, 1.0], {"calibration_scores": [-np.inf]}, "calibration_scores must be finite"),
         ([0, 1], [0.0, 1.0], {}, r"y_true must hold 1 .* got the labels \[0, 1\]"),
