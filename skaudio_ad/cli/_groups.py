@@ -70,7 +70,7 @@ def _match_names(expression, paths):
         examples = f", such as {', '.join(map(repr, found[:3]))}" if found else ""
         raise click.BadParameter(
             f"{expression.pattern!r} finds no group in the name of {len(unmatched)} of {len(paths)} recordings, the "
-            f"first being {unmatched[0]}, and finds {len(found)} groups in the others{examples}. Correct the "
+            f"first being {unmatched[0]}; it finds {len(found)} groups in the others{examples}. Correct the "
             "expression, or leave these recordings out.",
             param_hint=_HINT,
         )

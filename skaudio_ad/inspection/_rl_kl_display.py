@@ -88,7 +88,7 @@ class RLKLDisplay:
             trained_on = np.asarray(trained_on)
             if trained_on.shape != (len(self.rl_kl),) or trained_on.dtype != bool:
                 raise ValueError(
-                    f"trained_on must hold True or False for each of the {len(self.rl_kl)} clips, got "
+                    f"trained_on must hold True or False for each of {len(self.rl_kl)} clips, got "
                     f"{trained_on.dtype} of shape {trained_on.shape}."
                 )
         self.trained_on = trained_on
