@@ -76,7 +76,7 @@ def detectors(seed):
         "PCA-whitened 1-NN": (make_pipeline(PCA(whiten=True), nearest), 1),
         "Mahalanobis": (Mahalanobis(), 1),
         "OneClassSVM": (OneClassSVM(nu=0.1), 1),
-        "GaussianMixture": (GaussianMixture(2, random_state=seed), 1),
+        "GaussianMixture": (GaussianMixture(2, init_params="random_from_data", random_state=seed), 1),
         "IsolationForest": (IsolationForest(n_estimators=20, random_state=seed), 0.1),
         "EllipticEnvelope": (EllipticEnvelope(random_state=seed), 0.1),
         "Autoencoder": (network, 0.01),

@@ -35,6 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:MobileNetEmbedding with weights=
 
 N_CLIPS = 8
 SMALL = {
+    "autoencoder": {},
     "dcase_baseline": {},
     "heart_lung": {},
     "dog_bark_vae": {"filters": (4, 2), "strides": 2, "latent_size": 2},

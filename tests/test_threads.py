@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from joblib import Parallel, delayed, parallel_config
-from skaudio_ad.embeddings._networks import build_network
 from sklearn.base import clone
 
 from skaudio_ad import (
@@ -19,7 +18,7 @@ from skaudio_ad import (
     ThresholdedDetector,
     VAEDetector,
 )
-from skaudio_ad.embeddings import Backbone
+from skaudio_ad.embeddings import Backbone, get_family
 from skaudio_ad.training import drawing_from
 
 N_FITS = 8
@@ -104,12 +103,14 @@ def test_a_thread_that_draws_from_the_global_generator_and_fits_beside_it_do_not
 
 
 def test_networks_of_random_weights_and_augmented_clips_are_the_same_in_threads():
-    backbone = Backbone(name="tiny", filename="tiny.pt", family="mobilenet", width=0.1, embedding_size=96)
+    backbone = Backbone(
+        name="tiny", filename="tiny.pt", family="mobilenet", settings={"width": 0.1}, embedding_size=96
+    )
     waves = list(FEATURES.repeat(100, axis=1))
 
     def make(_):
         with drawing_from(0):
-            weights = build_network(backbone).state_dict()
+            weights = get_family(backbone.family).build_network(backbone).state_dict()
         varied = Augmenter(random_state=0).fit_transform(waves)
         return [value.numpy() for value in weights.values()], [np.asarray(clip) for clip in varied]
 

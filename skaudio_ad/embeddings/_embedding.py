@@ -181,11 +181,11 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
 
     def _check(self, output: str) -> Plan:
         """Raise for parameters out of range; return the plan for an output."""
-        self._check_parameters()
         check_option(self.output, "output", self._outputs)
         check_number(self._windows_at_once(), "batch_size", low=1, integer=True)
         check_option(self.cache_by, "cache_by", ("file", "content"))
         check_memory(self.memory)
+        self._check_parameters()
         return self._plan(output)
 
     def _embed(self, X: Any, output: str) -> tuple[AudioClips, Iterator[np.ndarray]]:

@@ -145,7 +145,7 @@ class ReconstructionDisplay:
         loader, middle, detector = split_pipeline(pipeline)
         # The model of a ThresholdedDetector is its detector, or the first model of an ensemble. A model may have own
         # steps before its detector.
-        model = getattr(detector, "detector_", None) or getattr(detector, "detectors_", [detector])[0]
+        model = getattr(detector, "detectors_", [getattr(detector, "detector_", detector)])[0]
         own_steps, model = (model[:-1], model[-1]) if isinstance(model, Pipeline) else (None, model)
         kinds = {"reconstruct": "reconstruction", "predict_frames": "prediction"}
         method = next((method for method in kinds if hasattr(model, method)), None)

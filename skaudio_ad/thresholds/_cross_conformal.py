@@ -43,7 +43,8 @@ def cross_conformal_scores(fold_scores, calibration_scores, folds, groups=None):
     counts, level = np.zeros(fold_scores.shape[1]), np.zeros(fold_scores.shape[1])
     for number, scores in enumerate(fold_scores):
         own = folds == number
-        counts += weight_at_or_below(*sort_and_accumulate(calibration_scores[own], weights[own]), scores)
+        sorted_scores, weight_up_to = sort_and_accumulate(calibration_scores[own], weights[own])
+        counts += weight_at_or_below(sorted_scores, weight_up_to, scores)
         level += (scores - means[number]) / deviations[number] / len(fold_scores)
     ranked, weight_up_to = sort_and_accumulate(calibration_scores, weights)
     lowest = ((calibration_scores - means[folds]) / deviations[folds]).min()

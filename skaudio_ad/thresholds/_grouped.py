@@ -58,8 +58,8 @@ def hierarchical_p_values(calibration_scores, scores, groups=None):
     """
     scores = check_scores(scores)
     weights, n_units = group_weights(calibration_scores, groups)
-    ranked = sort_and_accumulate(calibration_scores, weights)
-    below = weight_at_or_below(*ranked, scores)
+    sorted_scores, weight_up_to = sort_and_accumulate(calibration_scores, weights)
+    below = weight_at_or_below(sorted_scores, weight_up_to, scores)
     return np.where(np.isnan(scores), np.nan, (1 + below) / (1 + n_units))
 
 

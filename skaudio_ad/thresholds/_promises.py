@@ -82,7 +82,7 @@ def _reached_rate(threshold, normal_scores, rate, groups):
     if groups is not None:
         return rate
     # Equal scores share a rank, and the bound is one of ranks.
-    return max(rate, np.count_nonzero(normal_scores <= threshold) / (len(normal_scores) + 1))
+    return np.count_nonzero(normal_scores <= threshold) / (len(normal_scores) + 1)
 
 
 def _selectors_reason(selector, said):

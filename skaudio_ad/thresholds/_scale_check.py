@@ -56,9 +56,9 @@ def warn_of_another_scale(detector, X, scores, positions, params, *, groups, ran
         model = fit_clips(clone(detector), X, positions[~is_left_out], params)
         left_out = positions[is_left_out]
         shifts.append(score_clips(model, take(X, left_out)) - scores[left_out])
-    shifts = np.concatenate(shifts)
-    shift, spread = np.median(shifts), _deviation(scores[positions])
-    agreeing = np.mean(np.sign(shifts) == np.sign(shift))
+    of_clips = np.concatenate(shifts)
+    shift, spread = np.median(of_clips), _deviation(scores[positions])
+    agreeing = np.mean(np.sign(of_clips) == np.sign(shift))
     if abs(shift) > _LARGEST_SHIFT * spread and agreeing >= _AGREEING:
         side, what = ("lower", "fewer") if shift > 0 else ("higher", "more")
         last = detector[-1] if isinstance(detector, Pipeline) else detector

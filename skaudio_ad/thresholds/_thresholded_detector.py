@@ -294,12 +294,12 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
             )
         kept = self.calibration_indices_ = np.flatnonzero(tested & ~unread)
         self.calibration_labels_ = np.where(anomalous[kept], -1, 1)
-        codes = None if groups is None else np.unique(groups, return_inverse=True)[1]
-        self.calibration_groups_ = None if groups is None else codes[kept]
+        groups = None if groups is None else np.unique(groups, return_inverse=True)[1]
+        self.calibration_groups_ = None if groups is None else groups[kept]
         self.calibration_folds_ = None if made.folds is None else made.folds[kept]
         self.calibration_scores_ = scores[kept]
         if made.way == ENSEMBLE and anomalous.any():
-            self._calibrate_with_anomalies(X, np.flatnonzero(anomalous & ~missing), codes)
+            self._calibrate_with_anomalies(X, np.flatnonzero(anomalous & ~missing), groups)
         try:
             return self._select(self.selector)
         except ValueError as error:
@@ -468,7 +468,9 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
     @property
     def _example(self):
         """The detector that scores, one of several, or the one to be fitted."""
-        return getattr(self, "detector_", None) or getattr(self, "detectors_", [self.detector])[0]
+        if hasattr(self, "detectors_"):
+            return self.detectors_[0]
+        return getattr(self, "detector_", self.detector)
 
     def _forget(self):
         """Drop what an earlier fit has left."""
@@ -494,7 +496,7 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
         self.calibration_scores_ = np.append(self.calibration_scores_, scores[read])[order]
         added = np.full(np.count_nonzero(read), -1)
         self.calibration_labels_ = np.append(self.calibration_labels_, added)[order]
-        self.calibration_folds_ = np.append(self.calibration_folds_, added)[order]
+        self.calibration_folds_ = np.concatenate([self.calibration_folds_, added])[order]
         self.calibration_indices_ = indices[order]
         if groups is not None:
             self.calibration_groups_ = groups[self.calibration_indices_]
@@ -527,7 +529,8 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
 
     def _set(self, threshold, selector, promise):
         self.threshold_, self.selector_ = threshold, selector
-        vars(self).update(vars(promise))
+        for name, value in vars(promise).items():
+            setattr(self, name, value)
         return self
 
     def _fold_sizes(self):

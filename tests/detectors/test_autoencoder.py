@@ -312,8 +312,9 @@ def test_few_held_out_clips_give_the_lower_end_of_students_prediction_interval()
     model = detector(validation_fraction=0.1).fit(features(50))
     scores = model.held_out_scores_
     assert len(scores) == 5
-    expected = scores.mean() + student_t(4).ppf(0.05) * scores.std(ddof=1) * np.sqrt(1.2)
-    assert model.offset_ == pytest.approx(expected)
+    logarithms = np.log(-scores)
+    expected = logarithms.mean() + student_t(4).ppf(0.95) * logarithms.std(ddof=1) * np.sqrt(1.2)
+    assert model.offset_ == pytest.approx(-np.exp(expected))
 
 
 @pytest.mark.parametrize("contamination", [0.1, 0.5])

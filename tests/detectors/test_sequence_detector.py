@@ -265,8 +265,9 @@ def test_the_held_out_clips_set_the_threshold(kind):
     model = detector(kind, validation_fraction=0.2).fit(X)
     held_out = model.score_samples(X[model.held_out_indices_])
     np.testing.assert_array_equal(model.held_out_scores_, held_out)
-    expected = held_out.mean() + student_t(5).ppf(0.05) * held_out.std(ddof=1) * np.sqrt(1 + 1 / 6)
-    assert model.offset_ == pytest.approx(expected)
+    logarithms = np.log(-held_out)
+    expected = logarithms.mean() + student_t(5).ppf(0.95) * logarithms.std(ddof=1) * np.sqrt(1 + 1 / 6)
+    assert model.offset_ == pytest.approx(-np.exp(expected))
     np.testing.assert_allclose(min(model.validation_loss_curve_), -held_out.mean(), rtol=1e-4)
 
 

@@ -222,9 +222,9 @@ def test_the_held_out_scores_set_the_threshold():
     # floor(0.05 * 41) = 2: the second smallest
     assert model.offset_ == sorted(model.held_out_scores_)[1]
     few = detector(validation_fraction=0.25).fit(spectrograms(20))
-    scores = few.held_out_scores_
-    expected = scores.mean() + student_t(4).ppf(0.05) * scores.std(ddof=1) * np.sqrt(1.2)
-    assert few.offset_ == pytest.approx(expected)
+    logarithms = np.log(-few.held_out_scores_)
+    expected = logarithms.mean() + student_t(4).ppf(0.95) * logarithms.std(ddof=1) * np.sqrt(1.2)
+    assert few.offset_ == pytest.approx(-np.exp(expected))
 
 
 @pytest.mark.parametrize("score_by", SCORES)

@@ -256,13 +256,18 @@ def check(rows):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("n", "p", "calibrations"), [(44, 40, KEPT), (20, 3, {"ensemble": {"cv": 2}})], ids=["44-40", "20-3"]
+    ("n", "p", "settings"), [(44, 40, {"cv": 5}), (20, 3, {"cv": 2})], ids=["44-40", "20-3"]
 )
 @pytest.mark.parametrize("name", CHEAP)
 def test_over_500_draws_nobody_raises_more_false_alarms_than_promised_and_nobody_finds_nothing(
-    name, n, p, calibrations
+    name, n, p, settings
 ):
-    check(simulate(name, n, p, 500, calibrations))
+    check(simulate(name, n, p, 500, {"ensemble": settings}))
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_nor_do_those_that_calibrate_with_half_of_the_clips(name):
+    check(simulate(name, 44, 40, 100, {"half": {"cv": 0.5}}))
 
 
 @pytest.mark.parametrize(
