@@ -53,7 +53,7 @@ def score_one_by_one(pipeline, paths, note):
 
 def score_recordings(pipeline, paths, note):
     """Through the function that ``skaudio-ad score`` calls."""
-    from skaudio_ad.inspection import score_recordings
+    from skaudio_ad.recordings import score_recordings
 
     for recording in score_recordings(pipeline, paths):
         note(recording.path, REFUSED if recording.decision == "error" else SCORED)

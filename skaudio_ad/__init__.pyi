@@ -33,6 +33,9 @@ from . import (
     presets as presets,
 )
 from . import (
+    recordings as recordings,
+)
+from . import (
     thresholds as thresholds,
 )
 from . import (

@@ -1,4 +1,4 @@
-"""Whether a .skops file is whole, and how much memory it takes, before anything is made of it."""
+"""Check that a .skops file is undamaged and unpacks to a limited size, before skops loads the file."""
 
 import io
 import json
@@ -15,46 +15,46 @@ _SCHEMA = "schema.json"
 
 
 class ArchiveError(Exception):
-    """What an archive is instead of a whole and small one; the message is to follow the path."""
+    """An archive is damaged, too large or no .skops file. The message is written to follow the path of the file."""
 
 
 def checked_archive(file, max_size=None):
-    """Read a .skops file once, raise unless it is whole and small enough, and return what skops may read.
+    """Check a .skops file and return a file that skops can read safely.
 
-    Counted is what skops reads: ``schema.json``, ten times, and every array as often as the schema names it. An array
-    that is an archive itself, as that of a sparse matrix is, counts with what it unpacks to.
+    The unpacked size is the sum of ten times the size of ``schema.json`` and of the size of every array, as often as
+    the schema names the array. The array of a sparse matrix is an archive itself, so its unpacked size is added.
 
     Parameters
     ----------
     file : binary file
-        It can seek.
+        Seekable file.
     max_size : int or None, default=None
         Maximum unpacked size, in bytes. None is ten times the size of the file, and at least 256 MiB.
 
     Returns
     -------
     binary file
-        `file`, if nothing in it is compressed. Otherwise a copy in memory that is not compressed: then skops
-        unpacks nothing, even if the directory of the archive says less than the archive holds.
+        `file`, if nothing in the file is compressed. Otherwise a copy in memory that is not compressed, so that skops
+        unpacks nothing. The directory of an archive can state a smaller size than the archive holds.
 
     Raises
     ------
     ArchiveError
-        If it is no .skops file, is damaged, or is too large.
+        If the file is no .skops file, is damaged, or is too large.
     """
     size = file.seek(0, io.SEEK_END)
     if max_size is None:
         max_size = max(_SMALL, _RATIO * size)
     if not zipfile.is_zipfile(file):
         raise ArchiveError(
-            "no detector saved by skaudio_ad or skops (it is no skops file, or it is cut short)"
+            "no detector saved by skaudio_ad or skops (the file is no skops file, or is cut short)"
         )
     checked = file
     try:
         with zipfile.ZipFile(file) as archive:
             if _SCHEMA not in archive.namelist():
                 raise ArchiveError(
-                    "no detector saved by skaudio_ad or skops (it is an archive of something else)"
+                    "no detector saved by skaudio_ad or skops (the file is an archive of something else)"
                 )
             _check_size(_directory_size(archive), max_size)
             if _is_packed(archive):
@@ -65,7 +65,7 @@ def checked_archive(file, max_size=None):
             _check_size(_size_in_use(archive), max_size)
     except ArchiveError:
         raise
-    except Exception as error:  # zipfile, zlib and json raise whatever the damage leads to
+    except Exception as error:  # damage makes zipfile, zlib and json raise many types of errors
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
         raise ArchiveError(f"damaged ({reason}); copy the file again, or save the detector again") from error
     return checked
@@ -75,21 +75,21 @@ def _check_size(size, max_size):
     if size > max_size:
         raise ArchiveError(
             f"it unpacks to {size / 1e6:.0f} MB, more than the {max_size / 1e6:.0f} MB allowed, and was not unpacked. "
-            "If you trust where the file comes from, raise max_size"
+            "If you trust the source of the file, raise max_size"
         )
 
 
 def _directory_size(archive):
-    """Bytes of all members, as the directory of an archive says; nothing is unpacked."""
+    """Return the size of all members in bytes according to the directory of an archive, without unpacking."""
     infos = archive.infolist()
     if len({info.filename for info in infos}) < len(infos):
         raise ArchiveError(
-            "damaged (two members have one name); copy the file again, or save the detector again"
+            "damaged (two members have the same name); copy the file again, or save the detector again"
         )
     if not {info.compress_type for info in infos} <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        # The others unpack a few bytes to any number of bytes at once.
+        # Other methods can unpack a few bytes to any number of bytes in one step.
         raise ArchiveError(
-            "it is compressed by another method than deflate; save the detector again with deflate"
+            "the file is compressed by another method than deflate; save the detector again with deflate"
         )
     return sum(info.file_size for info in infos)
 
@@ -99,7 +99,7 @@ def _is_packed(archive):
 
 
 def _read_all(archive):
-    """Read every member to its end, which compares its CRC-32."""
+    """Read every member to its end, because zipfile then compares the CRC-32."""
     for info in archive.infolist():
         with archive.open(info) as member:
             while member.read(_BLOCK_SIZE):
@@ -107,7 +107,7 @@ def _read_all(archive):
 
 
 def _unpacked_copy(archive):
-    """The same members in memory, not compressed; their CRC-32 is compared, too."""
+    """Copy all members into an archive in memory without compression. Reading compares the CRC-32."""
     copy = io.BytesIO()
     with zipfile.ZipFile(copy, "w") as target:
         for info in archive.infolist():
@@ -118,7 +118,7 @@ def _unpacked_copy(archive):
 
 
 def _size_in_use(archive):
-    """Bytes that skops will read and what is in them, of an archive whose members are whole."""
+    """Return the number of bytes that skops reads and unpacks from an undamaged archive."""
     size = _SCHEMA_WEIGHT * archive.getinfo(_SCHEMA).file_size
     sizes = {}
     for name in _named_files(json.loads(archive.read(_SCHEMA))):
@@ -139,7 +139,7 @@ def _size_with_content(archive, name):
 
 
 def _named_files(schema):
-    """Every name of a file in a schema, as often as it stands there."""
+    """Yield every name of a file in a schema, as often as the schema contains the name."""
     waiting = [schema]
     while waiting:
         value = waiting.pop()

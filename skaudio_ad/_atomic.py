@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Write files atomically: the complete new file or the old file."""
 
 import contextlib
 import errno
@@ -6,23 +6,27 @@ import os
 import secrets
 import shutil
 import stat
+from collections.abc import Iterator
 
-# Errors of a write, which name no file themselves.
+from ._typing import PathLike
+
+# Error codes of a failed write. These errors name no file.
 _WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @contextlib.contextmanager
-def atomic_path(path):
-    """Write a file whole or not at all: a writer that fails or is killed leaves the old file.
+def atomic_path(path: PathLike) -> Iterator[str]:
+    """Write a file atomically: a writer that fails or is killed leaves the old file.
 
     The caller writes to the temporary path that is yielded, and closes the file before the end of the block. The
-    temporary file lies in the folder of `path`, and every writer gets another name. At the end of the block the
-    temporary file is renamed to `path`; if the block raises, the temporary file is removed. Of two writers of one
-    path, the one whose block ends last wins. A process that is killed leaves its temporary file, a hidden one
-    that ends in ``.part`` and may be deleted.
+    temporary file is in the folder of `path`, and every writer gets another name. At the end of the block the
+    temporary file is renamed to `path`. If the block raises an error, the temporary file is removed. If two writers
+    write one path, the file of the block that ends last stays. A process that is killed leaves its temporary file: a
+    hidden file that ends in ``.part`` and may be deleted.
 
-    A link is followed, and the permissions of a file that is replaced are kept. What exists but is no regular file,
-    such as ``/dev/stdout`` or a named pipe, is yielded itself, because it can only be written to directly.
+    Links are followed. A new file gets the permissions of the file that it replaces. If `path` exists but is no regular
+    file, such as ``/dev/stdout`` or a named pipe, the path itself is yielded, because such a path can only be written
+    directly.
 
     Parameters
     ----------
@@ -46,7 +50,7 @@ def atomic_path(path):
         return
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
-    # Part of the name only, because a name has 255 bytes at most and a character up to four.
+    # The name is cut, because a file name has at most 255 bytes and a character has up to four.
     temporary = os.path.join(folder, f".{name[:40]}.{secrets.token_hex(8)}.part")
     try:
         yield temporary
@@ -67,7 +71,7 @@ def _mode(path):
     try:
         return os.stat(path).st_mode
     except OSError:
-        return None  # whoever opens it says what is wrong
+        return None  # opening the file raises an error with the reason
 
 
 def _remove(path):
@@ -76,7 +80,7 @@ def _remove(path):
 
 
 def _reason(error, folder):
-    """What went wrong, and what a user can do about it."""
+    """Return the reason of an error and how to fix it."""
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = shutil.disk_usage(folder).free / 1e6

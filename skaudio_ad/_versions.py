@@ -1,4 +1,4 @@
-"""What a result depends on beside its code and data: machine, library versions, commit."""
+"""Report the machine, the versions of libraries and the commit that a result depends on."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["environment", "show_versions"]
 
-# The package and what it needs at run time, as pyproject.toml has it.
+# The package and its dependencies at run time, as in pyproject.toml.
 PACKAGES = (
     "skaudio_ad",
     "click",
@@ -26,21 +26,24 @@ PACKAGES = (
     "soxr",
     "torch",
 )
-# What runs the backbones where a user has chosen it.
+# Optional libraries that can run backbones.
 OPTIONAL = ("hear21passt", "onnxruntime", "openvino", "transformers")
 
 
-def environment():
-    """What a result depends on beside its code and data, for a log.
+def environment() -> dict[str, str]:
+    """Return the machine, the versions of libraries and the commit, for a log.
 
     Returns
     -------
     dict of str to str
-        ``python``, ``system``, ``cores`` and ``threads`` (torch's); the version of this package, of every
-        dependency and of the optional runtimes under its name; ``cuda`` (the release torch was built for) and
-        ``gpus``, "none" without; ``git_commit`` of the working directory and ``skaudio_ad_git_commit`` of the
-        package itself where it runs from a checkout. A commit ends in "-dirty" where tracked files have
-        changed since; it is "none" outside a repository.
+        - ``python``, ``system``, ``cores`` and ``threads``: Python, operating system, CPU cores and threads of torch.
+        - Names of this package, of its dependencies and of the optional runtimes: their versions.
+        - ``cuda`` and ``gpus``: the CUDA release that torch was built for, and the names of the GPUs, or "none".
+        - ``git_commit``: commit of the working directory.
+        - ``skaudio_ad_git_commit``: commit of the package, if the package runs from a checkout.
+
+        A commit ends in "-dirty" if tracked files have changed since the commit. A commit is "none" outside a
+        repository.
     """
     import torch
 
@@ -54,13 +57,13 @@ def environment():
         "cuda": torch.version.cuda or "none",
         "gpus": ", ".join(gpus) or "none",
         "git_commit": _commit("."),
-        # Installed into an environment that lies in somebody's repository, the package is not of its commits.
+        # The file must be tracked, because the package may be installed inside the repository of another project.
         "skaudio_ad_git_commit": _commit(Path(__file__).parent, holding="__init__.py"),
     }
 
 
-def show_versions():
-    """Print versions, machine and commit: what a report of a problem should contain.
+def show_versions() -> None:
+    """Print the versions, the machine and the commit for a bug report.
 
     Examples
     --------
@@ -86,9 +89,9 @@ def _version(name):
 
 
 def _commit(folder, holding=None):
-    """The commit that a folder is checked out at, or what keeps us from knowing it.
+    """Return the commit of a checkout, "none" outside a repository, or "unknown" with the reason.
 
-    With `holding`, a file, only if the repository tracks it.
+    If the file `holding` is given, the commit is "none" unless the repository tracks the file.
     """
     try:
         if holding is not None and not _git(folder, "ls-files", holding):
@@ -101,7 +104,7 @@ def _commit(folder, holding=None):
 
 
 def _git(folder, *arguments):
-    # Without locks: looking must not disturb a commit that is being made in the same checkout.
+    # Git takes no locks here, because locks could disturb another git command in the same checkout.
     command = ["git", "--no-optional-locks", "-C", folder, *arguments]
     environ = {**os.environ, "LC_ALL": "C"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, env=environ)

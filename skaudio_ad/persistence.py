@@ -1,57 +1,63 @@
-"""Detectors to files and back, by skops: loading runs no code but scikit-learn's and this package's."""
+"""Save and load detectors with skops. Loading runs only code of scikit-learn and of this package."""
 
 import copy
 import os
 from inspect import isclass
+from typing import TYPE_CHECKING, Any
 
 from ._archive import ArchiveError, checked_archive
 from ._atomic import atomic_path
 from ._checks import check_number
+from ._typing import PathLike
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 __all__ = ["load_detector", "save_detector", "trusted_types"]
 
 _SUFFIX = ".skops"
 
 
-def save_detector(estimator, path):
+def save_detector(estimator: "BaseEstimator", path: PathLike) -> None:
     """Write a fitted estimator or pipeline to a file, without its callbacks and without any `memory`.
 
-    The file is written whole or not at all. Parameters called `memory` are None in it, those of a
-    :class:`~sklearn.pipeline.Pipeline` too: a folder of this machine is of no use on another one.
+    The file is written atomically: an error leaves the old file. In the file every parameter called `memory` is None,
+    also that of a :class:`~sklearn.pipeline.Pipeline`, because a folder of this machine is of no use on another one.
 
     Parameters
     ----------
     estimator : estimator
-        Any of this package's or of scikit-learn's, or a pipeline of them.
+        Estimator of this package or of scikit-learn, or a pipeline of such estimators.
     path : str or path-like
-        Ends in ``.skops``.
+        Path that ends in ``.skops``.
 
     Raises
     ------
     ValueError
-        If `path` has another ending, or the estimator holds what skops cannot save, such as a torch module.
+        If `path` has another ending, or skops cannot save an object in the estimator, such as a torch module.
     OSError
-        If the file cannot be written. An old file of that name stays.
+        If the file cannot be written. An old file of this name stays.
     """
     import skops.io
 
     path = os.fspath(path)
     if not path.endswith(_SUFFIX):
-        raise ValueError(f"{path}: a detector is saved in a file that ends in {_SUFFIX}.")
+        raise ValueError(f"{path}: a detector is saved in a file that ends in {_SUFFIX}; change the ending.")
     with atomic_path(path) as temporary:
         try:
-            skops.io.dump(_for_a_file(estimator, {}), temporary)
+            skops.io.dump(_copy_for_file(estimator, {}), temporary)
         except RuntimeError as error:
             raise ValueError(
-                f"{path}: skops cannot save this {type(estimator).__name__} ({error}). A torch module, as a "
-                "ModuleEmbedding holds one, is code: pickle the estimator, or save the steps after it alone."
+                f"{path}: skops cannot save this {type(estimator).__name__} ({error}). A torch module, such as the one "
+                "of a ModuleEmbedding, is code: pickle the estimator, or save only the steps after the module."
             ) from error
 
 
-def _for_a_file(value, made):
-    """A copy without callbacks and memory of an estimator, and of all that it holds; anything else as it is.
+def _copy_for_file(value, made):
+    """Copy an estimator and its content without callbacks and `memory`. Other values are returned unchanged.
 
-    Callbacks belong to a session, and `load_detector` refuses them. What is there twice is copied once (`made`).
+    Callbacks belong to a session, and `load_detector` refuses callbacks. `made` holds every copy by the id of the
+    original value, so that a value is copied once.
     """
     if id(value) in made:
         return made[id(value)][0]
@@ -61,21 +67,23 @@ def _for_a_file(value, made):
         made[id(value)] = copied, value
         vars(copied).update(
             {
-                name: None if name == "memory" else _for_a_file(attribute, made)
+                name: None if name == "memory" else _copy_for_file(attribute, made)
                 for name, attribute in vars(copied).items()
             }
         )
-        if hasattr(copied, "set_callbacks"):  # last: a FrozenEstimator passes it on to what it holds
+        if hasattr(
+            copied, "set_callbacks"
+        ):  # last, because a FrozenEstimator calls it on its copied estimator
             copied.set_callbacks()
     elif type(value) in (list, tuple):
-        items = [_for_a_file(item, made) for item in value]
+        items = [_copy_for_file(item, made) for item in value]
         if any(new is not old for new, old in zip(items, value)):
             copied = type(value)(items)
     elif type(value) is dict:
-        kept = {key: _for_a_file(item, made) for key, item in value.items()}
+        kept = {key: _copy_for_file(item, made) for key, item in value.items()}
         if any(kept[key] is not value[key] for key in kept):
             copied = kept
-    made[id(value)] = copied, value  # the value stays alive, and its id its own
+    made[id(value)] = copied, value  # a reference to the value, so that no other value gets its id
     return copied
 
 
@@ -83,33 +91,34 @@ def _is_estimator(value):
     return hasattr(value, "get_params") and not isclass(value)
 
 
-def load_detector(path, *, max_size=None):
-    """Read what :func:`save_detector` or ``skops.io.dump`` wrote.
+def load_detector(path: PathLike, *, max_size: int | None = None) -> Any:
+    """Read a file of :func:`save_detector` or ``skops.io.dump``.
 
-    No pickle is read and no code of the file is run, here or when the estimator scores: the file holds numbers and
-    names of classes, only classes of scikit-learn and this package are made, and every parameter called `memory` is
-    set to None.
+    No pickle is read, and no code from the file runs, neither here nor when the estimator scores. The file holds
+    numbers and names of classes. Only classes of scikit-learn and of this package are created. Every parameter called
+    `memory` is set to None.
 
     Parameters
     ----------
     path : str or path-like
     max_size : int or None, default=None
-        Maximum size of what the file unpacks to, in bytes: a small file may unpack to more than the memory of the
-        machine. None is ten times the size of the file, and at least 256 MiB. What `save_detector` writes is not
+        Maximum unpacked size of the file, in bytes, because a small file may unpack to more than the memory of the
+        machine. None is ten times the size of the file, and at least 256 MiB. Files of `save_detector` are not
         compressed.
 
     Returns
     -------
     estimator
-        Scores as the saved one did, bit for bit.
+        Estimator whose scores equal those of the saved estimator bit for bit.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If it is no skops file, is damaged, unpacks to more than `max_size`, or holds types that are neither
-        scikit-learn's nor this package's: they could run any code. The message names the file and says what to do.
+        If the file is no skops file, is damaged, unpacks to more than `max_size`, or holds types of other packages than
+        scikit-learn and this package, because such types could run any code. The message names the file and says how to
+        fix the problem.
     """
     import skops.io
 
@@ -119,7 +128,7 @@ def load_detector(path, *, max_size=None):
     if not os.path.exists(path):
         raise FileNotFoundError(f"{path}: no such file.")
     trusted = trusted_types()
-    with open(path, "rb") as file:  # opened once: what is checked is what is loaded
+    with open(path, "rb") as file:  # opened once, so that the checked content is loaded
         try:
             archive = checked_archive(file, max_size)
         except ArchiveError as error:
@@ -127,29 +136,29 @@ def load_detector(path, *, max_size=None):
         try:
             unknown = sorted(set(skops.io.get_untrusted_types(file=archive)) - set(trusted))
             estimator = None if unknown else skops.io.load(archive, trusted=trusted)
-        except Exception as error:  # the file is whole, but what it says fits no class of today
+        except Exception as error:  # an undamaged file may not fit the classes of this version
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
             raise ValueError(
-                f"{path}: this version of skaudio_ad cannot rebuild what another one saved ({reason}); train again, "
-                "or load it with the version that wrote it."
+                f"{path}: this version of skaudio_ad cannot rebuild a detector that another version saved ({reason}); "
+                "train again, or load the file with the version that wrote it."
             ) from error
     if unknown:
         raise ValueError(
-            f"{path}: holds types that skaudio_ad does not vouch for: {', '.join(unknown)}. If you trust where "
-            "the file comes from, load it with skops.io.load(path, trusted=[...])."
+            f"{path}: holds types that skaudio_ad does not trust: {', '.join(unknown)}. If you trust the source of "
+            "the file, load the file with skops.io.load(path, trusted=[...])."
         )
     if not _is_estimator(estimator):
         raise ValueError(
-            f"{path}: holds a {type(estimator).__name__} and no estimator; save one with save_detector."
+            f"{path}: holds a {type(estimator).__name__} and no estimator; save an estimator with save_detector."
         )
-    _forget_memory(estimator)
+    _clear_memory(estimator)
     return estimator
 
 
-def _forget_memory(estimator):
-    """Set every parameter called `memory` to None, wherever a file may have hidden an estimator.
+def _clear_memory(estimator):
+    """Set every parameter called `memory` to None, in all estimators at any depth.
 
-    joblib reads pickles from a memory, so a file must not choose one.
+    joblib reads pickles from a memory, so a file must not choose its memory.
     """
     import numpy as np
 
@@ -172,8 +181,8 @@ def _forget_memory(estimator):
             waiting += attributes.values()
 
 
-def trusted_types():
-    """Names of this package's estimators, as skops writes them.
+def trusted_types() -> list[str]:
+    """Return the names of the estimators of this package in the notation of skops.
 
     Returns
     -------

@@ -1,9 +1,12 @@
-"""Whole pipelines with the settings of published systems, from recordings to scores."""
+"""Pipelines from recordings to scores, with the settings of published systems."""
+
+from typing import Any, Literal, TypeAlias
 
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from ._checks import check_option
+from ._typing import RandomState
 from .audio import AudioLoader, LevelNormalizer
 from .detectors import (
     AutoencoderDetector,
@@ -15,8 +18,11 @@ from .features import ClipScaler, MelTransformer, MFCCTransformer, TemporalPooli
 
 __all__ = ["PRESETS", "make_preset"]
 
-#: Name of every preset and what the preset is, in words.
-PRESETS = {
+PresetName: TypeAlias = Literal[
+    "autoencoder", "dcase_baseline", "heart_lung", "dog_bark_vae", "next_frame_lstm", "window_gru"
+]
+#: Description of every preset, by name.
+PRESETS: dict[str, str] = {
     "autoencoder": "dense autoencoder on 5-frame windows of a log-mel spectrogram, every band standardised, 16 kHz",
     "dcase_baseline": "dense autoencoder on 5-frame windows of a log-mel spectrogram, 16 kHz: machines (DCASE Task 2)",
     "heart_lung": "dense autoencoder on the MFCCs of 15 s, 22.05 kHz: heart and lung sounds (HLS-CMDS)",
@@ -27,9 +33,16 @@ PRESETS = {
 
 
 def make_preset(
-    name, *, duration=None, level=None, on_error="raise", lazy=False, random_state=None, **detector
-):
-    """Build the pipeline of a named system, unfitted.
+    name: PresetName,
+    *,
+    duration: float | None = None,
+    level: Literal["rms", "peak"] | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    lazy: bool = False,
+    random_state: RandomState = None,
+    **detector: Any,
+) -> Pipeline:
+    """Build the unfitted pipeline of a named system.
 
     Parameters
     ----------
@@ -40,31 +53,32 @@ def make_preset(
           640-128x4-8-128x4-640.
         - "autoencoder": the same features, every band standardised by the training set, and
           :class:`AutoencoderDetector` with its defaults. No publication describes this system.
-        - "heart_lung": 15 s at 22.05 kHz (330 000 samples), 13 MFCCs a frame, scaled to [0, 1] by the training set,
+        - "heart_lung": 15 s at 22.05 kHz (330 000 samples), 13 MFCCs per frame, scaled to [0, 1] by the training set,
           autoencoder input-128-32-128-input.
-        - "dog_bark_vae": 3 s at 22.05 kHz, log-mel of 128 bands (n_fft 2048, hop 512), scaled to [0, 1] clip by clip,
+        - "dog_bark_vae": 3 s at 22.05 kHz, log-mel of 128 bands (n_fft 2048, hop 512), every clip scaled to [0, 1],
           :class:`VAEDetector`.
         - "next_frame_lstm" and "window_gru": log-mel as for "dcase_baseline", every band standardised by the
           training set, :class:`SequencePredictorDetector` and :class:`SequenceAutoencoderDetector`. The published
           systems name no scaling; on raw decibels the GRU learns nothing in 10 epochs.
 
     duration : float or None, default=None
-        Seconds of every recording. None is the preset's own: all of it; 15 s for "heart_lung" and 3 s for
-        "dog_bark_vae", whose networks need one length, with silence after shorter recordings.
+        Duration of every recording, in seconds. None uses the duration of the preset: 15 s for "heart_lung", 3 s for
+        "dog_bark_vae", and the whole recording for the others. The networks of "heart_lung" and "dog_bark_vae" need
+        clips of one length, so shorter recordings are padded with silence.
 
     level : {"rms", "peak", None}, default=None
-        Bring every recording to one level first (:class:`LevelNormalizer`). None keeps loudness, as the
+        Level that every recording is normalised to (:class:`LevelNormalizer`). None keeps the loudness, as the
         published systems do.
 
     on_error : {"raise", "skip"}, default="raise"
-        What to do about files that cannot be read (:class:`AudioLoader`).
+        Whether a file that cannot be read raises an error or is skipped (:class:`AudioLoader`).
 
     lazy : bool, default=False
-        Whether spectrograms are computed when the next step asks: scoring then holds one at a time, and training
-        holds those of the training clips once instead of twice.
+        Whether every spectrogram is computed when the next step needs it. Scoring then holds one spectrogram at a time
+        in memory. Training holds the spectrograms of the training clips once instead of twice.
 
     random_state : int, RandomState instance or None, default=None
-        Of the detector.
+        Seed of the detector.
 
     **detector : dict
         Parameters of the detector that differ from the preset, such as ``max_epochs=20``.
@@ -72,13 +86,13 @@ def make_preset(
     Returns
     -------
     sklearn.pipeline.Pipeline
-        Takes a list of paths, or waveforms at the preset's sample rate. Steps: "load", "level" (if asked
-        for), "features", "pool" ("heart_lung" only), "scale" (all but "dcase_baseline"), "detector".
+        Pipeline for a list of paths, or for waveforms at the sample rate of the preset. Steps: "load", "level" (with
+        `level`), "features", "pool" ("heart_lung" only), "scale" (all but "dcase_baseline"), "detector".
 
     Notes
     -----
-    "dcase_baseline" takes raw decibels, as published. Standardised bands suit an autoencoder better, because on raw
-    decibels the bands that vary most make up most of its loss.
+    "dcase_baseline" takes raw decibels, as published. Standardised bands suit an autoencoder better, because the bands
+    that vary most dominate its loss on raw decibels.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Files of detectors that are damaged, or made to do harm."""
+"""Files of detectors that are damaged or malicious."""
 
 import errno
 import io
@@ -42,7 +42,7 @@ def saved(fitted, tmp_path):
 
 
 class Hostile:
-    """Makes a folder where it is unpickled."""
+    """Object that makes a folder when a pickle of the object is loaded."""
 
     def __init__(self, mark):
         self.mark = mark
@@ -56,14 +56,14 @@ def embedding(**parameters):
 
 
 def _entry(key, embedding):
-    """What earlier versions kept through joblib.Memory: the entry of a key."""
+    """Return a cache entry of earlier versions, which used joblib.Memory."""
     return embedding
 
 
 _entry.__module__ = "skaudio_ad.embeddings._cache"
 
 
-def test_a_file_and_a_folder_of_hostile_pickles_run_no_code(tmp_path):
+def test_hostile_pickles_in_a_file_and_in_a_cache_run_no_code(tmp_path):
     mark, folder = tmp_path / "ran", str(tmp_path / "memory")
     pipeline = Pipeline(
         [("embedding", embedding(memory=folder)), ("detector", skaudio_ad.NearestNeighborsDetector())],
@@ -84,17 +84,17 @@ def test_a_file_and_a_folder_of_hostile_pickles_run_no_code(tmp_path):
     assert not mark.exists()
     loaded.fit(WAVES)
     assert not mark.exists()
-    pickle.loads(entries[0].read_bytes())  # the attack works where pickles are read
+    pickle.loads(entries[0].read_bytes())  # the attack works if the pickle is read
     assert mark.exists()
 
 
 def memories(value):
-    """Every `memory` in the parameters of an estimator, whoever holds it."""
+    """Return every `memory` in the parameters of an estimator at any depth."""
     found = value.get_params(deep=True).items()
     return {name: memory for name, memory in found if name.split("__")[-1] == "memory"}
 
 
-def test_memory_is_forgotten_in_a_file_and_kept_in_the_estimator(tmp_path):
+def test_memory_is_none_in_a_file_and_stays_in_the_estimator(tmp_path):
     inner = FeatureUnion(
         [
             ("a", embedding(memory="a")),
@@ -113,7 +113,7 @@ def test_memory_is_forgotten_in_a_file_and_kept_in_the_estimator(tmp_path):
     assert None not in memories(model).values()
 
 
-# Anything else that holds objects, such as a method or a partial function, is refused.
+# Loading raises an error for other containers of objects, such as a method or a partial function.
 HIDING_PLACES = {
     "a list": lambda hidden: [hidden],
     "a dict in a tuple": lambda hidden: ({"key": hidden},),
@@ -132,7 +132,7 @@ def test_a_file_cannot_hide_an_estimator_with_a_memory(place, fitted, tmp_path):
     assert "folder" in pickle.dumps(fitted[-1].hidden_).decode("latin-1")
 
 
-def test_what_an_estimator_holds_in_lists_is_saved_without_callbacks_and_once(fitted, tmp_path):
+def test_estimators_in_lists_are_saved_once_and_without_callbacks(fitted, tmp_path):
     class Callback:
         def setup(self, estimator, context):
             pass
@@ -149,11 +149,11 @@ def test_what_an_estimator_holds_in_lists_is_saved_without_callbacks_and_once(fi
     assert fitted[-1].parts_[3] is noisy
 
 
-def test_every_flip_of_a_bit_is_a_value_error_or_changes_nothing(saved, fitted):
+def test_every_flipped_bit_raises_a_value_error_or_changes_nothing(saved, fitted):
     content = saved.read_bytes()
     expected = fitted.score_samples(FEATURES)
     with zipfile.ZipFile(saved) as whole:
-        directory = range(whole.start_dir, len(content), 3)  # no checksum covers it
+        directory = range(whole.start_dir, len(content), 3)  # no checksum covers the directory
     rng = np.random.default_rng(0)
     messages = []
     for index in [*rng.integers(0, len(content), 120), *directory]:
@@ -171,13 +171,13 @@ def test_every_flip_of_a_bit_is_a_value_error_or_changes_nothing(saved, fitted):
 
 
 @pytest.mark.parametrize("length", [0, 4, 100, 5000, -1, -22])
-def test_a_file_that_is_cut_short_is_refused(length, saved):
+def test_a_file_that_is_cut_short_raises_an_error(length, saved):
     saved.write_bytes(saved.read_bytes()[:length])
     with pytest.raises(ValueError, match=r"saved\.skops: (no detector saved by|damaged)"):
         load_detector(saved)
 
 
-def test_a_damaged_file_says_what_to_do(saved):
+def test_the_error_for_a_damaged_file_says_how_to_fix_it(saved):
     content = bytearray(saved.read_bytes())
     content[content.index(b'"__class__"')] ^= 1
     saved.write_bytes(content)
@@ -220,7 +220,7 @@ ZEROS = npy(np.zeros(MEGABYTES << 20, np.uint8))
 
 
 def lying_directory(path):
-    """An archive whose directory says that the large member has 128 bytes, with a checksum that fits."""
+    """Write an archive whose directory states 128 bytes for a large member, with a checksum of these bytes."""
     large = bytes(MEGABYTES << 20)
     archive(path, {"a.npy": large, "schema.json": schema("a.npy")})
     content = path.read_bytes()
@@ -250,7 +250,7 @@ BOMBS = {
 
 
 def peak_of(function):
-    """Largest number of bytes in use during a call."""
+    """Return the maximum number of bytes in use during a call."""
     tracemalloc.start()
     try:
         function()
@@ -260,7 +260,7 @@ def peak_of(function):
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_what_unpacks_to_more_than_allowed_is_refused_before(bomb, tmp_path):
+def test_a_file_that_unpacks_to_too_many_bytes_is_not_unpacked(bomb, tmp_path):
     path = tmp_path / "bomb.skops"
     BOMBS[bomb](path)
     assert path.stat().st_size < 200_000
@@ -271,11 +271,11 @@ def test_what_unpacks_to_more_than_allowed_is_refused_before(bomb, tmp_path):
         ):
             load_detector(path, max_size=1 << 20)
 
-    load()  # imports are not counted
+    load()  # the first call imports modules, whose memory must not count
     assert peak_of(load) < 8 << 20
 
 
-def test_a_directory_that_says_less_than_there_is_unpacks_nothing_more(tmp_path):
+def test_a_directory_with_a_size_that_is_too_small_unpacks_only_this_size(tmp_path):
     lying_directory(tmp_path / "bomb.skops")
 
     def load():
@@ -297,7 +297,7 @@ def test_the_default_limit_lets_a_small_file_unpack_to_256_megabytes(tmp_path, m
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_a_file_of_skops_is_read_packed_or_not(compression, fitted, tmp_path):
+def test_a_file_of_skops_is_read_with_and_without_compression(compression, fitted, tmp_path):
     skops.io.dump(fitted, tmp_path / "saved.skops", compression=compression)
     again = load_detector(tmp_path / "saved.skops")
     np.testing.assert_array_equal(again.score_samples(FEATURES), fitted.score_samples(FEATURES))
@@ -308,7 +308,7 @@ def test_a_file_of_skops_is_read_packed_or_not(compression, fitted, tmp_path):
         load_detector(tmp_path / "saved.skops", max_size=0)
 
 
-def test_a_file_that_is_packed_by_a_method_without_bounds_is_refused(fitted, tmp_path):
+def test_a_compression_method_other_than_deflate_raises_an_error(fitted, tmp_path):
     skops.io.dump(fitted, tmp_path / "saved.skops", compression=zipfile.ZIP_BZIP2)
     with pytest.raises(
         ValueError, match="compressed by another method than deflate; save the detector again"
@@ -317,10 +317,10 @@ def test_a_file_that_is_packed_by_a_method_without_bounds_is_refused(fitted, tmp
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
-def test_two_members_of_one_name_are_refused(saved):
+def test_two_members_with_the_same_name_raise_an_error(saved):
     with zipfile.ZipFile(saved, "a") as target:
         target.writestr("schema.json", schema())
-    with pytest.raises(ValueError, match="two members have one name"):
+    with pytest.raises(ValueError, match="two members have the same name"):
         load_detector(saved)
 
 
@@ -340,7 +340,7 @@ def test_two_members_of_one_name_are_refused(saved):
     ],
     ids=lambda text: text[:12],
 )
-def test_a_schema_that_describes_nothing_is_a_value_error(text, tmp_path):
+def test_an_invalid_schema_raises_a_value_error(text, tmp_path):
     archive(tmp_path / "odd.skops", {"schema.json": text})
     with pytest.raises(ValueError, match=r"odd\.skops: "):
         load_detector(tmp_path / "odd.skops")
@@ -355,7 +355,7 @@ def test_an_array_of_pickled_objects_runs_no_code(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_full_disk_leaves_the_old_file_and_is_named(saved, fitted, monkeypatch):
+def test_a_full_disk_leaves_the_old_file_and_the_error_names_the_file(saved, fitted, monkeypatch):
     old = saved.read_bytes()
     dump = skops.io.dump
 
@@ -375,7 +375,7 @@ def test_a_full_disk_leaves_the_old_file_and_is_named(saved, fitted, monkeypatch
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("wait", [0.0, 0.002, 0.005, 0.01])
-def test_a_process_that_is_killed_leaves_the_old_file_or_the_new_one(wait, fitted, saved):
+def test_a_killed_process_leaves_the_old_file_or_the_new_file(wait, fitted, saved):
     old = saved.stat().st_ino
     write_until_killed(lambda: save_detector(fitted, saved), lambda: saved.stat().st_ino != old, wait)
     again = load_detector(saved)

@@ -1,4 +1,4 @@
-"""No module of the package reads pickles: files may come from anywhere, and a pickle runs code where it is read."""
+"""No module of the package reads pickles, because a pickle from an untrusted source can run any code."""
 
 import ast
 
@@ -8,12 +8,12 @@ from .test_layers import FILES, ROOT
 
 FORBIDDEN_MODULES = {"pickle", "_pickle", "cloudpickle", "dill", "shelve", "marshal"}
 FORBIDDEN_NAMES = {"Memory", "read_pickle", "check_memory"}
-# What a process sends to the processes that it starts, never a file.
+# Pickles that a process sends to the processes that it starts. No file is read.
 EXEMPT = {ROOT / "embeddings" / "_module_engine.py": {"pickle", "pickle.loads"}}
 
 
 def pickle_readers(source):
-    """What in some source reads pickles, or could."""
+    """Yield the names in a source that read pickles, or could read pickles."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] in FORBIDDEN_MODULES)
@@ -32,7 +32,7 @@ def pickle_readers(source):
             yield from _unsafe_call(node)
 
 
-# The option of a call that must be there, and its value.
+# Required option of every call, with its required value.
 REQUIRED = {
     "torch.load": ("weights_only", "True"),
     "np.load": ("allow_pickle", "False"),
@@ -74,7 +74,7 @@ def test_a_module_reads_no_pickle(path):
         "AutoModel.from_pretrained(folder, trust_remote_code=True)",
     ],
 )
-def test_what_reads_pickles_is_found(source):
+def test_a_source_that_reads_pickles_is_found(source):
     assert len(list(pickle_readers(source))) == 1
 
 
@@ -87,5 +87,5 @@ def test_what_reads_pickles_is_found(source):
         "from ._cache import check_memory",
     ],
 )
-def test_what_reads_no_pickle_is_not_found(source):
+def test_a_source_that_reads_no_pickles_is_not_found(source):
     assert list(pickle_readers(source)) == []

@@ -1,4 +1,4 @@
-"""Published systems as pipelines, from files to scores."""
+"""Pipelines of published systems, from files to scores."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_the_dcase_baseline_reads_640_values_from_128_bands_at_16_khz(sounds):
     pipeline = make_preset("dcase_baseline", max_epochs=1, random_state=0).fit(sounds.paths[:8])
     assert list(pipeline.named_steps) == ["load", "features", "detector"]
     spectrogram = pipeline[:-1].transform(sounds.paths[:1])
-    # 1 s is 1 + 16000 // 512 = 32 frames
+    # A clip of 1 s has 1 + 16000 // 512 = 32 frames.
     assert spectrogram.shape == (1, 128, 32)
     assert (pipeline[-1].n_features_in_, pipeline[-1].window_length_) == (128, 5)
     assert linear_sizes(pipeline)[0] == (640, 128)
@@ -40,7 +40,7 @@ def test_the_dcase_baseline_reads_640_values_from_128_bands_at_16_khz(sounds):
     assert pipeline["load"].sample_rate == 16000
 
 
-def test_the_autoencoder_preset_standardises_every_band_and_has_the_detectors_defaults(sounds):
+def test_the_autoencoder_preset_standardises_every_band_and_uses_the_defaults_of_the_detector(sounds):
     pipeline = make_preset("autoencoder", max_epochs=1, random_state=0).fit(sounds.paths[:8])
     assert list(pipeline.named_steps) == ["load", "features", "scale", "detector"]
     X = pipeline[:-1].transform(sounds.paths[:8])
@@ -59,7 +59,7 @@ def test_the_heart_and_lung_preset_reads_330000_samples_at_22050_hz(tmp_path):
     rng = np.random.default_rng(0)
     paths = [str(tmp_path / f"{i}.wav") for i in range(6)]
     for i, path in enumerate(paths):
-        soundfile.write(path, 0.1 * rng.normal(size=4000 * (14 + i)), 4000)  # 14 to 19 s
+        soundfile.write(path, 0.1 * rng.normal(size=4000 * (14 + i)), 4000)  # durations from 14 to 19 s
     pipeline = make_preset("heart_lung", max_epochs=2, random_state=0).fit(paths)
     assert list(pipeline.named_steps) == ["load", "features", "pool", "scale", "detector"]
     clips = pipeline["load"].transform(paths)
@@ -67,7 +67,7 @@ def test_the_heart_and_lung_preset_reads_330000_samples_at_22050_hz(tmp_path):
     assert {len(clip) for clip in clips} == {330_000}
     assert not clips[0][-20000:].any()
     assert clips[5][-20000:].any()
-    # 13 coefficients of 1 + 330000 // 512 = 645 frames
+    # There are 13 coefficients of 1 + 330000 // 512 = 645 frames.
     assert pipeline[-1].n_features_in_ == 13 * 645
     assert linear_sizes(pipeline) == [(8385, 128), (128, 32), (32, 128), (128, 8385)]
     features = pipeline[:-1].transform(paths)
@@ -80,7 +80,7 @@ def test_the_heart_and_lung_preset_reads_330000_samples_at_22050_hz(tmp_path):
 
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("lazy", [False, True])
-def test_a_preset_scores_a_recording_the_same_alone_and_in_company(name, lazy, sounds):
+def test_a_recording_gets_the_same_score_alone_and_in_a_batch(name, lazy, sounds):
     settings = {} if name in ("autoencoder", "dcase_baseline") else {"duration": 1.0}
     pipeline = make_preset(name, lazy=lazy, max_epochs=2, random_state=0, **settings).fit(sounds.paths[:8])
     scores = pipeline.score_samples(sounds.paths)
@@ -100,7 +100,7 @@ def test_lazy_features_change_no_score(sounds):
     np.testing.assert_array_equal(*scores)
 
 
-def test_a_level_makes_the_gain_of_a_recording_irrelevant(sounds):
+def test_the_gain_of_a_recording_does_not_change_its_score_with_a_level(sounds):
     X = np.stack([soundfile.read(path)[0] for path in sounds.paths])
     quiet = 0.1 * X
     for level, same in (("rms", True), ("peak", True), (None, False)):
@@ -130,12 +130,12 @@ def test_parameters_of_the_detector_and_a_duration_are_passed_on():
     assert make_preset("heart_lung", duration=2.5)["load"].duration == 2.5
 
 
-def test_the_dog_bark_preset_gives_the_network_pictures_of_3_seconds_scaled_clip_by_clip(sounds):
+def test_the_dog_bark_preset_scales_every_spectrogram_of_3_seconds_by_itself(sounds):
     pipeline = make_preset("dog_bark_vae", filters=(4, 2), strides=2, max_epochs=1, random_state=0)
     pipeline.fit(sounds.paths)
     assert list(pipeline.named_steps) == ["load", "features", "scale", "detector"]
     pictures = pipeline[:-1].transform(sounds.paths)
-    # 3 s is 1 + 3 * 22050 // 512 = 130 frames
+    # A clip of 3 s has 1 + 3 * 22050 // 512 = 130 frames.
     assert pictures.shape == (10, 128, 130)
     np.testing.assert_allclose(pictures.min(axis=(1, 2)), 0, atol=1e-6)
     np.testing.assert_allclose(pictures.max(axis=(1, 2)), 1, atol=1e-6)
@@ -147,7 +147,7 @@ def test_the_dog_bark_preset_gives_the_network_pictures_of_3_seconds_scaled_clip
 @pytest.mark.parametrize(
     ("name", "n_windows", "batch_size"), [("next_frame_lstm", 303, 32), ("window_gru", 304, 64)]
 )
-def test_the_recurrent_presets_look_at_10_frames_of_128_standardised_bands(name, n_windows, batch_size):
+def test_the_recurrent_presets_use_10_frames_of_128_standardised_bands(name, n_windows, batch_size):
     waveforms = np.random.default_rng(0).normal(size=(3, 160_000)).astype(np.float32)
     pipeline = make_preset(name, hidden_size=4, max_epochs=1, random_state=0).fit(waveforms)
     X = pipeline[:-1].transform(waveforms)
@@ -159,7 +159,7 @@ def test_the_recurrent_presets_look_at_10_frames_of_128_standardised_bands(name,
     assert (published.max_epochs, published.batch_size, published.learning_rate) == (10, batch_size, 1e-3)
 
 
-def test_an_unknown_preset_lists_the_known_ones():
+def test_the_error_for_an_unknown_preset_lists_the_known_presets():
     with pytest.raises(
         ValueError, match=r"name must be one of 'autoencoder', 'dcase_baseline', .*got 'mimii'"
     ):

@@ -1,4 +1,4 @@
-"""What a result depends on: versions, machine, commit."""
+"""Report the versions, the machine and the commit that a result depends on."""
 
 import importlib.metadata
 import os
@@ -27,7 +27,7 @@ def git(folder, *arguments):
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """A checkout of one commit, which is the working directory."""
+    """Make a checkout with one commit and enter the checkout."""
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     folder = tmp_path / "repository"
     folder.mkdir()
@@ -39,7 +39,7 @@ def repository(tmp_path, monkeypatch):
     return folder
 
 
-def test_the_environment_is_of_strings_and_matches_python_and_torch():
+def test_the_environment_holds_strings_and_matches_python_and_torch():
     facts = environment()
     assert all(isinstance(name, str) and isinstance(value, str) and value for name, value in facts.items())
     assert facts["python"] == sys.version.split()[0]
@@ -50,7 +50,7 @@ def test_the_environment_is_of_strings_and_matches_python_and_torch():
     assert (facts["gpus"] == "none") == (not torch.cuda.is_available())
 
 
-def test_every_dependency_at_run_time_is_there_with_its_version():
+def test_the_environment_holds_the_version_of_every_dependency():
     with open(Path(skaudio_ad.__file__).parents[1] / "pyproject.toml", "rb") as file:
         project = tomllib.load(file)["project"]
     needed, extras = project["dependencies"], project["optional-dependencies"]
@@ -66,19 +66,19 @@ def test_every_dependency_at_run_time_is_there_with_its_version():
     assert set(_versions.OPTIONAL) <= set(facts)
 
 
-def test_a_package_that_is_missing_is_said_to_be(monkeypatch):
+def test_a_missing_package_is_not_installed(monkeypatch):
     monkeypatch.setattr(_versions, "PACKAGES", ("skaudio_ad", "no-such-package"))
     assert environment()["no-such-package"] == "not installed"
 
 
-def test_every_gpu_is_named(monkeypatch):
+def test_the_environment_names_every_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"GPU {index}")
     assert environment()["gpus"] == "GPU 0, GPU 1"
 
 
 @needs_git
-def test_the_commit_is_that_of_the_working_directory_and_says_when_files_have_changed(repository):
+def test_the_commit_of_the_working_directory_ends_in_dirty_if_files_have_changed(repository):
     commit = git(repository, "rev-parse", "HEAD")
     git(repository, "tag", "v1")
     (repository / "new.txt").write_text("results, which git does not know")
@@ -88,15 +88,17 @@ def test_the_commit_is_that_of_the_working_directory_and_says_when_files_have_ch
 
 
 @needs_git
-def test_looking_at_a_checkout_leaves_it_as_it_is(repository):
-    os.utime(repository / "train.py", (0, 0))  # git would note that it is still the same
+def test_reading_the_commit_does_not_change_the_checkout(repository):
+    os.utime(repository / "train.py", (0, 0))  # without the option, git would update its index here
     index = (repository / ".git" / "index").read_bytes()
     environment()
     assert (repository / ".git" / "index").read_bytes() == index
 
 
 @needs_git
-def test_the_commit_of_the_package_is_only_that_of_a_repository_which_holds_it(repository, monkeypatch):
+def test_the_commit_of_the_package_comes_only_from_a_repository_that_tracks_the_package(
+    repository, monkeypatch
+):
     package = repository / "environment" / "skaudio_ad"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
@@ -121,7 +123,7 @@ def test_without_git_the_commit_is_unknown(monkeypatch):
     assert re.fullmatch(r"unknown \(.*'git'.*\)", environment()["git_commit"])
 
 
-def test_show_versions_prints_all_of_the_environment(capsys):
+def test_show_versions_prints_the_whole_environment(capsys):
     show_versions()
     shown = capsys.readouterr().out
     for name, value in environment().items():
@@ -130,7 +132,7 @@ def test_show_versions_prints_all_of_the_environment(capsys):
     assert ["torch", importlib.metadata.version("torch")] in lines
 
 
-def test_asking_the_package_for_show_versions_does_not_import_torch():
+def test_importing_show_versions_does_not_import_torch():
     code = "import sys, skaudio_ad; skaudio_ad.show_versions; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -1,4 +1,4 @@
-"""What the commands share: recordings from arguments, errors for a shell, checks of what they write."""
+"""Functions of several commands: recordings from arguments, error messages, checks of output paths."""
 
 import functools
 import os
@@ -7,26 +7,25 @@ from pathlib import Path
 
 import click
 
-from ..audio import AudioReadError, find_audio_files
 from ._messages import translate
 from ._terminal import ends_at_closed_pipe, say
 
-# Errors about input, or about what this machine has; any other error is a fault of the program.
-_ABOUT_INPUT = (ValueError, OSError, ImportError, MemoryError, EOFError)
+# Types of errors that the input or the machine causes. Any other error is a fault of the program.
+_INPUT_ERRORS = (ValueError, OSError, ImportError, MemoryError, EOFError)
 
 
 def friendly_errors(command):
-    """Turn an error about input into one line on stderr and exit code 1; ``--debug`` keeps the traceback."""
+    """Turn an error of the input into one line on stderr and exit code 1. ``--debug`` keeps the traceback."""
 
     @functools.wraps(command)
     def wrapped(*args, **kwargs):
         context = click.get_current_context()
-        # Bound to the command here, because threads that warn have no context of click.
+        # The command is bound here, because threads that warn have no context of click.
         show, warnings.showwarning = warnings.showwarning, functools.partial(warn_plainly, context.command)
         try:
             with ends_at_closed_pipe():
                 return command(*args, **kwargs)
-        except _ABOUT_INPUT as error:
+        except _INPUT_ERRORS as error:
             if context.find_root().obj["debug"]:
                 raise
             raise click.ClickException(describe_error(error)) from error
@@ -37,7 +36,7 @@ def friendly_errors(command):
 
 
 def describe_error(error):
-    """One line about an error, in the words of the shell.
+    """Describe an error in one line, with options of the command line instead of parameters of Python.
 
     Parameters
     ----------
@@ -47,8 +46,10 @@ def describe_error(error):
     -------
     str
     """
+    from ..audio import AudioReadError
+
     if isinstance(error, AudioReadError):
-        return f"{error.path}: {translate(error.reason)}"  # the path is no message
+        return f"{error.path}: {translate(error.reason)}"  # the path is not translated
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
     if isinstance(error, MemoryError):
@@ -57,12 +58,12 @@ def describe_error(error):
 
 
 def warn_plainly(command, message, category, filename, lineno, file=None, line=None):
-    """A warning as a shell user expects it: one line on stderr."""
+    """Print a warning as one line on stderr."""
     say(f"Warning: {translate(message, command)}", err=True)
 
 
 def expand_recordings(arguments):
-    """Files as they are, folders as the recordings in them.
+    """Replace every folder by the recordings in the folder.
 
     Parameters
     ----------
@@ -71,13 +72,15 @@ def expand_recordings(arguments):
     Returns
     -------
     list of str
-        Each path once, in the order given.
+        Every path once, in the given order.
 
     Raises
     ------
     FileNotFoundError
-        If a folder holds no recording. A missing file is left for the loader, which reports it by name.
+        If a folder holds no recording. A missing file raises no error here, because the loader reports it by name.
     """
+    from ..audio import find_audio_files
+
     paths: list[str] = []
     for argument in arguments:
         paths += find_audio_files(argument) if argument.is_dir() else [str(argument)]
@@ -85,18 +88,18 @@ def expand_recordings(arguments):
 
 
 def check_writable(path, *, folder=False):
-    """Raise before hours of work rather than after, if `path` cannot be written."""
+    """Raise an error if `path` cannot be written, before hours of work and not after."""
     parent = Path(path) if folder else Path(path).parent
     if folder:
         parent.mkdir(parents=True, exist_ok=True)
     if not parent.is_dir():
         raise FileNotFoundError(f"{path}: the folder {parent} does not exist; make it first.")
     if not os.access(parent, os.W_OK):
-        raise PermissionError(f"{path}: the folder {parent} may not be written to.")
+        raise PermissionError(f"{path}: the folder {parent} may not be written to; choose another folder.")
     if not folder and Path(path).is_dir():
         raise IsADirectoryError(f"{path}: is a folder; name a file.")
 
 
 def format_time(seconds):
-    """A moment in a recording, or nothing."""
+    """Format a time in seconds with two decimals. None is an empty text."""
     return "" if seconds is None else f"{seconds:.2f}"

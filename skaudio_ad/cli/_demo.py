@@ -1,39 +1,92 @@
-"""``skaudio-ad demo``: from nothing to scores and pictures."""
+"""``skaudio-ad demo``: generate sounds, train detectors, score and draw."""
 
 import csv
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 
 from .._atomic import atomic_path
 from ..datasets import make_machine_sounds
-from ..inspection import LossCurveDisplay, ScoreDistributionDisplay, score_recordings
+from ..inspection import LossCurveDisplay, ScoreDistributionDisplay
 from ..metrics import anomaly_auc_score, bootstrap_interval, partial_auc_score
 from ..persistence import save_detector
 from ..presets import make_preset
-from ._common import check_writable
+from ..recordings import score_recordings
+from ._common import check_writable, friendly_errors
 from ._fit import fit_with_progress
+from ._options import FOLDER
 from ._score import draw_recording, save_figure
 from ._table import open_table
 from ._terminal import say, track
 
 _MACHINES = ("fan", "pump", "slider", "valve")
-# Long enough for several strokes of the slowest machine, short enough for a demo of a few minutes.
+# Duration of a clip in seconds: several strokes of the slowest machine, and a demo of a few minutes.
 _DURATION = 4.0
 
 
+@click.command()
+@click.option(
+    "--output",
+    "-o",
+    type=FOLDER,
+    default=Path("demo_output"),
+    show_default=True,
+    help="Folder for sounds, detectors, tables and pictures.",
+)
+@click.option(
+    "--n-train",
+    type=click.IntRange(min=4),
+    default=200,
+    show_default=True,
+    help="Number of normal clips to train on.",
+)
+@click.option(
+    "--n-test",
+    type=click.IntRange(min=4),
+    default=40,
+    show_default=True,
+    help="Number of normal test clips, and number of anomalous test clips.",
+)
+@click.option(
+    "--max-epochs",
+    type=click.IntRange(min=1),
+    default=60,
+    show_default=True,
+    help="Maximum number of epochs.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Seed of the sounds and detectors. The same seed gives the same demo.",
+)
+@friendly_errors
+def demo(output, n_train, n_test, max_epochs, seed):
+    """Generate sounds of four machines, train, score and draw.
+
+    The detectors are trained on normal sounds and score other normal sounds and anomalous sounds. The demo needs no
+    network.
+    """
+    run_demo(output, n_train=n_train, n_test=n_test, max_epochs=max_epochs, seed=seed)
+
+
 def run_demo(output, *, n_train, n_test, max_epochs, seed):
-    """Generate, train, score and draw every machine, and print a table.
+    """Generate, train, score and draw the sounds of every machine, and print a table.
 
     Parameters
     ----------
     output : pathlib.Path
     n_train : int
-        Normal clips to train on.
+        Number of normal clips to train on.
     n_test : int
-        Normal clips and anomalous clips to test on, each.
-    max_epochs, seed : int
+        Number of normal test clips, and number of anomalous test clips.
+    max_epochs : int
+        Maximum number of epochs.
+    seed : int
+        Seed of the sounds and of the detectors.
     """
     check_writable(output, folder=True)
     rows = [
@@ -65,7 +118,7 @@ def _run_machine(machine, folder, n_train, n_test, max_epochs, seed):
     train, test = sounds.paths[:n_train], sounds.paths[n_train:]
     y_test = sounds.target[n_train:]
     generated = time.perf_counter()
-    # A fifth held out instead of a tenth: the threshold stands on these clips.
+    # A fifth of the clips is held out instead of a tenth, because few held-out clips make the threshold inaccurate.
     pipeline = make_preset(
         "autoencoder", level="rms", max_epochs=max_epochs, validation_fraction=0.2, random_state=seed
     )
@@ -104,7 +157,7 @@ def _draw(pipeline, scored, scores, y_test, folder, machine):
     display = ScoreDistributionDisplay.from_predictions(
         y_test, scores, offset=detector.offset_, ax=figure.subplots()
     )
-    display.ax_.set_title(f"{machine}: clips the detector has not seen")
+    display.ax_.set_title(f"{machine}: clips that the detector was not trained on")
     save_figure(figure, folder / "distribution.png")
     figure = Figure(figsize=(7, 4), layout="constrained")
     LossCurveDisplay.from_estimator(pipeline, ax=figure.subplots())
@@ -123,7 +176,7 @@ def _print_table(rows, n_train, n_test):
         show_edge=False,
         padding=(0, 1),
         pad_edge=False,
-        title=f"{n_train} normal clips trained on; tested on {n_test} normal and {n_test} anomalous ones",
+        title=f"trained on {n_train} normal clips; tested on {n_test} normal and {n_test} anomalous clips",
         title_justify="left",
     )
     for column in ("machine", "AUC [95 % interval]", "partial AUC", "false alarms", "detected", "seconds"):

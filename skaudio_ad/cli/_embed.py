@@ -1,4 +1,4 @@
-"""``skaudio-ad embed``."""
+"""``skaudio-ad embed``: embed recordings with a pretrained backbone."""
 
 import time
 
@@ -8,29 +8,111 @@ import numpy as np
 from .._atomic import atomic_path
 from ..audio import AudioLoader, LevelNormalizer
 from ..embeddings import BackboneEmbedding, get_backbone, get_family
-from ._common import check_writable, expand_recordings
+from ._common import check_writable, expand_recordings, friendly_errors
 from ._messages import translate
+from ._options import FILE, recordings_argument
 from ._table import utf8_name
 from ._terminal import say, track
 
 
+def _check_jobs(context, parameter, value):
+    if value == 0:
+        raise click.BadParameter("must not be 0: 1 is one process, -1 is one process for every core.")
+    return value
+
+
+@click.command()
+@recordings_argument
+@click.option(
+    "--output",
+    "-o",
+    type=FILE,
+    required=True,
+    metavar="FILE",
+    help="File to write the table to: FILE.npz, or FILE.parquet (needs pyarrow).",
+)
+@click.option(
+    "--backbone",
+    default="mn10",
+    show_default=True,
+    help="Name of the backbone. `skaudio-ad weights list` prints all names.",
+)
+@click.option(
+    "--kind",
+    default="clip",
+    show_default=True,
+    help="Kind of vector: clip and logits for all backbones, multilevel for MobileNets, class_token, "
+    "distillation_token and patch_mean for PaSST.",
+)
+@click.option(
+    "--level",
+    type=click.Choice(["rms", "peak", "none"]),
+    default="none",
+    show_default=True,
+    help="Normalise recordings to one level, so that the gain of the recorder does not matter.",
+)
+@click.option(
+    "--weights", default="pretrained", show_default=True, help="File of weights, or the folder of this file."
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["torch", "onnxruntime", "openvino", "hear21passt"]),
+    default="torch",
+    show_default=True,
+    help="Library that runs the network. All but torch are optional packages.",
+)
+@click.option(
+    "--memory",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Folder that caches the embedding of every recording, so that an interrupted run can continue.",
+)
+@click.option(
+    "--jobs",
+    "n_jobs",
+    type=int,
+    callback=_check_jobs,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Number of processes. -1 uses all cores.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    show_default=True,
+    help="Stop at a recording that cannot be read, or fill its row with NaN.",
+)
+@friendly_errors
+def embed(recordings, output, backbone, **settings):
+    """Embed recordings with a pretrained backbone.
+
+    RECORDINGS are files or folders. The command writes a table with one row for every recording. An .npz file holds
+    the arrays embeddings, paths, names (of the columns) and weights_sha256. A .parquet file holds one column for the
+    path and one column for every value of the embedding.
+    """
+    level = settings.pop("level")
+    run_embed(recordings, output, backbone, level=None if level == "none" else level, **settings)
+
+
 def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings):
-    """Embed recordings and write a table, one row each.
+    """Embed recordings and write a table with one row for every recording.
 
     Parameters
     ----------
     recordings : sequence of pathlib.Path
         Files and folders.
     output : pathlib.Path
-        Ends in ``.npz`` or ``.parquet``.
+        Path that ends in ``.npz`` or ``.parquet``.
     backbone : str
     kind : str
-        One vector a recording: the `output` of the embedding.
+        Kind of vector: the `output` of the embedding. Only kinds with one vector per recording are allowed.
     level : str or None
-        Of :class:`LevelNormalizer`.
+        Level of :class:`LevelNormalizer`. None keeps the loudness.
     on_error : {"raise", "skip"}
     **settings : dict
-        For the embedding.
+        Other parameters of the embedding.
     """
     write = _writer(output)
     check_writable(output)
@@ -52,7 +134,7 @@ def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings
     embedding.fit(clips)
     made = np.stack(list(track(embedding.stream(clips), "embedding", len(clips))))
     seconds = time.perf_counter() - start
-    # Whole or not at all: an interrupted write must not look like a table.
+    # The write is atomic, because an incomplete file must not look like a table.
     with atomic_path(output) as temporary:
         write(temporary, made, paths, list(embedding.get_feature_names_out()), embedding.weights_digest_)
     say(f"{output}: {len(made)} x {made.shape[1]} values of {backbone.name}, {seconds:.1f} s")
@@ -64,7 +146,7 @@ def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings
 
 
 def _writer(output):
-    """The function that writes tables of the kind that the name of a file asks for."""
+    """Return the function that writes a table in the format of the ending of the file name."""
     if output.suffix == ".npz":
         return _write_npz
     if output.suffix != ".parquet":

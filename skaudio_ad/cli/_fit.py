@@ -1,4 +1,4 @@
-"""``skaudio-ad fit``."""
+"""``skaudio-ad fit``: train a detector on recordings of normal sounds."""
 
 import time
 import warnings
@@ -7,10 +7,91 @@ import click
 
 from .._base import ENOUGH_HELD_OUT
 from ..persistence import save_detector
-from ..presets import make_preset
-from ._common import check_writable, expand_recordings
+from ..presets import PRESETS, make_preset
+from ._common import check_writable, expand_recordings, friendly_errors
 from ._groups import read_groups
+from ._options import FILE, recordings_argument
 from ._terminal import progress_bar, say
+
+
+@click.command()
+@recordings_argument
+@click.option(
+    "--output",
+    "-o",
+    type=FILE,
+    required=True,
+    metavar="FILE.skops",
+    help="File to write the detector to.",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default="autoencoder",
+    show_default=True,
+    help="Detector to train.",
+)
+@click.option(
+    "--duration",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Duration of every recording that is used.  [default: as the preset]",
+)
+@click.option(
+    "--level",
+    type=click.Choice(["rms", "peak", "none"]),
+    default="rms",
+    show_default=True,
+    help="Normalise recordings to one level, so that the gain of the recorder does not matter. 'none' keeps the "
+    "loudness.",
+)
+@click.option(
+    "--max-epochs", type=click.IntRange(min=1), help="Maximum number of epochs.  [default: as the preset]"
+)
+@click.option(
+    "--held-out",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    metavar="FRACTION",
+    help="Fraction of the recordings that is held out from training and sets the threshold.  [default: as the preset]",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Seed of the training. The same seed gives the same detector.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    show_default=True,
+    help="Stop at a recording that cannot be read, or train without the recording.",
+)
+@click.option(
+    "--groups-from",
+    metavar="folder|REGEX",
+    help="Hold out whole groups of recordings, such as all recordings of one machine or patient. A group is a folder, "
+    "or all files whose names have the same text in the parentheses of a regular expression, as in '^(id_[0-9]+)_'.",
+)
+@friendly_errors
+def fit(recordings, output, preset, duration, level, max_epochs, held_out, seed, on_error, groups_from):
+    """Train a detector on recordings of normal sounds.
+
+    RECORDINGS are files or folders. Every sound in them must be normal.
+    """
+    run_fit(
+        recordings,
+        output,
+        preset,
+        groups_from=groups_from,
+        max_epochs=max_epochs,
+        validation_fraction=held_out,
+        duration=duration,
+        level=None if level == "none" else level,
+        on_error=on_error,
+        random_state=seed,
+    )
 
 
 def run_fit(recordings, output, preset, *, groups_from=None, **settings):
@@ -23,9 +104,10 @@ def run_fit(recordings, output, preset, *, groups_from=None, **settings):
     output : pathlib.Path
     preset : str
     groups_from : str or None, default=None
-        Which recordings leave together when the threshold is set (:func:`read_groups`); None is each alone.
+        Groups of recordings that are held out together to set the threshold (:func:`read_groups`). None makes every
+        recording its own group.
     **settings : dict
-        For :func:`make_preset`; None is the preset's own.
+        Parameters of :func:`make_preset`. None keeps the value of the preset.
     """
     if output.suffix != ".skops":
         raise click.BadParameter(f"{output} must end in .skops.", param_hint="--output")
@@ -50,14 +132,14 @@ def run_fit(recordings, output, preset, *, groups_from=None, **settings):
 
 
 def fit_with_progress(pipeline, X, groups=None):
-    """Fit, and show the epochs on a bar where that disturbs nothing.
+    """Fit a pipeline and show the epochs on a progress bar.
 
     Parameters
     ----------
     pipeline : sklearn.pipeline.Pipeline
     X : list of str
     groups : list of str or None, default=None
-        Of the recordings; for the last step, which holds out whole groups.
+        Groups of the recordings. The last step holds out whole groups.
 
     Returns
     -------
@@ -66,7 +148,7 @@ def fit_with_progress(pipeline, X, groups=None):
     """
     parameters = {} if groups is None else {f"{pipeline.steps[-1][0]}__groups": groups}
     with progress_bar("training") as advance, warnings.catch_warnings():
-        # The steps before the detector have no epochs to report.
+        # scikit-learn warns that the steps before the detector do not support callbacks. These steps have no epochs.
         warnings.filterwarnings("ignore", message="The estimator .* does not support callbacks")
         pipeline.set_callbacks(_EpochBar(advance))
         try:
@@ -76,31 +158,31 @@ def fit_with_progress(pipeline, X, groups=None):
 
 
 class _EpochBar:
-    """A callback of scikit-learn that notes every epoch on a bar."""
+    """Callback of scikit-learn that counts every epoch on a progress bar."""
 
-    # scikit-learn hands it down to whatever trains in epochs, however deep that sits.
+    # None: scikit-learn passes the callback to estimators at any depth.
     max_propagation_depth = None
 
     def __init__(self, advance):
         self.advance = advance
 
     def setup(self, estimator, context):
-        """There is nothing to open."""
+        """Do nothing, because there is nothing to open."""
 
     def teardown(self, estimator, context):
-        """There is nothing to close."""
+        """Do nothing, because there is nothing to close."""
 
     def on_fit_task_begin(self, estimator, context):
-        """An epoch counts when it has ended."""
+        """Do nothing, because an epoch is counted at its end."""
 
     def on_fit_task_end(self, estimator, context):
-        """Note an epoch."""
+        """Count an epoch."""
         if context.task_name == "epoch":
             self.advance(context.parent.max_subtasks)
 
 
 def describe_fit(pipeline):
-    """One line about a fitted preset."""
+    """Describe a fitted preset in one line."""
     detector = pipeline.steps[-1][1]
     held_out = len(detector.held_out_indices_)
     return (

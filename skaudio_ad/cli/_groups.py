@@ -1,29 +1,29 @@
-"""Which recordings belong together: recordings of one machine, patient or session, told by their paths."""
+"""Group recordings of one machine, patient or session by their paths."""
 
 import re
 from pathlib import Path
 
 import click
 
-#: The value of ``--groups-from`` that makes the folder a recording is in its group.
+#: Value of ``--groups-from`` that groups recordings by folder.
 FOLDER = "folder"
 _HINT = "--groups-from"
 
 
 def read_groups(groups_from, paths):
-    """The group of every recording.
+    """Find the group of every recording.
 
     Parameters
     ----------
     groups_from : str
-        "folder": the name of the folder that a recording is in. Else a regular expression with one group in
-        parentheses, which is searched for in the name of the file; what the parentheses match is the group.
+        "folder" groups recordings by the name of their folder. Any other value is a regular expression with one group
+        in parentheses. The expression is searched in the name of the file. The text in the parentheses is the group.
     paths : list of str
 
     Returns
     -------
     list of str
-        One name a recording.
+        Name of the group of every recording.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def read_groups(groups_from, paths):
         puts all files in one group.
     """
     if groups_from == FOLDER:
-        # Absolute: a file that is given by its bare name is in a folder too.
+        # The path is made absolute, because a path without a folder has no name of a folder.
         groups = [Path(path).absolute().parent.name for path in paths]
     else:
         groups = _match_names(_compile(groups_from), paths)
@@ -70,8 +70,8 @@ def _match_names(expression, paths):
         examples = f", such as {', '.join(map(repr, found[:3]))}" if found else ""
         raise click.BadParameter(
             f"{expression.pattern!r} finds no group in the name of {len(unmatched)} of {len(paths)} recordings, the "
-            f"first being {unmatched[0]}; it finds {len(found)} groups in the others{examples}. Mend the expression, "
-            "or leave these recordings out.",
+            f"first being {unmatched[0]}; it finds {len(found)} groups in the others{examples}. Correct the "
+            "expression, or leave these recordings out.",
             param_hint=_HINT,
         )
     return groups

@@ -1,13 +1,32 @@
-"""``skaudio-ad info``."""
+"""``skaudio-ad info``: describe a detector or this installation."""
 
 import os
+
+import click
 
 from .._versions import show_versions
 from ..persistence import load_detector
 from ..presets import PRESETS
+from ._common import friendly_errors
+from ._options import FILE
 from ._terminal import say
 
 _FOLDERS = {"SKAUDIO_AD_DATA": "data sets", "SKAUDIO_AD_WEIGHTS": "weights"}
+
+
+@click.command()
+@click.argument("detector", type=FILE, required=False)
+@friendly_errors
+def info(detector):
+    """Describe a detector, or this installation.
+
+    DETECTOR is a file that `fit` wrote. Without DETECTOR the command prints the versions, presets and folders of this
+    installation.
+    """
+    if detector is None:
+        describe_installation()
+    else:
+        describe_detector(detector)
 
 
 def describe_installation():
@@ -22,7 +41,7 @@ def describe_installation():
 
 
 def describe_detector(path):
-    """Print the steps of a saved pipeline, their parameters and what training learnt."""
+    """Print the steps of a saved pipeline, their parameters and the results of training."""
     pipeline = load_detector(path)
     say(f"{path}:")
     for name, step in getattr(pipeline, "steps", [("detector", pipeline)]):

@@ -1,36 +1,36 @@
-"""Messages of the library in the words of the shell: options instead of parameters of Python."""
+"""Translate messages of the library: options of the command line instead of parameters of Python."""
 
 import re
 
 import click
 
-# What the library calls a parameter whose option has another name.
+# Parameter of the library for every option that has another name.
 _LIBRARY_NAMES = {
     "held_out": "validation_fraction",
     "seed": "random_state",
     "kind": "output",
     "output": "output_dir",
 }
-# No part of the name of a file: a folder may be called max_epochs.
+# Patterns that exclude parts of file names, because a folder may be called max_epochs.
 _BEFORE, _AFTER = r"(?<![\w./\\-])", r"(?![\w/\\-]|\.\w)"
 _VALUE = r"""=(?:"([^"]*)"|'([^']*)'|(-?\w+(?:\.\w+)*))"""
 _TOO_SHORT = "use longer recordings"
 
 
 def translate(message, command=None):
-    """Say with the options of a command what the library says with parameters of Python.
+    """Replace parameters of Python in a message by options of a command.
 
     Parameters
     ----------
     message : object
-        Anything with a text form.
+        Object with a text form.
     command : click.Command or None, default=None
-        None is the command that runs, in this thread.
+        Command with the options. None is the command that runs in this thread.
 
     Returns
     -------
     str
-        A way out that the command has no option for is left out.
+        Translated message. Advice that no option of the command can follow is left out.
     """
     message = str(message)
     if command is None:
@@ -51,7 +51,7 @@ def translate(message, command=None):
 
 
 def _phrases(options):
-    """(What the library says, what a shell says) where a way out is more than the name of one option."""
+    """Yield (pattern of the library, replacement) for advice that is more than the name of one option."""
     skip = ", or leave this one out with --on-error skip" if "on_error" in options else ""
     cut = " or --duration" if "duration" in options else ""
     scale = "Try --level rms or another --preset." if {"level", "preset"} <= set(options) else ""
@@ -61,7 +61,7 @@ def _phrases(options):
         '"pretrained" or a file or folder that exists',
     )
     yield r"[;:] list its recordings with [\w.]+find_audio_files", ""
-    # From the last semicolon on, because the name of the recording may hold another.
+    # The pattern begins at the last semicolon, because the name of the recording may contain a semicolon.
     yield r"; [^;]*AudioLoader with a duration and a pad\)?[^;]*\.$", f"; {_TOO_SHORT}{skip}."
     yield (
         r"\b[Gg]ive AudioLoader a duration and a pad(, or use list\(clips\))?",
@@ -88,6 +88,6 @@ def _name_option(message, name, option):
         return f"{flag} {value}"
 
     message = re.sub(_BEFORE + name + _VALUE + _AFTER, with_value, message)
-    # An ordinary word, such as "level", is the parameter only where a rule about it is told.
-    told = r"(?= must| == )" if "_" not in name else ""
-    return re.sub(_BEFORE + name + _AFTER + told, flag, message)
+    # An ordinary word, such as "level", is a parameter only before the text of a rule.
+    rule = r"(?= must| == )" if "_" not in name else ""
+    return re.sub(_BEFORE + name + _AFTER + rule, flag, message)

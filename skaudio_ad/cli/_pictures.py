@@ -1,17 +1,17 @@
-"""Names of pictures that hold on any disk."""
+"""Choose names of pictures that are valid on any disk."""
 
 import unicodedata
 from pathlib import Path
 
-# Maximum number of bytes of a name before its number and ending. File systems take 255 in all, and the name of the
-# temporary file is longer.
-_LONGEST = 180
-# What some file systems do not take in a name, or take for the end of a folder.
+# Maximum number of bytes of a name before its number and ending. File systems allow 255 bytes in all, and the name of
+# the temporary file is longer.
+_MAX_BYTES = 180
+# Characters that some file systems do not allow in a name, or read as the end of a folder.
 _RESERVED = frozenset('<>:"/\\|?*')
 
 
 def picture_names(paths):
-    """One file name a recording, all different on disks that ignore case or the form of accents as well.
+    """Choose a file name for every recording. The names differ also on disks that ignore case or the form of accents.
 
     Parameters
     ----------
@@ -20,8 +20,8 @@ def picture_names(paths):
     Returns
     -------
     dict of str to str
-        The stem of every path with the ending ``.png``. Characters that are reserved or do not print are replaced by
-        ``_``, long stems are cut, and recordings of one name are numbered.
+        File name of the picture of every path: the stem with the ending ``.png``. Reserved and unprintable characters
+        are replaced by ``_``, long stems are cut, and recordings with equal names are numbered.
     """
     names: dict[str, str] = {}
     numbers: dict[str, int] = {}
@@ -38,7 +38,7 @@ def picture_names(paths):
 
 
 def _key(name):
-    """What two names have in common that are one name on some disk."""
+    """Return a key that is equal for two names that are the same name on some disk."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
@@ -47,6 +47,6 @@ def _safe_stem(path):
         char if char.isprintable() and char not in _RESERVED else "_"
         for char in unicodedata.normalize("NFC", Path(path).stem)
     )
-    # A cut through the bytes of one character leaves bytes that are no character.
-    stem = stem.encode("utf-8")[:_LONGEST].decode("utf-8", "ignore")
+    # decode drops the bytes of a character that the cut has split.
+    stem = stem.encode("utf-8")[:_MAX_BYTES].decode("utf-8", "ignore")
     return stem.strip(" .") or "recording"

@@ -1,4 +1,4 @@
-"""How the program ends: Ctrl-C, a closed pipe, an error of the command line."""
+"""End the program after Ctrl-C, a closed pipe or an error of the command line."""
 
 import contextlib
 import signal
@@ -7,17 +7,18 @@ import threading
 
 import click
 
+from ._lazy_group import LazyGroup
 from ._terminal import ends_at_closed_pipe, say, shown
 
-# 128 + SIGINT, as a shell shows it for a program that Ctrl-C has ended.
+# Exit code after Ctrl-C: 128 + SIGINT, as in a shell.
 INTERRUPTED = 130
 
 
-class Program(click.Group):
-    """The group of all commands; it ends as programs of a shell do."""
+class Program(LazyGroup):
+    """The group of all commands. It returns the exit codes of a shell."""
 
     def main(self, args=None, prog_name=None, complete_var=None, standalone_mode=True, **extra):
-        """Run the command line and exit; without `standalone_mode`, return or raise as click does."""
+        """Run the command line and exit. Without `standalone_mode`, return or raise as click does."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         sys.exit(self._exit_code(args, prog_name, complete_var, extra))
@@ -36,13 +37,13 @@ class Program(click.Group):
         except click.exceptions.Exit as error:
             return error.exit_code
         except click.ClickException as error:
-            # Arguments may be file names that a shell has put in the place of a *.
+            # The message is escaped, because an argument may be a hostile file name that the shell inserted for a *.
             vars(error)["message"] = shown(error.message)
             error.show()
             return error.exit_code
 
 
 def _die_at_next_interrupt():
-    """Threads may still finish a recording; who presses Ctrl-C again does not want to wait for them."""
+    """End at once at the second Ctrl-C, without waiting for threads that still score a recording."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_DFL)

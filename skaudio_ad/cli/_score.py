@@ -1,18 +1,46 @@
-"""``skaudio-ad score``."""
+"""``skaudio-ad score``: score recordings with a trained detector."""
+
+import sys
+
+import click
 
 from .._atomic import atomic_path
-from ..inspection import LocalScoreDisplay, score_recordings
+from ..inspection import LocalScoreDisplay
 from ..persistence import load_detector
-from ._common import check_writable, describe_error, expand_recordings, format_time
+from ..recordings import score_recordings
+from ._common import check_writable, describe_error, expand_recordings, format_time, friendly_errors
 from ._messages import translate
+from ._options import FILE, FOLDER, recordings_argument
 from ._pictures import picture_names
 from ._summary import summarize
 from ._table import open_table
 from ._terminal import say, track
 
 
+@click.command()
+@click.argument("detector", type=FILE)
+@recordings_argument
+@click.option("--csv", "csv_path", type=FILE, metavar="FILE.csv", help="File to write the table to as well.")
+@click.option(
+    "--plot",
+    "plot_folder",
+    type=FOLDER,
+    metavar="FOLDER",
+    help="Folder for a picture of the spectrogram and the local scores of every recording.",
+)
+@friendly_errors
+def score(detector, recordings, csv_path, plot_folder):
+    """Score recordings with a trained detector.
+
+    DETECTOR is a file that `fit` wrote. RECORDINGS are files or folders. The command prints a table with the score
+    (higher is more normal), the decision, and the time of the worst moment. If a recording cannot be scored, the
+    command reports the recording, scores the others, and ends with exit code 1.
+    """
+    sys.exit(run_score(detector, recordings, csv_path, plot_folder))
+
+
 def run_score(detector, recordings, csv_path, plot_folder):
-    """Score recordings, print a table, write and draw what was asked for.
+    """Score recordings and print a table. Write a CSV table and draw pictures if paths for them are given.
 
     Parameters
     ----------
@@ -24,7 +52,7 @@ def run_score(detector, recordings, csv_path, plot_folder):
     Returns
     -------
     int
-        Exit code: 1 if a recording could not be scored or drawn, else 0.
+        Exit code: 1 if a recording could not be scored or drawn, otherwise 0.
     """
     pipeline = load_detector(detector)
     paths = expand_recordings(recordings)
@@ -63,23 +91,23 @@ def _say_row(recording):
 
 
 def _try_to_draw(pipeline, recording, path):
-    """Draw one recording; what goes wrong with one picture must not end the others.
+    """Draw one recording. An error is printed and not raised, so that the other recordings are drawn.
 
     Returns
     -------
     bool
-        Whether there is a picture.
+        Whether the picture was drawn.
     """
     try:
         draw_recording(pipeline, recording, path)
-    except Exception as error:  # any: a file that has changed, a full disk, a fault of the drawing
+    except Exception as error:  # any error: a changed file, a full disk, a fault of the drawing
         say(f"Error: {recording.path}: could not be drawn: {describe_error(error)}", err=True)
         return False
     return True
 
 
 def draw_recording(pipeline, recording, path):
-    """Draw the spectrogram and the local score of one recording into a PNG file."""
+    """Draw the spectrogram and the local scores of one recording into a PNG file."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")
@@ -88,6 +116,6 @@ def draw_recording(pipeline, recording, path):
 
 
 def save_figure(figure, path):
-    """Write a picture, whole or not at all."""
+    """Write a picture atomically: a failed write leaves the old file."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png")

@@ -1,21 +1,21 @@
-"""What a table of scores says as a whole: decisions, false alarms to expect, and a shift of the recordings."""
+"""Summarise a table of scores: decisions, expected false alarms, and a shift of the recordings."""
 
 import numpy as np
 
 from .._base import FALSE_ALARM_RATE, DetectorMixin
-from ..inspection._drawing import last_step
+from ..recordings._unwrap import last_step
 from ..thresholds import check_shift, get_calibration_scores
 
 
 def summarize(pipeline, scores, decisions):
-    """A few sentences about a batch of scored recordings.
+    """Summarise a batch of scored recordings in a few sentences.
 
     Parameters
     ----------
     pipeline : estimator
-        The detector that scored them.
+        Detector that scored the recordings.
     scores : list of float
-        NaN for a recording that could not be scored.
+        Scores of the recordings. NaN means that a recording could not be scored.
     decisions : list of {"normal", "anomalous", "error"}
 
     Returns
@@ -40,7 +40,7 @@ def summarize(pipeline, scores, decisions):
 
 
 def _false_alarm_rate(detector):
-    """The rate of false alarms that a fitted detector was set to, and what the rate is worth; or (None, None)."""
+    """Return the false-alarm rate that a fitted detector expects and its promise, or (None, None)."""
     rate = getattr(detector, "false_alarm_rate_", None)
     if rate is not None:
         return rate, getattr(detector, "promise_", None) or "estimated"
@@ -51,6 +51,6 @@ def _false_alarm_rate(detector):
 def _check_shift(pipeline, scores):
     try:
         calibration = get_calibration_scores(pipeline)
-    except ValueError:  # the detector keeps none
+    except ValueError:  # the detector has no calibration scores
         return None
     return check_shift(calibration, np.array(scores))

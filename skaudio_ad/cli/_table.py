@@ -1,4 +1,4 @@
-"""The CSV table of scores: whole or not there, no formulas for a spreadsheet, any file name."""
+"""Write the CSV table of scores atomically, without formulas for a spreadsheet, with any file name."""
 
 import contextlib
 import csv
@@ -13,17 +13,17 @@ from ._messages import translate
 from ._terminal import say, shown
 
 _COLUMNS = ("path", "score", "decision", "worst_time_s", "error")
-# What a spreadsheet takes for the beginning of a formula (also in the wide forms of East Asian keyboards), and the
-# apostrophe that keeps it from doing so.
+# Characters that begin a formula in a spreadsheet, also in the full-width forms of East Asian keyboards, and the
+# apostrophe that marks a text.
 _FORMULA = re.compile("['=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 @contextlib.contextmanager
 def open_table(path):
-    """Write a CSV table of recordings, row by row as they come.
+    """Write a CSV table of recordings row by row.
 
-    The file gets its name at the end of the block, in the place of an older one. If the block raises, an older file
-    stays as it is, and the finished rows are kept beside it, in ``NAME.partial``.
+    The file gets its name at the end of the block and replaces an older file. If the block raises an error, an older
+    file stays unchanged, and the finished rows are kept in ``NAME.partial``.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def open_table(path):
     Yields
     ------
     callable
-        Takes a ``ScoredRecording`` and writes its row.
+        Function that writes the row of a ``ScoredRecording``.
     """
     if path is None:
         yield lambda recording: None
@@ -54,21 +54,21 @@ def open_table(path):
 def _keep_rows(table, temporary, path):
     partial = Path(f"{path}.partial")
     with contextlib.suppress(OSError):
-        os.truncate(temporary, table.size)  # a full disk cuts the last row
+        os.truncate(temporary, table.size)  # remove the last row if a full disk has cut it
         os.replace(temporary, partial)
         say(f"{path} is not written; its {table.n_rows - 1} finished rows are kept in {partial}.", err=True)
 
 
 class _Table:
-    """Rows of CSV in a file that is not buffered, so that every finished row is there."""
+    """Rows of CSV in an unbuffered file, so that the file holds every finished row."""
 
     def __init__(self, file):
         self.file, self.n_rows, self.size = file, 0, 0
 
     def write(self, cells):
-        """Write one row; numbers are numbers, every other cell is quoted."""
+        """Write one row. Numbers are written without quotes, every other cell with quotes."""
         text = io.StringIO()
-        # Quotes around every text: a spreadsheet may take semicolons for the ends of cells.
+        # Every text has quotes, because a spreadsheet may read a semicolon as the end of a cell.
         csv.writer(text, quoting=csv.QUOTE_NONNUMERIC).writerow(cells)
         row = memoryview(text.getvalue().encode("utf-8"))
         written = 0
@@ -89,7 +89,7 @@ def _cells(recording):
 
 
 def text_cell(text):
-    """A text that no spreadsheet takes for a formula.
+    """Mark a text so that no spreadsheet reads it as a formula.
 
     Parameters
     ----------
@@ -98,14 +98,14 @@ def text_cell(text):
     Returns
     -------
     str
-        `text` with an apostrophe in front where it begins with ``= + - @``, a tab, a line break or an apostrophe. So
-        `text` is the cell without one leading apostrophe, where there is one.
+        `text`, with an apostrophe in front if `text` begins with ``= + - @``, a tab, a line break or an apostrophe. To
+        get `text` back, remove one leading apostrophe from the cell.
     """
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def utf8_name(path):
-    r"""A path as a text that UTF-8 can hold, and from which the path can be made again.
+    r"""Turn a path into a text that UTF-8 can encode and that can be turned back into the path.
 
     Parameters
     ----------
@@ -114,8 +114,8 @@ def utf8_name(path):
     Returns
     -------
     str
-        A byte that is not UTF-8 is written ``\xff``. Where a backslash does not separate folders, a backslash is
-        doubled.
+        Text in which a byte that is not UTF-8 is written as ``\xff``. A backslash is doubled, except on systems where
+        a backslash separates folders.
     """
     if os.sep != "\\":
         path = path.replace("\\", "\\\\")

@@ -1,4 +1,4 @@
-"""What goes to the terminal: lines that are safe to show, and progress bars that lines are printed above."""
+"""Print safe lines to the terminal, above a progress bar if there is one."""
 
 import contextlib
 import os
@@ -9,27 +9,27 @@ import click
 
 from .._clip_errors import shown
 
-# Exit code of a program that writes to a pipe that nobody reads any more: 128 + SIGPIPE, as for cat and grep.
+# Exit code after writing to a pipe that no program reads any more: 128 + SIGPIPE, as for cat and grep.
 CLOSED_PIPE = 141
 
-# Consoles of the bars that are on the screen, the innermost last.
+# Consoles of the progress bars on the screen. The last one is the innermost.
 _consoles: list = []
 
 
 def say(text="", *, err=False):
-    """Write one line to stdout or stderr; where a bar is on the screen, above the bar.
+    """Write one line to stdout or stderr. If a progress bar is on the screen, the line appears above the bar.
 
     Parameters
     ----------
     text : object
-        Passes :func:`shown`.
+        Object with a text form. :func:`shown` escapes unsafe characters.
     err : bool, default=False
-        Whether the line is a message, for stderr, and no result.
+        Whether the line is a message for stderr. Results go to stdout.
 
     Raises
     ------
     click.exceptions.Exit
-        With the code 141 if nobody reads the stream any more, as in ``skaudio-ad score ... | head``.
+        If no program reads the stream any more, as in ``skaudio-ad score ... | head``. The exit code is 141.
     """
     stream = sys.stderr if err else sys.stdout
     with ends_at_closed_pipe():
@@ -43,11 +43,11 @@ def say(text="", *, err=False):
 
 @contextlib.contextmanager
 def ends_at_closed_pipe():
-    """Turn the error of a closed pipe into the end of the program, without a word."""
+    """End the program without a message if a pipe is closed."""
     try:
         yield
     except BrokenPipeError as error:
-        # What is still in the buffers would be an error once more, when Python flushes them at its end.
+        # The streams are redirected, because flushing their buffers at the end of Python would raise the error again.
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(BrokenPipeError):
                 stream.flush()
@@ -61,21 +61,21 @@ def ends_at_closed_pipe():
 
 @contextlib.contextmanager
 def progress_bar(description, total=None):
-    """Show a bar on stderr during the block, where that disturbs nothing.
+    """Show a progress bar on stderr during the block, if stderr is a terminal and stdout is not a pipe.
 
-    There is a bar if stderr is a terminal, unless stdout is a pipe: what reads the pipe often writes to the same
-    terminal and would write over the bar.
+    With a pipe there is no bar, because the program that reads the pipe often writes to the same terminal and would
+    overwrite the bar.
 
     Parameters
     ----------
     description : str
     total : int or None, default=None
-        Number of steps; None is not known yet.
+        Number of steps. None means that the number is not known yet.
 
     Yields
     ------
     callable
-        ``advance(total=None)`` notes one more step, and the number of all steps where it is known by now.
+        ``advance(total=None)`` counts one more step. Set `total` once the number of steps is known.
     """
     if not _is_terminal(sys.stderr) or _is_pipe(sys.stdout):
         yield lambda total=None: None
@@ -84,7 +84,8 @@ def progress_bar(description, total=None):
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # `say` knows of the bar. Lines of others would pass unescaped if rich redirected the streams.
+    # rich must not redirect the streams, because lines of other code would reach the terminal unescaped. `say` prints
+    # above the bar without the redirection.
     bar = Progress(
         *columns,
         console=Console(stderr=True, highlight=False),
@@ -106,7 +107,7 @@ def progress_bar(description, total=None):
 
 
 def track(iterable, description, total):
-    """Iterate with a :func:`progress_bar`, and close a generator at the end of the loop, however it ends."""
+    """Iterate with a :func:`progress_bar`. A generator is closed when the loop ends, also after an error."""
     with contextlib.ExitStack() as stack:
         if hasattr(iterable, "close"):
             stack.callback(iterable.close)
@@ -123,5 +124,5 @@ def _is_terminal(stream):
 def _is_pipe(stream):
     try:
         return stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
-    except (AttributeError, OSError, ValueError):  # no file of the system
+    except (AttributeError, OSError, ValueError):  # the stream has no file descriptor
         return False

@@ -1,11 +1,10 @@
-"""What a fitted detector says, recording by recording, and pictures of it."""
+"""Displays of scores, thresholds, losses and reconstructions."""
 
 from ._det_display import DETDisplay
 from ._displays import LossCurveDisplay, ScoreDistributionDisplay
 from ._local_display import LocalScoreDisplay
 from ._p_value_display import PValueCalibrationDisplay
 from ._reconstruction_display import ReconstructionDisplay
-from ._recordings import ScoredRecording, find_clock, score_recordings
 from ._rl_kl_display import RLKLDisplay
 from ._roc_display import ROCDisplay
 from ._threshold_display import ThresholdDisplay
@@ -19,8 +18,5 @@ __all__ = [
     "ROCDisplay",
     "ReconstructionDisplay",
     "ScoreDistributionDisplay",
-    "ScoredRecording",
     "ThresholdDisplay",
-    "find_clock",
-    "score_recordings",
 ]

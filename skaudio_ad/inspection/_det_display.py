@@ -1,13 +1,19 @@
-"""`DETDisplay`: false alarms against misses, on axes that spread out small rates."""
+"""`DETDisplay`: false alarms against misses on axes that stretch small rates."""
+
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import norm
+from sklearn.base import BaseEstimator
 from sklearn.metrics import det_curve
 
+from .._typing import Clips, FloatArray, Labels
 from ..metrics._scores import check_both_kinds
 from ._drawing import CURVE_STYLES, CURVES, THRESHOLD, count, get_axes
 from ._thresholds import (
     WIDE,
+    Thresholds,
     add_own_threshold,
     draw_points,
     percent,
@@ -18,48 +24,55 @@ from ._thresholds import (
     split_scores,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 _TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
-# A rate of 0 lies infinitely far out; it is drawn where this share of one clip would be.
-_SHARE_FOR_NONE = 0.5
+# Number of clips that a rate of 0 is drawn as, because the axes put a rate of 0 at infinity.
+_CLIPS_AT_ZERO = 0.5
 
 
 class DETDisplay:
-    """Detection error tradeoff: the false-alarm rate against the rate of misses, with thresholds as points.
+    """Detection error tradeoff: the false-alarm rate against the miss rate, with thresholds as points.
 
-    Both axes are stretched by the quantiles of the normal distribution [1]_: small rates, which decide between good
-    detectors, get room, and the curve is straight where the scores of both kinds of clips are normally distributed.
+    Both axes are stretched by the quantiles of the normal distribution [1]_. Small rates get more room, because small
+    rates decide between good detectors. The curve is a straight line if the scores of normal clips and of anomalous
+    clips are normally distributed.
 
-    Several detectors share a picture: give each the same `ax`, and a `name`.
+    To compare detectors in one picture, give all of them the same `ax` and each its own `name`.
 
     Parameters
     ----------
     false_alarm_rate : ndarray of shape (n_points,)
-        False-alarm rates, falling.
+        False-alarm rates in falling order.
     miss_rate : ndarray of shape (n_points,)
-        Rates of anomalous clips that are not detected, rising.
+        Rates of anomalous clips that are not detected, in rising order.
     equal_error_rate : float
-        Where both rates are the same, between two points of the curve on the straight line.
+        Rate at which the false-alarm rate equals the miss rate, interpolated linearly between two points of the curve.
     n_normal, n_anomalous : int
-        Clips of either kind. A rate of 0 or 1, which lies at infinity, is drawn half a clip away from it.
+        Number of normal clips and of anomalous clips. A rate of 0 or 1 is drawn half a clip away, because the axes put
+        0 and 1 at infinity.
     points : dict of str to tuple of float, default=None
         False-alarm rate and miss rate of every point to mark, by name.
     name : str, default=None
-        Of the detector.
+        Name of the detector.
     n_left_out : int, default=0
-        Clips without a score, for the title.
+        Number of clips without a score. The title shows the number.
     promises : dict of str to str, default=None
-        What was promised of the false-alarm rate of a point, by its name: "guaranteed 5 %".
+        Promised false-alarm rates of points, by name, such as "guaranteed 5 %".
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        Its data are rates: lines of your own need no conversion.
+        The data coordinates are rates, so lines of your own need no conversion.
     figure_ : matplotlib.figure.Figure
 
     See Also
     --------
-    ROCDisplay : The same rates on plain axes.
-    sklearn.metrics.DetCurveDisplay : For classifiers, where higher scores are the positive class; without thresholds.
+    ROCDisplay : The same rates on linear axes.
+    sklearn.metrics.DetCurveDisplay : DET curves of classifiers, whose higher scores mean the positive class, without
+        thresholds.
 
     References
     ----------
@@ -67,19 +80,22 @@ class DETDisplay:
        task performance", Eurospeech, 1997.
     """
 
+    ax_: "Axes"
+    figure_: "Figure"
+
     def __init__(
         self,
-        false_alarm_rate,
-        miss_rate,
-        equal_error_rate,
-        n_normal,
-        n_anomalous,
+        false_alarm_rate: FloatArray,
+        miss_rate: FloatArray,
+        equal_error_rate: float,
+        n_normal: int,
+        n_anomalous: int,
         *,
-        points=None,
-        name=None,
-        n_left_out=0,
-        promises=None,
-    ):
+        points: dict[str, tuple[float, float]] | None = None,
+        name: str | None = None,
+        n_left_out: int = 0,
+        promises: dict[str, str] | None = None,
+    ) -> None:
         self.false_alarm_rate = false_alarm_rate
         self.miss_rate = miss_rate
         self.equal_error_rate = equal_error_rate
@@ -91,21 +107,30 @@ class DETDisplay:
         self.promises = promises
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, thresholds=None, ax=None, name=None):
-        """Score X and draw, the detector's own threshold among the points.
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: Clips,
+        y: Labels,
+        *,
+        thresholds: Thresholds = None,
+        ax: "Axes | None" = None,
+        name: str | None = None,
+    ) -> Self:
+        """Score X and draw the curve, with the threshold of the detector as a point.
 
         Parameters
         ----------
         estimator : fitted detector or Pipeline
         X : array-like of clips
         y : array-like of shape (n_clips,)
-            1 normal, -1 anomalous.
+            1 for normal clips, -1 for anomalous clips.
         thresholds : dict of str to float or selector, float or selector, default=None
-            More thresholds to mark, by name: numbers on the scale of ``score_samples``, or fitted selectors, whose
-            promise stands beside what was found.
+            More thresholds to mark, by name: numbers on the scale of ``score_samples``, or fitted selectors. The legend
+            shows the promised false-alarm rate of a selector beside the rate that was found.
         ax : matplotlib.axes.Axes, default=None
         name : str, default=None
-            For the legend.
+            Name in the legend.
 
         Returns
         -------
@@ -116,23 +141,32 @@ class DETDisplay:
         return cls.from_predictions(y, scores, thresholds=thresholds, ax=ax, name=name)
 
     @classmethod
-    def from_predictions(cls, y_true, scores, *, thresholds=None, ax=None, name=None):
-        """Draw from scores that are there already.
+    def from_predictions(
+        cls,
+        y_true: Labels,
+        scores: npt.ArrayLike,
+        *,
+        thresholds: Thresholds = None,
+        ax: "Axes | None" = None,
+        name: str | None = None,
+    ) -> Self:
+        """Draw given scores.
 
-        Clips whose score is NaN are neither false alarms nor misses here: they are left out, and counted in the title.
+        Clips with the score NaN are left out, because these clips are neither false alarms nor misses. The title shows
+        their number.
 
         Parameters
         ----------
         y_true : array-like of shape (n_clips,)
-            1 normal, -1 anomalous.
+            1 for normal clips, -1 for anomalous clips.
         scores : array-like of shape (n_clips,)
-            On the scale of ``score_samples``: higher is more normal.
+            Scores on the scale of ``score_samples``: higher is more normal.
         thresholds : dict of str to float or selector, float or selector, default=None
-            Thresholds to mark, by name: numbers on the same scale, such as ``{"mean": -1.2}``, or fitted selectors,
-            whose promise stands beside what was found.
+            Thresholds to mark, by name: numbers on the same scale, such as ``{"mean": -1.2}``, or fitted selectors. The
+            legend shows the promised false-alarm rate of a selector beside the rate that was found.
         ax : matplotlib.axes.Axes, default=None
         name : str, default=None
-            For the legend.
+            Name in the legend.
 
         Returns
         -------
@@ -141,8 +175,8 @@ class DETDisplay:
         Raises
         ------
         ValueError
-            If a label is neither 1 nor -1, a score is infinite, or one kind of clips is missing among those
-            with a score.
+            If a label is neither 1 nor -1, if a score is infinite, or if normal or anomalous clips are missing among
+            the clips with a score.
         """
         normal, anomalous, n_left_out = split_scores(y_true, scores)
         is_anomalous = check_both_kinds(np.repeat([False, True], [len(normal), len(anomalous)]))
@@ -161,13 +195,14 @@ class DETDisplay:
             promises=promises(marked, percent),
         ).plot(ax=ax)
 
-    def plot(self, *, ax=None):
-        """Draw.
+    def plot(self, *, ax: "Axes | None" = None) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            A new figure by default. On axes that hold a curve already, this one is drawn in the next colour.
+            Axes to draw on. By default a new figure is made. If the axes hold a curve already, the new curve has the
+            next colour.
 
         Returns
         -------
@@ -183,14 +218,13 @@ class DETDisplay:
         if self.name is not None:
             label = f"{self.name}: {label}"
         curve = self._within(self.false_alarm_rate, self.miss_rate)
-        # The curve of clips that can all be told apart is a single point.
+        # The curve is a single point if every anomalous clip scores below every normal clip.
         marker = "." if len(self.miss_rate) == 1 else None
         self.ax_.plot(*curve, color=color, linestyle=style, marker=marker, label=label, gid="det")
         places = {name: self._within(*rates) for name, rates in points.items()}
         draw_points(self.ax_, points, color, "missed", self.promises or {}, percent, places)
-        low = (
-            _SHARE_FOR_NONE / max(self.n_normal, self.n_anomalous, 10) / 2
-        )  # a rate of 0 is not on the frame
+        # The lower limit is below the point for a rate of 0, so that the point does not lie on the frame.
+        low = _CLIPS_AT_ZERO / max(self.n_normal, self.n_anomalous, 10) / 2
         if n_before:
             low = min(low, self.ax_.get_xlim()[0])
         self.ax_.set(xlim=(low, 1 - low), ylim=(low, 1 - low))
@@ -209,6 +243,6 @@ class DETDisplay:
         self.ax_.set(xlabel="false-alarm rate (%)", ylabel="miss rate (%)", box_aspect=1)
 
     def _within(self, false_alarm_rate, miss_rate):
-        """The rates, 0 and 1 moved half a clip inwards."""
+        """Return the rates, with 0 and 1 moved inwards by half a clip."""
         pairs = ((false_alarm_rate, self.n_normal), (miss_rate, self.n_anomalous))
-        return tuple(np.clip(rate, _SHARE_FOR_NONE / n, 1 - _SHARE_FOR_NONE / n) for rate, n in pairs)
+        return tuple(np.clip(rate, _CLIPS_AT_ZERO / n, 1 - _CLIPS_AT_ZERO / n) for rate, n in pairs)

@@ -1,7 +1,14 @@
-"""Pictures in scikit-learn's way: ``Display.from_estimator``, ``Display.from_predictions``, ``plot``."""
+"""`LossCurveDisplay` and `ScoreDistributionDisplay`, with the methods of scikit-learn's displays."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
 
+from .._typing import Clips, Labels
+from ..recordings._unwrap import last_step
 from ._drawing import (
     ANOMALOUS,
     NORMAL,
@@ -12,15 +19,18 @@ from ._drawing import (
     get_axes,
     histogram_edges,
     label_log_axis,
-    last_step,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 class LossCurveDisplay:
-    """Loss of every epoch, on the training and the held-out clips: under- or over-fitted?
+    """Loss of every epoch on the training clips and on the held-out clips.
 
-    The axis of the loss is logarithmic where the losses are positive (or it would hide some) and the largest
-    is more than three times the smallest.
+    The display shows whether a detector is underfitted or overfitted. The axis of the loss is logarithmic if all losses
+    are positive and the largest loss is more than three times the smallest loss.
 
     Parameters
     ----------
@@ -29,7 +39,7 @@ class LossCurveDisplay:
     validation_loss_curve : sequence of float, default=()
         Held-out loss of every epoch.
     best_epoch : int or None, default=None
-        Epoch whose weights were kept, from 0.
+        Epoch that the final weights come from. The first epoch is 0.
 
     Attributes
     ----------
@@ -37,14 +47,22 @@ class LossCurveDisplay:
     figure_ : matplotlib.figure.Figure
     """
 
-    def __init__(self, loss_curve, validation_loss_curve=(), best_epoch=None):
+    ax_: "Axes"
+    figure_: "Figure"
+
+    def __init__(
+        self,
+        loss_curve: Sequence[float],
+        validation_loss_curve: Sequence[float] = (),
+        best_epoch: int | None = None,
+    ) -> None:
         self.loss_curve = loss_curve
         self.validation_loss_curve = validation_loss_curve
         self.best_epoch = best_epoch
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
-        """Draw the loss curves of a fitted detector, or of the one at the end of a pipeline.
+    def from_estimator(cls, estimator: BaseEstimator, *, ax: "Axes | None" = None) -> Self:
+        """Draw the loss curves of a fitted detector or of the last step of a pipeline.
 
         Parameters
         ----------
@@ -58,19 +76,20 @@ class LossCurveDisplay:
         detector = last_step(estimator)
         if not hasattr(detector, "loss_curve_"):
             raise ValueError(
-                f"{type(detector).__name__} has no loss_curve_: fit it first, or it is not trained."
+                f"{type(detector).__name__} has no loss_curve_: fit it first. Detectors that are not trained in epochs "
+                "have no loss curve."
             )
-        # Estimators that hold out nothing have the first of them alone.
+        # Estimators that hold out no clips have no validation_loss_curve_.
         validation = getattr(detector, "validation_loss_curve_", ())
         return cls(detector.loss_curve_, validation, getattr(detector, "best_epoch_", None)).plot(ax=ax)
 
-    def plot(self, *, ax=None):
-        """Draw.
+    def plot(self, *, ax: "Axes | None" = None) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            A new figure by default.
+            Axes to draw on. By default a new figure is made.
 
         Returns
         -------
@@ -94,16 +113,16 @@ class LossCurveDisplay:
 
 
 class ScoreDistributionDisplay:
-    """Histogram of scores with the threshold between normal and anomalous.
+    """Histogram of scores, with the threshold between normal and anomalous clips.
 
     Parameters
     ----------
     scores : array-like of shape (n_clips,)
-        On the scale of ``score_samples``. NaN is left out, and counted in the title.
+        Scores on the scale of ``score_samples``. Clips with NaN are left out, and the title shows their number.
     y_true : array-like of shape (n_clips,), default=None
-        1 normal, -1 anomalous; None where it is not known.
+        1 for normal clips, -1 for anomalous clips. None if the labels are unknown.
     offset : float, default=None
-        The threshold.
+        Threshold on the same scale.
 
     Attributes
     ----------
@@ -111,24 +130,37 @@ class ScoreDistributionDisplay:
     figure_ : matplotlib.figure.Figure
     """
 
-    def __init__(self, scores, y_true=None, offset=None):
+    ax_: "Axes"
+    figure_: "Figure"
+
+    def __init__(
+        self, scores: npt.ArrayLike, y_true: Labels | None = None, offset: float | None = None
+    ) -> None:
         self.scores = np.asarray(scores, dtype=np.float64)
         self.y_true = check_labels(y_true, len(self.scores))
         self.offset = offset
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, ax=None, bins="auto"):
-        """Score X and draw.
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: Clips,
+        y: Labels | None = None,
+        *,
+        ax: "Axes | None" = None,
+        bins: int | str = "auto",
+    ) -> Self:
+        """Score X and draw the histogram.
 
         Parameters
         ----------
         estimator : fitted detector or Pipeline
         X : array-like of clips
         y : array-like of shape (n_clips,), default=None
-            1 normal, -1 anomalous.
+            1 for normal clips, -1 for anomalous clips.
         ax : matplotlib.axes.Axes, default=None
         bins : int or str, default="auto"
-            As ``numpy.histogram_bin_edges``; "auto" with 100 bins at most.
+            Bins as in :func:`numpy.histogram_bin_edges`, except that "auto" makes at most 100 bins.
 
         Returns
         -------
@@ -138,20 +170,28 @@ class ScoreDistributionDisplay:
         return cls.from_predictions(y, estimator.score_samples(X), offset=offset, ax=ax, bins=bins)
 
     @classmethod
-    def from_predictions(cls, y_true, scores, *, offset=None, ax=None, bins="auto"):
-        """Draw scores that are there already.
+    def from_predictions(
+        cls,
+        y_true: Labels | None,
+        scores: npt.ArrayLike,
+        *,
+        offset: float | None = None,
+        ax: "Axes | None" = None,
+        bins: int | str = "auto",
+    ) -> Self:
+        """Draw given scores.
 
         Parameters
         ----------
         y_true : array-like of shape (n_clips,) or None
-            1 normal, -1 anomalous; None where it is not known.
+            1 for normal clips, -1 for anomalous clips. None if the labels are unknown.
         scores : array-like of shape (n_clips,)
-            On the scale of ``score_samples``.
+            Scores on the scale of ``score_samples``.
         offset : float, default=None
-            The threshold.
+            Threshold on the same scale.
         ax : matplotlib.axes.Axes, default=None
         bins : int or str, default="auto"
-            As ``numpy.histogram_bin_edges``; "auto" with 100 bins at most.
+            Bins as in :func:`numpy.histogram_bin_edges`, except that "auto" makes at most 100 bins.
 
         Returns
         -------
@@ -159,15 +199,15 @@ class ScoreDistributionDisplay:
         """
         return cls(scores, y_true, offset).plot(ax=ax, bins=bins)
 
-    def plot(self, *, ax=None, bins="auto"):
-        """Draw.
+    def plot(self, *, ax: "Axes | None" = None, bins: int | str = "auto") -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            A new figure by default.
+            Axes to draw on. By default a new figure is made.
         bins : int or str, default="auto"
-            As ``numpy.histogram_bin_edges``; "auto" with 100 bins at most.
+            Bins as in :func:`numpy.histogram_bin_edges`, except that "auto" makes at most 100 bins.
 
         Returns
         -------
@@ -176,7 +216,7 @@ class ScoreDistributionDisplay:
         self.figure_, self.ax_ = get_axes(ax)
         finite = np.isfinite(self.scores)
         if not finite.any():
-            raise ValueError("there is no score to draw: all are NaN.")
+            raise ValueError("there is no score to draw: all scores are NaN.")
         edges = histogram_edges(self.scores[finite], bins)
         groups = [("clips", finite, NORMAL)]
         if self.y_true is not None:

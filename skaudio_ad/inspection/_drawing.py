@@ -1,25 +1,23 @@
-"""Colours, checks and parts of pictures that the displays share."""
+"""Colours, checks and parts of pictures that several displays use."""
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from ..metrics._labels import as_labels
-from ..model_selection import NormalOnly
 
-# Colour-blind safe (Okabe and Ito): normal, anomalous, threshold.
+# Colours that colour-blind readers can tell apart (Okabe and Ito).
 NORMAL, ANOMALOUS, THRESHOLD = "#0072B2", "#D55E00", "#000000"
-# One a curve, where several share a picture.
+# Colour of every curve in a picture of several curves.
 CURVES = (NORMAL, ANOMALOUS, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-# For those who see no colours.
+# Line style of every curve, for readers who see no colours.
 CURVE_STYLES = ("-", "--", "-.")
-# One a threshold.
+# Marker of every threshold.
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
-# Bars beyond which a histogram shows no more than with so many.
-_MOST_BINS = 100
+# Maximum number of bars of a histogram. More bars show no more.
+_MAX_BINS = 100
 
 
 def get_axes(ax, size=None):
-    """The figure and the axes to draw on: of a new figure of pyplot, `size` in inches, where none are given."""
+    """Return the figure and the axes to draw on. Without `ax` a new figure of `size` inches is made by pyplot."""
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -28,7 +26,7 @@ def get_axes(ax, size=None):
 
 
 def get_figure(figure, size):
-    """The figure to draw on: a new one of pyplot where none is given."""
+    """Return the figure to draw on. Without `figure` a new figure of `size` inches is made by pyplot."""
     if figure is None:
         import matplotlib.pyplot as plt
 
@@ -36,34 +34,15 @@ def get_figure(figure, size):
     return figure
 
 
-def unwrap(estimator):
-    """The estimator itself, or the one that a search or `NormalOnly` has around it, fitted where that is."""
-    while True:
-        if isinstance(estimator, NormalOnly):
-            estimator = getattr(estimator, "estimator_", estimator.estimator)
-        elif hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        else:
-            return estimator
-
-
-def last_step(estimator):
-    """The estimator itself, or the last one of the pipeline, which a search or `NormalOnly` may have around it."""
-    estimator = unwrap(estimator)
-    while isinstance(estimator, Pipeline):
-        estimator = unwrap(estimator.steps[-1][1])
-    return estimator
-
-
 def check_labels(y_true, n_clips, name="y_true"):
-    """Labels as an array, or None.
+    """Check labels and return them as an array, or None.
 
     Parameters
     ----------
     y_true : array-like of shape (n_clips,) or None
     n_clips : int
     name : str, default="y_true"
-        What to call the labels in a message.
+        Name of the labels in error messages.
 
     Returns
     -------
@@ -72,7 +51,7 @@ def check_labels(y_true, n_clips, name="y_true"):
     Raises
     ------
     ValueError
-        If there is a label other than 1 and -1, or not one for every clip.
+        If a label is neither 1 nor -1, or the number of labels differs from the number of clips.
     """
     if y_true is None:
         return None
@@ -83,14 +62,15 @@ def check_labels(y_true, n_clips, name="y_true"):
 
 
 def count(n, thing):
-    """The number of things in words: "1 clip", "2 clips"."""
+    """Return a number with its noun: "1 clip", "2 clips"."""
     return f"{n} {thing}{'' if n == 1 else 's'}"
 
 
 def histogram_edges(scores, bins):
-    """As ``numpy.histogram_bin_edges``, but "auto" with 100 bins at most.
+    """Compute edges as ``numpy.histogram_bin_edges`` does, except that "auto" makes at most 100 bins.
 
-    One far outlier would make it millions, as of a variational autoencoder that saw noise.
+    Without the maximum, one far outlier makes millions of bins. Example: the score of noise by a variational
+    autoencoder.
 
     Parameters
     ----------
@@ -102,25 +82,24 @@ def histogram_edges(scores, bins):
     ndarray of shape (n_bins + 1,)
     """
     if isinstance(bins, str) and bins == "auto":
-        width = (
-            2 * np.subtract(*np.quantile(scores, [0.75, 0.25])) / len(scores) ** (1 / 3)
-        )  # Freedman, Diaconis
-        bins = _MOST_BINS if width > 0 and np.ptp(scores) / width > _MOST_BINS else bins
+        # Rule of Freedman and Diaconis.
+        width = 2 * np.subtract(*np.quantile(scores, [0.75, 0.25])) / len(scores) ** (1 / 3)
+        bins = _MAX_BINS if width > 0 and np.ptp(scores) / width > _MAX_BINS else bins
     return np.histogram_bin_edges(scores, bins=bins)
 
 
 def choose_scale(values):
-    """The scale "log" for positive values, the largest more than three times the smallest, else "linear"."""
+    """Return "log" if all values are positive and the largest is more than three times the smallest, else "linear"."""
     return "log" if values.min() > 0 and values.max() > 3 * values.min() else "linear"
 
 
 def label_log_axis(axis):
-    """Label more than the powers of ten, where an axis is logarithmic and has few decades.
+    """Label more than the powers of ten if an axis is logarithmic and spans less than 2.5 decades.
 
     Parameters
     ----------
     axis : matplotlib.axis.Axis
-        With its final limits.
+        Axis with its final limits.
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -134,18 +113,19 @@ def label_log_axis(axis):
 
 
 def draw_frames(ax, values, frame_times, band_centers, **settings):
-    """Draw a spectrogram, or anything with frames along its last axis.
+    """Draw a spectrogram, or another array with frames along its last axis.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     values : ndarray of shape (n_bins, n_frames)
-        NaN is left blank.
+        Frames of NaN are left blank.
     frame_times : ndarray of shape (n_frames,)
+        Middles of the frames, in seconds.
     band_centers : ndarray of shape (n_bins,) or None
-        In hertz; None where the bins are no frequencies.
+        Centre frequencies of the bins, in hertz. None if the bins are not frequencies.
     **settings : dict
-        For ``pcolormesh``.
+        Parameters of ``pcolormesh``.
 
     Returns
     -------
@@ -163,19 +143,20 @@ def draw_frames(ax, values, frame_times, band_centers, **settings):
 
 
 def draw_local_scores(ax, times, local_scores, *, offset=None, worst_window=None, in_seconds=True):
-    """Draw a clip's local scores over time, with its threshold and its worst moment.
+    """Draw the local scores of a clip over time, with the threshold and the worst moment.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     times : ndarray of shape (n_windows,)
-        In seconds.
+        Middles of the windows, in seconds or in frames.
     local_scores : ndarray of shape (n_windows,)
     offset : float, default=None
+        Threshold of the clip.
     worst_window : int, default=None
-        That of the lowest score by default.
+        Position of the window to mark. By default the window with the lowest score is marked.
     in_seconds : bool, default=True
-        Whether `times` are seconds, or else frames.
+        True if `times` are seconds, False if `times` are frames.
     """
     ax.plot(times, local_scores, color=NORMAL, linewidth=1)
     worst = int(np.argmin(local_scores)) if worst_window is None else worst_window
@@ -184,6 +165,6 @@ def draw_local_scores(ax, times, local_scores, *, offset=None, worst_window=None
     if offset is not None:
         ax.axhline(offset, color=THRESHOLD, linestyle="--", label="threshold of the clip")
     ax.set(ylabel="local score")
-    ax.margins(y=0.15)  # the mark of the worst moment is not cut off
-    # Above the axes: the worst moment is at the bottom, wherever it is.
+    ax.margins(y=0.15)  # room for the mark of the worst moment
+    # The legend is above the axes, because the mark of the worst moment is at the bottom.
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize="small")

@@ -1,21 +1,31 @@
-"""`LocalScoreDisplay`: when a clip sounds wrong, under the picture of its sound."""
+"""`LocalScoreDisplay`: spectrogram and local scores of a clip."""
 
 import os
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
 
+from .._typing import FloatArray, PathLike
 from ..features import MelTransformer
+from ..recordings import ScoredRecording, score_recordings
+from ..recordings._score import local_threshold
+from ..recordings._unwrap import inner_pipeline
 from ._drawing import draw_frames, draw_local_scores, get_figure
-from ._recordings import inner_pipeline, local_threshold, score_recordings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 class LocalScoreDisplay:
-    """Log-mel spectrogram of a clip, and below it the local score on the same time axis.
+    """Log-mel spectrogram of a clip above the local scores, on one time axis.
 
     Parameters
     ----------
     spectrogram : ndarray of shape (n_mels, n_frames)
-        In dB.
+        Levels in dB.
     frame_times : ndarray of shape (n_frames,)
         Middles of the frames, in seconds.
     band_centers : ndarray of shape (n_mels,)
@@ -23,32 +33,35 @@ class LocalScoreDisplay:
     times : ndarray of shape (n_windows,)
         Middles of the scored windows, in seconds.
     local_scores : ndarray of shape (n_windows,)
-        As ``score_frames``: higher is more normal.
+        Values of ``score_frames``: higher is more normal.
     offset : float, default=None
-        The clip's threshold, for orientation; leave it out where the local scores are on another scale.
+        Threshold of the clip, drawn as a line. Omit `offset` if the local scores have another scale.
     worst_window : int, default=None
-        The window to mark, by default that of the lowest score.
+        Position of the window to mark. By default the window with the lowest score is marked.
     title : str, default=""
 
     Attributes
     ----------
     axes_ : tuple of matplotlib.axes.Axes
-        Of the spectrogram and of the score.
+        Axes of the spectrogram and of the local scores.
     figure_ : matplotlib.figure.Figure
     """
 
+    axes_: "tuple[Axes, ...]"
+    figure_: "Figure"
+
     def __init__(
         self,
-        spectrogram,
-        frame_times,
-        band_centers,
-        times,
-        local_scores,
+        spectrogram: npt.NDArray[np.floating[Any]],
+        frame_times: FloatArray,
+        band_centers: FloatArray,
+        times: FloatArray,
+        local_scores: FloatArray,
         *,
-        offset=None,
-        worst_window=None,
-        title="",
-    ):
+        offset: float | None = None,
+        worst_window: int | None = None,
+        title: str = "",
+    ) -> None:
         self.spectrogram = spectrogram
         self.frame_times = frame_times
         self.band_centers = band_centers
@@ -59,16 +72,24 @@ class LocalScoreDisplay:
         self.title = title
 
     @classmethod
-    def from_estimator(cls, pipeline, path, *, recording=None, figure=None):
+    def from_estimator(
+        cls,
+        pipeline: BaseEstimator,
+        path: PathLike,
+        *,
+        recording: ScoredRecording | None = None,
+        figure: "Figure | None" = None,
+    ) -> Self:
         """Score one recording with a fitted pipeline and draw it.
 
         Parameters
         ----------
         pipeline : sklearn.pipeline.Pipeline
-            Begins with an :class:`AudioLoader`; its detector has ``score_frames``.
+            Pipeline that begins with an :class:`AudioLoader`. The local scores are drawn if its detector has
+            ``score_frames``.
         path : str or path-like
         recording : ScoredRecording, default=None
-            What :func:`score_recordings` said about it, to score it but once.
+            Result of :func:`score_recordings` for this recording, so that the recording is not scored twice.
         figure : matplotlib.figure.Figure, default=None
 
         Returns
@@ -88,7 +109,7 @@ class LocalScoreDisplay:
         own = [step for _, step in pipeline.steps if isinstance(step, MelTransformer)]
         mel = own[-1] if own else MelTransformer(loader.sample_rate)
         clip = loader.transform([path])[0]
-        # Drawn in dB, whatever logarithm the detector works on.
+        # The spectrogram is drawn in dB, also if the detector gets another logarithm.
         spectrogram = mel.__class__(**{**mel.get_params(), "log": "db", "lazy": False}).transform([clip])[0]
         return cls(
             spectrogram,
@@ -101,13 +122,13 @@ class LocalScoreDisplay:
             title=f"{os.path.basename(path)}: {recording.decision}, score {recording.score:.4g}",
         ).plot(figure=figure)
 
-    def plot(self, *, figure=None):
-        """Draw.
+    def plot(self, *, figure: "Figure | None" = None) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         figure : matplotlib.figure.Figure, default=None
-            A new one by default.
+            Figure to draw on. By default a new figure is made.
 
         Returns
         -------
@@ -119,8 +140,8 @@ class LocalScoreDisplay:
             2 if has_scores else 1, 1, sharex=True, squeeze=False, height_ratios=[2, 1][: 1 + has_scores]
         )
         self.figure_, self.axes_ = figure, tuple(grid[:, 0])
-        # The quietest values of a dB spectrogram are an arbitrary floor: colours start 80 dB below the
-        # loudest.
+        # Colours start 80 dB below the loudest value, because the quietest values of a dB spectrogram are an arbitrary
+        # floor.
         image = draw_frames(
             self.axes_[0],
             self.spectrogram,

@@ -1,79 +1,84 @@
-"""`ReconstructionDisplay`: what a detector got, what it made of it, and where the two differ."""
+"""`ReconstructionDisplay`: features of a clip, their reconstruction and the error."""
 
 import os
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from .._typing import PathLike
 from ..features import MelTransformer
+from ..recordings import ScoredRecording, find_clock, score_recordings
+from ..recordings._score import compute_features, has_frames, local_threshold
+from ..recordings._unwrap import inner_pipeline, split_pipeline
 from ._drawing import draw_frames, draw_local_scores, get_figure
-from ._recordings import (
-    compute_features,
-    find_clock,
-    has_frames,
-    inner_pipeline,
-    local_threshold,
-    score_recordings,
-    split_pipeline,
-)
 
-# Quantile of the errors from which on they have one colour.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Quantile of the errors that gets the last colour. Larger errors have the same colour.
 _BRIGHTEST = 0.995
 
 
 class ReconstructionDisplay:
-    """A clip's features, their reconstruction and its squared error, and below them the local score.
+    """Features of a clip, their reconstruction, the squared error and the local scores, on one time axis.
 
-    All on one time axis. The first two share their colours; a prediction is drawn in the same way, its first
-    frames, which nothing predicts, blank.
+    The features and the reconstruction have the same colours. A prediction is drawn in the same way as a
+    reconstruction. The first frames of a prediction are blank, because no earlier frames exist to predict them from.
 
     Parameters
     ----------
     original : array-like of shape (n_bins, n_frames)
-        What the detector got.
+        Input of the detector.
     reconstruction : array-like of shape (n_bins, n_frames)
-        What it made of it. Frames of NaN are left blank.
+        Output of the detector. Frames of NaN are left blank.
     local_scores : array-like of shape (n_windows,), default=None
-        As ``score_frames``: higher is more normal.
+        Values of ``score_frames``: higher is more normal.
     times : array-like of shape (n_windows,), default=None
-        Middles of the scored windows, in seconds (in frames without `frame_times`). Not needed where there is
-        a score for every frame.
+        Middles of the scored windows, in seconds, or in frames without `frame_times`. Not needed if every frame has a
+        score.
     frame_times : array-like of shape (n_frames,), default=None
         Middles of the frames, in seconds.
     band_centers : array-like of shape (n_bins,), default=None
-        Centre frequencies, in hertz. None where the bins are no frequencies: embeddings, coefficients.
+        Centre frequencies of the bins, in hertz. None if the bins are not frequencies, as in embeddings and MFCCs.
     decibels : bool, default=False
-        Whether the features are levels in dB, not scaled or of another kind.
+        Whether the features are levels in dB. Set to False for scaled features and for features of another kind.
     kind : str, default="reconstruction"
-        What the detector makes: a "reconstruction" or a "prediction".
+        Kind of output of the detector: "reconstruction" or "prediction".
     offset : float, default=None
-        The clip's threshold, for orientation; leave it out where the local scores are on another scale.
+        Threshold of the clip, drawn as a line. Omit `offset` if the local scores have another scale.
     worst_window : int, default=None
-        The window to mark, by default that of the lowest score.
+        Position of the window to mark. By default the window with the lowest score is marked.
     title : str, default=""
 
     Attributes
     ----------
     axes_ : tuple of matplotlib.axes.Axes
-        Of the original, the reconstruction, the error and, where there is one, the local score.
+        Axes of the original, of the reconstruction, of the error and, if there are local scores, of the local scores.
     figure_ : matplotlib.figure.Figure
     """
 
+    axes_: "tuple[Axes, ...]"
+    figure_: "Figure"
+
     def __init__(
         self,
-        original,
-        reconstruction,
+        original: npt.ArrayLike,
+        reconstruction: npt.ArrayLike,
         *,
-        local_scores=None,
-        times=None,
-        frame_times=None,
-        band_centers=None,
-        decibels=False,
-        kind="reconstruction",
-        offset=None,
-        worst_window=None,
-        title="",
-    ):
+        local_scores: npt.ArrayLike | None = None,
+        times: npt.ArrayLike | None = None,
+        frame_times: npt.ArrayLike | None = None,
+        band_centers: npt.ArrayLike | None = None,
+        decibels: bool = False,
+        kind: str = "reconstruction",
+        offset: float | None = None,
+        worst_window: int | None = None,
+        title: str = "",
+    ) -> None:
         original, reconstruction = np.asarray(original), np.asarray(reconstruction)
         if original.ndim != 2 or original.shape != reconstruction.shape:
             raise ValueError(
@@ -82,7 +87,7 @@ class ReconstructionDisplay:
             )
         if not np.isfinite(original).all():
             raise ValueError(
-                "original contains NaN or infinity: a clip that could not be read cannot be drawn."
+                "original contains NaN or infinity: a clip that could not be read cannot be drawn. Draw another clip."
             )
         if not np.isfinite(reconstruction).any():
             raise ValueError(f"there is nothing to draw: no frame of the {kind} holds a number.")
@@ -106,17 +111,24 @@ class ReconstructionDisplay:
         self.title = title
 
     @classmethod
-    def from_estimator(cls, pipeline, path, *, recording=None, figure=None):
+    def from_estimator(
+        cls,
+        pipeline: BaseEstimator,
+        path: PathLike,
+        *,
+        recording: ScoredRecording | None = None,
+        figure: "Figure | None" = None,
+    ) -> Self:
         """Reconstruct one recording with a fitted pipeline and draw it.
 
         Parameters
         ----------
         pipeline : sklearn.pipeline.Pipeline
-            Begins with an :class:`AudioLoader`; its detector has ``reconstruct`` or ``predict_frames``, and
-            its features a time axis.
+            Pipeline that begins with an :class:`AudioLoader`. The detector must have ``reconstruct`` or
+            ``predict_frames``, and the features must have a time axis.
         path : str or path-like
         recording : ScoredRecording, default=None
-            What :func:`score_recordings` said about it, to score it but once.
+            Result of :func:`score_recordings` for this recording, so that the recording is not scored twice.
         figure : matplotlib.figure.Figure, default=None
 
         Returns
@@ -131,7 +143,8 @@ class ReconstructionDisplay:
         """
         path, pipeline = os.fspath(path), inner_pipeline(pipeline)
         loader, middle, detector = split_pipeline(pipeline)
-        # Of a ThresholdedDetector its detector, or the first model of an ensemble, which may have steps of its own.
+        # The model of a ThresholdedDetector is its detector, or the first model of an ensemble. A model may have own
+        # steps before its detector.
         model = getattr(detector, "detectors_", [getattr(detector, "detector_", detector)])[0]
         own_steps, model = (model[:-1], model[-1]) if isinstance(model, Pipeline) else (None, model)
         kinds = {"reconstruct": "reconstruction", "predict_frames": "prediction"}
@@ -139,7 +152,7 @@ class ReconstructionDisplay:
         if method is None:
             raise ValueError(
                 f"{type(model).__name__} neither reconstructs nor predicts its input: it has no "
-                f"{' or '.join(kinds)}. LocalScoreDisplay draws what it has."
+                f"{' or '.join(kinds)}. Use LocalScoreDisplay, which draws local scores only."
             )
         recording = recording or next(score_recordings(pipeline, [path]))
         if recording.error:
@@ -149,7 +162,7 @@ class ReconstructionDisplay:
         if not has_frames(features):
             raise ValueError(
                 f"{type(detector).__name__} gets features of shape {np.shape(features)}, without a time "
-                "axis: there is nothing to draw over time. Leave out the step that pools them."
+                "axis: there is nothing to draw over time. Remove the step that pools the features over time."
             )
         (original,), (made,) = features, getattr(model, method)(features)
         clock = find_clock(pipeline)
@@ -172,8 +185,15 @@ class ReconstructionDisplay:
         ).plot(figure=figure)
 
     @classmethod
-    def from_predictions(cls, original, reconstruction, *, figure=None, **settings):
-        """Draw what is there already.
+    def from_predictions(
+        cls,
+        original: npt.ArrayLike,
+        reconstruction: npt.ArrayLike,
+        *,
+        figure: "Figure | None" = None,
+        **settings: Any,
+    ) -> Self:
+        """Draw a given reconstruction.
 
         Parameters
         ----------
@@ -189,17 +209,17 @@ class ReconstructionDisplay:
         Raises
         ------
         ValueError
-            If the shapes do not go together.
+            If the shapes do not match.
         """
         return cls(original, reconstruction, **settings).plot(figure=figure)
 
-    def plot(self, *, figure=None):
-        """Draw.
+    def plot(self, *, figure: "Figure | None" = None) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         figure : matplotlib.figure.Figure, default=None
-            A new one by default.
+            Figure to draw on. By default a new figure is made.
 
         Returns
         -------
@@ -211,13 +231,14 @@ class ReconstructionDisplay:
         self.figure_, self.axes_ = figure, tuple(axes)
         place = self.frame_times, self.band_centers
         high = self.original.max()
-        # As in LocalScoreDisplay: the quietest values in dB are an arbitrary floor.
+        # Colours start 80 dB below the loudest value, because the quietest values in dB are an arbitrary floor.
         low = max(self.original.min(), high - 80) if self.decibels else self.original.min()
         for ax, values in zip(axes, (self.original, self.reconstruction)):
             image = draw_frames(ax, values, *place, vmin=low, vmax=high, cmap="magma")
         figure.colorbar(image, ax=list(axes[:2]), label="level (dB)" if self.decibels else "feature value")
         error = np.square(self.reconstruction - self.original)
-        # A few values far above the others would leave these dark; the arrow says that there are such.
+        # The last colour is a quantile, because a few large errors would make all other errors dark. The arrow of the
+        # colour bar says that larger errors exist.
         brightest = np.nanquantile(error, _BRIGHTEST)
         image = draw_frames(axes[2], error, *place, vmin=0, vmax=brightest, cmap="viridis")
         figure.colorbar(

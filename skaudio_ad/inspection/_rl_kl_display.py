@@ -1,13 +1,17 @@
-"""`RLKLDisplay`: clips in the plane of a variational autoencoder's two losses."""
+"""`RLKLDisplay`: clips in the plane of the two losses of a variational autoencoder."""
+
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
-from sklearn.base import is_classifier
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_option
 from .._lazy import is_missing
+from .._typing import Clips, Labels
 from ._drawing import (
     ANOMALOUS,
     NORMAL,
@@ -19,26 +23,31 @@ from ._drawing import (
     label_log_axis,
 )
 
-# Points of the grid along either axis: the staircase of the boundary is then finer than a screen's pixels.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Number of grid points along each axis. With this number the steps of the boundary are smaller than a pixel.
 _GRID = 400
 
 
 class RLKLDisplay:
-    """Scatter of clips by KL and RL, and what a classifier of the two makes of the plane.
+    """Scatter plot of clips by KL and RL, with the decisions of a classifier of the two losses.
 
-    RL is the reconstruction loss of a variational autoencoder, KL the Kullback-Leibler divergence of its
-    posterior from the prior.
+    RL is the reconstruction loss of a variational autoencoder. KL is the Kullback-Leibler divergence of the posterior
+    from the prior.
 
     Parameters
     ----------
     rl_kl : array-like of shape (n_clips, 2)
-        Columns RL and KL. A clip of NaN, which could not be read, is left out, and counted in the title.
+        Columns RL and KL. A row of NaN is a clip that could not be read. Such clips are left out, and the title shows
+        their number.
     y_true : array-like of shape (n_clips,), default=None
-        1 normal, -1 anomalous; None where it is not known.
+        1 for normal clips, -1 for anomalous clips. None if the labels are unknown.
     classifier : fitted classifier, default=None
-        Of the columns RL and KL, with the classes 1 and -1.
+        Classifier of the columns RL and KL, with the classes 1 and -1.
     trained_on : array-like of bool of shape (n_clips,), default=None
-        Clips that took part in the training, drawn hollow.
+        True for clips that took part in the training. These clips are drawn hollow.
 
     Attributes
     ----------
@@ -46,7 +55,16 @@ class RLKLDisplay:
     figure_ : matplotlib.figure.Figure
     """
 
-    def __init__(self, rl_kl, y_true=None, classifier=None, trained_on=None):
+    ax_: "Axes"
+    figure_: "Figure"
+
+    def __init__(
+        self,
+        rl_kl: npt.ArrayLike,
+        y_true: Labels | None = None,
+        classifier: BaseEstimator | None = None,
+        trained_on: npt.ArrayLike | None = None,
+    ) -> None:
         self.rl_kl = check_array(
             rl_kl, dtype=np.float64, ensure_all_finite="allow-nan", input_name="rl_kl", ensure_min_samples=1
         )
@@ -54,7 +72,9 @@ class RLKLDisplay:
             raise ValueError(f"rl_kl must have the two columns RL and KL, got shape {self.rl_kl.shape}.")
         broken = [i for i, row in enumerate(self.rl_kl) if np.isnan(row).any() and not is_missing(row)]
         if broken:
-            raise ValueError(f"rl_kl contains NaN beside a number, first in clip {broken[0]}.")
+            raise ValueError(
+                f"rl_kl contains NaN beside a number, first in clip {broken[0]}: a row needs two numbers, or two NaN."
+            )
         self.y_true = check_labels(y_true, len(self.rl_kl))
         if classifier is not None:
             check_is_fitted(classifier)
@@ -74,22 +94,32 @@ class RLKLDisplay:
         self.trained_on = trained_on
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, trained_on=None, scale="auto", ax=None):
-        """Compute RL and KL of X and draw.
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: Clips,
+        y: Labels | None = None,
+        *,
+        trained_on: npt.ArrayLike | None = None,
+        scale: Literal["auto", "log", "linear"] = "auto",
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Compute RL and KL of X and draw the clips.
 
         Parameters
         ----------
         estimator : fitted detector or Pipeline
-            A detector (or Pipeline that ends in one) whose ``transform`` gives RL and KL; or a Pipeline of
-            such a detector and a classifier, ``make_pipeline(VAEDetector(), RLKLClassifier())``, whose
-            decisions are drawn too. Steps between the two, a scaler for example, belong to the classifier.
+            A detector whose ``transform`` returns RL and KL, or a Pipeline that ends in such a detector. In a Pipeline
+            of such a detector and a classifier, ``make_pipeline(VAEDetector(), RLKLClassifier())``, the decisions of
+            the classifier are drawn too. Steps between the detector and the classifier, such as a scaler, belong to the
+            classifier.
         X : array-like of clips
         y : array-like of shape (n_clips,), default=None
-            1 normal, -1 anomalous.
+            1 for normal clips, -1 for anomalous clips.
         trained_on : array-like of bool of shape (n_clips,), default=None
-            Clips that took part in the training, drawn hollow.
+            True for clips that took part in the training. These clips are drawn hollow.
         scale : {"auto", "log", "linear"}, default="auto"
-            As in :meth:`plot`.
+            Scale of both axes, as in :meth:`plot`.
         ax : matplotlib.axes.Axes, default=None
 
         Returns
@@ -99,7 +129,8 @@ class RLKLDisplay:
         Raises
         ------
         ValueError
-            If `estimator` gives no two columns, a label is neither 1 nor -1, or RL or KL is infinite.
+            If the ``transform`` of `estimator` does not return two columns, a label is neither 1 nor -1, or RL or KL is
+            infinite.
         """
         features, classifier = _split(estimator)
         if not hasattr(features, "transform"):
@@ -110,21 +141,30 @@ class RLKLDisplay:
         return cls(features.transform(X), y, classifier, trained_on).plot(scale=scale, ax=ax)
 
     @classmethod
-    def from_predictions(cls, y_true, rl_kl, *, classifier=None, trained_on=None, scale="auto", ax=None):
-        """Draw RL and KL that are there already.
+    def from_predictions(
+        cls,
+        y_true: Labels | None,
+        rl_kl: npt.ArrayLike,
+        *,
+        classifier: BaseEstimator | None = None,
+        trained_on: npt.ArrayLike | None = None,
+        scale: Literal["auto", "log", "linear"] = "auto",
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Draw given values of RL and KL.
 
         Parameters
         ----------
         y_true : array-like of shape (n_clips,) or None
-            1 normal, -1 anomalous; None where it is not known.
+            1 for normal clips, -1 for anomalous clips. None if the labels are unknown.
         rl_kl : array-like of shape (n_clips, 2)
             Columns RL and KL.
         classifier : fitted classifier, default=None
-            Of the columns RL and KL, with the classes 1 and -1.
+            Classifier of the columns RL and KL, with the classes 1 and -1.
         trained_on : array-like of bool of shape (n_clips,), default=None
-            Clips that took part in the training, drawn hollow.
+            True for clips that took part in the training. These clips are drawn hollow.
         scale : {"auto", "log", "linear"}, default="auto"
-            As in :meth:`plot`.
+            Scale of both axes, as in :meth:`plot`.
         ax : matplotlib.axes.Axes, default=None
 
         Returns
@@ -134,20 +174,20 @@ class RLKLDisplay:
         Raises
         ------
         ValueError
-            If an array is of another shape, a label or class neither 1 nor -1, or RL or KL infinite.
+            If an array has another shape, a label or class is neither 1 nor -1, or RL or KL is infinite.
         """
         return cls(rl_kl, y_true, classifier, trained_on).plot(scale=scale, ax=ax)
 
-    def plot(self, *, scale="auto", ax=None):
-        """Draw.
+    def plot(self, *, scale: Literal["auto", "log", "linear"] = "auto", ax: "Axes | None" = None) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         scale : {"auto", "log", "linear"}, default="auto"
-            Of both axes. "auto" makes an axis logarithmic whose values are positive, the largest more than
-            three times the smallest.
+            Scale of both axes. "auto" makes an axis logarithmic if all its values are positive and the largest value is
+            more than three times the smallest value.
         ax : matplotlib.axes.Axes, default=None
-            A new figure by default.
+            Axes to draw on. By default a new figure is made.
 
         Returns
         -------
@@ -156,7 +196,7 @@ class RLKLDisplay:
         check_option(scale, "scale", ("auto", "log", "linear"))
         present = ~np.isnan(self.rl_kl[:, 0])
         if not present.any():
-            raise ValueError("there is no clip to draw: all are NaN.")
+            raise ValueError("there is no clip to draw: all clips are NaN.")
         rl, kl = self.rl_kl[present].T
         scales = [_axis_scale(values, name, scale) for values, name in ((kl, "KL"), (rl, "RL"))]
         limits = [_limits(values, chosen) for values, chosen in zip((kl, rl), scales)]
@@ -190,7 +230,7 @@ class RLKLDisplay:
         return self
 
     def _groups(self):
-        """Label, mask and look of every group of clips, those in the foreground last."""
+        """Yield the label, mask and look of every group of clips, from background to foreground."""
         everything = np.ones(len(self.rl_kl), dtype=bool)
         groups = [("clips", everything, NORMAL, "o")]
         if self.y_true is not None:
@@ -207,12 +247,12 @@ class RLKLDisplay:
                 yield f"{label}, new", chosen & ~self.trained_on, {**look, "facecolors": color, "alpha": 0.7}
 
     def _draw_regions(self, limits, scales):
-        """Colour the plane by what the classifier says, and draw the boundary."""
+        """Colour the plane by the decisions of the classifier, and draw the decision boundary."""
         kl, rl = (
             np.geomspace(low, high, _GRID) if scale == "log" else np.linspace(low, high, _GRID)
             for (low, high), scale in zip(limits, scales)
         )
-        grid = np.stack(np.meshgrid(rl, kl, indexing="ij"), axis=-1)  # of RL by KL
+        grid = np.stack(np.meshgrid(rl, kl, indexing="ij"), axis=-1)  # shape (n_rl, n_kl, 2)
         points = grid.reshape(-1, 2)
         if hasattr(self.classifier, "feature_names_in_"):
             import pandas as pd
@@ -228,7 +268,7 @@ class RLKLDisplay:
 
 
 def _split(estimator):
-    """The part of an estimator that gives RL and KL, and the classifier behind it or None."""
+    """Return the part of an estimator that computes RL and KL, and the classifier after this part or None."""
     if not isinstance(estimator, Pipeline) or not is_classifier(estimator):
         return estimator, None
     for index, (_, step) in enumerate(estimator.steps[:-1]):
@@ -247,7 +287,7 @@ def _axis_scale(values, name, scale):
 
 
 def _limits(values, scale):
-    """Ends of an axis, a twentieth of its length beyond the values."""
+    """Return the limits of an axis: a margin of 5 % of the length beyond the values."""
     low, high = values.min(), values.max()
     if low == high:
         low, high = (low / 2, high * 2) if scale == "log" else (low - 0.5, high + 0.5)

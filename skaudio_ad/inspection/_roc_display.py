@@ -1,12 +1,18 @@
-"""`ROCDisplay`: false alarms against detections, and where a threshold lies between them."""
+"""`ROCDisplay`: false alarms against detections, with thresholds as points."""
+
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
 from sklearn.metrics import roc_curve
 
+from .._typing import Clips, FloatArray, Labels
 from ..metrics import anomaly_auc_score
 from ._drawing import CURVE_STYLES, CURVES, THRESHOLD, count, get_axes
 from ._thresholds import (
     WIDE,
+    Thresholds,
     add_own_threshold,
     draw_points,
     fraction,
@@ -17,16 +23,20 @@ from ._thresholds import (
     split_scores,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 class ROCDisplay:
-    """Receiver operating characteristic, the anomaly being the positive class, with thresholds as points.
+    """Receiver operating characteristic with thresholds as points. The anomaly is the positive class.
 
-    Several detectors share a picture: give each the same `ax`, and a `name`.
+    To compare detectors in one picture, give all of them the same `ax` and each its own `name`.
 
     Parameters
     ----------
     false_alarm_rate : ndarray of shape (n_points,)
-        False-alarm rates, rising.
+        False-alarm rates in rising order.
     detection_rate : ndarray of shape (n_points,)
         Detection rates.
     auc : float
@@ -34,11 +44,11 @@ class ROCDisplay:
     points : dict of str to tuple of float, default=None
         False-alarm rate and detection rate of every point to mark, by name.
     name : str, default=None
-        Of the detector.
+        Name of the detector.
     n_left_out : int, default=0
-        Clips without a score, for the title.
+        Number of clips without a score. The title shows the number.
     promises : dict of str to str, default=None
-        What was promised of the false-alarm rate of a point, by its name: "guaranteed 0.05".
+        Promised false-alarm rates of points, by name, such as "guaranteed 0.05".
 
     Attributes
     ----------
@@ -47,12 +57,22 @@ class ROCDisplay:
 
     See Also
     --------
-    sklearn.metrics.RocCurveDisplay : The same for classifiers, where higher scores are the positive class.
+    sklearn.metrics.RocCurveDisplay : ROC curves of classifiers, whose higher scores mean the positive class.
     """
 
+    ax_: "Axes"
+    figure_: "Figure"
+
     def __init__(
-        self, false_alarm_rate, detection_rate, auc, points=None, name=None, n_left_out=0, promises=None
-    ):
+        self,
+        false_alarm_rate: FloatArray,
+        detection_rate: FloatArray,
+        auc: float,
+        points: dict[str, tuple[float, float]] | None = None,
+        name: str | None = None,
+        n_left_out: int = 0,
+        promises: dict[str, str] | None = None,
+    ) -> None:
         self.false_alarm_rate = false_alarm_rate
         self.detection_rate = detection_rate
         self.auc = auc
@@ -62,21 +82,30 @@ class ROCDisplay:
         self.promises = promises
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, thresholds=None, ax=None, name=None):
-        """Score X and draw, the detector's own threshold among the points.
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: Clips,
+        y: Labels,
+        *,
+        thresholds: Thresholds = None,
+        ax: "Axes | None" = None,
+        name: str | None = None,
+    ) -> Self:
+        """Score X and draw the curve, with the threshold of the detector as a point.
 
         Parameters
         ----------
         estimator : fitted detector or Pipeline
         X : array-like of clips
         y : array-like of shape (n_clips,)
-            1 normal, -1 anomalous.
+            1 for normal clips, -1 for anomalous clips.
         thresholds : dict of str to float or selector, float or selector, default=None
-            More thresholds to mark, by name: numbers on the scale of ``score_samples``, or fitted selectors, whose
-            promise stands beside what was found.
+            More thresholds to mark, by name: numbers on the scale of ``score_samples``, or fitted selectors. The legend
+            shows the promised false-alarm rate of a selector beside the rate that was found.
         ax : matplotlib.axes.Axes, default=None
         name : str, default=None
-            For the legend.
+            Name in the legend.
 
         Returns
         -------
@@ -87,27 +116,36 @@ class ROCDisplay:
         return cls.from_predictions(y, scores, thresholds=thresholds, ax=ax, name=name)
 
     @classmethod
-    def from_predictions(cls, y_true, scores, *, offset=None, thresholds=None, ax=None, name=None):
-        """Draw from scores that are there already.
+    def from_predictions(
+        cls,
+        y_true: Labels,
+        scores: npt.ArrayLike,
+        *,
+        offset: float | None = None,
+        thresholds: Thresholds = None,
+        ax: "Axes | None" = None,
+        name: str | None = None,
+    ) -> Self:
+        """Draw given scores.
 
-        A clip is called anomalous where its score is below the threshold, as ``predict`` does. Clips whose
-        score is NaN, which ``predict`` calls anomalous, are neither false alarms nor detections here: they
-        are left out, and counted in the title.
+        A clip counts as anomalous if its score is below the threshold, as in ``predict``. Clips with the score NaN are
+        left out, although ``predict`` calls these clips anomalous, because they are neither false alarms nor
+        detections. The title shows the number of clips with NaN.
 
         Parameters
         ----------
         y_true : array-like of shape (n_clips,)
-            1 normal, -1 anomalous.
+            1 for normal clips, -1 for anomalous clips.
         scores : array-like of shape (n_clips,)
-            On the scale of ``score_samples``: higher is more normal.
+            Scores on the scale of ``score_samples``: higher is more normal.
         offset : float, default=None
-            The detector's threshold.
+            Threshold of the detector.
         thresholds : dict of str to float or selector, float or selector, default=None
             More thresholds to mark, by name: numbers on the same scale, such as ``{"mean": -1.2}``, or fitted
-            selectors, whose promise stands beside what was found.
+            selectors. The legend shows the promised false-alarm rate of a selector beside the rate that was found.
         ax : matplotlib.axes.Axes, default=None
         name : str, default=None
-            For the legend.
+            Name in the legend.
 
         Returns
         -------
@@ -116,8 +154,8 @@ class ROCDisplay:
         Raises
         ------
         ValueError
-            If a label is neither 1 nor -1, a score is infinite, or one kind of clips is missing among those
-            with a score.
+            If a label is neither 1 nor -1, if a score is infinite, or if normal or anomalous clips are missing among
+            the clips with a score.
         """
         normal, anomalous, n_left_out = split_scores(y_true, scores)
         y_true, scores = (
@@ -133,13 +171,14 @@ class ROCDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, *, ax=None):
-        """Draw.
+    def plot(self, *, ax: "Axes | None" = None) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            A new figure by default. On axes that hold a curve already, this one is drawn in the next colour.
+            Axes to draw on. By default a new figure is made. If the axes hold a curve already, the new curve has the
+            next colour.
 
         Returns
         -------

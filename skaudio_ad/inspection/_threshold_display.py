@@ -1,9 +1,15 @@
-"""`ThresholdDisplay`: scores on both sides of a threshold, what it promises and what it does."""
+"""`ThresholdDisplay`: scores on both sides of thresholds, with promised and observed rates."""
+
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import binomtest
+from sklearn.base import BaseEstimator
 from sklearn.utils import column_or_1d
 
+from .._typing import Clips, Labels
+from ..recordings._unwrap import last_step
 from ._drawing import (
     ANOMALOUS,
     MARKERS,
@@ -13,57 +19,64 @@ from ._drawing import (
     count,
     get_axes,
     histogram_edges,
-    last_step,
 )
-from ._thresholds import add_own_threshold, percent, promises, read_thresholds, wrap
+from ._thresholds import Thresholds, add_own_threshold, percent, promises, read_thresholds, wrap
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _STYLES = ("--", "-", ":", "-.")
-# Of a row with more clips, marks of single ones run into one another.
-_MOST_MARKS = 200
+# Maximum number of clips in a row with a mark for every clip. More marks would overlap.
+_MAX_MARKS = 200
+# Confidence of the intervals in the legend.
 _CONFIDENCE = 0.95
-# Scores that lie further below the lower quartile, in interquartile ranges, would leave the others no room.
-_FARTHEST = 10
+# Maximum distance of a drawn score below the lower quartile, in interquartile ranges. A larger distance would leave no
+# room for the other scores.
+_MAX_DISTANCE = 10
 
 
 class ThresholdDisplay:
-    """Scores of each kind of clips, thresholds across them, and beside it false alarms and detections.
+    """Histograms of scores by kind of clip, with thresholds and their rates of false alarms and detections.
 
-    One row for each kind: the clips that the threshold was selected from, if they are given, and new ones, normal and
-    anomalous. The bars of a row are as high as its own fullest, since anomalous clips are few; ticks below them are
-    single clips, where there are no more than 200. Scores so low that the others would have no room, more than ten
-    interquartile ranges below the lower quartile, are drawn at that place, and counted in the title.
+    Each kind of clip has a row: normal and anomalous clips that the threshold was selected from, if they are given, and
+    normal and anomalous new clips. The highest bar of every row has the same height, because anomalous clips are few.
+    Below the bars every clip has a mark if the row has at most 200 clips. A score more than ten interquartile ranges
+    below the lower quartile is drawn at this limit, because the other scores would have no room. The title shows the
+    number of these scores.
 
     Parameters
     ----------
     scores : array-like of shape (n_clips,)
-        On the scale of ``score_samples``. NaN is left out, and counted in the title.
+        Scores on the scale of ``score_samples``. Clips with NaN are left out, and the title shows their number.
     y_true : array-like of shape (n_clips,), default=None
-        1 normal, -1 anomalous; None where it is not known.
+        1 for normal clips, -1 for anomalous clips. None if the labels are unknown.
     thresholds : dict of str to float or selector, float or selector, default=None
-        Numbers on the same scale, or fitted selectors, whose promise stands beside what was found.
+        Numbers on the same scale, or fitted selectors. The legend shows the promised false-alarm rate of a selector
+        beside the rate that was found.
     calibration_scores : array-like of shape (n_calibration,), default=()
         Scores of the clips that the threshold was selected from.
     calibration_labels : array-like of shape (n_calibration,), default=None
-        1 normal, -1 anomalous; None means that all are normal.
+        1 for normal clips, -1 for anomalous clips. None means that all clips are normal.
 
     Attributes
     ----------
     rates_ : dict of str to dict of str to tuple of float
-        For every threshold, by its name, the rates among the new clips: ``"false_alarms"`` and ``"detected"``, or
-        ``"alarms"`` where labels are not known. Each is a rate and the ends of its interval.
+        Rates among the new clips for every threshold, by name: ``"false_alarms"`` and ``"detected"``, or ``"alarms"``
+        if the labels are unknown. Each value is a rate and the two ends of its confidence interval.
     ax_ : matplotlib.axes.Axes
     figure_ : matplotlib.figure.Figure
 
     See Also
     --------
-    ScoreDistributionDisplay : One histogram, of clips as they come.
-    ROCDisplay : What other thresholds would do.
+    ScoreDistributionDisplay : One histogram of all clips.
+    ROCDisplay : Rates of all possible thresholds.
 
     Notes
     -----
-    The intervals in the legend say how well so few clips can tell a rate. They are exact ones of 95 % [1]_, for clips
-    that were recorded independently: pieces of one recording tell less. What "guaranteed", "promised", "estimated" mean
-    is said by the selectors, as ``promise_``.
+    The legend shows the exact 95 % confidence interval of every rate [1]_. The intervals hold for clips that were
+    recorded independently. For pieces of one recording the intervals are too narrow. The selectors document the words
+    "guaranteed", "estimated" and "observed" under their attribute ``promise_``.
 
     References
     ----------
@@ -71,9 +84,19 @@ class ThresholdDisplay:
        binomial", Biometrika, 1934.
     """
 
+    rates_: dict[str, dict[str, tuple[float, float, float]]]
+    ax_: "Axes"
+    figure_: "Figure"
+
     def __init__(
-        self, scores, y_true=None, *, thresholds=None, calibration_scores=(), calibration_labels=None
-    ):
+        self,
+        scores: npt.ArrayLike,
+        y_true: Labels | None = None,
+        *,
+        thresholds: Thresholds = None,
+        calibration_scores: npt.ArrayLike = (),
+        calibration_labels: Labels | None = None,
+    ) -> None:
         self.scores = _check_scores(scores, "scores")
         self.y_true = check_labels(y_true, len(self.scores))
         self.thresholds = thresholds
@@ -83,22 +106,32 @@ class ThresholdDisplay:
         )
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, thresholds=None, ax=None, bins="auto"):
-        """Score X and draw, with the detector's own threshold.
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: Clips,
+        y: Labels | None = None,
+        *,
+        thresholds: Thresholds = None,
+        ax: "Axes | None" = None,
+        bins: int | str = "auto",
+    ) -> Self:
+        """Score X and draw the scores with the threshold of the detector.
 
         Parameters
         ----------
         estimator : fitted detector or Pipeline
-            Of a :class:`ThresholdedDetector`, the scores that it was selected from and its promise are shown as well.
+            For a :class:`ThresholdedDetector` the display also shows the scores that the threshold was selected from,
+            and the promised false-alarm rate.
         X : array-like of clips
-            Others than those of `fit`.
+            New clips: `fit` did not get these clips.
         y : array-like of shape (n_clips,), default=None
-            1 normal, -1 anomalous; None where it is not known.
+            1 for normal clips, -1 for anomalous clips. None if the labels are unknown.
         thresholds : dict of str to float or selector, float or selector, default=None
             More thresholds, by name: numbers on the scale of ``score_samples``, or fitted selectors.
         ax : matplotlib.axes.Axes, default=None
         bins : int or str, default="auto"
-            As ``numpy.histogram_bin_edges``; "auto" with 100 bins at most.
+            Bins as in :func:`numpy.histogram_bin_edges`, except that "auto" makes at most 100 bins.
 
         Returns
         -------
@@ -121,29 +154,29 @@ class ThresholdDisplay:
         y_true,
         scores,
         *,
-        thresholds=None,
-        calibration_scores=(),
-        calibration_labels=None,
-        ax=None,
-        bins="auto",
+        thresholds: Thresholds = None,
+        calibration_scores: npt.ArrayLike = (),
+        calibration_labels: Labels | None = None,
+        ax: "Axes | None" = None,
+        bins: int | str = "auto",
     ):
-        """Draw scores that are there already.
+        """Draw given scores.
 
         Parameters
         ----------
         y_true : array-like of shape (n_clips,) or None
-            1 normal, -1 anomalous; None where it is not known.
+            1 for normal clips, -1 for anomalous clips. None if the labels are unknown.
         scores : array-like of shape (n_clips,)
-            On the scale of ``score_samples``. There may be none, to look at calibration scores.
+            Scores on the scale of ``score_samples``. There may be none, to look at calibration scores.
         thresholds : dict of str to float or selector, float or selector, default=None
             Numbers on the same scale, or fitted selectors.
         calibration_scores : array-like of shape (n_calibration,), default=()
             Scores of the clips that the threshold was selected from.
         calibration_labels : array-like of shape (n_calibration,), default=None
-            1 normal, -1 anomalous; None means that all are normal.
+            1 for normal clips, -1 for anomalous clips. None means that all clips are normal.
         ax : matplotlib.axes.Axes, default=None
         bins : int or str, default="auto"
-            As ``numpy.histogram_bin_edges``; "auto" with 100 bins at most.
+            Bins as in :func:`numpy.histogram_bin_edges`, except that "auto" makes at most 100 bins.
 
         Returns
         -------
@@ -152,7 +185,7 @@ class ThresholdDisplay:
         Raises
         ------
         ValueError
-            If a label is neither 1 nor -1, a score is infinite, or there is no score at all.
+            If a label is neither 1 nor -1, a score is infinite, or all scores are NaN.
         """
         return cls(
             scores,
@@ -162,15 +195,15 @@ class ThresholdDisplay:
             calibration_labels=calibration_labels,
         ).plot(ax=ax, bins=bins)
 
-    def plot(self, *, ax=None, bins="auto"):
-        """Draw.
+    def plot(self, *, ax: "Axes | None" = None, bins: int | str = "auto") -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            A new figure by default.
+            Axes to draw on. By default a new figure is made.
         bins : int or str, default="auto"
-            As ``numpy.histogram_bin_edges``; "auto" with 100 bins at most.
+            Bins as in :func:`numpy.histogram_bin_edges`, except that "auto" makes at most 100 bins.
 
         Returns
         -------
@@ -179,7 +212,7 @@ class ThresholdDisplay:
         thresholds = read_thresholds(self.thresholds)
         rows = [row for row in self._rows() if len(row[1])]
         if not rows:
-            raise ValueError("there is no score to draw: all are NaN.")
+            raise ValueError("there is no score to draw: all scores are NaN.")
         everything = np.concatenate([scores for _, scores, *_ in rows])
         lowest = _lowest_place(everything, thresholds)
         edges = histogram_edges(np.maximum(everything, lowest), bins)
@@ -197,7 +230,7 @@ class ThresholdDisplay:
                 linewidth=1,
                 alpha=0.7 if is_filled else None,
             )
-            if len(scores) <= _MOST_MARKS:
+            if len(scores) <= _MAX_MARKS:
                 marks = np.full(len(scores), place - 0.08)
                 self.ax_.plot(places, marks, "|", color=color, markersize=7)
         self.rates_ = {threshold.name: self._find_rates(threshold.value) for threshold in thresholds}
@@ -231,7 +264,7 @@ class ThresholdDisplay:
         return self
 
     def _rows(self):
-        """Label, scores, colour, whether it is filled and the rate's name of every row, from the top."""
+        """Yield the label, scores, colour, fill and name of the rate of every row, from the top."""
         calibration = ~np.isnan(self.calibration_scores)
         faulty = np.zeros(len(calibration), dtype=bool)
         if self.calibration_labels is not None:
@@ -246,7 +279,7 @@ class ThresholdDisplay:
             yield "new,\nanomalous", self.scores[present & (self.y_true == -1)], ANOMALOUS, True, "detected"
 
     def _find_rates(self, threshold):
-        """Rates of the new clips below the threshold, with the ends of their intervals."""
+        """Return the rates of new clips below the threshold, with the ends of their confidence intervals."""
         rates = {}
         for _, scores, _, _, kind in self._rows():
             if kind is not None and len(scores):
@@ -257,13 +290,13 @@ class ThresholdDisplay:
 
 
 def _lowest_place(scores, thresholds):
-    """Where the lowest scores are drawn: at themselves, or less far off."""
+    """Return the lowest position at which scores are drawn."""
     lower, upper = np.quantile(scores, [0.25, 0.75])
     if lower == upper:
         return scores.min()
     spread = upper - lower
-    # On the side of every threshold where they are.
-    places = [lower - _FARTHEST * spread, *(threshold.value - spread for threshold in thresholds)]
+    # The position is below all thresholds, so that every score stays on its side of every threshold.
+    places = [lower - _MAX_DISTANCE * spread, *(threshold.value - spread for threshold in thresholds)]
     return max(scores.min(), min(places))
 
 
@@ -277,7 +310,7 @@ def _check_scores(scores, name):
 
 
 def _describe(threshold, rates, promise):
-    """What the legend says of a threshold."""
+    """Return the text of the legend for a threshold."""
     lines = [f"{threshold.name}: {threshold.value:.4g}"]
     for kind, (rate, low, high) in rates.items():
         lines.append(f"   {kind.replace('_', ' ')} {percent(rate)} ({percent(low)[:-2]} to {percent(high)})")

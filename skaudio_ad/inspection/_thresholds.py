@@ -1,18 +1,25 @@
-"""What displays of thresholds share: reading them, and the rates of their decisions."""
+"""Read thresholds, compute the rates of their decisions, and draw them, for several displays."""
 
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import column_or_1d
 
 from .._checks import check_number
-from ._drawing import MARKERS, check_labels, last_step
+from ..recordings._unwrap import last_step
+from ._drawing import MARKERS, check_labels
 
-# Inches of a square picture with a long legend beside it.
+#: Thresholds to mark: a number or a fitted selector, or several of them by name.
+Thresholds: TypeAlias = Mapping[str, Any] | float | BaseEstimator | None
+
+# Size in inches of a square picture with a long legend beside the axes.
 WIDE = (9.6, 4.8)
-# What selectors say of their rates, in words.
+# Text of a promised rate for every value of `promise_`.
 _PROMISES = {
     "guaranteed": "guaranteed {}",
     "guaranteed on average": "guaranteed {} on average",
@@ -23,19 +30,19 @@ _PROMISES = {
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold and what is known of it.
+    """A threshold with its promised false-alarm rate.
 
     Parameters
     ----------
     name : str
     value : float
-        On the scale of ``score_samples``.
+        Threshold on the scale of ``score_samples``.
     false_alarm_rate : float or None, default=None
-        What its selector expects.
+        False-alarm rate that the selector expects.
     promise : str or None, default=None
-        What that is worth: "guaranteed", "guaranteed on average", "estimated" or "observed".
+        How reliable the rate is: "guaranteed", "guaranteed on average", "estimated" or "observed".
     bound : float or None, default=None
-        What is proved where the rate is an estimate.
+        Proved upper bound of the false-alarm rate, if the rate is an estimate.
     """
 
     name: str
@@ -46,14 +53,15 @@ class Threshold:
 
 
 def read_thresholds(thresholds, offset=None):
-    """Numbers and selectors by name, as a list of `Threshold`.
+    """Turn numbers and selectors into a list of `Threshold`.
 
     Parameters
     ----------
     thresholds : float, selector, dict of them by name, or None
-        A single one is called "threshold". Selectors, and whatever else has a ``threshold_``, are fitted.
+        A single threshold gets the name "threshold". Selectors must be fitted: the attribute ``threshold_`` is read.
     offset : float, default=None
-        Goes in front of them, as "threshold", unless another one is called that.
+        Threshold that becomes the first one, with the name "threshold". A threshold of this name in `thresholds`
+        replaces `offset`.
 
     Returns
     -------
@@ -62,7 +70,7 @@ def read_thresholds(thresholds, offset=None):
     Raises
     ------
     TypeError
-        If one of them is neither a number nor a selector.
+        If a threshold is neither a number nor a selector.
     NotFittedError
         If a selector is not fitted.
     """
@@ -91,7 +99,9 @@ def _read_threshold(name, given):
 
 
 def add_own_threshold(estimator, thresholds):
-    """The estimator's own threshold, if it has one, by the name "threshold", and behind it the `thresholds`.
+    """Return the threshold of the estimator with the name "threshold", followed by the `thresholds`.
+
+    Estimators without ``offset_`` add no threshold.
 
     Parameters
     ----------
@@ -105,18 +115,18 @@ def add_own_threshold(estimator, thresholds):
     detector = last_step(estimator)
     own = {}
     if hasattr(detector, "offset_"):
-        offset = float(np.asarray(detector.offset_).item())  # OneClassSVM has an array
-        # ThresholdedDetector says more than a number.
-        said = [
+        offset = float(np.asarray(detector.offset_).item())  # OneClassSVM stores an array
+        # A ThresholdedDetector also has the promise of its selector.
+        promised = [
             getattr(detector, f"{name}_", None)
             for name in ("false_alarm_rate", "promise", "false_alarm_bound")
         ]
-        own["threshold"] = Threshold("threshold", offset, *said)
+        own["threshold"] = Threshold("threshold", offset, *promised)
     return own | _by_name(thresholds)
 
 
 def split_scores(y_true, scores):
-    """Scores of normal and of anomalous clips, and how many of all have none.
+    """Split scores into those of normal and of anomalous clips, and count the clips without a score.
 
     Parameters
     ----------
@@ -142,7 +152,7 @@ def split_scores(y_true, scores):
 
 
 def rate_points(normal, anomalous, thresholds):
-    """False-alarm rate and detection rate of every threshold, by its name.
+    """Compute the false-alarm rate and the detection rate of every threshold, by name.
 
     Parameters
     ----------
@@ -164,18 +174,18 @@ def rate_points(normal, anomalous, thresholds):
 
 
 def promises(thresholds, show):
-    """What the selectors say of their false-alarm rates, in words and by name; nothing of mere numbers.
+    """Describe the promised false-alarm rates of selectors, by name. Thresholds that are numbers are left out.
 
     Parameters
     ----------
     thresholds : list of Threshold
     show : callable
-        Turns a rate into words.
+        Function that turns a rate into a text.
 
     Returns
     -------
     dict of str to str
-        Such as "guaranteed 0.05".
+        Texts such as "guaranteed 0.05".
     """
     words = {}
     for threshold in thresholds:
@@ -188,31 +198,31 @@ def promises(thresholds, show):
 
 
 def draw_points(ax, points, color, second, promises, show, places=None):
-    """Mark thresholds, each with a marker and an entry of the legend.
+    """Mark every threshold with a marker and an entry of the legend.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     points : dict of str to tuple of float
-        Two rates, by name: the false-alarm rate, and the one that `second` says.
+        Two rates by name: the false-alarm rate, and the rate that `second` names.
     color : str
     second : str
-        Such as "detected".
+        Name of the second rate, such as "detected".
     promises : dict of str to str
-        What :func:`promises` says.
+        Result of :func:`promises`.
     show : callable
-        Turns a rate into words.
+        Function that turns a rate into a text.
     places : dict of str to tuple of float, default=None
-        Where to draw them, if not at their rates.
+        Positions of the markers. By default a marker is drawn at its two rates.
     """
     for index, (name, rates) in enumerate(points.items()):
-        # What is promised makes the line long: the name has one of its own then.
+        # The name gets a line of its own if there is a promise, because the promise makes the line long.
         start, promise = (f"{name}:\n   ", f" ({promises[name]})") if name in promises else (f"{name}: ", "")
         ax.plot(
             *(places or points)[name],
             MARKERS[index % len(MARKERS)],
             color=color,
-            markerfacecolor="none",  # two thresholds in one place can both be seen
+            markerfacecolor="none",  # hollow, so that two thresholds at one place can both be seen
             markeredgewidth=2,
             markersize=9,
             label=wrap(f"{start}false alarms {show(rates[0])}{promise}, {second} {show(rates[1])}"),
@@ -221,26 +231,29 @@ def draw_points(ax, points, color, second, promises, show, places=None):
 
 
 def place_legend(ax):
-    """The legend inside where it is short, else beside the axes: inside, curves leave a long one no place."""
+    """Place a legend of up to four entries inside the axes, and a longer legend beside the axes.
+
+    Curves leave no room for a long legend inside.
+    """
     handles = ax.get_legend_handles_labels()[0]
     beside = {"loc": "center left", "bbox_to_anchor": (1.02, 0.5)} if len(handles) > 4 else {}
     if beside:
-        ax.set_anchor("W")  # all the room that a square leaves is the legend's
+        ax.set_anchor("W")  # the legend gets all the room beside the square axes
     ax.legend(fontsize="small", **beside)
 
 
 def wrap(text):
-    """The text with its lines no longer than a legend has room for."""
+    """Break the lines of a text at 60 characters, the room of a legend."""
     lines = [textwrap.fill(line, 60, subsequent_indent="   ") for line in text.split("\n")]
     return "\n".join(lines)
 
 
 def fraction(rate):
-    """A rate in words: "0.0012", "0.05", "0.61"."""
+    """Format a rate: "0.0012", "0.05", "0.61"."""
     return f"{rate:.2g}" if 0 < rate < 0.005 else f"{rate:.2f}"
 
 
 def percent(rate):
-    """A rate in words: "0.12 %", "4.8 %", "61 %"."""
+    """Format a rate in percent: "0.12 %", "4.8 %", "61 %"."""
     rate = 100 * rate
     return f"{rate:.2g} %" if rate < 9.95 else f"{rate:.0f} %"

@@ -1,4 +1,4 @@
-"""What the tests of the shell share."""
+"""Fixtures for tests of the command line."""
 
 import csv
 import signal
@@ -9,20 +9,20 @@ from click.testing import CliRunner
 
 import skaudio_ad.cli._score
 from skaudio_ad.cli import main
-from skaudio_ad.inspection import ScoredRecording
+from skaudio_ad.recordings import ScoredRecording
 
 
 @pytest.fixture
 def run():
-    """Function that runs a command line as a shell would, and gives its exit code and what it has written."""
+    """Return a function that runs a command line and returns the result of click."""
     before = signal.getsignal(signal.SIGINT)
     yield lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
-    signal.signal(signal.SIGINT, before)  # the program lets the second Ctrl-C end it at once
+    signal.signal(signal.SIGINT, before)  # the program changes the signal handler after the first Ctrl-C
 
 
 @pytest.fixture
 def rows_of():
-    """Function that reads a CSV table."""
+    """Return a function that reads a CSV table."""
 
     def read(path):
         with open(path, newline="", encoding="utf-8") as file:
@@ -33,7 +33,7 @@ def rows_of():
 
 @pytest.fixture
 def scores_of(monkeypatch):
-    """Function that lets `score` find given scores, or errors, by the paths of recordings; an exception is raised."""
+    """Return a function that sets the result of `score` by path: a score, the text of an error, or an exception."""
 
     def replace(found):
         def score_recordings(pipeline, paths):

@@ -1,4 +1,4 @@
-"""A terminal without a window: what a person would see of what a program has written."""
+"""A terminal without a window, to test the text that a person sees."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ _STEP = re.compile(r"\x1b\[\??([0-9;]*)([A-Za-z])|\r|\n|[^\x1b\r\n]")
 
 
 def seen_on_screen(written):
-    """The lines that a terminal without an edge shows at last.
+    """Return the final lines of a terminal of unlimited size.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def seen_on_screen(written):
     Returns
     -------
     list of str
-        Without the empty ones at the end.
+        Lines without the empty lines at the end.
     """
     lines, row, column = [""], 0, 0
     for step in _STEP.finditer(written):
@@ -44,7 +44,7 @@ def seen_on_screen(written):
 
 
 class Terminal:
-    """What was written to a terminal so far."""
+    """Text that was written to a terminal."""
 
     def __init__(self):
         self.written = ""
@@ -56,15 +56,15 @@ class Terminal:
 
 @contextlib.contextmanager
 def terminal(monkeypatch, *names):
-    """Connect streams of this process, "stdout" or "stderr", to one terminal until the end of the block."""
+    """Connect streams of this process, "stdout" or "stderr", to one terminal during the block."""
     ours, theirs = pty.openpty()
     attributes = termios.tcgetattr(theirs)
-    attributes[1] &= ~termios.OPOST  # no \r in front of \n
+    attributes[1] &= ~termios.OPOST  # write \n without \r
     termios.tcsetattr(theirs, termios.TCSANOW, attributes)
     made = Terminal()
 
     def read():
-        with contextlib.suppress(OSError):  # how Linux says that the other end is closed
+        with contextlib.suppress(OSError):  # Linux raises OSError if the other end is closed
             while data := os.read(ours, 1 << 16):
                 made.written += data.decode("utf-8")
 

@@ -1,4 +1,4 @@
-"""``skaudio-ad demo`` and ``info``, and what the program costs before it does anything."""
+"""``skaudio-ad demo`` and ``info``, and the imports of the program."""
 
 import csv
 import importlib.metadata
@@ -33,7 +33,7 @@ def rows_of(path):
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """A small demo, of clips of 1 s."""
+    """Run a small demo with clips of 1 s."""
     folder = tmp_path_factory.mktemp("demo") / "output"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(skaudio_ad.cli._demo, "_DURATION", 1.0)
@@ -41,7 +41,7 @@ def demo(tmp_path_factory):
     return folder, result
 
 
-def test_the_demo_makes_everything_it_says(demo):
+def test_the_demo_writes_all_files_that_it_names(demo):
     folder, result = demo
     assert result.exit_code == 0, result.output
     assert {path.name for path in folder.iterdir()} == {*MACHINES, "results.csv"}
@@ -54,11 +54,11 @@ def test_the_demo_makes_everything_it_says(demo):
         assert len(list((folder / machine / "normal").iterdir())) == 10
         assert len(list((folder / machine / "anomalous").iterdir())) == 4
     assert f"score {folder}/valve/detector.skops {folder}/valve/anomalous" in " ".join(result.stdout.split())
-    # Words cut short would end in an ellipsis.
+    # rich ends a word that does not fit with an ellipsis.
     assert "…" not in result.stdout
 
 
-def test_the_table_of_the_demo_is_that_of_its_scores(demo):
+def test_the_table_of_the_demo_is_computed_from_its_scores(demo):
     folder, result = demo
     results = rows_of(folder / "results.csv")
     assert [row["machine"] for row in results] == list(MACHINES)
@@ -79,7 +79,7 @@ def test_the_table_of_the_demo_is_that_of_its_scores(demo):
         assert f"{float(row['auc']):.3f}" in printed
 
 
-def test_the_demo_tests_on_clips_it_has_not_trained_on(demo):
+def test_the_demo_does_not_test_on_training_clips(demo):
     folder, _ = demo
     detector = load_detector(folder / "valve" / "detector.skops")[-1]
     assert detector.n_samples_fit_ == 6
@@ -89,7 +89,7 @@ def test_the_demo_tests_on_clips_it_has_not_trained_on(demo):
     assert sorted(path.rsplit("/", 1)[1] for path in tested) == names[6:]
 
 
-def test_a_detector_of_the_demo_scores_again_as_the_demo_says(demo):
+def test_a_saved_detector_of_the_demo_scores_recordings(demo):
     folder, _ = demo
     result = run("score", folder / "valve" / "detector.skops", folder / "valve" / "anomalous")
     assert result.exit_code == 0, result.output
@@ -99,7 +99,7 @@ def test_a_detector_of_the_demo_scores_again_as_the_demo_says(demo):
 
 
 @pytest.mark.parametrize("option", [("--n-train", 3), ("--n-test", 0), ("--max-epochs", 0)])
-def test_a_demo_that_would_show_nothing_is_refused(option, tmp_path):
+def test_a_demo_with_too_few_clips_or_epochs_is_an_error(option, tmp_path):
     result = run("demo", "-o", tmp_path / "demo", *option)
     assert result.exit_code == 2
     assert "is not in the range" in result.stderr
@@ -126,7 +126,7 @@ def waveforms():
     return np.random.default_rng(0).uniform(-0.3, 0.3, size=(6, 8000)).astype(np.float32)
 
 
-def test_info_describes_the_steps_of_a_detector_and_what_it_learnt(waveforms, tmp_path):
+def test_info_describes_the_steps_and_the_training_of_a_detector(waveforms, tmp_path):
     path = tmp_path / "d.skops"
     pipeline = make_preset("dcase_baseline", max_epochs=2, random_state=0).fit(waveforms)
     save_detector(pipeline, path)
@@ -152,13 +152,13 @@ def test_info_describes_a_detector_without_a_pipeline(tmp_path):
     assert not any(line.startswith("  offset_") for line in printed)
 
 
-def test_info_on_a_file_that_is_not_there_names_it(tmp_path):
+def test_info_names_a_missing_file(tmp_path):
     result = run("info", tmp_path / "none.skops")
     assert result.exit_code == 1
     assert result.stderr == f"Error: {tmp_path / 'none.skops'}: no such file.\n"
 
 
-def test_the_program_knows_its_version_and_its_commands():
+def test_the_program_prints_its_version_and_its_commands():
     assert run("--version").stdout.split()[-1] == importlib.metadata.version("skaudio_ad")
     shown = run("-h")
     assert shown.exit_code == 0
@@ -166,7 +166,7 @@ def test_the_program_knows_its_version_and_its_commands():
         assert f"\n  {command} " in shown.stdout
 
 
-def test_asking_for_help_imports_nothing_heavy():
+def test_the_help_of_a_command_imports_no_heavy_library():
     code = (
         "import sys\n"
         "from skaudio_ad.cli import main\n"
@@ -178,7 +178,7 @@ def test_asking_for_help_imports_nothing_heavy():
     assert "--max-epochs" in done.stdout
 
 
-def test_the_program_installed_runs_from_recordings_to_scores(waveforms, tmp_path):
+def test_the_installed_program_trains_and_scores(waveforms, tmp_path):
     for i, clip in enumerate(waveforms):
         soundfile.write(tmp_path / f"{i}.wav", clip, 16000)
     program = [Path(sys.executable).with_name("skaudio-ad")]

@@ -23,7 +23,7 @@ from ..killed import write_until_killed
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """A folder with weights of mn01, which mean nothing."""
+    """Make a folder with random weights of mn01."""
     folder = tmp_path_factory.mktemp("weights")
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -33,7 +33,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def folder(write_wavs, tmp_path):
-    """A folder of three recordings."""
+    """Make a folder of three recordings."""
     write_wavs([9000, 16000, 4000], sample_rate=16000)
     return tmp_path
 
@@ -47,7 +47,7 @@ def read_npz(path):
         return dict(file)
 
 
-def test_a_folder_becomes_a_table_with_the_names_of_rows_and_columns(folder, weights):
+def test_the_table_of_a_folder_has_names_of_rows_and_columns(folder, weights):
     output = folder / "out.npz"
     result = run(folder, "-o", output, "--backbone", "mn01", "--weights", weights)
     assert result.exit_code == 0, result.output
@@ -64,7 +64,7 @@ def test_a_folder_becomes_a_table_with_the_names_of_rows_and_columns(folder, wei
 
 
 @pytest.mark.parametrize("ending", ["npz", "parquet"])
-def test_a_name_that_is_not_utf8_is_written_so_that_it_can_be_made_again(ending, tmp_path):
+def test_the_path_can_be_restored_from_a_name_that_is_not_utf8(ending, tmp_path):
     output = tmp_path / f"out.{ending}"
     paths = [os.fsdecode(b"x\xe9\\.wav"), "ü日本.wav"]
     _writer(output)(output, np.zeros((2, 1), dtype=np.float32), paths, ["a0"], "0")
@@ -75,7 +75,7 @@ def test_a_name_that_is_not_utf8_is_written_so_that_it_can_be_made_again(ending,
     assert written == [r"x\xe9\\.wav", "ü日本.wav"]
 
 
-def test_parquet_holds_the_same(folder, weights):
+def test_a_parquet_file_holds_the_values_of_an_npz_file(folder, weights):
     parquet = pytest.importorskip("pyarrow.parquet")
     for name in ("out.npz", "out.parquet"):
         run(folder, "-o", folder / name, "--backbone", "mn01", "--weights", weights, "--kind", "multilevel")
@@ -86,7 +86,7 @@ def test_parquet_holds_the_same(folder, weights):
     assert table.schema.metadata[b"weights_sha256"].decode() == weights_digest(weights)
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(folder, weights):
+def test_an_interrupted_run_continues_with_the_cached_embeddings(folder, weights):
     broken = folder / "clip_2.wav"
     content = broken.read_bytes()
     broken.write_bytes(b"no audio")
@@ -102,7 +102,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(folder, weights):
 
 
 @pytest.mark.filterwarnings("default")
-def test_a_recording_that_cannot_be_read_is_a_row_of_nan_if_asked_for(folder, weights):
+def test_a_recording_that_cannot_be_read_is_a_row_of_nan_with_skip(folder, weights):
     (folder / "clip_1.wav").write_bytes(b"no audio")
     result = run(
         folder, "-o", folder / "out.npz", "--backbone", "mn01", "--weights", weights, "--on-error", "skip"
@@ -127,9 +127,7 @@ def test_a_recording_that_cannot_be_read_is_a_row_of_nan_if_asked_for(folder, we
     ],
     ids=["ending", "backbone", "sequence", "other family", "jobs"],
 )
-def test_a_command_line_that_cannot_be_is_refused_before_anything_is_read(
-    folder, monkeypatch, arguments, message
-):
+def test_a_wrong_command_line_is_an_error_before_any_file_is_read(folder, monkeypatch, arguments, message):
     monkeypatch.chdir(folder)
     result = run(folder, *arguments)
     assert result.exit_code == 2
@@ -137,7 +135,7 @@ def test_a_command_line_that_cannot_be_is_refused_before_anything_is_read(
     assert sorted(path.name for path in Path().iterdir()) == [f"clip_{i}.wav" for i in range(3)]
 
 
-def test_a_table_that_cannot_be_written_leaves_the_old_one_and_names_it(folder, weights, monkeypatch):
+def test_the_error_for_a_full_disk_names_the_table_and_the_old_table_stays(folder, weights, monkeypatch):
     output = folder / "out.npz"
     output.write_bytes(b"old")
 
@@ -156,7 +154,7 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one_and_names_it(folder, 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("name", ["out.npz", "out.parquet"])
-def test_a_process_that_is_killed_leaves_the_old_table_or_the_new_one(name, tmp_path):
+def test_a_killed_process_leaves_the_old_table_or_the_new_table(name, tmp_path):
     if name == "out.parquet":
         pytest.importorskip("pyarrow.parquet")
     output, write = tmp_path / name, skaudio_ad.cli._embed._writer(tmp_path / name)

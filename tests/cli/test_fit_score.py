@@ -1,4 +1,4 @@
-"""``skaudio-ad fit`` and ``score``, as a shell user meets them."""
+"""``skaudio-ad fit`` and ``skaudio-ad score``."""
 
 import csv
 import os
@@ -35,7 +35,7 @@ def rows_of(path):
 
 @pytest.fixture(scope="module")
 def sounds(tmp_path_factory):
-    """Eight normal recordings of 1 s in ``normal/`` and three anomalous ones in ``anomalous/``."""
+    """Write eight normal recordings of 1 s into ``normal/`` and three anomalous ones into ``anomalous/``."""
     folder = tmp_path_factory.mktemp("sounds")
     make_machine_sounds(8, 3, machine="fan", duration=1.0, output_dir=folder, random_state=0)
     return folder
@@ -43,14 +43,14 @@ def sounds(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(sounds, tmp_path_factory):
-    """A detector file, and what `fit` said about it."""
+    """Train a detector; return its file and the output of `fit`."""
     path = tmp_path_factory.mktemp("trained") / "fan.skops"
     return path, run("fit", sounds / "normal", "-o", path, "--max-epochs", 2)
 
 
 @pytest.fixture
 def mixed(sounds, tmp_path):
-    """A folder of two good recordings and a broken one between them."""
+    """Make a folder with two good recordings and a broken one between them."""
     folder = tmp_path / "mixed"
     folder.mkdir()
     good = sorted((sounds / "normal").iterdir())
@@ -68,7 +68,7 @@ def never_trained(monkeypatch):
     monkeypatch.setattr(skaudio_ad.cli._fit, "fit_with_progress", fit)
 
 
-def test_fit_writes_a_detector_and_says_what_it_was_trained_on(trained):
+def test_fit_writes_a_detector_and_describes_its_training(trained):
     path, result = trained
     assert result.exit_code == 0, result.output
     pipeline = load_detector(path)
@@ -80,7 +80,7 @@ def test_fit_writes_a_detector_and_says_what_it_was_trained_on(trained):
     assert note.startswith("Note: a threshold from 1 held-out recording(s) is rough; 19 or more promise")
 
 
-def test_fit_holds_out_as_many_recordings_as_it_is_told(sounds, tmp_path):
+def test_fit_holds_out_the_given_fraction_of_recordings(sounds, tmp_path):
     path = tmp_path / "d.skops"
     result = run("fit", sounds / "normal", "-o", path, "--max-epochs", 1, "--held-out", 0.5)
     assert "(4 of them held out to set the threshold)" in result.stdout
@@ -106,7 +106,7 @@ def test_a_threshold_from_19_held_out_recordings_needs_no_note(sounds, tmp_path,
     assert captured.err == ""
 
 
-def test_fit_is_the_preset_with_equal_levels_trained_on_the_folder(trained, sounds):
+def test_fit_trains_the_preset_on_the_folder_with_equal_levels(trained, sounds):
     paths = sorted(str(path) for path in (sounds / "normal").iterdir())
     expected = make_preset("autoencoder", level="rms", max_epochs=2, random_state=0).fit(paths)
     np.testing.assert_array_equal(
@@ -125,7 +125,7 @@ def test_options_of_fit_reach_the_pipeline(sounds, tmp_path):
     assert (pipeline[-1].max_epochs, pipeline[-1].random_state) == (1, 5)
 
 
-def test_score_prints_a_line_a_recording_in_order(trained, sounds):
+def test_score_prints_one_line_for_every_recording_in_order(trained, sounds):
     paths = sorted(str(path) for path in (sounds / "anomalous").iterdir())
     result = run("score", trained[0], sounds / "anomalous")
     assert result.exit_code == 0, result.output
@@ -141,7 +141,7 @@ def test_score_prints_a_line_a_recording_in_order(trained, sounds):
         assert printed_path == path
 
 
-def test_score_writes_the_scores_in_full_and_a_picture_of_every_recording(trained, sounds, tmp_path):
+def test_score_writes_all_digits_and_a_picture_of_every_recording(trained, sounds, tmp_path):
     table, pictures = tmp_path / "scores.csv", tmp_path / "deep" / "pictures"
     result = run("score", trained[0], sounds / "anomalous", "--csv", table, "--plot", pictures)
     assert result.exit_code == 0, result.output
@@ -194,7 +194,7 @@ def test_a_missing_recording_is_reported_by_name(trained, mixed):
     assert str(mixed / "a.wav") in result.stdout
 
 
-def test_recordings_of_one_name_get_a_picture_each(trained, sounds, tmp_path):
+def test_recordings_with_equal_names_get_different_pictures(trained, sounds, tmp_path):
     good = sorted((sounds / "normal").iterdir())
     given = ["x/a.wav", "y/a.wav", "x/a_2.wav", "y/a_2.wav", "x/b.wav"]
     for name, source in zip(given, good):
@@ -221,7 +221,7 @@ def test_fit_stops_at_a_broken_recording_and_names_it(mixed, tmp_path):
     assert not (tmp_path / "d.skops").exists()
 
 
-def test_fit_can_leave_broken_recordings_out_and_says_so(mixed, sounds, tmp_path):
+def test_fit_can_skip_broken_recordings_and_warns(mixed, sounds, tmp_path):
     path = tmp_path / "d.skops"
     with warnings.catch_warnings():
         warnings.simplefilter("default")
@@ -252,27 +252,27 @@ def test_fit_can_leave_broken_recordings_out_and_says_so(mixed, sounds, tmp_path
         (["train"], "No such command 'train'"),
     ],
 )
-def test_a_wrong_command_line_says_what_is_wrong_and_exits_with_2(arguments, message, never_trained):
+def test_a_wrong_command_line_is_described_and_exits_with_2(arguments, message, never_trained):
     result = run(*arguments)
     assert result.exit_code == 2
     assert message in result.stderr
 
 
-def test_a_detector_that_is_not_there_is_named(sounds, tmp_path):
+def test_the_error_names_a_missing_detector(sounds, tmp_path):
     result = run("score", tmp_path / "none.skops", sounds / "normal")
     assert result.exit_code == 1
     assert lines(result.stderr) == [f"Error: {tmp_path / 'none.skops'}: no such file."]
 
 
-def test_a_detector_that_holds_foreign_code_is_refused(sounds, tmp_path):
+def test_a_detector_with_types_of_other_packages_is_an_error(sounds, tmp_path):
     path = tmp_path / "foreign.skops"
     skops.io.dump(FunctionTransformer(os.path.basename), path)
     result = run("score", path, sounds / "normal")
     assert result.exit_code == 1
-    assert "types that skaudio_ad does not vouch for" in result.stderr
+    assert "types that skaudio_ad does not trust" in result.stderr
 
 
-def test_a_detector_that_takes_no_recordings_is_refused(sounds, tmp_path):
+def test_a_detector_that_takes_no_recordings_is_an_error(sounds, tmp_path):
     from skaudio_ad import MelTransformer
 
     skops.io.dump(MelTransformer(), tmp_path / "mel.skops")
@@ -282,7 +282,7 @@ def test_a_detector_that_takes_no_recordings_is_refused(sounds, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["no folder", "a folder"])
-def test_an_output_that_cannot_be_written_is_noticed_before_the_training(
+def test_an_output_that_cannot_be_written_is_an_error_before_the_training(
     kind, sounds, tmp_path, never_trained
 ):
     output = tmp_path / "missing" / "d.skops"
@@ -299,8 +299,8 @@ def test_an_output_that_cannot_be_written_is_noticed_before_the_training(
     assert expected in result.stderr
 
 
-def test_a_folder_that_may_not_be_written_to_is_noticed(tmp_path, monkeypatch):
-    # Asked of the system, since whoever runs the tests may be allowed everything.
+def test_a_folder_without_write_permission_is_an_error(tmp_path, monkeypatch):
+    # os.access is replaced, because the user who runs the tests may be allowed to write everywhere.
     monkeypatch.setattr(os, "access", lambda path, mode: not (path == tmp_path and mode == os.W_OK))
     with pytest.raises(PermissionError, match="may not be written to"):
         check_writable(tmp_path / "d.skops")
@@ -310,21 +310,21 @@ def test_a_folder_that_may_not_be_written_to_is_noticed(tmp_path, monkeypatch):
     check_writable(tmp_path / "inner" / "d.skops")
 
 
-def test_a_table_in_a_folder_that_is_not_there_is_noticed_before_the_scoring(trained, sounds, tmp_path):
+def test_a_table_in_a_missing_folder_is_an_error_before_the_scoring(trained, sounds, tmp_path):
     result = run("score", trained[0], sounds / "normal", "--csv", tmp_path / "missing" / "scores.csv")
     assert result.exit_code == 1
     assert result.stdout == ""
     assert "does not exist; make it first" in result.stderr
 
 
-def test_a_folder_without_recordings_is_named(tmp_path, never_trained):
+def test_the_error_names_a_folder_without_recordings(tmp_path, never_trained):
     (tmp_path / "notes.txt").write_text("nothing to hear")
     result = run("fit", tmp_path, "-o", tmp_path / "d.skops")
     assert result.exit_code == 1
     assert str(tmp_path) in result.stderr
 
 
-def test_debug_shows_where_an_error_comes_from(tmp_path):
+def test_debug_shows_the_traceback_of_an_error(tmp_path):
     result = run("--debug", "score", tmp_path / "none.skops", "x.wav")
     assert isinstance(result.exception, FileNotFoundError)
     assert "Error:" not in result.stderr

@@ -8,13 +8,13 @@ import skaudio_ad.cli._fit
 from skaudio_ad.cli._groups import read_groups
 
 
-def test_the_group_is_the_folder_that_a_recording_is_in(monkeypatch, tmp_path):
+def test_the_group_of_a_recording_is_its_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     paths = ["x/m1/a.wav", "x/m1/b.wav", "y/m1/a.wav", "x/m2/a.wav", "here.wav"]
     assert read_groups("folder", paths) == ["m1", "m1", "m1", "m2", tmp_path.name]
 
 
-def test_the_group_is_what_the_parentheses_match_in_the_name_of_the_file():
+def test_the_group_is_the_text_in_the_parentheses():
     paths = ["p1/id_00_000.wav", "id_00_001.wav", "x/id_02_000.wav"]
     assert read_groups("^(id_[0-9]+)_", paths) == ["id_00", "id_00", "id_02"]
     assert read_groups(r"_(\d+)\.wav$", paths) == ["000", "001", "000"]
@@ -38,7 +38,7 @@ def test_the_group_is_what_the_parentheses_match_in_the_name_of_the_file():
         ("(wav)", "all 4 recordings are in one group, 'wav'"),
     ],
 )
-def test_an_expression_that_makes_no_groups_is_an_error_before_anything_is_read(
+def test_an_expression_without_groups_is_an_error_before_any_file_is_read(
     groups_from, message, run, tmp_path
 ):
     paths = ["id_00_a.wav", "id_01_a.wav", "folder/c.wav", "c.wav"]

@@ -1,4 +1,4 @@
-"""Messages of the library in the words of the shell."""
+"""Messages of the library name options instead of parameters of Python."""
 
 import pytest
 
@@ -42,8 +42,8 @@ from skaudio_ad.cli._messages import translate
         ("demo", "max_epochs must lie in [1, inf]", "--max-epochs must lie in [1, inf]"),
     ],
 )
-def test_a_parameter_of_python_is_named_as_the_option_of_the_command(command, library, shell):
-    assert translate(library, main.commands[command]) == shell
+def test_a_message_names_the_option_instead_of_the_parameter(command, library, shell):
+    assert translate(library, main.get_command(None, command)) == shell
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_a_parameter_of_python_is_named_as_the_option_of_the_command(command, li
         ),
     ],
 )
-def test_a_way_out_that_the_shell_has_not_is_replaced_or_left_out(command, library, shell):
-    assert translate(library, main.commands[command]) == shell
+def test_advice_that_no_option_can_follow_is_replaced_or_left_out(command, library, shell):
+    assert translate(library, main.get_command(None, command)) == shell
 
 
 @pytest.mark.parametrize(
@@ -116,15 +116,15 @@ def test_a_way_out_that_the_shell_has_not_is_replaced_or_left_out(command, libra
         "a max_epochs.wav",
     ],
 )
-def test_names_of_files_and_ordinary_words_stay_as_they_are(message):
-    assert translate(message, main.commands["fit"]) == message
+def test_names_of_files_and_ordinary_words_do_not_change(message):
+    assert translate(message, main.get_command(None, "fit")) == message
 
 
-def test_a_message_outside_a_command_stays_as_it_is():
+def test_a_message_outside_a_command_does_not_change():
     assert translate('on_error="skip"') == 'on_error="skip"'
 
 
-def test_an_error_of_a_recording_names_the_option_that_leaves_it_out(run, tmp_path):
+def test_the_error_of_a_recording_names_the_option_to_skip_it(run, tmp_path):
     (tmp_path / "on_error.wav").write_bytes(b"")
     result = run("fit", tmp_path / "on_error.wav", "-o", tmp_path / "d.skops")
     assert result.stderr == (
@@ -132,7 +132,7 @@ def test_an_error_of_a_recording_names_the_option_that_leaves_it_out(run, tmp_pa
     )
 
 
-def test_too_few_recordings_name_the_option_that_holds_out(run, write_wavs, tmp_path):
+def test_the_error_for_too_few_recordings_names_the_option_held_out(run, write_wavs, tmp_path):
     (path,) = write_wavs([16000])
     result = run("fit", path, "-o", tmp_path / "d.skops", "--max-epochs", 1)
     assert result.exit_code == 1
@@ -142,7 +142,7 @@ def test_too_few_recordings_name_the_option_that_holds_out(run, write_wavs, tmp_
     )
 
 
-def test_a_table_of_scores_has_the_words_of_the_shell_too(run, scores_of, tmp_path, rows_of):
+def test_errors_in_the_table_of_scores_name_options_too(run, scores_of, tmp_path, rows_of):
     scores_of({"a.wav": 'is empty (0 bytes); restore it or leave it out with on_error="skip".'})
     result = run("score", "d.skops", "a.wav", "--csv", tmp_path / "t.csv")
     assert "Error: a.wav: is empty (0 bytes); restore it.\n" in result.stderr

@@ -1,4 +1,4 @@
-"""What `score` says about the table as a whole."""
+"""The summary that `score` prints after the table."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def judge(pipeline, X):
     return summarize(pipeline, pipeline.score_samples(X).tolist(), decisions)
 
 
-def test_it_counts_decisions_and_says_what_normal_recordings_would_have_given(pipeline, rng):
+def test_the_summary_counts_decisions_and_expected_false_alarms(pipeline, rng):
     X = rng.normal(size=(40, 3))
     X[:4] += 50
     n_anomalous = np.count_nonzero(pipeline.predict(X) == -1)
@@ -33,12 +33,12 @@ def test_it_counts_decisions_and_says_what_normal_recordings_would_have_given(pi
     assert shift.startswith("Shift check: Some of the new clips are anomalous")
 
 
-def test_it_warns_of_recordings_of_another_condition(pipeline, rng):
+def test_the_summary_warns_of_a_shift_of_all_recordings(pipeline, rng):
     shift = judge(pipeline, rng.normal(size=(40, 3)) + 20)[1]
     assert shift.startswith("Warning: The whole batch is shifted: 100% of 40 new clips")
 
 
-def test_the_rate_and_the_promise_are_those_of_a_thresholded_detector(rng):
+def test_the_rate_and_the_promise_come_from_a_thresholded_detector(rng):
     detector = ThresholdedDetector(IsolationForest(random_state=0), ConformalThreshold(0.1), cv=0.5)
     detector.fit(rng.normal(size=(80, 3)))
     summary = judge(detector, rng.normal(size=(20, 3)))[0]
@@ -48,7 +48,7 @@ def test_the_rate_and_the_promise_are_those_of_a_thresholded_detector(rng):
     )
 
 
-def test_nothing_is_promised_for_a_detector_that_does_not_say_its_rate(rng):
+def test_there_is_no_promise_for_a_detector_without_a_false_alarm_rate(rng):
     forest = IsolationForest(random_state=0).fit(rng.normal(size=(30, 3)))
     assert summarize(forest, [1.0, 2.0], ["normal", "normal"]) == [
         "Summary: 0 of 2 scored recordings are anomalous."

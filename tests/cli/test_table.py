@@ -1,4 +1,4 @@
-"""The table of `score --csv`: whole or not there, no formulas, any file name; and the names of the pictures."""
+"""The table of `score --csv` is written atomically, without formulas, with any file name. Pictures have safe names."""
 
 import csv
 import os
@@ -11,13 +11,13 @@ import pytest
 import skaudio_ad.cli._score
 from skaudio_ad.cli._pictures import picture_names
 from skaudio_ad.cli._table import open_table, text_cell, utf8_name
-from skaudio_ad.inspection import ScoredRecording
+from skaudio_ad.recordings import ScoredRecording
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "'=1", "''"]
 
 
 def path_of(cell):
-    """The way back that the user guide tells."""
+    """Restore the path from a cell as the user guide describes."""
     text = cell.removeprefix("'")
     parts = re.split(r"(\\\\|\\x[0-9a-f]{2})", text)
     plain = {"\\\\": b"\\"}
@@ -30,12 +30,12 @@ def path_of(cell):
 
 
 @pytest.mark.parametrize("text", FORMULAS)
-def test_a_text_that_begins_a_formula_gets_an_apostrophe_that_can_be_taken_away(text):
+def test_a_text_like_a_formula_gets_a_removable_apostrophe(text):
     assert text_cell(text) == "'" + text
 
 
 @pytest.mark.parametrize("text", ["a.wav", "a=1.wav", "x-y", "", " =1", "ä.wav"])
-def test_any_other_text_stays_as_it_is(text):
+def test_any_other_text_does_not_change(text):
     assert text_cell(text) == text
 
 
@@ -53,14 +53,16 @@ def test_any_other_text_stays_as_it_is(text):
         b"line\nbreak",
     ],
 )
-def test_any_file_name_can_be_written_and_be_made_again(name):
+def test_any_file_name_can_be_written_and_restored(name):
     path = os.fsdecode(name)
     cell = text_cell(utf8_name(path))
     cell.encode("utf-8")
     assert path_of(cell) == path
 
 
-def test_a_score_below_0_is_a_number_and_a_file_like_a_formula_is_a_text(run, scores_of, tmp_path, rows_of):
+def test_a_negative_score_is_a_number_and_a_file_name_like_a_formula_is_a_text(
+    run, scores_of, tmp_path, rows_of
+):
     scores_of({"=1+1.wav": -0.5, "a;=2.wav": 2.0, "x.wav": "=cmd|' /C calc'!A0"})
     table = tmp_path / "t.csv"
     result = run("score", "d.skops", "--csv", table, "=1+1.wav", "a;=2.wav", "x.wav")
@@ -73,7 +75,7 @@ def test_a_score_below_0_is_a_number_and_a_file_like_a_formula_is_a_text(run, sc
     ]
 
 
-def test_a_name_that_is_not_utf8_ends_neither_the_table_nor_the_run(run, scores_of, tmp_path, rows_of):
+def test_a_name_that_is_not_utf8_is_written_and_the_run_continues(run, scores_of, tmp_path, rows_of):
     odd = os.fsdecode(b"x\xe9\n.wav")
     scores_of({odd: 1.0, "b.wav": f"cannot be read: {odd}"})
     result = run("score", "d.skops", "--csv", tmp_path / "t.csv", odd, "b.wav")
@@ -83,7 +85,7 @@ def test_a_name_that_is_not_utf8_ends_neither_the_table_nor_the_run(run, scores_
     assert failed_row["error"] == "cannot be read: x\\xe9\\n.wav"
 
 
-def test_an_older_table_stays_until_the_new_one_is_complete(run, scores_of, tmp_path, monkeypatch, rows_of):
+def test_an_older_table_stays_until_the_new_table_is_complete(run, scores_of, tmp_path, monkeypatch, rows_of):
     table = tmp_path / "t.csv"
     table.write_text("old")
     seen = []
@@ -120,7 +122,9 @@ def test_an_interrupted_run_without_a_finished_row_leaves_nothing(run, scores_of
     assert os.listdir(tmp_path) == []
 
 
-def test_a_full_disk_is_named_and_leaves_the_older_table_and_whole_rows(run, scores_of, tmp_path, rows_of):
+def test_a_full_disk_is_reported_and_leaves_the_older_table_and_complete_rows(
+    run, scores_of, tmp_path, rows_of
+):
     table = tmp_path / "t.csv"
     table.write_text("old")
     paths = [f"{index}{'a' * 100}.wav" for index in range(9)]
@@ -140,7 +144,7 @@ def test_a_full_disk_is_named_and_leaves_the_older_table_and_whole_rows(run, sco
     assert (tmp_path / "t.csv.partial").read_bytes().endswith(b"\r\n")
 
 
-def test_a_table_for_a_pipe_is_written_straight_to_it(tmp_path):
+def test_a_table_is_written_directly_to_a_pipe(tmp_path):
     read, write = os.pipe()
     with open_table(f"/dev/fd/{write}") as write_row:
         write_row(ScoredRecording("a.wav", 1.0, "normal"))
@@ -172,18 +176,18 @@ def test_pictures_have_different_names_on_a_disk_that_ignores_case_and_the_form_
     ],
     ids=["control", "separators", "no UTF-8", "dots", "long", "long in bytes", "plain"],
 )
-def test_a_picture_has_a_name_that_any_disk_takes(path, name):
+def test_the_name_of_a_picture_is_valid_on_any_disk(path, name):
     assert picture_names([path]) == {path: name}
 
 
-def test_many_recordings_of_one_name_are_numbered_in_no_time():
+def test_many_recordings_with_equal_names_are_numbered_fast():
     names = picture_names([f"{index}/audio.wav" for index in range(20000)])
     assert len(set(names.values())) == 20000
     assert names["1/audio.wav"] == "audio_2.png"
 
 
 @pytest.mark.parametrize("error", [AttributeError("no axes"), OSError("gone"), MemoryError()])
-def test_a_picture_that_cannot_be_drawn_ends_neither_the_run_nor_the_other_pictures(
+def test_the_run_continues_after_a_picture_that_cannot_be_drawn(
     error, run, scores_of, tmp_path, monkeypatch, rows_of
 ):
     drawn = []

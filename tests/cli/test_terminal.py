@@ -1,4 +1,4 @@
-"""What a person at a terminal meets: the bar, names that a terminal would obey, a closed pipe, Ctrl-C."""
+"""Progress bars, file names with control characters, closed pipes and Ctrl-C at a terminal."""
 
 import os
 import signal
@@ -41,15 +41,15 @@ HOSTILE = "\x1b[2J\x1b[31m\r\n   1.0  normal\u202e.wav"
     ],
     ids=["plain", "letters", "backslash", "lines", "escapes", "direction", "no UTF-8", "others", "number"],
 )
-def test_what_a_terminal_would_obey_is_shown_as_an_escape(text, expected):
+def test_control_characters_are_shown_as_escapes(text, expected):
     assert shown(text) == expected
 
 
-def test_a_screen_is_what_the_control_sequences_say():
+def test_the_test_terminal_obeys_control_sequences():
     assert seen_on_screen("ab\rc\n\x1b[32md\x1b[0m\x1b[1A\x1b[2Ke\n") == [" e", "d"]
 
 
-def test_rows_and_messages_stand_above_the_bar_and_the_bar_is_gone_at_the_end(scores_of, monkeypatch):
+def test_rows_and_messages_are_above_the_bar_and_the_bar_disappears_at_the_end(scores_of, monkeypatch):
     paths = [f"{index}.wav" for index in range(5)]
     scores_of({**dict.fromkeys(paths, 1.0), "2.wav": "is empty."})
     states = []
@@ -71,7 +71,7 @@ def test_rows_and_messages_stand_above_the_bar_and_the_bar_is_gone_at_the_end(sc
     assert not [line for line in seen.screen if "scoring" in line]
 
 
-def test_a_hostile_name_forges_no_row_and_sends_nothing_to_the_terminal(scores_of, monkeypatch):
+def test_a_hostile_name_forges_no_row_and_sends_no_control_sequence(scores_of, monkeypatch):
     scores_of({HOSTILE: 1.0, "x.wav": f"{HOSTILE}: no"})
     with terminal(monkeypatch, "stdout", "stderr") as seen, pytest.raises(SystemExit):
         main(["score", "d.skops", HOSTILE, "x.wav"])
@@ -102,7 +102,7 @@ def test_a_hostile_name_in_a_warning_is_shown_as_escapes(run, monkeypatch):
     assert result.stderr == f"Warning: left out {shown(HOSTILE)}\n"
 
 
-def test_there_is_no_bar_where_stdout_is_a_pipe(monkeypatch):
+def test_there_is_no_bar_if_stdout_is_a_pipe(monkeypatch):
     read, write = os.pipe()
     with terminal(monkeypatch, "stderr") as seen, os.fdopen(write, "w") as pipe:
         monkeypatch.setattr(sys, "stdout", pipe)
@@ -113,7 +113,7 @@ def test_there_is_no_bar_where_stdout_is_a_pipe(monkeypatch):
     assert seen.written == "a message\n"
 
 
-def test_the_epochs_of_a_training_pass_on_a_bar_and_no_callback_stays(monkeypatch, rng):
+def test_a_bar_counts_the_epochs_and_no_callback_stays_in_the_pipeline(monkeypatch, rng):
     pipeline = make_preset("dcase_baseline", level="rms", max_epochs=3, random_state=0)
     with terminal(monkeypatch, "stdout", "stderr") as seen:
         skaudio_ad.cli._fit.fit_with_progress(pipeline, rng.uniform(-0.3, 0.3, (6, 8000)))
@@ -138,23 +138,20 @@ def interrupt(*arguments, **settings):
             ["fit", "a.wav", "b.wav", "-o", "d.skops", "--max-epochs", "1"],
         ),
         (skaudio_ad.cli._score, "load_detector", ["score", "d.skops", "a.wav"]),
-        (skaudio_ad.cli._embed, "MobileNetEmbedding", ["embed", "a.wav", "-o", "e.npz"]),
+        (skaudio_ad.cli._embed, "BackboneEmbedding", ["embed", "a.wav", "-o", "e.npz"]),
         (skaudio_ad.cli._demo, "_run_machine", ["demo", "-o", "demo"]),
         (skaudio_ad.cli._weights, "weights_path", ["weights", "download", "mn10"]),
     ],
     ids=["fit", "fit that saves", "score", "embed", "demo", "weights"],
 )
-def test_ctrl_c_ends_every_command_with_130_and_one_line(
+def test_ctrl_c_ends_every_command_with_exit_code_130_and_one_line(
     module, function, arguments, run, monkeypatch, write_wavs, tmp_path
 ):
     write_wavs([8000, 8000])
     for index, name in enumerate("ab"):
         os.rename(tmp_path / f"clip_{index}.wav", tmp_path / f"{name}.wav")
     monkeypatch.chdir(tmp_path)
-    if function == "MobileNetEmbedding":
-        monkeypatch.setitem(module._EMBEDDINGS, "mobilenet", interrupt)
-    else:
-        monkeypatch.setattr(module, function, interrupt)
+    monkeypatch.setattr(module, function, interrupt)
     result = run(*arguments)
     assert result.exit_code == 130
     assert result.stderr.splitlines()[-1] == "Interrupted."
@@ -162,7 +159,7 @@ def test_ctrl_c_ends_every_command_with_130_and_one_line(
 
 
 @pytest.mark.parametrize("error", [EOFError("too short"), ImportError("no such library"), MemoryError()])
-def test_an_error_about_input_is_one_line(error, run, monkeypatch):
+def test_an_error_of_the_input_is_one_line(error, run, monkeypatch):
     def fail(*arguments):
         raise error
 
@@ -174,7 +171,7 @@ def test_an_error_about_input_is_one_line(error, run, monkeypatch):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a detector, ``d.skops``, and recordings for several seconds of work, ``new``."""
+    """Make a folder with a detector ``d.skops`` and a folder ``new`` that takes several seconds to score."""
     sounds = make_machine_sounds(
         4, 0, machine="fan", duration=1.0, output_dir=tmp_path_factory.mktemp("sounds"), random_state=0
     )
@@ -195,7 +192,7 @@ def start(folder, *arguments):
     )
 
 
-def test_a_reader_that_stops_ends_the_program_without_a_word(folder):
+def test_a_closed_pipe_ends_the_program_without_a_message(folder):
     with start(folder, "score", "d.skops", "new") as process:
         assert "recording" in process.stdout.readline()
         process.stdout.close()
@@ -222,7 +219,7 @@ def test_ctrl_c_keeps_the_old_table_and_the_finished_rows(folder, rows_of):
     assert sorted(path.name for path in folder.iterdir()) == ["d.skops", "new", "t.csv", "t.csv.partial"]
 
 
-def test_the_exit_code_of_a_closed_pipe_is_that_of_a_shell(monkeypatch):
+def test_the_exit_code_after_a_closed_pipe_is_141(monkeypatch):
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "w") as pipe:

@@ -25,7 +25,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server(monkeypatch):
-    """A server of what the registry calls mn10 here."""
+    """Start a server with a small file, and register the file as mn10."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with serve(_CONTENT) as server:
         mn10 = Backbone(**{**vars(BACKBONES["mn10"]), "url": server.url})
@@ -33,7 +33,7 @@ def server(monkeypatch):
         yield server
 
 
-def test_list_says_what_there_is_and_where(cache):
+def test_list_prints_all_weights_and_their_places(cache):
     cache.mkdir(parents=True)
     path = cache / BACKBONES["mn04"].filename
     path.write_bytes(_CONTENT)
@@ -47,7 +47,7 @@ def test_list_says_what_there_is_and_where(cache):
     assert last == f"Looked in {cache}"
 
 
-def test_download_gets_what_is_missing_and_path_finds_it(cache, server):
+def test_path_finds_the_weights_that_download_has_written(cache, server):
     path = cache / BACKBONES["mn10"].filename
     result = run("download", "mn10", "mn10_as")
     assert result.exit_code == 0, result.output
@@ -64,7 +64,7 @@ def test_a_quiet_download_prints_only_the_path(cache, server):
     assert len(server.requests) == 1
 
 
-def test_path_downloads_nothing_and_fails_with_the_way_out(cache, server):
+def test_path_downloads_nothing_and_its_error_says_how_to_get_the_weights(cache, server):
     result = run("path", "mn10")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "mn10_as_mAP_471.pt is not on this machine" in result.stderr
@@ -72,7 +72,7 @@ def test_path_downloads_nothing_and_fails_with_the_way_out(cache, server):
     assert server.requests == []
 
 
-def test_a_download_that_fails_says_so_in_one_line(cache, server):
+def test_a_failed_download_is_an_error_of_one_line(cache, server):
     server.statuses = [404]
     result = run("download", "mn10")
     assert (result.exit_code, result.stdout) == (1, "")
@@ -89,7 +89,7 @@ def test_an_unknown_name_is_an_error_of_the_command_line_before_any_download(com
     assert server.requests == []
 
 
-def test_a_variable_that_names_nothing_is_an_error(cache, monkeypatch, tmp_path):
+def test_a_variable_that_names_a_missing_folder_is_an_error(cache, monkeypatch, tmp_path):
     monkeypatch.setenv("SKAUDIO_AD_WEIGHTS", str(tmp_path / "missing"))
     result = run("list")
     assert result.exit_code == 1

@@ -1,15 +1,15 @@
-"""What tests of pictures ask of their artists."""
+"""Functions that read the data of the artists of matplotlib."""
 
 from matplotlib.figure import Figure
 
 
 def axes():
-    """Axes off screen."""
+    """Return axes of a figure without a window."""
     return Figure().subplots()
 
 
 def line(ax, label):
-    """The one line whose label begins so."""
+    """Return the only line whose label begins with `label`."""
     (found,) = [artist for artist in ax.lines if artist.get_label().startswith(label)]
     return found
 
@@ -19,5 +19,5 @@ def legend_texts(ax):
 
 
 def scatters(ax):
-    """Groups of points by label."""
+    """Return the groups of points by label."""
     return {c.get_label(): c for c in ax.collections if not c.get_label().startswith("_")}

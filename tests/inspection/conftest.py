@@ -1,4 +1,4 @@
-"""Pictures are drawn off screen."""
+"""Fixtures for tests of displays."""
 
 import matplotlib as mpl
 import pytest
@@ -6,7 +6,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def no_window():
-    """Figures of pyplot are drawn off screen and closed."""
+    """Draw figures of pyplot without a window, and close the figures after the test."""
     mpl.use("agg")
     import matplotlib.pyplot as plt
 

@@ -1,4 +1,4 @@
-"""The DET curve against scikit-learn's, its points against predictions, its axes against the normal distribution."""
+"""The curve is compared with scikit-learn, points with predictions, and axes with the normal distribution."""
 
 import numpy as np
 import pytest
@@ -14,24 +14,26 @@ from skaudio_ad.thresholds import ConformalThreshold, ThresholdedDetector
 from .artists import axes, legend_texts, line
 
 Y = np.repeat([1, -1], [30, 20])
-SCORES = np.random.default_rng(0).normal(np.where(Y == 1, 0.0, -1.5)).round(1)  # rounded: some are equal
+SCORES = (
+    np.random.default_rng(0).normal(np.where(Y == 1, 0.0, -1.5)).round(1)
+)  # rounded, so that some scores are equal
 
 
-def test_the_curve_is_that_of_scikit_learn_with_the_anomaly_as_the_positive_class():
+def test_the_curve_equals_scikit_learn_with_the_anomaly_as_the_positive_class():
     ax = axes()
     display = DETDisplay.from_predictions(Y, SCORES, ax=ax)
     false_alarms, misses, _ = det_curve(Y == -1, -SCORES)
     np.testing.assert_array_equal(display.false_alarm_rate, false_alarms)
     np.testing.assert_array_equal(display.miss_rate, misses)
     assert (false_alarms.min(), misses.min()) == (0, 0)
-    # A rate of 0 lies at infinity: it is drawn at half a clip of 30, of 20.
+    # A rate of 0 lies at infinity, so a rate of half a clip is drawn.
     expected = np.stack([np.maximum(false_alarms, 0.5 / 30), np.maximum(misses, 0.5 / 20)], axis=1)
     np.testing.assert_allclose(line(ax, "equal").get_xydata(), expected)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("false-alarm rate (%)", "miss rate (%)")
     assert (display.ax_, display.figure_, ax.get_title()) == (ax, ax.figure, "")
 
 
-def test_the_equal_error_rate_is_where_the_receiver_operating_characteristic_meets_the_diagonal():
+def test_the_roc_curve_meets_the_diagonal_at_the_equal_error_rate():
     false_alarms, detections, _ = roc_curve(Y == -1, -SCORES, drop_intermediate=False)
     expected = brentq(lambda rate: np.interp(rate, false_alarms, detections) - (1 - rate), 0.01, 0.99)
     display = DETDisplay.from_predictions(Y, SCORES, ax=axes())
@@ -39,7 +41,7 @@ def test_the_equal_error_rate_is_where_the_receiver_operating_characteristic_mee
     assert legend_texts(display.ax_) == ["chance", f"equal error rate {100 * expected:.0f} %"]
 
 
-def test_places_on_the_axes_are_quantiles_of_the_normal_distribution():
+def test_positions_on_the_axes_are_quantiles_of_the_normal_distribution():
     ax = DETDisplay.from_predictions(Y, SCORES, ax=axes()).ax_
     for axis in (ax.xaxis, ax.yaxis):
         np.testing.assert_allclose(axis.get_transform().transform([0.05, 0.5]), norm.ppf([0.05, 0.5]))
@@ -51,14 +53,16 @@ def test_places_on_the_axes_are_quantiles_of_the_normal_distribution():
 def test_normally_distributed_scores_make_a_straight_line():
     rng = np.random.default_rng(0)
     y = np.repeat([1, -1], 20000)
-    display = DETDisplay.from_predictions(y, rng.normal(size=40000) + y, ax=axes())  # two deviations apart
+    display = DETDisplay.from_predictions(
+        y, rng.normal(size=40000) + y, ax=axes()
+    )  # means 2 deviations apart
     far, missed = display.false_alarm_rate, display.miss_rate
     inside = (far > 0.01) & (missed > 0.01)
     np.testing.assert_allclose(norm.ppf(far[inside]) + norm.ppf(missed[inside]), -2, atol=0.1)
     assert display.equal_error_rate == pytest.approx(norm.cdf(-1), abs=0.005)
 
 
-def test_thresholds_are_points_at_the_rates_of_their_decisions_and_none_is_off_the_axes():
+def test_thresholds_are_points_inside_the_axes_at_the_rates_of_their_decisions():
     ax = axes()
     selector = ConformalThreshold(0.2).fit(np.random.default_rng(1).normal(size=19))
     thresholds = {"mean": float(SCORES.mean()), "never": -99.0, "always": 99.0, "conformal": selector}
@@ -82,7 +86,7 @@ def test_thresholds_are_points_at_the_rates_of_their_decisions_and_none_is_off_t
     )
 
 
-def test_the_curve_of_an_estimator_marks_its_own_threshold():
+def test_the_threshold_of_an_estimator_is_a_point_on_its_curve():
     X = np.random.default_rng(0).normal(size=(60, 3))
     y = np.where(np.arange(60) < 40, 1, -1)
     X[40:] *= 2
@@ -96,7 +100,7 @@ def test_the_curve_of_an_estimator_marks_its_own_threshold():
     assert set(display.points) == {"threshold", "zero"}
 
 
-def test_clips_that_can_all_be_told_apart_are_a_point():
+def test_the_curve_is_one_point_if_the_scores_separate_all_clips():
     ax = axes()
     display = DETDisplay.from_predictions([1, 1, -1], [1.0, 2.0, 0.0], ax=ax)
     assert display.equal_error_rate == 0
@@ -104,12 +108,12 @@ def test_clips_that_can_all_be_told_apart_are_a_point():
     assert line(ax, "equal").get_marker() == "."
 
 
-def test_several_detectors_share_a_picture_in_colours_and_styles_of_their_own():
+def test_every_detector_in_a_picture_has_its_own_colour_and_line_style():
     ax = axes()
     DETDisplay.from_predictions(Y, SCORES, ax=ax, name="GRU")
     limits = ax.get_xlim()
     DETDisplay.from_predictions(np.tile(Y, 40), np.tile(SCORES, 40), ax=ax, name="LSTM")
-    assert ax.get_xlim()[0] < limits[0]  # more clips, smaller rates
+    assert ax.get_xlim()[0] < limits[0]  # the smallest rate is smaller with more clips
     DETDisplay.from_predictions(Y, SCORES, ax=ax, name="mixture")
     assert ax.get_xlim()[0] < limits[0]
     curves = [artist for artist in ax.lines if artist.get_gid() == "det"]
@@ -118,7 +122,7 @@ def test_several_detectors_share_a_picture_in_colours_and_styles_of_their_own():
     assert [text.split(":")[0] for text in legend_texts(ax)] == ["chance", "GRU", "LSTM", "mixture"]
 
 
-def test_clips_without_a_score_are_left_out_and_counted_in_the_title():
+def test_clips_without_a_score_are_left_out_and_the_title_shows_their_number():
     ax = axes()
     display = DETDisplay.from_predictions(np.append(Y, [1, -1]), np.append(SCORES, [np.nan, np.nan]), ax=ax)
     assert ax.get_title() == "2 clips without a score left out"
@@ -140,6 +144,6 @@ def test_clips_without_a_score_are_left_out_and_counted_in_the_title():
         (None, [0.1, 0.2], r"y_true must have shape \(2,\), one label a clip, got \(\)"),
     ],
 )
-def test_what_has_no_curve_is_refused(y, scores, message):
+def test_labels_and_scores_without_a_curve_raise_an_error(y, scores, message):
     with pytest.raises(ValueError, match=message):
         DETDisplay.from_predictions(y, scores, ax=axes())

@@ -1,4 +1,4 @@
-"""Pictures, judged by what their artists hold."""
+"""The data of the artists of matplotlib are those of the losses, scores and spectrograms."""
 
 import librosa
 import numpy as np
@@ -13,8 +13,8 @@ from skaudio_ad.inspection import (
     LocalScoreDisplay,
     LossCurveDisplay,
     ScoreDistributionDisplay,
-    score_recordings,
 )
+from skaudio_ad.recordings import score_recordings
 
 from .artists import axes, legend_texts, line
 
@@ -61,13 +61,13 @@ def test_a_loss_curve_counts_epochs_from_one_and_marks_the_weights_kept():
         ([1e9, 1e6, 1e3], "log", None),
         ([120.0, 40.0, 11.0], "log", ["10", "20", "30", "50", "70", "100"]),
         ([1.2, 1.1, 1.0], "linear", None),
-        # What a logarithmic axis would hide: a likelihood above 1.
+        # A logarithmic axis would hide the negative loss of a likelihood above 1.
         ([100.0, 1.0, -3.0], "linear", None),
         ([100.0, 1.0, 0.0], "linear", None),
     ],
     ids=str,
 )
-def test_no_loss_is_hidden_and_the_axis_has_labels(curve, scale, labels):
+def test_the_axis_shows_every_loss_and_has_labels(curve, scale, labels):
     ax = axes()
     LossCurveDisplay(curve).plot(ax=ax)
     ax.figure.canvas.draw()
@@ -96,7 +96,7 @@ def test_a_loss_curve_without_held_out_clips_is_one_line():
 @pytest.mark.parametrize(
     "wrap", [lambda d: d, lambda d: make_pipeline("passthrough", d)], ids=["detector", "pipeline"]
 )
-def test_the_loss_curve_of_a_detector_is_that_of_its_training(wrap):
+def test_the_loss_curve_of_a_detector_shows_the_losses_of_its_training(wrap):
     estimator = wrap(small_detector()).fit(features())
     fitted = estimator[-1] if hasattr(estimator, "steps") else estimator
     display = LossCurveDisplay.from_estimator(estimator)
@@ -105,7 +105,7 @@ def test_the_loss_curve_of_a_detector_is_that_of_its_training(wrap):
     assert line(display.ax_, "weights").get_xdata()[0] == fitted.best_epoch_ + 1
 
 
-def test_a_loss_curve_of_what_is_not_trained_is_refused():
+def test_an_estimator_without_a_loss_curve_raises_an_error():
     with pytest.raises(ValueError, match="AutoencoderDetector has no loss_curve_: fit it first"):
         LossCurveDisplay.from_estimator(small_detector())
 
@@ -118,7 +118,7 @@ def bars(ax):
     return groups, edges
 
 
-def test_a_histogram_counts_the_clips_of_either_kind_over_the_same_bins():
+def test_normal_and_anomalous_clips_are_counted_in_the_same_bins():
     y, scores = [1, 1, 1, -1, -1, 1], [-1.0, -1.2, -2.5, -3.9, -3.0, -0.1]
     ax = axes()
     display = ScoreDistributionDisplay.from_predictions(y, scores, offset=-2.75, ax=ax, bins=4)
@@ -145,7 +145,7 @@ def test_a_histogram_without_labels_has_one_group_and_no_threshold():
     assert not ax.lines
 
 
-def test_one_far_outlier_does_not_make_a_million_bars():
+def test_a_far_outlier_does_not_make_a_million_bars():
     scores = np.append(np.random.default_rng(0).normal(size=200), -1e9)
     ax = axes()
     ScoreDistributionDisplay(scores).plot(ax=ax)
@@ -160,19 +160,19 @@ def test_the_axis_of_a_histogram_counts_whole_clips():
     assert all(tick == round(tick) for tick in ax.get_yticks())
 
 
-def test_clips_without_a_score_are_left_out_and_counted_in_the_title():
+def test_clips_without_a_score_are_left_out_and_the_title_shows_their_number():
     ax = axes()
     ScoreDistributionDisplay.from_predictions([1, 1, -1, -1], [0.0, np.nan, np.nan, 1.0], ax=ax, bins=2)
     assert bars(ax)[0] == {"normal (1)": [1, 0], "anomalous (1)": [0, 1]}
     assert ax.get_title() == "2 clips without a score left out"
 
 
-def test_a_histogram_of_no_score_at_all_is_refused():
+def test_scores_that_are_all_nan_raise_an_error():
     with pytest.raises(ValueError, match="no score to draw"):
         ScoreDistributionDisplay([np.nan, np.nan]).plot(ax=axes())
 
 
-def test_labels_that_are_not_ours_are_refused_and_not_dropped():
+def test_labels_other_than_1_and_minus_1_raise_an_error():
     with pytest.raises(
         ValueError, match=r"y_true must hold 1 for normal and -1 for anomalous clips, got the labels \[0, 1\]"
     ):
@@ -184,7 +184,7 @@ def test_every_clip_needs_a_label():
         ScoreDistributionDisplay.from_predictions([1, -1], [0.1, 0.2, 0.3], ax=axes())
 
 
-def test_the_distribution_of_an_estimator_is_that_of_its_scores():
+def test_from_estimator_draws_the_scores_of_the_estimator():
     X, y = features(), np.where(np.arange(40) < 30, 1, -1)
     estimator = make_pipeline("passthrough", small_detector()).fit(X)
     one = ScoreDistributionDisplay.from_estimator(estimator, X, y, bins=7)
@@ -198,7 +198,7 @@ def test_the_distribution_of_an_estimator_is_that_of_its_scores():
     assert one.figure_ is not two.figure_
 
 
-def test_a_local_score_is_drawn_below_the_spectrogram_on_one_time_axis(pipeline, recordings):
+def test_local_scores_are_drawn_below_the_spectrogram_on_one_time_axis(pipeline, recordings):
     display = LocalScoreDisplay.from_estimator(pipeline, recordings[0], figure=Figure())
     (recording,) = score_recordings(pipeline, recordings[:1])
     top, bottom = display.axes_
@@ -206,7 +206,7 @@ def test_a_local_score_is_drawn_below_the_spectrogram_on_one_time_axis(pipeline,
     np.testing.assert_array_equal(curve.get_xdata(), recording.times)
     np.testing.assert_array_equal(curve.get_ydata(), recording.local_scores)
     worst = line(bottom, "worst")
-    # The first and the last window reach into the padding and do not compete.
+    # The first and the last window are left out because they reach into the padding.
     assert worst.get_xydata().tolist() == [[recording.worst_time, recording.local_scores[1:-1].min()]]
     assert worst.get_label() == f"worst, {recording.worst_time:.2f} s"
     assert set(line(bottom, "threshold").get_ydata()) == {pipeline[-1].offset_}
@@ -219,9 +219,9 @@ def test_a_local_score_is_drawn_below_the_spectrogram_on_one_time_axis(pipeline,
     assert top.get_title() == f"0.wav: {recording.decision}, score {recording.score:.4g}"
 
 
-def test_a_threshold_of_another_scale_is_not_drawn_among_the_local_scores(pipeline, recordings):
+def test_a_threshold_of_another_scale_is_not_drawn(pipeline, recordings):
     (recording,) = score_recordings(pipeline, recordings[:1])
-    recording.score = 1e4 * recording.score  # as of a VAE, whose score weighs two losses
+    recording.score = 1e4 * recording.score  # for example the score of a VAE, which weighs two losses
     display = LocalScoreDisplay.from_estimator(pipeline, recordings[0], recording=recording, figure=Figure())
     assert [text.split(",")[0] for text in legend_texts(display.axes_[1])] == ["worst"]
     low, high = display.axes_[1].get_ylim()
@@ -229,7 +229,7 @@ def test_a_threshold_of_another_scale_is_not_drawn_among_the_local_scores(pipeli
 
 
 @pytest.mark.parametrize("aggregate", ["mean", "max", "quantile"])
-def test_a_threshold_is_drawn_however_the_local_scores_are_pooled(recordings, aggregate):
+def test_a_threshold_is_drawn_for_every_way_to_pool_local_scores(recordings, aggregate):
     mel = MelTransformer(n_mels=20)
     pipeline = make_pipeline(AudioLoader(RATE), mel, small_detector(aggregate=aggregate)).fit(recordings)
     for path in recordings:
@@ -237,7 +237,7 @@ def test_a_threshold_is_drawn_however_the_local_scores_are_pooled(recordings, ag
         assert set(line(display.axes_[1], "threshold").get_ydata()) == {pipeline[-1].offset_}
 
 
-def test_the_spectrogram_is_drawn_in_decibels_whatever_the_detector_works_on(pipeline, recordings):
+def test_the_spectrogram_is_drawn_in_decibels_if_the_detector_gets_natural_logarithms(pipeline, recordings):
     display = LocalScoreDisplay.from_estimator(pipeline, recordings[0], figure=Figure())
     samples, _ = soundfile.read(recordings[0], dtype="float32")
     mel = librosa.feature.melspectrogram(
@@ -258,7 +258,7 @@ def test_the_spectrogram_is_drawn_in_decibels_whatever_the_detector_works_on(pip
     np.testing.assert_allclose(labels, centers[ticks.astype(int)], atol=0.5)
 
 
-def test_a_recording_that_is_scored_already_is_not_scored_again(pipeline, recordings):
+def test_a_scored_recording_is_not_scored_again(pipeline, recordings):
     (recording,) = score_recordings(pipeline, recordings[:1])
     recording.score, recording.local_scores = -123.0, np.linspace(-1, 0, len(recording.times))
     display = LocalScoreDisplay.from_estimator(pipeline, recordings[0], recording=recording, figure=Figure())
@@ -266,7 +266,7 @@ def test_a_recording_that_is_scored_already_is_not_scored_again(pipeline, record
     np.testing.assert_array_equal(display.axes_[1].lines[0].get_ydata(), recording.local_scores)
 
 
-def test_features_without_a_time_axis_are_drawn_as_a_spectrogram_alone(recordings):
+def test_only_the_spectrogram_is_drawn_for_features_without_a_time_axis(recordings):
     pooled = make_pipeline(
         AudioLoader(RATE), LevelNormalizer(), MelTransformer(), TemporalPooling(), small_detector()
     )
@@ -276,12 +276,12 @@ def test_features_without_a_time_axis_are_drawn_as_a_spectrogram_alone(recording
     assert display.axes_[0].collections[0].get_array().shape == (128, 32)
 
 
-def test_a_recording_that_cannot_be_scored_is_not_drawn(pipeline, tmp_path):
+def test_a_recording_that_cannot_be_scored_raises_an_error(pipeline, tmp_path):
     with pytest.raises(ValueError, match=r"missing\.wav: no such file"):
         LocalScoreDisplay.from_estimator(pipeline, tmp_path / "missing.wav")
 
 
-def test_displays_make_a_figure_of_their_own_where_none_is_given(pipeline, recordings):
+def test_displays_make_a_new_figure_by_default(pipeline, recordings):
     import matplotlib.pyplot as plt
 
     display = LocalScoreDisplay.from_estimator(pipeline, recordings[0])

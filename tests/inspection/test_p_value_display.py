@@ -1,4 +1,4 @@
-"""The curve of p-values against their definition, the band against its own tests."""
+"""The curve is compared with the definition of p-values, and the band with `p_value_band`."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skaudio_ad.inspection import PValueCalibrationDisplay
-from skaudio_ad.inspection._bands import p_value_band
+from skaudio_ad.inspection._confidence_bands import p_value_band
 from skaudio_ad.thresholds import ConformalThreshold, ThresholdedDetector
 
 from .artists import axes, legend_texts, line
@@ -21,18 +21,18 @@ P_VALUES = ConformalThreshold().fit(CALIBRATION).p_values(SCORES)
 
 
 def share_at(curve, alpha):
-    """What a step curve says at alpha."""
+    """Return the value of a step curve at alpha."""
     assert curve.get_drawstyle() == "steps-post"
     return curve.get_ydata()[np.searchsorted(curve.get_xdata(), alpha + 1e-9, side="right") - 1]
 
 
-def test_the_curves_are_the_shares_of_clips_with_such_a_p_value_or_less():
+def test_the_curves_are_the_shares_of_clips_with_a_p_value_of_alpha_or_less():
     ax = axes()
     display = PValueCalibrationDisplay.from_predictions(Y, P_VALUES, n_calibration=40, ax=ax)
     for label, kind in (("normal (30)", 1), ("anomalous (20)", -1)):
         curve = line(ax, label)
         for alpha in (0, 0.01, 1 / 41, 0.05, 0.1, 0.33, 0.8, 40 / 41, 1):
-            # By definition: 1 + calibration scores at or below, out of 41.
+            # By definition a p-value is (1 + number of calibration scores at or below) / 41.
             as_low = (SCORES[kind == Y][:, np.newaxis] >= CALIBRATION).sum(axis=1)
             assert share_at(curve, alpha) == pytest.approx(np.mean((1 + as_low) / 41 <= alpha + 1e-9))
     assert line(ax, "calibrated").get_xydata().tolist() == [[0, 0], [1, 1]]
@@ -46,7 +46,7 @@ def test_the_curves_are_the_shares_of_clips_with_such_a_p_value_or_less():
     assert (display.ax_, display.figure_, ax.get_title()) == (ax, ax.figure, "")
 
 
-def test_the_band_is_that_of_so_many_clips():
+def test_the_band_is_computed_for_the_numbers_of_clips():
     display = PValueCalibrationDisplay.from_predictions(
         Y, P_VALUES, n_calibration=40, confidence=0.8, ax=axes()
     )
@@ -60,7 +60,7 @@ def test_the_band_is_that_of_so_many_clips():
     assert {tuple(np.round(point, 9)) for point in zip(alpha, high)} <= set(map(tuple, np.round(corners, 9)))
 
 
-def test_normal_clips_of_another_source_leave_the_band():
+def test_the_curve_of_normal_clips_from_another_source_leaves_the_band():
     rng = np.random.default_rng(0)
     selector = ConformalThreshold().fit(rng.normal(size=100))
     left = []
@@ -76,7 +76,7 @@ def test_normal_clips_of_another_source_leave_the_band():
 
 
 @pytest.mark.parametrize("wrap", ["detector", "pipeline", "search"])
-def test_the_p_values_of_an_estimator_are_those_of_its_calibration(wrap):
+def test_the_p_values_of_an_estimator_come_from_its_calibration_scores(wrap):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))
     y = np.where(np.arange(60) < 45, 1, -1)
@@ -103,14 +103,14 @@ def _none(estimator, X, y=None):
     return 0.0
 
 
-def test_calibration_counts_normal_clips_only():
+def test_only_normal_clips_calibrate():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(50, 2)), np.where(np.arange(50) < 40, 1, -1)
     detector = ThresholdedDetector(GaussianMixture(random_state=0), cv=0.5, random_state=0).fit(X, y)
     assert PValueCalibrationDisplay.from_estimator(detector, X, ax=axes()).n_calibration == 20
 
 
-def test_clips_without_a_score_are_left_out_and_counted_in_the_title():
+def test_clips_without_a_score_are_left_out_and_the_title_shows_their_number():
     ax = axes()
     y, p_values = np.append(Y, [1, -1]), np.append(P_VALUES, [np.nan, np.nan])
     PValueCalibrationDisplay.from_predictions(y, p_values, n_calibration=40, ax=ax)
@@ -118,13 +118,13 @@ def test_clips_without_a_score_are_left_out_and_counted_in_the_title():
     assert legend_texts(ax)[2:] == ["normal (30)", "anomalous (20)"]
 
 
-def test_anomalous_clips_alone_have_no_band():
+def test_there_is_no_band_without_normal_clips():
     display = PValueCalibrationDisplay.from_predictions([-1, -1], [0.25, 0.5], n_calibration=3, ax=axes())
     assert display.band_ is None
     assert legend_texts(display.ax_) == ["calibrated", "anomalous (2)"]
 
 
-def test_p_values_without_labels_are_of_normal_clips():
+def test_clips_without_labels_count_as_normal():
     display = PValueCalibrationDisplay.from_predictions(None, [0.25, 0.5, 0.5], n_calibration=3, ax=axes())
     assert line(display.ax_, "normal (3)").get_xydata().tolist() == [
         [0, 0],
@@ -140,7 +140,7 @@ def test_p_values_without_labels_are_of_normal_clips():
         ([1, 1], [0.03, 0.5], r"whole multiples of 1 / \(n_calibration \+ 1\) = 1 / 4 up to 1"),
         ([1, 1], [0.0, 0.5], "whole multiples"),
         ([1, 1], [1.25, 0.5], "whole multiples"),
-        ([1, 1], [np.nan, np.nan], "no p-value to draw: all are NaN"),
+        ([1, 1], [np.nan, np.nan], "no p-value to draw: all p-values are NaN"),
         (
             [0, 1],
             [0.25, 0.5],
@@ -149,18 +149,18 @@ def test_p_values_without_labels_are_of_normal_clips():
         ([1], [0.25, 0.5], r"y_true must have shape \(2,\), one label a clip, got \(1,\)"),
     ],
 )
-def test_what_are_no_conformal_p_values_is_refused(y, p_values, message):
+def test_invalid_p_values_and_labels_raise_an_error(y, p_values, message):
     with pytest.raises(ValueError, match=message):
         PValueCalibrationDisplay.from_predictions(y, p_values, n_calibration=3, ax=axes())
 
 
 @pytest.mark.parametrize("settings", [{"n_calibration": 0}, {"n_calibration": 3, "confidence": 1.0}], ids=str)
-def test_numbers_out_of_range_are_refused(settings):
+def test_numbers_out_of_range_raise_an_error(settings):
     with pytest.raises(ValueError, match=f"{list(settings)[-1]} must lie in"):
         PValueCalibrationDisplay.from_predictions(None, [0.25, 0.5], ax=axes(), **settings)
 
 
-def test_a_detector_that_keeps_no_calibration_scores_is_refused_with_the_way_out():
+def test_the_error_for_a_detector_without_calibration_scores_says_how_to_fix_it():
     detector = GaussianMixture().fit(np.random.default_rng(0).normal(size=(20, 2)))
     with pytest.raises(
         ValueError, match=r"needs a fitted ThresholdedDetector.*got GaussianMixture.*wrap the detector"

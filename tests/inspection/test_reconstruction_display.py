@@ -1,4 +1,4 @@
-"""Original, reconstruction and error: the arrays drawn are those of the steps of the pipeline."""
+"""The arrays of the pictures are the features, the output and the error of the detector."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,8 @@ from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
 from sklearn.pipeline import make_pipeline
 
 from skaudio_ad import AudioLoader, AutoencoderDetector, ClipScaler, MelTransformer, TemporalPooling
-from skaudio_ad.inspection import ReconstructionDisplay, score_recordings
+from skaudio_ad.inspection import ReconstructionDisplay
+from skaudio_ad.recordings import score_recordings
 
 from .artists import legend_texts, line
 
@@ -16,7 +17,7 @@ RATE = 16000
 
 
 class Predictor(OutlierMixin, BaseEstimator):
-    """Stands for a detector that predicts every frame but the first two: as the one before it."""
+    """Stand-in for a detector that predicts every frame except the first two as a copy of the frame before."""
 
     offset_ = -1e9
 
@@ -45,7 +46,7 @@ class Predictor(OutlierMixin, BaseEstimator):
 
 
 class Embedding(TransformerMixin, BaseEstimator):
-    """Stands for a network that gives a sequence of embeddings of four components, one in 0.1 s."""
+    """Stand-in for a network that computes an embedding of four components every 0.1 s."""
 
     n_edge_frames = 0
 
@@ -63,11 +64,11 @@ class Embedding(TransformerMixin, BaseEstimator):
 
 
 class ScoreOnly(Predictor):
-    predict_frames = property()  # has no such attribute
+    predict_frames = property()  # makes hasattr return False
 
 
 def images(display):
-    """Arrays of the three pictures, and their colour bars' labels."""
+    """Return the arrays of the three pictures and the labels of the colour bars."""
     drawn = [ax.collections[0] for ax in display.axes_[:3]]
     labels = [image.colorbar.ax.get_ylabel() if image.colorbar else None for image in drawn]
     return [image.get_array() for image in drawn], [image.get_clim() for image in drawn], labels
@@ -91,7 +92,7 @@ def pipeline(paths):
     return make_pipeline(AudioLoader(RATE), MelTransformer(n_mels=20), autoencoder()).fit(paths)
 
 
-def test_a_recording_its_reconstruction_and_the_error_share_the_axes_of_time_and_frequency(pipeline, paths):
+def test_the_features_the_reconstruction_and_the_error_share_their_axes(pipeline, paths):
     display = ReconstructionDisplay.from_estimator(pipeline, paths[0], figure=Figure())
     X = pipeline[:-1].transform(paths[:1])
     made = pipeline[-1].reconstruct(X)
@@ -107,7 +108,7 @@ def test_a_recording_its_reconstruction_and_the_error_share_the_axes_of_time_and
     top, middle, bottom, score = display.axes_
     for ax in (middle, bottom, score):
         assert top.get_shared_x_axes().joined(top, ax)
-    # 1 s, frames 32 ms apart; pcolormesh draws each from its middle minus 16 ms to its middle plus 16 ms
+    # The frames are 32 ms apart. pcolormesh draws a frame from 16 ms before to 16 ms after its middle.
     edges = top.collections[0].get_coordinates()[0, :, 0]
     np.testing.assert_allclose(edges, 0.032 * np.arange(33) - 0.016, atol=1e-12)
     centers = MelTransformer(n_mels=20).band_centers()
@@ -121,7 +122,7 @@ def test_a_recording_its_reconstruction_and_the_error_share_the_axes_of_time_and
     assert score.get_xlabel() == "time (s)"
 
 
-def test_the_local_score_is_that_of_the_recording(pipeline, paths):
+def test_the_local_scores_of_the_recording_are_drawn(pipeline, paths):
     (recording,) = score_recordings(pipeline, paths[:1])
     for given in (None, recording):
         display = ReconstructionDisplay.from_estimator(pipeline, paths[0], recording=given, figure=Figure())
@@ -134,7 +135,7 @@ def test_the_local_score_is_that_of_the_recording(pipeline, paths):
         assert display.figure_.get_suptitle() == title
 
 
-def test_scaled_features_are_drawn_as_they_are_and_not_called_decibels(paths):
+def test_scaled_features_are_not_labelled_as_decibels(paths):
     scaled = make_pipeline(AudioLoader(RATE), MelTransformer(n_mels=20), ClipScaler(), autoencoder()).fit(
         paths
     )
@@ -146,14 +147,14 @@ def test_scaled_features_are_drawn_as_they_are_and_not_called_decibels(paths):
     assert display.axes_[0].get_ylabel() == "frequency (Hz)"
 
 
-def test_the_logarithm_of_another_base_is_not_called_decibels(paths):
+def test_natural_logarithms_are_not_labelled_as_decibels(paths):
     natural = make_pipeline(AudioLoader(RATE), MelTransformer(n_mels=20, log="natural"), autoencoder()).fit(
         paths
     )
     assert images(ReconstructionDisplay.from_estimator(natural, paths[0]))[2][1] == "feature value"
 
 
-def test_a_prediction_is_blank_where_nothing_is_predicted(paths):
+def test_frames_without_a_prediction_are_blank(paths):
     pipeline = make_pipeline(AudioLoader(RATE), MelTransformer(n_mels=20, lazy=True), Predictor())
     display = ReconstructionDisplay.from_estimator(pipeline, paths[0], figure=Figure())
     X = MelTransformer(n_mels=20).transform(AudioLoader(RATE).transform(paths[:1]))
@@ -175,7 +176,7 @@ def test_a_prediction_is_blank_where_nothing_is_predicted(paths):
     )
 
 
-def test_a_sequence_of_embeddings_has_components(paths):
+def test_the_axis_of_embeddings_is_labelled_as_components(paths):
     pipeline = make_pipeline(AudioLoader(RATE), Embedding(), Predictor())
     display = ReconstructionDisplay.from_estimator(pipeline, paths[0], figure=Figure())
     assert [ax.get_ylabel() for ax in display.axes_] == 3 * ["component"] + ["local score"]
@@ -183,7 +184,7 @@ def test_a_sequence_of_embeddings_has_components(paths):
     np.testing.assert_allclose(display.axes_[3].lines[0].get_xdata(), [0.25, 0.35, 0.45])
 
 
-def test_the_quietest_decibels_do_not_take_all_the_colours():
+def test_the_colours_span_the_loudest_80_decibels():
     original = np.full((4, 6), -100.0)
     original[:, 2:] = np.linspace(-30, 10, 16).reshape(4, 4)
     loud = ReconstructionDisplay.from_predictions(original, original + 1, decibels=True, figure=Figure())
@@ -192,7 +193,7 @@ def test_the_quietest_decibels_do_not_take_all_the_colours():
     assert images(plain)[1][0] == (-100, 10)
 
 
-def test_a_perfect_reconstruction_has_an_error_of_nothing():
+def test_a_perfect_reconstruction_has_an_error_of_0():
     original = np.random.default_rng(0).normal(size=(4, 6))
     display = ReconstructionDisplay.from_predictions(original, original)
     display.figure_.canvas.draw()
@@ -211,7 +212,7 @@ def test_without_times_the_axis_counts_frames():
     assert without.axes_[2].get_xlabel() == "frame"
 
 
-def test_local_scores_stand_at_the_times_that_are_given():
+def test_local_scores_are_drawn_at_the_given_times():
     original = np.random.default_rng(0).normal(size=(4, 6))
     settings = {"local_scores": [-1.0, -2.0], "times": [0.2, 0.4], "frame_times": 0.1 * np.arange(6)}
     display = ReconstructionDisplay.from_predictions(
@@ -242,26 +243,26 @@ def test_local_scores_stand_at_the_times_that_are_given():
         ({"local_scores": [1.0, 2.0], "times": [0.1]}, r"times must have shape \(2,\), got \(1,\)"),
     ],
 )
-def test_what_does_not_go_together_is_refused(settings, message):
+def test_arrays_that_do_not_match_raise_an_error(settings, message):
     arrays = {"original": np.zeros((4, 6)), "reconstruction": np.zeros((4, 6))}
     with pytest.raises(ValueError, match=message):
         ReconstructionDisplay.from_predictions(**{**arrays, **settings})
 
 
-def test_features_without_a_time_axis_are_refused(paths):
+def test_features_without_a_time_axis_raise_an_error(paths):
     pooled = make_pipeline(AudioLoader(RATE), MelTransformer(), TemporalPooling(), autoencoder()).fit(paths)
     wanted = r"AutoencoderDetector gets features of shape \(1, 256\), without a time axis"
     with pytest.raises(ValueError, match=wanted):
         ReconstructionDisplay.from_estimator(pooled, paths[0])
 
 
-def test_a_detector_that_makes_nothing_of_its_input_is_refused(paths):
+def test_a_detector_without_a_reconstruction_or_prediction_raises_an_error(paths):
     pipeline = make_pipeline(AudioLoader(RATE), MelTransformer(), ScoreOnly())
     with pytest.raises(ValueError, match="ScoreOnly neither reconstructs nor predicts its input"):
         ReconstructionDisplay.from_estimator(pipeline, paths[0])
 
 
-def test_a_recording_that_cannot_be_scored_is_not_drawn(pipeline, tmp_path):
+def test_a_recording_that_cannot_be_scored_raises_an_error(pipeline, tmp_path):
     with pytest.raises(ValueError, match=r"missing\.wav: no such file"):
         ReconstructionDisplay.from_estimator(pipeline, tmp_path / "missing.wav")
     with pytest.raises(ValueError, match="a Pipeline that begins with AudioLoader is needed"):

@@ -1,4 +1,4 @@
-"""The (RL, KL) plane: points where they belong, regions as the classifier decides."""
+"""Points have the losses of the clips, and regions have the decisions of the classifier."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from .artists import axes, legend_texts, scatters
 
 
 class TwoLosses(TransformerMixin, BaseEstimator):
-    """Stands for a fitted variational autoencoder: RL is the first of its features, KL the last."""
+    """Stand-in for a fitted variational autoencoder. RL is the first feature, KL is the last feature."""
 
     def fit(self, X, y=None):
         return self
@@ -32,7 +32,7 @@ class TwoLosses(TransformerMixin, BaseEstimator):
 
 
 class Threshold(BaseEstimator):
-    """A classifier that calls anomalous what has a larger KL, and remembers what it was asked."""
+    """Classifier that calls clips with a large KL anomalous and records its input."""
 
     def __init__(self, kl=100.0):
         self.kl = kl
@@ -58,7 +58,7 @@ def offsets(ax):
 
 
 def regions(ax):
-    """Decision of the region that a point of the plane lies in, by the filled contours."""
+    """Return the decision at a point of the plane from the filled contours."""
     (filled,) = [c for c in ax.collections if getattr(c, "filled", False)]
     colors = [to_hex(color) for color in filled.get_facecolors()]
     assert colors == ["#d55e00", "#0072b2"]
@@ -71,7 +71,7 @@ def regions(ax):
     return decide
 
 
-def test_kl_lies_along_x_and_rl_along_y():
+def test_kl_is_on_the_x_axis_and_rl_on_the_y_axis():
     X, y = losses()
     ax = axes()
     display = RLKLDisplay.from_predictions(y, X, ax=ax)
@@ -89,7 +89,7 @@ def test_kl_lies_along_x_and_rl_along_y():
     assert (display.ax_, display.figure_, ax.get_title()) == (ax, ax.figure, "")
 
 
-def test_without_labels_there_is_one_group_and_without_a_classifier_no_region():
+def test_clips_without_labels_are_one_group_without_regions():
     X, _ = losses()
     ax = axes()
     RLKLDisplay.from_predictions(None, X, ax=ax)
@@ -97,7 +97,7 @@ def test_without_labels_there_is_one_group_and_without_a_classifier_no_region():
     assert len(ax.collections) == 1
 
 
-def test_clips_trained_on_are_hollow():
+def test_training_clips_are_drawn_hollow():
     X, y = losses()
     trained_on = np.arange(40) < 15
     ax = axes()
@@ -109,7 +109,7 @@ def test_clips_trained_on_are_hollow():
 
 
 @pytest.mark.parametrize("scale", ["auto", "linear"])
-def test_the_regions_are_the_decisions_of_the_classifier(scale):
+def test_the_regions_show_the_decisions_of_the_classifier(scale):
     X, y = losses()
     classifier = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
     ax = axes()
@@ -121,7 +121,7 @@ def test_the_regions_are_the_decisions_of_the_classifier(scale):
     assert legend_texts(ax)[0] == "decision boundary"
 
 
-def test_the_boundary_is_where_the_decision_changes():
+def test_the_decision_changes_at_the_boundary():
     X, y = losses()
     ax = axes()
     RLKLDisplay.from_predictions(y, X, classifier=Threshold(2000.0), ax=ax)
@@ -132,7 +132,7 @@ def test_the_boundary_is_where_the_decision_changes():
 
 
 @pytest.mark.parametrize(("kl", "decision"), [(0.0, -1), (1e9, 1)])
-def test_a_classifier_of_one_mind_has_a_region_and_no_boundary(kl, decision):
+def test_a_classifier_with_one_decision_has_a_region_and_no_boundary(kl, decision):
     X, y = losses()
     ax = axes()
     RLKLDisplay.from_predictions(y, X, classifier=Threshold(kl), ax=ax)
@@ -140,14 +140,14 @@ def test_a_classifier_of_one_mind_has_a_region_and_no_boundary(kl, decision):
     assert "decision boundary" not in legend_texts(ax)
 
 
-def test_the_classifier_is_asked_in_the_order_it_was_fitted_in():
+def test_the_classifier_gets_the_columns_in_the_order_of_its_training():
     X, y = losses()
     frame = pd.DataFrame(X, columns=["RL", "KL"])
     expected = axes()
     RLKLDisplay.from_predictions(y, X, classifier=LogisticRegression().fit(X, y), ax=expected)
     for columns in (["RL", "KL"], ["KL", "RL"]):
         ax = axes()
-        # scikit-learn would warn of names that are missing and refuse those in another order.
+        # scikit-learn warns if names are missing, and raises an error if the order differs.
         RLKLDisplay.from_predictions(
             y,
             frame,
@@ -174,9 +174,9 @@ def test_the_classifier_is_asked_in_the_order_it_was_fitted_in():
     ids=["classifier", "scaler and classifier", "pipeline"],
 )
 @pytest.mark.parametrize("pandas", [False, True], ids=["arrays", "frames"])
-def test_a_pipeline_is_drawn_with_the_decisions_of_all_that_comes_after_the_detector(behind, pandas):
+def test_all_steps_after_the_detector_decide_together(behind, pandas):
     X, y = losses()
-    X = np.insert(X, 1, 0.0, axis=1)  # what the detector sees has three columns
+    X = np.insert(X, 1, 0.0, axis=1)  # the detector gets three columns
     pipeline = make_pipeline("passthrough", TwoLosses(), *behind)
     if pandas:
         pipeline[1].set_output(transform="pandas")
@@ -190,7 +190,7 @@ def test_a_pipeline_is_drawn_with_the_decisions_of_all_that_comes_after_the_dete
 @pytest.mark.parametrize(
     "wrap", [lambda d: d, lambda d: make_pipeline("passthrough", d)], ids=["alone", "pipeline"]
 )
-def test_a_detector_alone_is_drawn_without_regions(wrap):
+def test_a_detector_without_a_classifier_is_drawn_without_regions(wrap):
     X, y = losses()
     ax = RLKLDisplay.from_estimator(wrap(TwoLosses()), X, y, trained_on=y == 1, scale="linear").ax_
     assert list(offsets(ax)) == ["anomalous, new (20)", "normal, trained on (20)"]
@@ -203,13 +203,13 @@ def test_a_detector_alone_is_drawn_without_regions(wrap):
     [
         ((1, 1), "auto", ("log", "log")),
         ((1, 1), "linear", ("linear", "linear")),
-        ((0, 1), "auto", ("log", "linear")),  # RL of 0, as of a perfect reconstruction
+        ((0, 1), "auto", ("log", "linear")),  # a perfect reconstruction has an RL of 0
         ((1, -1), "auto", ("linear", "log")),
         ((1, 1), "log", ("log", "log")),
     ],
     ids=str,
 )
-def test_axes_are_logarithmic_where_that_hides_nothing(factors, scale, expected):
+def test_axes_are_logarithmic_if_all_values_are_positive_and_spread(factors, scale, expected):
     X, y = losses()
     X[0] *= factors
     ax = axes()
@@ -219,7 +219,7 @@ def test_axes_are_logarithmic_where_that_hides_nothing(factors, scale, expected)
         assert low < values.min() < values.max() < high
 
 
-def test_values_close_together_are_drawn_on_linear_axes():
+def test_values_that_are_close_together_are_drawn_on_linear_axes():
     ax = axes()
     RLKLDisplay.from_predictions(None, [[0.02, 1000.0], [0.03, 1500.0], [0.04, 2900.0]], ax=ax)
     assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "linear")
@@ -233,14 +233,14 @@ def test_a_single_clip_is_drawn(scale):
     assert ax.get_xlim()[0] < 1000 < ax.get_xlim()[1]
 
 
-def test_clips_that_could_not_be_read_are_counted_in_the_title():
+def test_the_title_shows_the_number_of_clips_that_could_not_be_read():
     X, y = losses()
     X[3] = np.nan
     ax = axes()
     RLKLDisplay.from_predictions(y, X, classifier=Threshold(), ax=ax)
     assert ax.get_title() == "1 clip that could not be read left out"
     assert "normal (19)" in legend_texts(ax)
-    with pytest.raises(ValueError, match="no clip to draw: all are NaN"):
+    with pytest.raises(ValueError, match="no clip to draw: all clips are NaN"):
         RLKLDisplay.from_predictions(y, np.full((40, 2), np.nan), ax=ax)
 
 
@@ -282,14 +282,14 @@ def test_clips_that_could_not_be_read_are_counted_in_the_title():
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
-def test_what_cannot_be_drawn_is_refused(settings, error, message):
+def test_invalid_input_raises_an_error(settings, error, message):
     with pytest.raises(error, match=message):
         RLKLDisplay.from_predictions(
             **{"y_true": [1, 1, -1, -1], "rl_kl": np.ones((4, 2)), "ax": axes(), **settings}
         )
 
 
-def test_a_detector_without_the_two_features_is_refused():
+def test_a_detector_without_rl_and_kl_raises_an_error():
     X, y = losses()
     with pytest.raises(
         ValueError, match=r"needs a detector whose transform gives RL and KL, .* got IsolationForest"

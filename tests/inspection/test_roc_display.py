@@ -1,4 +1,4 @@
-"""The ROC against scikit-learn's, its points against predictions."""
+"""The curve is compared with scikit-learn, and the points with predictions."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,9 @@ from skaudio_ad.thresholds import ConformalThreshold, QuantileThreshold, ROCThre
 from .artists import axes, legend_texts, line
 
 Y = np.repeat([1, -1], [30, 20])
-SCORES = np.random.default_rng(0).normal(np.where(Y == 1, 0.0, -1.5)).round(1)  # rounded: some are equal
+SCORES = (
+    np.random.default_rng(0).normal(np.where(Y == 1, 0.0, -1.5)).round(1)
+)  # rounded, so that some scores are equal
 
 
 def point_of(ax, name):
@@ -25,7 +27,7 @@ def point_of(ax, name):
     return point
 
 
-def test_the_curve_is_that_of_scikit_learn_with_the_anomaly_as_the_positive_class():
+def test_the_curve_equals_scikit_learn_with_the_anomaly_as_the_positive_class():
     ax = axes()
     display = ROCDisplay.from_predictions(Y, SCORES, ax=ax)
     false_alarms, detections, _ = roc_curve(Y == -1, -SCORES)
@@ -41,7 +43,7 @@ def test_the_curve_is_that_of_scikit_learn_with_the_anomaly_as_the_positive_clas
 
 def test_thresholds_are_points_at_the_rates_of_their_decisions():
     ax = axes()
-    # -0.7 is the score of some clips, which predict then calls normal.
+    # Some clips have the score -0.7, and predict calls a clip at the threshold normal.
     thresholds = {"mean": float(SCORES.mean()), "closest to (0, 1)": -0.7, "never": -99.0}
     ROCDisplay.from_predictions(Y, SCORES, offset=-1.2, thresholds=thresholds, ax=ax, name="LSTM")
     assert -0.7 in SCORES
@@ -63,7 +65,7 @@ def test_the_points_lie_on_the_curve():
         assert np.abs(curve - artist.get_xydata()).sum(axis=1).min() < 1e-12
 
 
-def test_the_roc_of_an_estimator_marks_its_own_threshold():
+def test_the_threshold_of_an_estimator_is_a_point_on_its_curve():
     X = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
     y = np.where(np.arange(40) < 30, 1, -1)
     X[30:] *= 3
@@ -78,7 +80,7 @@ def test_the_roc_of_an_estimator_marks_its_own_threshold():
     np.testing.assert_array_equal(line(ax, "AUC").get_xydata(), np.stack([false_alarms, detections], axis=1))
 
 
-def test_selectors_are_points_with_their_promise_beside_what_was_found():
+def test_the_legend_shows_the_promise_of_a_selector_beside_the_rate_found():
     calibration = np.random.default_rng(1).normal(size=39)
     selectors = {
         "conformal": ConformalThreshold(0.05).fit(calibration),
@@ -103,7 +105,7 @@ def test_selectors_are_points_with_their_promise_beside_what_was_found():
     assert " ".join(legend_texts(ax)[2].split()) == (
         f"conformal: false alarms {alarms:.2f} (guaranteed 0.05 on average), detected {detected:.2f}"
     )
-    # A legend as long as that is beside the curve.
+    # A long legend is beside the axes.
     assert ax.get_legend().get_bbox_to_anchor().x0 > ax.bbox.x1
 
 
@@ -122,7 +124,7 @@ def test_the_threshold_of_any_estimator_is_found(wrap):
     }[wrap]
     estimator.fit(X[:40])
     display = ROCDisplay.from_estimator(estimator, X, y, ax=axes())
-    if wrap == "density":  # it has none
+    if wrap == "density":  # GaussianMixture has no threshold
         assert display.points == {}
         return
     predictions = estimator.predict(X)
@@ -135,14 +137,14 @@ def test_the_threshold_of_any_estimator_is_found(wrap):
     assert display.promises.get("threshold") == promised
 
 
-def test_a_rate_too_small_for_two_decimals_is_not_called_zero():
+def test_a_rate_too_small_for_two_decimals_is_not_shown_as_zero():
     y, scores = np.repeat([1, -1], [1000, 10]), np.concatenate([np.arange(1000), np.full(10, -1.0)])
     ax = axes()
     ROCDisplay.from_predictions(y, scores, offset=0.5, ax=ax)
     assert legend_texts(ax)[2] == "threshold: false alarms 0.001, detected 1.00"
 
 
-def test_several_detectors_share_a_picture_in_colours_of_their_own():
+def test_every_detector_in_a_picture_has_its_own_colour():
     ax = axes()
     for name in ("LSTM", "GRU"):
         ROCDisplay.from_predictions(Y, SCORES, offset=-1.0, ax=ax, name=name)
@@ -155,11 +157,11 @@ def test_several_detectors_share_a_picture_in_colours_of_their_own():
     ]
     colors = [to_hex(artist.get_color()) for artist in ax.lines]
     assert colors == ["#000000", "#0072b2", "#0072b2", "#d55e00", "#d55e00"]
-    # Those who see no colours tell them by their lines.
+    # Line styles differ for readers who see no colours.
     assert [artist.get_linestyle() for artist in ax.lines if artist.get_gid() == "roc"] == ["-", "--"]
 
 
-def test_clips_without_a_score_are_left_out_and_counted_in_the_title():
+def test_clips_without_a_score_are_left_out_and_the_title_shows_their_number():
     ax = axes()
     y, scores = np.append(Y, [1, -1]), np.append(SCORES, [np.nan, np.nan])
     ROCDisplay.from_predictions(y, scores, offset=-1.0, ax=ax)
@@ -187,11 +189,11 @@ def test_clips_without_a_score_are_left_out_and_counted_in_the_title():
         ([1, -1], [[0.1, 0.2], [0.3, 0.4]], "should be a 1d array"),
     ],
 )
-def test_what_has_no_roc_is_refused(y, scores, message):
+def test_labels_and_scores_without_a_curve_raise_an_error(y, scores, message):
     with pytest.raises(ValueError, match=message):
         ROCDisplay.from_predictions(y, scores, ax=axes())
 
 
-def test_a_threshold_that_is_no_number_is_refused_by_its_name():
+def test_the_error_for_a_threshold_that_is_no_number_names_the_threshold():
     with pytest.raises(TypeError, match="the threshold 'mean' must be a number, got None"):
         ROCDisplay.from_predictions(Y, SCORES, thresholds={"mean": None}, ax=axes())

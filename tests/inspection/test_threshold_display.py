@@ -1,4 +1,4 @@
-"""Rows, thresholds and rates of a picture of decisions, against counts and formulas."""
+"""Rows, thresholds and rates are compared with counts and formulas."""
 
 import numpy as np
 import pytest
@@ -20,14 +20,14 @@ CALIBRATION = np.random.default_rng(1).normal(size=39)
 
 
 def interval(n_found, n):
-    """Of Clopper and Pearson, from the quantiles of the beta distribution."""
+    """Compute the interval of Clopper and Pearson from quantiles of the beta distribution."""
     low = 0.0 if n_found == 0 else beta.ppf(0.025, n_found, n - n_found + 1)
     high = 1.0 if n_found == n else beta.ppf(0.975, n_found + 1, n - n_found)
     return n_found / n, low, high
 
 
 def rows(ax):
-    """Heights, edges and colour of every row of bars, by its label, from the bottom."""
+    """Return the heights, edges and colour of every row of bars by label, from the bottom."""
     found = {}
     for bars, text in zip(ax.patches, ax.get_yticklabels()):
         values, edges, baseline = bars.get_data()
@@ -36,7 +36,7 @@ def rows(ax):
     return found
 
 
-def test_every_kind_of_clips_has_a_row_of_its_own():
+def test_every_kind_of_clip_has_its_own_row():
     ax = axes()
     display = ThresholdDisplay.from_predictions(
         Y, SCORES, thresholds=-1.0, calibration_scores=CALIBRATION, ax=ax, bins=8
@@ -63,7 +63,7 @@ def test_every_kind_of_clips_has_a_row_of_its_own():
     assert (display.ax_, display.figure_, ax.get_title()) == (ax, ax.figure, "")
 
 
-def test_rates_are_those_of_the_decisions_with_exact_intervals():
+def test_rates_are_counts_of_decisions_with_exact_intervals():
     ax = axes()
     display = ThresholdDisplay.from_predictions(
         Y, SCORES, thresholds={"one": -1.0, "never": -99, "always": 99.0}, ax=ax
@@ -78,13 +78,13 @@ def test_rates_are_those_of_the_decisions_with_exact_intervals():
     assert len({line(ax, name).get_linestyle() for name in display.rates_}) == 3
 
 
-def test_a_score_at_the_threshold_is_normal_as_predict_says():
+def test_a_score_at_the_threshold_is_normal_as_in_predict():
     display = ThresholdDisplay.from_predictions([1, 1, -1], [0.5, 0.5, 0.0], thresholds=0.5, ax=axes())
     assert display.rates_["threshold"]["false_alarms"][0] == 0
     assert display.rates_["threshold"]["detected"][0] == 1
 
 
-def test_selectors_say_what_their_rates_are_worth():
+def test_the_legend_shows_the_promises_of_selectors():
     selectors = {
         "conformal": ConformalThreshold(0.05).fit(CALIBRATION),
         "quantile": QuantileThreshold(0.1).fit(CALIBRATION),
@@ -105,7 +105,7 @@ def test_selectors_say_what_their_rates_are_worth():
 
 
 @pytest.mark.parametrize("in_pipeline", [False, True])
-def test_the_picture_of_an_estimator_shows_what_its_threshold_was_selected_from(in_pipeline):
+def test_the_calibration_scores_of_an_estimator_are_drawn(in_pipeline):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(90, 3)), np.where(np.arange(90) < 60, 1, -1)
     X[60:] += 1
@@ -126,20 +126,21 @@ def test_the_picture_of_an_estimator_shows_what_its_threshold_was_selected_from(
     assert [text.split("\n(")[1] for text in rows(ax)] == ["20 clips)", "10 clips)", "10 clips)", "50 clips)"]
     np.testing.assert_array_equal(display.calibration_scores, fitted.calibration_scores_)
     text = " ".join(legend_texts(ax)[0].split())
-    # 5 of 51; and 2 * 5 / 51 + 2 * (46 / 51) * (2 / 53) = 0.264, of folds of 17, 17 and 16 clips
+    # The estimate is 5 / 51. The bound is 2 * 5 / 51 + 2 * (46 / 51) * (2 / 53) = 0.264, for folds of 17, 17 and 16
+    # clips.
     assert "estimated 9.8 %, proved at most 26 %" in text
     calibration = [fill for *_, fill in rows(ax).values()]
     assert calibration == [True, True, False, False]
 
 
-def test_a_detector_with_no_threshold_has_none_drawn():
+def test_no_threshold_is_drawn_for_a_detector_without_a_threshold():
     X = np.random.default_rng(0).normal(size=(40, 2))
     display = ThresholdDisplay.from_estimator(GaussianMixture(random_state=0).fit(X), X, ax=axes())
     assert display.rates_ == {}
     assert display.ax_.get_legend() is None
 
 
-def test_where_labels_are_not_known_alarms_are_not_called_false():
+def test_alarms_are_not_called_false_alarms_without_labels():
     ax = axes()
     selector = ConformalThreshold(0.05).fit(CALIBRATION)
     display = ThresholdDisplay.from_predictions(None, SCORES, thresholds=selector, ax=ax)
@@ -150,7 +151,7 @@ def test_where_labels_are_not_known_alarms_are_not_called_false():
     assert lines[2].startswith(f"   alarms {100 * n_alarms / 50:.0f} % (")
 
 
-def test_calibration_scores_can_be_looked_at_alone():
+def test_calibration_scores_can_be_drawn_without_new_scores():
     ax = axes()
     selector = ConformalThreshold(0.05).fit(CALIBRATION)
     ThresholdDisplay.from_predictions(None, [], thresholds=selector, calibration_scores=CALIBRATION, ax=ax)
@@ -160,7 +161,7 @@ def test_calibration_scores_can_be_looked_at_alone():
     ]
 
 
-def test_clips_without_a_score_are_left_out_and_counted_in_the_title():
+def test_clips_without_a_score_are_left_out_and_the_title_shows_their_number():
     y, scores = np.append(Y, [1, -1, -1]), np.append(SCORES, [np.nan] * 3)
     ax = axes()
     display = ThresholdDisplay.from_predictions(
@@ -172,14 +173,14 @@ def test_clips_without_a_score_are_left_out_and_counted_in_the_title():
     assert "(39 clips)" in list(rows(ax))[-1]
 
 
-def test_one_kind_of_clips_is_enough_and_equal_scores_are():
+def test_clips_of_one_kind_with_equal_scores_are_drawn():
     display = ThresholdDisplay.from_predictions([-1, -1, -1], [2.0, 2.0, 2.0], thresholds=1.0, ax=axes())
     assert display.rates_ == {"threshold": {"detected": pytest.approx(interval(0, 3))}}
     (heights, *_) = rows(display.ax_)["new,\nanomalous\n(3 clips)"]
     assert max(heights) == pytest.approx(0.7)
 
 
-def test_of_many_clips_no_marks_run_into_one_another():
+def test_a_row_of_many_clips_has_no_marks():
     ax = axes()
     ThresholdDisplay.from_predictions(None, np.random.default_rng(0).normal(size=10000), ax=ax)
     assert not ax.lines
@@ -187,7 +188,7 @@ def test_of_many_clips_no_marks_run_into_one_another():
 
 
 @pytest.mark.parametrize(("threshold", "place"), [(-1.0, "far"), (-50.0, "below")])
-def test_scores_far_below_all_others_leave_them_room_and_are_counted(threshold, place):
+def test_far_outliers_are_drawn_at_the_limit_and_the_title_shows_their_number(threshold, place):
     scores = np.concatenate([SCORES, [-1e3, -1e9]])
     lower, upper = np.quantile(scores, [0.25, 0.75])
     place = lower - 10 * (upper - lower) if place == "far" else threshold - (upper - lower)
@@ -198,7 +199,7 @@ def test_scores_far_below_all_others_leave_them_room_and_are_counted(threshold, 
     assert (edges[0], edges[-1]) == pytest.approx((place, SCORES.max()))
     (marks,) = [artist for artist in ax.lines if artist.get_marker() == "|" and len(artist.get_xdata()) == 22]
     assert marks.get_xdata()[-2:] == pytest.approx([place, place])
-    # Rates are of the scores as they are.
+    # The rates use the original scores.
     n_detected = np.count_nonzero(scores[30:] < threshold)
     assert display.rates_["threshold"]["detected"] == pytest.approx(interval(n_detected, 22))
 
@@ -215,7 +216,7 @@ def test_long_names_are_broken_into_lines():
 @pytest.mark.parametrize(
     ("y", "scores", "settings", "message"),
     [
-        ([1, 1], [np.nan, np.nan], {}, "no score to draw: all are NaN"),
+        ([1, 1], [np.nan, np.nan], {}, "no score to draw: all scores are NaN"),
         ([1, -1], [0.0, np.inf], {}, "scores must be finite, got infinity for clip 1"),
         ([1, -1], [0.0, 1.0], {"calibration_scores": [-np.inf]}, "calibration_scores must be finite"),
         ([0, 1], [0.0, 1.0], {}, r"y_true must hold 1 .* got the labels \[0, 1\]"),
@@ -234,17 +235,17 @@ def test_long_names_are_broken_into_lines():
         ),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(y, scores, settings, message):
+def test_invalid_input_raises_an_error(y, scores, settings, message):
     with pytest.raises(ValueError, match=message):
         ThresholdDisplay.from_predictions(y, scores, ax=axes(), **settings)
 
 
-def test_a_threshold_that_is_neither_a_number_nor_a_selector_is_refused_by_its_name():
+def test_the_error_for_an_invalid_threshold_names_the_threshold():
     with pytest.raises(TypeError, match="the threshold 'mean' must be a number, got 'low'"):
         ThresholdDisplay.from_predictions(Y, SCORES, thresholds={"mean": "low"}, ax=axes())
 
 
-def test_a_selector_that_is_not_fitted_is_refused_by_its_name():
+def test_the_error_for_an_unfitted_selector_names_the_selector():
     with pytest.raises(
         NotFittedError, match=r"the threshold 'five' is ConformalThreshold\(\), which has no threshold_"
     ):

@@ -1,4 +1,4 @@
-"""Recordings through a fitted pipeline, the good with the bad."""
+"""Score readable and unreadable recordings with a fitted pipeline."""
 
 import os
 
@@ -21,13 +21,8 @@ from skaudio_ad import (
     ThresholdedDetector,
 )
 from skaudio_ad.features._spectral import LogMel
-from skaudio_ad.inspection import (
-    LocalScoreDisplay,
-    ReconstructionDisplay,
-    ScoredRecording,
-    find_clock,
-    score_recordings,
-)
+from skaudio_ad.inspection import LocalScoreDisplay, ReconstructionDisplay
+from skaudio_ad.recordings import ScoredRecording, find_clock, score_recordings
 
 RATE = 16000
 
@@ -40,7 +35,7 @@ def tone(seed, duration=3.0):
 
 
 def burst(seed):
-    """A tone with 0.1 s of loud noise around 1.5 s."""
+    """Make a tone with 0.1 s of loud noise around 1.5 s."""
     clip = tone(seed)
     middle = slice(round(1.45 * RATE), round(1.55 * RATE))
     clip[middle] += 0.2 * np.random.default_rng(seed).normal(size=round(0.1 * RATE))
@@ -63,7 +58,7 @@ def detector(**settings):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Clean tones for training, two for scoring, one with a burst, and files that cannot be scored."""
+    """Write ten tones for training, two clean tones, a tone with a burst, and two files that cannot be scored."""
     folder = tmp_path_factory.mktemp("recordings")
     for i in range(10):
         soundfile.write(folder / f"train_{i}.wav", tone(i), RATE)
@@ -81,7 +76,7 @@ def pipeline(folder):
     return make_pipeline(AudioLoader(RATE), small_mel(), scaler(), detector()).fit(paths)
 
 
-def test_scores_decisions_and_local_scores_are_those_of_the_pipeline(pipeline, folder):
+def test_scores_decisions_and_local_scores_equal_those_of_the_pipeline(pipeline, folder):
     paths = [folder / name for name in ("clean_0.wav", "burst.wav", "clean_1.wav")]
     scored = list(score_recordings(pipeline, paths))
     assert [recording.path for recording in scored] == [os.fspath(path) for path in paths]
@@ -95,10 +90,10 @@ def test_scores_decisions_and_local_scores_are_those_of_the_pipeline(pipeline, f
         assert recording.error == ""
 
 
-def test_the_worst_time_is_when_the_noise_bursts(pipeline, folder):
+def test_the_worst_time_is_the_time_of_the_burst(pipeline, folder):
     (recording,) = score_recordings(pipeline, [folder / "burst.wav"])
     assert recording.worst_time == pytest.approx(1.5, abs=0.2)
-    # Every window away from the burst sounds better than every window in the midst of it.
+    # Every window far from the burst has a higher score than every window inside the burst.
     inside = np.abs(recording.times - 1.5) < 0.03
     outside = np.abs(recording.times - 1.5) > 0.2
     assert recording.local_scores[inside].max() < recording.local_scores[outside].min()
@@ -106,7 +101,7 @@ def test_the_worst_time_is_when_the_noise_bursts(pipeline, folder):
 
 def test_times_are_the_middles_of_the_windows_in_seconds(pipeline, folder):
     (recording,) = score_recordings(pipeline, [folder / "clean_0.wav"])
-    # 1 + 48000 // 256 = 188 frames, 184 windows; the first of frames 0 to 4, 16 ms apart
+    # There are 1 + 48000 // 256 = 188 frames and 184 windows. The first window has the frames 0 to 4, 16 ms apart.
     assert len(recording.times) == len(recording.local_scores) == 184
     np.testing.assert_allclose(recording.times, 0.016 * (np.arange(184) + 2), rtol=1e-12)
 
@@ -127,12 +122,12 @@ def test_a_recording_that_cannot_be_scored_does_not_stop_the_others(pipeline, fo
         assert scored[i].worst_time is None
         assert len(scored[i].times) == len(scored[i].local_scores) == 0
         assert reason in scored[i].error
-        # The path has a field of its own, and "clip 0" would be a second name.
+        # The field `path` names the recording, so the error must not name the path or "clip 0" again.
         assert not scored[i].error.startswith((str(folder), "clip"))
 
 
 @pytest.mark.parametrize("error", [OSError("disk"), AttributeError("no such thing"), MemoryError()], ids=repr)
-def test_whatever_a_step_raises_stays_the_row_of_its_recording(pipeline, folder, monkeypatch, error):
+def test_any_error_of_a_step_concerns_only_its_recording(pipeline, folder, monkeypatch, error):
     whole = LogMel.__call__
 
     def fail_on_the_burst(self, clip):
@@ -148,14 +143,14 @@ def test_whatever_a_step_raises_stays_the_row_of_its_recording(pipeline, folder,
     assert (scored[1].decision, scored[1].error) == ("error", f"{type(error).__name__}: {error}")
 
 
-def test_a_recording_that_a_step_makes_nan_of_has_no_decision(pipeline, folder, monkeypatch):
+def test_a_recording_with_features_of_nan_has_no_decision(pipeline, folder, monkeypatch):
     monkeypatch.setattr(LogMel, "__call__", lambda self, clip: np.full((24, 9), np.nan, dtype=np.float32))
     (recording,) = score_recordings(pipeline, [folder / "clean_0.wav"])
     assert recording.decision == "error"
     assert "has no score" in recording.error
 
 
-def test_a_pipeline_that_was_trained_leaving_files_out_still_gives_their_reasons(folder):
+def test_a_pipeline_that_skips_broken_files_in_training_reports_their_reasons_in_scoring(folder):
     loader = AudioLoader(RATE, on_error="skip")
     skipping = make_pipeline(loader, small_mel(), scaler(), detector()).fit(
         sorted(folder.glob("train_*.wav"))
@@ -166,7 +161,7 @@ def test_a_pipeline_that_was_trained_leaving_files_out_still_gives_their_reasons
     assert loader.on_error == "skip"
 
 
-def test_a_lazy_pipeline_scores_as_an_eager_one(folder, pipeline):
+def test_a_lazy_pipeline_has_the_scores_of_an_eager_pipeline(folder, pipeline):
     lazy = make_pipeline(AudioLoader(RATE), small_mel(lazy=True), scaler(), detector())
     lazy.fit(sorted(folder.glob("train_*.wav")))
     for one, other in zip(*(score_recordings(p, [folder / "burst.wav"]) for p in (lazy, pipeline))):
@@ -175,7 +170,7 @@ def test_a_lazy_pipeline_scores_as_an_eager_one(folder, pipeline):
 
 
 @pytest.mark.parametrize("last", [detector(), IsolationForest(random_state=0)], ids=["ours", "scikit-learn"])
-def test_features_without_a_time_axis_have_scores_but_no_local_ones(folder, last):
+def test_features_without_a_time_axis_have_no_local_scores(folder, last):
     pooled = make_pipeline(AudioLoader(RATE), small_mel(), TemporalPooling(), StandardScaler(), last)
     pooled.fit(sorted(folder.glob("train_*.wav")))
     path = folder / "burst.wav"
@@ -185,18 +180,18 @@ def test_features_without_a_time_axis_have_scores_but_no_local_ones(folder, last
     assert (len(recording.times), len(recording.local_scores), recording.worst_time) == (0, 0, None)
 
 
-def test_the_clock_is_the_last_step_that_knows_the_time(pipeline):
+def test_the_clock_is_the_last_step_with_frames_to_seconds(pipeline):
     assert find_clock(pipeline) is pipeline[1]
     assert find_clock(make_pipeline(AudioLoader(), TemporalPooling())) is None
 
 
-def test_what_is_no_pipeline_of_recordings_is_refused_at_once(pipeline):
+def test_an_estimator_that_takes_no_recordings_raises_an_error_at_once(pipeline):
     for wrong in (pipeline[-1], pipeline[1:]):
         with pytest.raises(ValueError, match="a Pipeline that begins with AudioLoader is needed"):
             score_recordings(wrong, ["a.wav"])
 
 
-def test_the_worst_time_is_that_of_the_lowest_local_score():
+def test_the_worst_time_is_the_time_of_the_lowest_local_score():
     recording = ScoredRecording(
         "a.wav", times=np.array([0.5, 1.0, 1.5]), local_scores=np.array([-1.0, -3.0, -2.0])
     )
@@ -204,18 +199,18 @@ def test_the_worst_time_is_that_of_the_lowest_local_score():
     assert ScoredRecording("a.wav").worst_time is None
 
 
-def test_windows_that_reach_beyond_the_clip_do_not_compete_for_the_worst():
+def test_windows_that_reach_beyond_the_clip_are_never_the_worst_window():
     times, scores = np.arange(5.0), np.array([-9.0, -1.0, -3.0, -2.0, -8.0])
     assert ScoredRecording("a.wav", times=times, local_scores=scores, n_edge=1).worst_window == 2
     assert ScoredRecording("a.wav", times=times, local_scores=scores, n_edge=0).worst_window == 0
-    # Where all of them do, they are all there is.
+    # If all windows reach beyond the clip, all windows are compared.
     assert ScoredRecording("a.wav", times=times[:2], local_scores=scores[:2], n_edge=1).worst_window == 0
 
 
 @pytest.mark.parametrize(
     ("n_fft", "hop_length", "expected"), [(1024, 512, 1), (2048, 512, 2), (1000, 512, 1)]
 )
-def test_edge_frames_are_those_that_the_padding_of_the_transform_touches(n_fft, hop_length, expected):
+def test_edge_frames_are_the_frames_that_overlap_the_padding(n_fft, hop_length, expected):
     mel = MelTransformer(n_fft=n_fft, hop_length=hop_length, n_mels=8)
     touched = np.arange(10) * hop_length < n_fft / 2
     assert mel.n_edge_frames == expected == touched.sum()
@@ -235,7 +230,7 @@ def wrapped(kind, pipeline, paths):
 
 
 @pytest.mark.parametrize("kind", ["thresholded", "thresholded last", "normal only", "search"])
-def test_a_pipeline_inside_of_something_decides_as_that_does(folder, kind):
+def test_a_pipeline_inside_a_wrapper_has_the_decisions_of_the_wrapper(folder, kind):
     paths = [str(folder / f"train_{i}.wav") for i in range(10)]
     new = [str(folder / f"{name}.wav") for name in ("clean_0", "clean_1", "burst")]
     pipeline = make_pipeline(AudioLoader(RATE), small_mel(), scaler(), detector(validation_fraction=0))

@@ -1,4 +1,4 @@
-"""The band of p-values against counting all orders, the beta-binomial distribution, and simulation."""
+"""The band is compared with a count of all orders, with the beta-binomial distribution and with a simulation."""
 
 from itertools import combinations
 
@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import betabinom
 
-from skaudio_ad.inspection._bands import coverage, p_value_band
+from skaudio_ad.inspection._confidence_bands import coverage, p_value_band
 from skaudio_ad.thresholds import ConformalThreshold
 
 
-def test_the_probability_of_staying_inside_is_that_of_counting_every_order():
+def test_the_coverage_equals_the_share_of_orders_inside_the_band():
     n_calibration, n_clips = 5, 4
     low, high = np.array([0, 0, 1, 2, 2]), np.array([2, 2, 3, 3, 4])
     inside = []
@@ -23,7 +23,7 @@ def test_the_probability_of_staying_inside_is_that_of_counting_every_order():
 
 
 @pytest.mark.parametrize(("n", "m", "level"), [(20, 30, 3), (500, 3, 250), (3, 500, 1), (5000, 5000, 2500)])
-def test_at_a_single_level_the_number_of_clips_is_beta_binomial(n, m, level):
+def test_the_number_of_clips_below_one_level_is_beta_binomial(n, m, level):
     distribution = betabinom(m, level, n + 1 - level)
     low, high = (int(distribution.ppf(q)) for q in (0.1, 0.8))
     expected = distribution.cdf(high) - distribution.cdf(low - 1)
@@ -36,7 +36,7 @@ def test_the_band_has_the_same_tails_at_every_level(n, m):
     levels, low, high = p_value_band(n, m)
     np.testing.assert_array_equal(levels, np.arange(1, n + 1))
     counts = betabinom(m, levels, n + 1 - levels)
-    # One tail below which no bound may fall, and which one clip less of band would exceed.
+    # No tail outside the band is larger than a tail of a band that is narrower by one clip.
     assert counts.cdf(low - 1).max() < counts.cdf(low).min()
     assert counts.sf(high).max() <= counts.sf(high - 1).min() + 1e-12
     assert counts.cdf(low - 1).max() < 0.025
@@ -55,12 +55,12 @@ def test_the_band_is_no_wider_than_it_must_be(n, m, slack, confidence):
     assert (np.diff(high) >= 0).all()
 
 
-def test_the_smallest_band_allows_everything():
+def test_the_band_of_two_clips_holds_every_order():
     levels, low, high = p_value_band(1, 1)
     assert (levels.tolist(), low.tolist(), high.tolist()) == ([1], [0], [1])
 
 
-def test_p_values_of_normal_clips_stay_inside_as_often_as_promised():
+def test_p_values_of_normal_clips_stay_inside_with_the_promised_probability():
     rng, n, m, inside = np.random.default_rng(0), 60, 40, []
     levels, low, high = p_value_band(n, m, 0.9)
     for _ in range(2000):
@@ -71,7 +71,7 @@ def test_p_values_of_normal_clips_stay_inside_as_often_as_promised():
 
 
 def test_a_binomial_band_would_be_too_narrow():
-    # 20 clips that calibrate and 1000 new ones: the chance is in the 20.
+    # With 20 clips that calibrate and 1000 new clips, most of the randomness is in the 20 clips.
     levels, low, high = p_value_band(20, 1000)
     middle = np.searchsorted(levels, 10)
     binomial = 2 * 1.96 * np.sqrt(1000 * 0.25)

@@ -1,42 +1,46 @@
-"""How far the distribution of conformal p-values may be from even, by chance alone."""
+"""Confidence band of the distribution of conformal p-values."""
 
 import numpy as np
 from scipy.signal import lfilter
 from scipy.special import gammaln, logsumexp
 
-# Of the levels at most so many are looked at: a screen shows no more.
-_MOST_LEVELS = 200
-# Halvings of the interval in which the pointwise level is searched.
+# Maximum number of levels, because a screen shows no more.
+_MAX_LEVELS = 200
+# Number of halvings of the interval in which the tail of one level is searched.
 _N_HALVINGS = 10
 
 
 def p_value_band(n_calibration, n_clips, confidence=0.95):
-    """The band that the distribution of normal clips' p-values stays in, all of it, with a probability.
+    """Compute the band that holds the whole distribution of the p-values of normal clips with a given probability.
 
     Parameters
     ----------
-    n_calibration, n_clips : int
-        Normal clips that calibrate, and new normal clips.
+    n_calibration : int
+        Number of normal clips that calibrate.
+    n_clips : int
+        Number of new normal clips.
     confidence : float, default=0.95
-        Probability, exact but for what whole clips allow, and then more: not at every level for itself, but at all
-        levels together.
+        Probability that the distribution stays inside the band at all levels together. Counts of clips are whole
+        numbers, so the true probability is this one or slightly more.
 
     Returns
     -------
     levels : ndarray of shape (n_levels,), int
-        Rising, out of 1 to `n_calibration`; the last is `n_calibration`.
+        Rising numbers from 1 to `n_calibration`. The last level is `n_calibration`.
     low, high : ndarray of shape (n_levels,), int
-        Fewest and most of the `n_clips` with a p-value of ``level / (n_calibration + 1)`` or less.
+        Minimum and maximum number of the `n_clips` with a p-value of ``level / (n_calibration + 1)`` or less.
 
     Notes
     -----
-    Where all ``n + m`` clips, n to calibrate and m new, come from one source and no two scores are equal, all orders of
-    the scores are equally likely. The number of new clips below the k-th smallest calibration score, whose p-value is
-    ``k / (n + 1)`` or less, then has a beta-binomial distribution, m draws with a probability that is itself
-    distributed as the order statistic, Beta(k, n + 1 - k) [1]_. (Binomial bands take the p-values for independent,
-    but all of them share the calibration, and are too narrow.) The band has the same tail at every level, as in [2]_;
-    how large the tails may be follows from counting the orders that stay inside, paths in a lattice, out of all
-    ``(n + m)! / (n! m!)``.
+    Let n clips calibrate and m clips be new. If all ``n + m`` clips come from one source and no two scores are equal,
+    all orders of the scores are equally likely. A new clip has a p-value of ``k / (n + 1)`` or less if its score is
+    below the k-th smallest calibration score. The number of such clips has a beta-binomial distribution: m draws with
+    a probability that is distributed as the order statistic, Beta(k, n + 1 - k) [1]_.
+
+    Binomial bands are too narrow, because these bands treat the p-values as independent, although all p-values share
+    the calibration. The band has the same tail at every level, as in [2]_. The largest possible tail follows from the
+    number of orders that stay inside the band, out of all ``(n + m)! / (n! m!)`` orders. The orders inside the band
+    are counted as paths in a lattice.
 
     References
     ----------
@@ -45,9 +49,9 @@ def p_value_band(n_calibration, n_clips, confidence=0.95):
        goodness-of-fit evaluation and multiple sample comparison", Statistics and Computing, 2022.
     """
     levels = np.arange(1, n_calibration + 1)
-    if n_calibration > _MOST_LEVELS:
-        # The small ones, at which decisions are made, close together.
-        few, many = (space(1, n_calibration, _MOST_LEVELS // 2) for space in (np.geomspace, np.linspace))
+    if n_calibration > _MAX_LEVELS:
+        # Small levels are close together because decisions are made at small levels.
+        few, many = (space(1, n_calibration, _MAX_LEVELS // 2) for space in (np.geomspace, np.linspace))
         levels = np.unique(np.concatenate([few, many]).round().astype(int))
     below = np.array([_distribution(level, n_calibration, n_clips) for level in levels])
 
@@ -60,7 +64,7 @@ def p_value_band(n_calibration, n_clips, confidence=0.95):
         low, high = bounds(tail)
         return coverage(levels, low, high, n_calibration, n_clips) >= confidence
 
-    # Between tails that are surely small enough, whatever the dependence, and tails that suit a single level.
+    # The smallest tail is small enough for any dependence between levels. The largest tail is right for one level.
     smallest, largest = (1 - confidence) / 2 / len(levels), (1 - confidence) / 2
     if holds(largest):
         return levels, *bounds(largest)
@@ -74,7 +78,7 @@ def p_value_band(n_calibration, n_clips, confidence=0.95):
 
 
 def _distribution(level, n_calibration, n_clips):
-    """Probabilities of 0, at most 1, at most 2, ... of the clips below that calibration score: beta-binomial."""
+    """Return the cumulative beta-binomial distribution of the number of clips below a calibration score."""
     counts = np.arange(n_clips + 1)
     logarithms = (
         _log_binomial(level - 1 + counts, counts)
@@ -85,30 +89,33 @@ def _distribution(level, n_calibration, n_clips):
 
 
 def coverage(levels, low, high, n_calibration, n_clips):
-    """Probability that at every level between `low` and `high` of the clips lie below that calibration score.
+    """Compute the probability that the counts of clips stay between `low` and `high` at all levels.
+
+    The count at a level is the number of clips below the calibration score of this rank.
 
     Parameters
     ----------
     levels : ndarray of shape (n_levels,), int
-        Rising, the last being `n_calibration`.
+        Rising numbers. The last level is `n_calibration`.
     low, high : ndarray of shape (n_levels,), int
-        Neither falls.
+        Minimum and maximum count at every level. Neither of the two arrays falls.
     n_calibration, n_clips : int
+        Number of clips that calibrate, and number of new clips.
 
     Returns
     -------
     float
     """
-    # paths[i]: orders of the scores so far with first + i clips below this calibration score, in units of exp(log_unit)
-    # and times share ** (first + i), without which the least likely orders are so many that the others underflow.
+    # paths[i] is the number of orders of the scores so far with first + i clips below this calibration score. The
+    # number is multiplied by share ** (first + i) and divided by exp(log_unit). Without the factor the least likely
+    # orders would be so numerous that the other numbers underflow.
     share = n_clips / (n_calibration + n_clips)
     paths, first, log_unit = np.ones(1), 0, 0.0
     for n_steps, lowest, highest in zip(np.diff(levels, prepend=0), low, high):
         paths = np.append(paths, np.zeros(highest - first + 1 - len(paths)))
         for _ in range(n_steps):
-            paths = lfilter(
-                [1.0], [1.0, -share], paths
-            )  # any number of clips comes before the next calibration score
+            # The filter sums over all numbers of clips that come before the next calibration score.
+            paths = lfilter([1.0], [1.0, -share], paths)
             largest = paths.max()
             log_unit += np.log(largest)
             paths /= largest

@@ -1,0 +1,146 @@
+"""Score recordings one by one with a fitted pipeline: score, decision and worst moment."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+
+from .._clip_errors import explain
+from .._lazy import LazySequence, stream
+from .._typing import PathLike
+from ._unwrap import find_clock, split_pipeline
+
+
+@dataclass
+class ScoredRecording:
+    """What a detector says about one recording.
+
+    Attributes
+    ----------
+    path : str
+    score : float
+        Value of `score_samples`: higher is more normal. NaN if the recording could not be scored.
+    decision : {"normal", "anomalous", "error"}
+    times : ndarray of shape (n_windows,)
+        Middles of the windows, in seconds. Empty if the features have no time axis.
+    local_scores : ndarray of shape (n_windows,)
+        Score of every window, from `score_frames`.
+    n_edge : int
+        Number of windows at each end that reach into the padding beyond the clip.
+    error : str
+        Reason why the recording could not be scored, or "".
+    """
+
+    path: str
+    score: float = float("nan")
+    decision: Literal["normal", "anomalous", "error"] = "error"
+    times: npt.NDArray[np.floating[Any]] = field(default_factory=lambda: np.empty(0))
+    local_scores: npt.NDArray[np.floating[Any]] = field(default_factory=lambda: np.empty(0))
+    n_edge: int = 0
+    error: str = ""
+
+    @property
+    def worst_window(self) -> int | None:
+        """Position of the least normal window, or None if there are no windows.
+
+        Windows that reach beyond the clip are left out, because the padding is the least normal part of a steady
+        sound. The windows beside the windows left out reach the ends of the clip too, so every sound is examined.
+        """
+        if not len(self.times):
+            return None
+        n_edge = self.n_edge if 2 * self.n_edge < len(self.times) else 0
+        return n_edge + int(np.argmin(self.local_scores[n_edge : len(self.times) - n_edge]))
+
+    @property
+    def worst_time(self) -> float | None:
+        """Time of the least normal window, in seconds, or None if there are no windows."""
+        return None if self.worst_window is None else float(self.times[self.worst_window])
+
+
+def score_recordings(pipeline: BaseEstimator, paths: Sequence[PathLike]) -> Iterator[ScoredRecording]:
+    """Score recordings one by one, and go on when a recording cannot be scored.
+
+    Threads score a few recordings at a time.
+
+    Parameters
+    ----------
+    pipeline : sklearn.pipeline.Pipeline
+        Fitted pipeline that begins with an :class:`AudioLoader` and ends in a detector. The pipeline may be inside a
+        :class:`ThresholdedDetector`, a :class:`NormalOnly` or a search.
+    paths : list of str or path-like
+
+    Yields
+    ------
+    ScoredRecording
+        Scores in the order of `paths`. A recording that cannot be read, is too short for the features, or makes a
+        step fail has the score NaN, and ``error`` holds the reason.
+
+    Raises
+    ------
+    ValueError
+        If `pipeline` is not a pipeline that begins with an AudioLoader.
+    """
+    loader, middle, detector = split_pipeline(pipeline)
+    return stream(
+        _Score(loader, middle, detector, find_clock(pipeline)), [os.fsdecode(path) for path in paths]
+    )
+
+
+def compute_features(loader, middle, path):
+    """Compute the input of the detector for one recording: an array or a list of one clip."""
+    features = loader.transform([path])
+    if middle is not None:
+        features = middle.transform(features)
+    # A list computes the features once, although the caller reads the features several times.
+    return list(features) if isinstance(features, LazySequence) else features
+
+
+def has_frames(features):
+    """Whether the features, the input of a detector, have a time axis."""
+    return isinstance(features, list) or np.ndim(features) == 3
+
+
+def local_threshold(detector, recording):
+    """Threshold of the detector if local scores have the scale of the threshold, else None.
+
+    A score that is pooled from the local scores of the clip lies between the smallest and the largest local score. The
+    score of a variational autoencoder that weighs two losses is not pooled, so its threshold has another scale.
+    """
+    scores = recording.local_scores
+    rounding = 1e-5 * abs(recording.score)  # local scores may be float32
+    pooled = len(scores) and scores.min() - rounding <= recording.score <= scores.max() + rounding
+    return getattr(detector, "offset_", None) if pooled else None
+
+
+class _Score:
+    def __init__(self, loader, middle, detector, clock):
+        self.loader, self.middle, self.detector, self.clock = loader, middle, detector, clock
+
+    def __call__(self, path):
+        try:
+            features = compute_features(self.loader, self.middle, path)
+            score = float(self.detector.score_samples(features)[0])
+            # decision_function is called because a detector of another package may have no offset_.
+            is_normal = self.detector.decision_function(features)[0] >= 0
+            times, local_scores = self._locate(features)
+        except Exception as error:  # any error: the other recordings are scored all the same
+            # The prefixes are removed because `path` names the recording already.
+            reason = explain(error).removeprefix(f"{path}: ").removeprefix("clip 0: ")
+            return ScoredRecording(path, error=reason or type(error).__name__)
+        if np.isnan(score):
+            return ScoredRecording(
+                path, error="has no score: all its features are NaN after a step of the pipeline."
+            )
+        n_edge = 0 if self.clock is None else self.clock.n_edge_frames
+        decision = "normal" if is_normal else "anomalous"
+        return ScoredRecording(path, score, decision, times, local_scores, n_edge)
+
+    def _locate(self, features):
+        if self.clock is None or not has_frames(features) or not hasattr(self.detector, "score_frames"):
+            return np.empty(0), np.empty(0)
+        local_scores = np.asarray(self.detector.score_frames(features)[0])
+        return self.clock.frames_to_seconds(self.detector.window_centers(len(local_scores))), local_scores

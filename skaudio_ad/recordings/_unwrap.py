@@ -1,0 +1,87 @@
+"""The fitted pipeline inside a search, a `NormalOnly` or a `ThresholdedDetector`, and the parts of the pipeline."""
+
+import copy
+from typing import Any
+
+from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline
+
+from ..audio import AudioLoader
+from ..model_selection import NormalOnly
+from ..thresholds import ThresholdedDetector
+from ..thresholds._cross_conformal import split_off_shared_steps
+
+
+def unwrap(estimator):
+    """Return the estimator inside searches and `NormalOnly`; the fitted one if the wrapper is fitted."""
+    while True:
+        if isinstance(estimator, NormalOnly):
+            estimator = getattr(estimator, "estimator_", estimator.estimator)
+        elif hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        else:
+            return estimator
+
+
+def last_step(estimator):
+    """Return the last step of a pipeline, or an estimator without a pipeline, inside searches and `NormalOnly`."""
+    estimator = unwrap(estimator)
+    while isinstance(estimator, Pipeline):
+        estimator = unwrap(estimator.steps[-1][1])
+    return estimator
+
+
+def find_clock(pipeline: BaseEstimator) -> Any:
+    """Find the last step that converts positions of frames to seconds.
+
+    Parameters
+    ----------
+    pipeline : sklearn.pipeline.Pipeline
+        Pipeline, also inside a :class:`ThresholdedDetector`, a :class:`NormalOnly` or a search.
+
+    Returns
+    -------
+    transformer or None
+        The last step with ``frames_to_seconds``, or None if no step has this method.
+    """
+    pipeline = inner_pipeline(pipeline)
+    steps = [step for _, step in pipeline.steps if hasattr(step, "frames_to_seconds")]
+    return steps[-1] if steps else None
+
+
+def inner_pipeline(estimator):
+    """Return the fitted pipeline inside a search, a `NormalOnly` or a `ThresholdedDetector`.
+
+    The last step of a pipeline from a `ThresholdedDetector` decides by the threshold of the `ThresholdedDetector`.
+    """
+    estimator = unwrap(estimator)
+    if not isinstance(estimator, ThresholdedDetector):
+        return estimator
+    last = copy.copy(estimator)
+    if hasattr(estimator, "detectors_"):
+        # The models of an ensemble share the steps that learn nothing.
+        shared, last.detectors_ = split_off_shared_steps(
+            [inner_pipeline(model) for model in estimator.detectors_]
+        )
+        return estimator if shared is None else Pipeline([*shared.steps, ("detector", last)])
+    pipeline = inner_pipeline(estimator.detector_)
+    if not isinstance(pipeline, Pipeline):
+        return estimator
+    name, last.detector_ = pipeline.steps[-1]
+    return Pipeline([*pipeline.steps[:-1], (name, last)])
+
+
+def split_pipeline(pipeline):
+    """Return the loader, the steps between the loader and the detector or None, and the detector.
+
+    The loader raises an error if a file cannot be read.
+    """
+    pipeline = inner_pipeline(pipeline)
+    if not isinstance(pipeline, Pipeline) or not isinstance(pipeline.steps[0][1], AudioLoader):
+        raise ValueError(
+            f"a Pipeline that begins with AudioLoader is needed to score recordings, got {pipeline!r:.200}. Add an "
+            "AudioLoader as the first step."
+        )
+    # on_error="raise" reports the reason of a failure, also if the pipeline was trained with on_error="skip".
+    loader = clone(pipeline.steps[0][1]).set_params(on_error="raise")
+    return loader, pipeline[1:-1] if len(pipeline.steps) > 2 else None, pipeline.steps[-1][1]
