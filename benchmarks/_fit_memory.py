@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .memory import _peak, _reset_peak
+from ._peak_memory import peak, reset_peak
 
 N_BINS, SEED = 128, 0
 KINDS = ("array", "list")
@@ -67,9 +67,9 @@ def measure(name, kind, n_clips, n_frames):
     X = _spectrograms(kind, 10, n_frames)
     detector.fit(X)
     X = _spectrograms(kind, n_clips, n_frames)
-    before = _reset_peak()
+    before = reset_peak()
     detector.fit(X)
-    return {"spectrograms": sum(clip.nbytes for clip in X) / 1e6, "growth": _peak() - before}
+    return {"spectrograms": sum(clip.nbytes for clip in X) / 1e6, "growth": peak() - before}
 
 
 def _spectrograms(kind, n_clips, n_frames):

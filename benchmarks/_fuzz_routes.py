@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .memory import _peak, _reset_peak
+from ._peak_memory import peak, reset_peak
 
 SCORED, REFUSED = "scored", "refused"
 # Number of seconds after which one file has hung.
@@ -34,7 +34,7 @@ def score_by_python(pipeline, paths, note):
 
 def score_one_by_one(pipeline, paths, note):
     """One file after the other, each of which may raise an error that names it."""
-    from skaudio_ad._clip_errors import printable
+    from skaudio_ad._clip_errors import shown
 
     pipeline = _with_on_error(pipeline, "raise")
     for path in paths:
@@ -45,7 +45,7 @@ def score_one_by_one(pipeline, paths, note):
         except TimeoutError:
             note(path, "hung")
         except ValueError as error:
-            named = printable(path) in str(error) and not isinstance(error, UnicodeError)
+            named = shown(path) in str(error) and not isinstance(error, UnicodeError)
             note(path, REFUSED if named else f"crash: {error!r:.200}")
         except Exception as error:
             note(path, f"crash: {error!r:.200}")
@@ -140,11 +140,11 @@ def main(route, folder, detector, output):
                 save()
 
     def save():
-        done["growth"] = _peak() - before
+        done["growth"] = peak() - before
         Path(f"{output}.part").write_text(json.dumps({**done, "files": dict(done["files"])}))
         os.replace(f"{output}.part", output)
 
-    before = _reset_peak()
+    before = reset_peak()
     threading.Thread(target=watch, daemon=True).start()
     try:
         if route in PYTHON:

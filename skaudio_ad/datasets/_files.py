@@ -15,7 +15,7 @@ _START = 4096
 def find_home(data_home, layout, source):
     """`get_data_home`, with an error that also says what is looked for and where to get it."""
     try:
-        return get_data_home(data_home)
+        return get_data_home(data_home=data_home)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error} Looked for {layout}. {source}.") from None
 

@@ -53,7 +53,7 @@ https://doi.org/10.1109/IEEEDATA.2025.3566012. Licence CC BY 4.0.
 """
 
 
-def load_hls_cmds(data_home=None, *, sound="heart"):
+def load_hls_cmds(*, sound="heart", data_home=None):
     """Load the heart and lung sounds data set HLS-CMDS from a folder.
 
     ==================   =================================

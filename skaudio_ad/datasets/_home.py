@@ -6,7 +6,7 @@ from pathlib import Path
 HOME_VARIABLE = "SKAUDIO_AD_DATA"
 
 
-def get_data_home(data_home=None):
+def get_data_home(*, data_home=None):
     """Folder in which the loaders look for data sets.
 
     Parameters
@@ -29,7 +29,7 @@ def get_data_home(data_home=None):
     >>> import tempfile
     >>> from skaudio_ad.datasets import get_data_home
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     get_data_home(folder).is_dir()
+    ...     get_data_home(data_home=folder).is_dir()
     True
     """
     if data_home is not None:

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from ..metrics._labels import as_labels
+from .._labels import as_labels
 from ..model_selection import NormalOnly
 
 # Colour-blind safe (Okabe and Ito): normal, anomalous, threshold.

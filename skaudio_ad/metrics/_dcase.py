@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._checks import check_option
-from ._labels import is_anomalous
+from .._labels import is_anomalous
 from ._scores import anomaly_auc_score, harmonic_mean_score, partial_auc_score
 
 _YEARS = tuple(range(2020, 2027))

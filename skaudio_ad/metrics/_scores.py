@@ -6,7 +6,7 @@ from sklearn.metrics import average_precision_score, fbeta_score, roc_auc_score,
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from .._checks import check_number, check_option
-from ._labels import is_anomalous
+from .._labels import is_anomalous
 
 
 def anomaly_auc_score(y_true, scores):

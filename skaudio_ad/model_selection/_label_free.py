@@ -5,9 +5,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from .._checks import check_number, check_option
+from .._labels import is_anomalous
 from .._lazy import LazySequence, collect, is_missing, take
 from ..metrics import anomaly_auc_score
-from ..metrics._labels import is_anomalous
 from ._scorers import Scorer, respond
 
 _STRENGTHS = {"extrapolate": 0.25, "resample": 0.5}
@@ -70,8 +70,8 @@ def pseudo_anomaly_scorer(
 
     A pseudo-anomaly is no fault: a value near 1 says nothing about how many faults a detector will find.
 
-    How well it ranks was measured by ``benchmarks/label_free.py`` on 16 data sets: four types of machine of MIMII,
-    heart and lung sounds of HLS-CMDS, and the ten classes of ESC-10, each against the others. 28 candidates (nearest
+    How well it ranks was measured by ``benchmarks/detection/label_free.py`` on 16 data sets: four types of machine of
+    MIMII, heart and lung sounds of HLS-CMDS, and the ten classes of ESC-10, each against the others. 28 candidates (nearest
     neighbours, one-class SVMs, isolation forest, densities) took statistics of log-mel spectrograms, embeddings of a
     frozen network, or either. Given are Spearman's rank correlation with the AUC on real anomalies, and in brackets
     that AUC of the candidate chosen, as means over the data sets:

@@ -19,8 +19,8 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._labels import is_anomalous
 from .._lazy import take
-from ..metrics._labels import is_anomalous
 from ._split import n_clips_of
 
 

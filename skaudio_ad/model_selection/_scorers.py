@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._checks import check_option
+from .._labels import as_labels
 from ..metrics import (
     anomaly_auc_score,
     anomaly_average_precision_score,
@@ -10,7 +11,6 @@ from ..metrics import (
     partial_auc_score,
     tpr_at_fpr_score,
 )
-from ..metrics._labels import as_labels
 
 _RESPONSES = ("score_samples", "predict")
 

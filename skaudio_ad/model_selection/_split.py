@@ -9,7 +9,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from .._checks import check_option
-from ..metrics._labels import as_labels
+from .._labels import as_labels
 
 
 class NormalOnlySplit(BaseCrossValidator):
