@@ -5,5 +5,6 @@ detectors, scorers and thresholds work on published recordings. `fuzz` sends dam
 `promises` checks the rates of false alarms that the thresholds promise.
 
 Each module prints its Markdown tables. It also writes the tables, and one CSV file per table, to
-``benchmarks/results``. Times depend on the machine: compare the ratios, because the contenders take turns within one run.
+``benchmarks/results``. Times depend on the machine: compare the ratios, because the contenders take turns within one
+run.
 """

@@ -1,4 +1,4 @@
-"""The one place that reads labels: 1 for normal, -1 for anomalous clips, and nothing else."""
+"""Conversion of labels. 1 is a normal clip, -1 is an anomalous clip, and no other label is accepted."""
 
 import numpy as np
 from sklearn.utils import column_or_1d
@@ -7,28 +7,29 @@ _WAY_OUT = "Convert them with y = np.where(is_fault, -1, 1)"
 
 
 def is_anomalous(y, *, name="y_true"):
-    """Which clips are anomalous.
+    """Mark the anomalous clips.
 
     Parameters
     ----------
     y : array-like of shape (n_clips,)
         1 for normal, -1 for anomalous clips, as integers or floats.
     name : str, default="y_true"
-        What to call `y` in a message.
+        Name of `y` in an error message.
 
     Returns
     -------
     ndarray of shape (n_clips,), bool
+        True for anomalous clips.
 
     Raises
     ------
     ValueError
-        If a label is neither 1 nor -1. Labels of 0 and 1, False and True or text are never guessed at: data sets
-        and libraries read them in opposite ways.
+        If a label is neither 1 nor -1. Labels of 0 and 1, False and True or text are never converted, because data
+        sets and libraries give them opposite meanings.
     """
     y = column_or_1d(y)
     labels = list(dict.fromkeys(y.tolist()))
-    # A bool is a number to Python: True would pass for 1.
+    # Exclude bools, because in Python True equals 1.
     known = all(label in (1, -1) and not isinstance(label, (bool, np.bool_)) for label in labels)
     if not known:
         shown = ", ".join(map(repr, sorted(labels, key=str)[:6])) + (", ..." if len(labels) > 6 else "")
@@ -39,7 +40,7 @@ def is_anomalous(y, *, name="y_true"):
 
 
 def as_labels(y, *, name="y_true"):
-    """Labels as integers, 1 and -1, after the checks of :func:`is_anomalous`.
+    """Return labels as integers, 1 and -1, after the checks of :func:`is_anomalous`.
 
     Parameters
     ----------
@@ -54,12 +55,12 @@ def as_labels(y, *, name="y_true"):
 
 
 def _remedy(labels):
-    """What to do about labels of another coding."""
+    """Say how to convert labels of another coding."""
     if all(label in (0, 1) for label in labels):
         return (
-            "0 and 1, or False and True, can be read in two ways: 1 is the fault in most data sets, and the normal "
-            f"clip where it means that all is well. {_WAY_OUT}, is_fault being True for anomalous clips."
+            "0 and 1, or False and True, can be read in two ways: 1 is the fault in most data sets, but the normal "
+            f"clip in others. {_WAY_OUT}, where is_fault is True for anomalous clips."
         )
     if any(isinstance(label, str) for label in labels):
         return f'{_WAY_OUT}, for example with is_fault = np.asarray(y) != "normal".'
-    return f"{_WAY_OUT}, is_fault being True for anomalous clips."
+    return f"{_WAY_OUT}, where is_fault is True for anomalous clips."

@@ -21,8 +21,8 @@ numbers, and the classifiers are cross-validated over the same folds. The publis
 
 Columns: the interval is a bootstrap of the test clips with the models of seed 0, the range is over the seeds.
 
-Run: ``python -m benchmarks.detection.dog_bark [--data-home FOLDER] [--seeds 10] [--published]``; needs ESC-10. Some 15 minutes on
-one thread, ``--published`` some 40 more; ``--epochs 1`` is a quick look.
+Run: ``python -m benchmarks.detection.dog_bark [--data-home FOLDER] [--seeds 10] [--published]``; needs ESC-10. Some 15
+minutes on one thread, ``--published`` some 40 more; ``--epochs 1`` is a quick look.
 """
 
 import argparse

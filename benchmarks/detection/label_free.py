@@ -6,17 +6,17 @@ time) and on clip embeddings of a frozen MobileNet. The label-free score of a ca
 cross-validation of the normal training clips, as in GridSearchCV; pseudo-anomalies are made of the features themselves
 (``before=0``), so that all candidates meet the same. Its true score is the AUC on test clips that took no part.
 
-Data sets: MIMII at -6 dB, a type of machine each, split as in ``benchmarks.detection.machines``; HLS-CMDS, copies dropped, as
-"distinct" in ``benchmarks.detection.heart_lung``; ESC-10, one class against the nine others, folds 1 to 4 to train and fold 5 of
-the class to test. Clips are brought to one level.
+Data sets: MIMII at -6 dB, a type of machine each, split as in ``benchmarks.detection.machines``; HLS-CMDS, copies
+dropped, as "distinct" in ``benchmarks.detection.heart_lung``; ESC-10, one class against the nine others, folds 1 to 4
+to train and fold 5 of the class to test. Clips are brought to one level.
 
 Columns, by scorer: Spearman's rank correlation of the two scores over the candidates, 1 for the same order and 0 for
 none; and the AUC of the candidate that the label-free score likes best, the mean of those it likes equally. "mean AUC"
 is what a choice by chance expects, "best AUC" what a choice with labels could have had. A scorer that gives a fold no
 value counts as its lowest. HLS-CMDS has means over the splits.
 
-Run: ``python -m benchmarks.detection.label_free [--variant mn04] [--data-home FOLDER] [--splits 3]``; needs the weights of the
-variant, and MIMII, HLS-CMDS and ESC-10 or those of them that are there. Some 3 minutes on one thread.
+Run: ``python -m benchmarks.detection.label_free [--variant mn04] [--data-home FOLDER] [--splits 3]``; needs the weights
+of the variant, and MIMII, HLS-CMDS and ESC-10 or those of them that are there. Some 3 minutes on one thread.
 """
 
 import argparse

@@ -11,21 +11,21 @@ distance of a clip's level in dB, before it is evened out, from the training cli
 shows beside it.
 
 MIMII at -6 dB, microphone 0: the first six normal clips of every machine of a type train one detector for all of them,
-as in ``benchmarks.detection.machines``. The level matters to the network, whose front end takes log(x + 1e-5), so there are two
-tables: the default of LevelNormalizer, -20 dB, and -26 dB. Another implementation, whose level is not known, gave on
-slider, pump, valve and fan .95 .77 .58 .36 with 1-NN on clip embeddings, .85 .67 .50 .53 on multi-level ones, and .79
-with OneClassSVM on valve; -26 dB is the level at which ours gives the same.
+as in ``benchmarks.detection.machines``. The level matters to the network, whose front end takes log(x + 1e-5), so there
+are two tables: the default of LevelNormalizer, -20 dB, and -26 dB. Another implementation, whose level is not known,
+gave on slider, pump, valve and fan .95 .77 .58 .36 with 1-NN on clip embeddings, .85 .67 .50 .53 on multi-level ones,
+and .79 with OneClassSVM on valve; -26 dB is the level at which ours gives the same.
 
-HLS-CMDS: splits as in ``benchmarks.detection.heart_lung``. "by file" splits the files, and flatters every detector: about half of
-the files are copies, bit for bit, of others, and land on both sides. "distinct" drops the copies first.
+HLS-CMDS: splits as in ``benchmarks.detection.heart_lung``. "by file" splits the files, and flatters every detector:
+about half of the files are copies, bit for bit, of others, and land on both sides. "distinct" drops the copies first.
 
 ESC-10: a clip is recognised where one of the names below, in `TAGS`, is among the five likeliest of AudioSet's 527.
 
 Columns: AUCs with a bootstrap interval of the test clips, on HLS-CMDS of the first split, and the range over the
 splits; rates are means, at each detector's own threshold.
 
-Run: ``python -m benchmarks.detection.pretrained [--variant mn04] [--data-home FOLDER] [--splits 10]``; needs the weights of the
-variant, and MIMII, HLS-CMDS and ESC-10 or those of them that are there. Some 5 minutes on one thread.
+Run: ``python -m benchmarks.detection.pretrained [--variant mn04] [--data-home FOLDER] [--splits 10]``; needs the
+weights of the variant, and MIMII, HLS-CMDS and ESC-10 or those of them that are there. Some 5 minutes on one thread.
 """
 
 import argparse

@@ -14,16 +14,16 @@ that for normal distributions. They see training clips only, and how they were s
 The selectors that need anomalies get five, which are not tested on. No setting is chosen by labels of test clips.
 
 Data sets: MIMII at -6 dB, all four types of machine, six normal clips at random of every machine to train on; HLS-CMDS,
-copies dropped, split as "distinct" in ``benchmarks.detection.heart_lung``; ESC-10, one class against the nine others, all but one
-of its folds to train on. Clips are brought to one level.
+copies dropped, split as "distinct" in ``benchmarks.detection.heart_lung``; ESC-10, one class against the nine others,
+all but one of its folds to train on. Clips are brought to one level.
 
 Columns: "promised" is the mean of ``false_alarm_rate_``. Rates are means over the test clips, each of which counts once
 however many splits test it. Intervals, of 95 %, are a bootstrap of test clips; that the thresholds are as few as the
 splits, each with a rate of its own, adds to them. A selector refuses where it cannot do what it says, such as for want
 of clips.
 
-Run: ``python -m benchmarks.detection.thresholds [--variant mn04] [--data-home FOLDER] [--splits 4] [--jobs 2]``; needs the
-weights of the variant, and MIMII, HLS-CMDS and ESC-10 or those of them that are there. Some 4 minutes on two cores.
+Run: ``python -m benchmarks.detection.thresholds [--variant mn04] [--data-home FOLDER] [--splits 4] [--jobs 2]``; needs
+the weights of the variant, and MIMII, HLS-CMDS and ESC-10 or those of them that are there. Some 4 minutes on two cores.
 """
 
 import argparse

@@ -31,7 +31,8 @@ and cannot be set:
 
 One thread by default, as in ``benchmarks.speed.training``.
 
-Run: ``python -m benchmarks.speed.vae [--clips 192] [--pyod-rows 20000] [--memory-clips 1000] [--repeats 5] [--threads 2]``
+Run: ``python -m benchmarks.speed.vae [--clips 192] [--pyod-rows 20000] [--memory-clips 1000] [--repeats 5] [--threads
+2]``
 """
 
 import argparse

@@ -183,7 +183,7 @@ def test_files_with_other_names_are_reported_and_left_out_but_hidden_ones_pass(h
     folder = home / "esc10" / "001 - Dog bark"
     for name in ("6-100-A.ogg", "my dog.ogg", "._1-110-A.ogg"):
         (folder / name).touch()
-    with pytest.warns(UserWarning, match=r"2 files are not named .*6-100-A\.ogg; they are left out"):
+    with pytest.warns(UserWarning, match=r"2 files are not named .*6-100-A\.ogg\. These files are left out"):
         assert len(load_esc10("Rain", data_home=home).paths) == 400
 
 

@@ -164,7 +164,7 @@ def test_an_unlisted_recording_is_reported(home):
     [
         (HS.replace("Location", "Site"), "must have the columns .*Location not found among Gender"),
         (HS.replace("Tachycardia", ""), r"line 3: every column must have a value; Heart Sound Type is empty"),
-        (HS.replace("F_T_RC", "F_N_RC"), r"both lead to F_N_RC\.wav"),
+        (HS.replace("F_T_RC", "F_N_RC"), r"both name F_N_RC\.wav"),
     ],
 )
 def test_a_damaged_table_is_refused(home, table, message):
@@ -176,7 +176,7 @@ def test_a_damaged_table_is_refused(home, table, message):
 def test_two_copies_of_a_table_are_refused(home):
     (home / "hls_cmds" / "copy").mkdir()
     (home / "hls_cmds" / "copy" / "HS.csv").write_text(HS, encoding="utf-8")
-    with pytest.raises(ValueError, match="must be there once, got 2"):
+    with pytest.raises(ValueError, match="must exist once, got 2"):
         load_hls_cmds(sound="heart", data_home=home)
 
 

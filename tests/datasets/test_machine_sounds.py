@@ -274,7 +274,7 @@ def test_either_kind_alone_can_be_made():
         ({"snr": "low"}, TypeError, r"snr must be a number of dB or a pair"),
         ({"snr": (6, 0)}, ValueError, r"low <= high, got \(6, 0\)"),
         ({"snr": np.nan}, ValueError, r"got nan"),
-        ({"duration": 0}, ValueError, r"duration must be at least 1\.0 s.*got 0"),
+        ({"duration": 0}, ValueError, r"duration must be finite and at least 1\.0 s.*got 0"),
         ({"duration": "2"}, TypeError, r"duration must be a number of seconds, got '2'"),
         ({"sample_rate": 4000}, ValueError, r"sample_rate must be at least 8000 Hz.*got 4000"),
         ({"sample_rate": 16000.0}, TypeError, r"sample_rate must be an integer number of Hz"),

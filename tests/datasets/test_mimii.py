@@ -155,9 +155,9 @@ def test_a_machine_that_is_missing_is_named_with_the_places_and_the_archive(home
 
 def test_an_id_that_is_missing_lists_those_that_are_there(home):
     shutil.rmtree(home / "mimii" / "-6_dB" / "fan" / "id_04")
-    with pytest.raises(FileNotFoundError, match=r"has no id_04; there are id_00, id_02, id_06.*such as ids="):
+    with pytest.raises(FileNotFoundError, match=r"has no id_04\. It has id_00, id_02, id_06.*such as ids="):
         load_mimii("fan", data_home=home)
-    with pytest.raises(FileNotFoundError, match=r"has no id_08, id_09; there are id_00, id_02, id_06"):
+    with pytest.raises(FileNotFoundError, match=r"has no id_08, id_09\. It has id_00, id_02, id_06"):
         load_mimii("fan", ids=["id_00", "id_08", "id_09"], data_home=home)
     assert len(load_mimii("fan", ids=["id_00", "id_02", "id_06"], data_home=home).paths) == 15
 
@@ -168,7 +168,7 @@ def test_an_id_without_normal_or_without_abnormal_recordings_is_refused(home, ki
     for path in folder.iterdir():
         path.rename(path.with_suffix(".txt"))
     with pytest.raises(
-        FileNotFoundError, match=rf"id_06.{kind} has no wav files.*leave the machine out by ids"
+        FileNotFoundError, match=rf"id_06.{kind} has no wav files.*leave out the machine by ids"
     ):
         load_mimii("fan", data_home=home)
     shutil.rmtree(folder)
@@ -178,7 +178,7 @@ def test_an_id_without_normal_or_without_abnormal_recordings_is_refused(home, ki
 
 def test_other_ids_are_reported_and_can_be_asked_for(home):
     write_machine(home / "mimii" / "-6_dB" / "fan", ids=["id_01"])
-    with pytest.warns(UserWarning, match=r"fan also has id_01, left out"):
+    with pytest.warns(UserWarning, match=r"fan also has id_01, which are left out"):
         assert len(load_mimii("fan", data_home=home).paths) == 20
     assert len(load_mimii("fan", ids="id_01", data_home=home).paths) == 5
 

@@ -149,7 +149,7 @@ def test_copies_make_the_interval_too_narrow_unless_they_are_a_group():
     [
         ([0, 0, 0, 1, 2], "one group of normal clips only, 0: at least 2 of a kind are needed"),
         (["a", "b", "c", "d", "d"], "one group of anomalous clips only, 'd'"),
-        ([0] * 5, "one group of normal and anomalous clips, 0.*leave groups out"),
+        ([0] * 5, "one group of normal and anomalous clips, 0.*pass groups=None"),
         ([0, 1], "inconsistent numbers of samples"),
     ],
 )

@@ -158,7 +158,7 @@ def test_files_without_a_partner_are_named():
     scores = SCORES | {"n9": 1.0}
     del scores["n2"]
     with pytest.raises(
-        ValueError, match=r"'n2' of truth without a score; 'n9' of scores not in truth.*equal to the letter"
+        ValueError, match=r"'n2' of truth without a score; 'n9' of scores not in truth.*equal in every letter"
     ):
         dcase_scores(TRUTH, scores, year=2022)
 

@@ -326,5 +326,5 @@ def test_a_spread_of_nothing_is_refused():
     model = Recorder().fit(None)
     with pytest.raises(ValueError, match="needs 2 normal clips with a score, got 1"):
         inlier_variance_scorer()(model, np.array([[1.0], [np.nan]]))
-    with pytest.raises(ValueError, match=r"all scores are 0.*not fitted on"):
+    with pytest.raises(ValueError, match=r"all scores are 0.*was not fitted"):
         inlier_variance_scorer()(model, np.zeros((3, 1)))

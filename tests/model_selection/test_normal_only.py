@@ -101,8 +101,8 @@ def test_labels_that_cannot_be_read_are_an_error(method, coding, message):
 @pytest.mark.parametrize(
     ("estimator", "message"),
     [
-        (LogisticRegression(), "LogisticRegression learns from labels.*pass an outlier detector"),
-        (make_pipeline(StandardScaler(), LinearRegression()), "Pipeline learns from labels"),
+        (LogisticRegression(), "LogisticRegression needs labels of both kinds.*Pass an outlier detector"),
+        (make_pipeline(StandardScaler(), LinearRegression()), "Pipeline needs labels of both kinds"),
         (OneClassSVM, "must be an outlier detector or a Pipeline, got <class"),
     ],
     ids=["classifier", "regressor", "class"],

@@ -147,7 +147,7 @@ def test_clips_of_which_none_could_be_read_are_an_error():
     [
         ([0, 0, 1], r"^y must hold 1 for normal.*got the labels \[0, 1\].*np.where"),
         (["ok", "ok", "fault"], r"^y must hold.*got the labels \['fault', 'ok'\]"),
-        ([1, 1, 1], "^there is no anomalous clip among the 3 to judge by. Split with cv=NormalOnlySplit"),
+        ([1, 1, 1], "^there is no anomalous clip among the 3 clips to score. Split with cv=NormalOnlySplit"),
         ([-1, -1, -1], "^there is no normal clip among the 3"),
         (None, "^this scorer needs labels.*got y=None.*pseudo_anomaly_scorer"),
     ],
@@ -163,7 +163,7 @@ def test_scores_for_decisions_are_refused(clips):
         def predict(self, X):
             return self.score_samples(X)
 
-    with pytest.raises(ValueError, match=r"^what Wrong predicts must hold 1 for normal"):
+    with pytest.raises(ValueError, match=r"^the decisions of Wrong must hold 1 for normal"):
         get_anomaly_scorer("anomaly_f1")(Wrong(), *clips)
 
 
@@ -286,7 +286,7 @@ def test_no_metadata_can_be_asked_for():
 def test_a_fold_without_anomalies_fails_and_names_the_splitter(clips):
     X, y = clips
     order = np.argsort(-y, kind="stable")  # all normal clips first
-    with pytest.raises(ValueError, match=r"no anomalous clip among the 20 to judge by.*NormalOnlySplit"):
+    with pytest.raises(ValueError, match=r"no anomalous clip among the 20 clips to score.*NormalOnlySplit"):
         cross_val_score(
             Stub(),
             X[order],

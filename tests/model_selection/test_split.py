@@ -110,7 +110,7 @@ def test_an_anomaly_of_a_machine_without_normal_clips_is_tested_in_every_fold_or
 def test_an_anomaly_whose_group_is_always_trained_on_is_reported():
     machine = np.arange(len(Y)) % 4
     cv = GroupShuffleSplit(1, test_size=1, random_state=0)
-    message = r"3 of 5 anomalies are never tested, the first of the group 3: .*GroupKFold"
+    message = r"3 of 5 anomalies are never tested, .* The first is of the group 3\. .*GroupKFold"
     with pytest.warns(UserWarning, match=message):
         (train, test), *_ = folds(cv, Y, machine)
     assert not set(machine[train]) & set(machine[test])
@@ -118,12 +118,12 @@ def test_an_anomaly_whose_group_is_always_trained_on_is_reported():
 
 def test_a_fold_without_anomalies_is_reported_with_the_way_out():
     with pytest.warns(
-        UserWarning, match=r'folds \[5\] of 6 have no anomaly to test, of 5 .* anomalies="every"'
+        UserWarning, match=r'folds \[5\] of 6 have no anomaly to test \(5 .* anomalies="every"'
     ):
         assert len(folds(6, anomalies="spread")) == 6
     machine = np.where(Y == -1, 0, np.arange(len(Y)) % 3)
     with pytest.warns(
-        UserWarning, match=r"folds \[\d, \d\] of 3 have no anomaly to test, .* or other groups"
+        UserWarning, match=r"folds \[\d, \d\] of 3 have no anomaly to test \(.* or other groups"
     ):
         folds(GroupKFold(3), Y, machine)
 
@@ -173,7 +173,7 @@ def test_a_predefined_split_keeps_its_meaning():
 
 
 def test_an_iterator_is_refused_because_it_would_be_empty_the_second_time():
-    with pytest.raises(ValueError, match=r"gives its splits only once: pass list\(cv\)"):
+    with pytest.raises(ValueError, match=r"gives its splits only once\. Pass list\(cv\)"):
         folds(KFold(2).split(X))
 
 

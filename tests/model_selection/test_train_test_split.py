@@ -88,7 +88,7 @@ def test_groups_that_leave_nothing_to_train_on_are_an_error_with_the_way_out():
     groups = np.r_[np.arange(20) % 4, np.arange(4)]
     with pytest.raises(
         ValueError,
-        match=r"no normal clip is left for the training part: .* 4 groups.* 4 of them with anomalies",
+        match=r"no normal clip is left for the training part: .* 4 groups.* 4 of these groups hold anomalies",
     ):
         parts(np.repeat([1, -1], [20, 4]), groups=groups)
 
@@ -127,7 +127,7 @@ def test_what_comes_out_is_of_the_kind_that_went_in():
         (
             {"test_size": 0.5, "validation_size": 0.5},
             ValueError,
-            "100 and 100, which leaves none for training",
+            "100 and 100 clips, which leaves no clip for training",
         ),
         ({"anomalies": "every"}, ValueError, "anomalies must be one of 'test', 'shared'"),
         ({"groups": [1, 2]}, ValueError, "inconsistent numbers of samples"),
