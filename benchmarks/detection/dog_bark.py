@@ -1,28 +1,32 @@
-"""Dog barks: the preset ``dog_bark_vae`` beside classical detectors, and classifiers of its two numbers a clip.
+"""Dog barks: the preset ``dog_bark_vae`` beside classical detectors, and classifiers of its two losses per clip.
 
-``docs/examples/plot_dog_bark_vae.py`` tells the story. ESC-10, one class normal: the variational autoencoders (VAEs)
-and all other detectors learn the barks of folds 1 to 4; those of fold 5 and all clips of the other nine classes test.
-No label takes part in any choice.
+``docs/examples/plot_dog_bark_vae.py`` explains the system. The data set is ESC-10, with dog barks as the normal class.
+The variational autoencoders (VAEs) and all other detectors train on the barks of folds 1 to 4. The test set is the
+barks of fold 5 and all clips of the other nine classes. No choice uses a label.
 
-Detectors: "convolutional VAE" is the preset on the first 1, 2 and 3 s, with 32 16 8 8 8 filters and batches of 8, since
-27 barks would be but one step an epoch in the preset's batches of 64; ``--published`` adds the preset as it is, of
-512 256 128 64 32 filters, once, with seed 0. "dense VAE" is VAEDetector with its defaults on 2-D features: mean,
-deviation and maximum over time of every band of the log-mel spectrogram of 5 s. The classical detectors take the same
-statistics, standardised by the training barks as for the VAE, with scikit-learn's defaults but for 5 neighbours of
-LocalOutlierFactor. "nearest bark" is the distance to the nearest training bark in them, and "loudness" that of a clip's
-level in dB from the training barks' mean level.
+Detectors:
+
+- "convolutional VAE" is the preset on the first 1, 2 and 3 s, with 32 16 8 8 8 filters and batches of 8. With the
+  preset's batches of 64, an epoch on 27 barks would have only one step. ``--published`` adds the preset with its
+  published 512 256 128 64 32 filters, once, with seed 0.
+- "dense VAE" is VAEDetector with its defaults on 2-D features: mean, deviation and maximum over time of every band of
+  the log-mel spectrogram of 5 s.
+- The classical detectors take the same statistics, standardised by the training barks, with scikit-learn's defaults,
+  except for 5 neighbours of LocalOutlierFactor.
+- "nearest bark" is the distance to the nearest training bark in these statistics.
+- "loudness" is the distance of a clip's level in dB from the mean level of the training barks.
 
 A VAE has three scores: RL, the reconstruction loss; KL, the Kullback-Leibler divergence of the posterior from the
-prior; and the Mahalanobis distance from the held-out barks in the plane of both.
+prior; and the Mahalanobis distance from the held-out barks in the plane of RL and KL.
 
-Classifiers of (RL, KL): five VAEs, trained on the barks of four folds each, give all clips of the fifth their two
-numbers, and the classifiers are cross-validated over the same folds. The published accuracies, on other barks, are
-0.900 (identity) and 0.902 (relu).
+Classifiers of (RL, KL): five VAEs train on the barks of four folds each, and compute RL and KL of all clips of the
+fifth fold. The classifiers are cross-validated over the same folds. The published accuracies, on other barks, are 0.900
+(identity) and 0.902 (relu).
 
-Columns: the interval is a bootstrap of the test clips with the models of seed 0, the range is over the seeds.
+Columns: the interval is a bootstrap of the test clips with the models of seed 0. The range is over the seeds.
 
-Run: ``python -m benchmarks.detection.dog_bark [--data-home FOLDER] [--seeds 10] [--published]``; needs ESC-10. Some 15
-minutes on one thread, ``--published`` some 40 more; ``--epochs 1`` is a quick look.
+Run: ``python -m benchmarks.detection.dog_bark [--data-home FOLDER] [--seeds 10] [--published]``. The benchmark needs
+ESC-10, and takes about 15 minutes on one thread. ``--published`` adds about 40 minutes. ``--epochs 1`` is a quick try.
 """
 
 import argparse
@@ -50,15 +54,15 @@ SMALL = {"filters": (32, 16, 8, 8, 8), "batch_size": 8}
 
 
 class NearestClip(NearestNeighbors):
-    """How far the nearest training clip is."""
+    """Detector by the distance to the nearest training clip."""
 
     def score_samples(self, X):
-        """Minus the Euclidean distance, (n_clips,)."""
+        """Return the negative Euclidean distance, (n_clips,)."""
         return -self.kneighbors(X, n_neighbors=1)[0][:, 0]
 
 
 def features(paths):
-    """What the contenders take of every recording.
+    """Compute the features of every recording.
 
     Parameters
     ----------
@@ -67,7 +71,8 @@ def features(paths):
     Returns
     -------
     dict of {str: ndarray}
-        "1 s", "2 s" and "3 s", (n_clips, n_bins, n_frames); "statistics" and "level", (n_clips, n_features).
+        "1 s", "2 s" and "3 s" have the shape (n_clips, n_bins, n_frames). "statistics" and "level" have the shape
+        (n_clips, n_features).
     """
     X = {
         f"{seconds} s": make_preset("dog_bark_vae", duration=seconds)[:-1].fit_transform(paths)
@@ -82,15 +87,15 @@ def features(paths):
 
 
 def vaes(seed, *, published=False, **limits):
-    """Variational autoencoders by name, each with the features it takes.
+    """Return variational autoencoders by name, each with its kind of features.
 
     Parameters
     ----------
     seed : int
     published : bool, default=False
-        Whether to add those of the published size.
+        Whether to add the networks of the published size.
     **limits : dict
-        Parameters for all of them.
+        Parameters for all networks.
 
     Returns
     -------
@@ -114,7 +119,7 @@ def vaes(seed, *, published=False, **limits):
 
 
 def detectors(seed, **options):
-    """All contenders by name, each with the features it takes; `options` are those of :func:`vaes`."""
+    """Return all contenders by name, each with its kind of features. `options` are the options of :func:`vaes`."""
     return {
         **vaes(seed, **options),
         "nearest bark": ("statistics", make_pipeline(StandardScaler(), NearestClip())),
@@ -124,7 +129,7 @@ def detectors(seed, **options):
 
 
 def all_scores(model, X):
-    """Scores by what they are minus of; a variational autoencoder has three."""
+    """Return scores by the name of their loss. A variational autoencoder has three scores."""
     if not hasattr(model, "transform"):
         return {"": model.score_samples(X)}
     rl, kl = model.transform(X).T
@@ -132,16 +137,16 @@ def all_scores(model, X):
 
 
 def one_class_rows(X, y, fold, *, n_seeds, published=False, **limits):
-    """Rows of a table: AUC of every detector that learns barks alone.
+    """Return the rows of a table: AUC of every detector that trains only on barks.
 
     Parameters
     ----------
     X : dict of {str: ndarray}
-        From :func:`features`.
+        Result of :func:`features`.
     y, fold : ndarray of shape (n_clips,)
     n_seeds : int
     published : bool, default=False
-        Whether to add the networks of the published size, with seed 0 alone.
+        Whether to add the networks of the published size, only with seed 0.
     **limits : dict
         Parameters for all networks.
 
@@ -168,7 +173,7 @@ def one_class_rows(X, y, fold, *, n_seeds, published=False, **limits):
 
 
 def out_of_fold(model, X, y, fold):
-    """(RL, KL) of every clip, (n_clips, 2), from the VAE of the other folds' barks."""
+    """Return (RL, KL) of every clip, (n_clips, 2), by the VAE that trained on the barks of the other folds."""
     features = np.empty((len(X), 2))
     for seen, unseen in PredefinedSplit(fold).split():
         features[unseen] = model.fit(X[seen[y[seen] == 1]]).transform(X[unseen])
@@ -176,18 +181,19 @@ def out_of_fold(model, X, y, fold):
 
 
 def judge(classifier, features, y, fold):
-    """Accuracy, balanced accuracy and AUC of a classifier, cross-validated over the folds."""
+    """Return accuracy, balanced accuracy and AUC of a classifier, cross-validated over the folds."""
     proba = cross_val_predict(classifier, features, y, cv=PredefinedSplit(fold), method="predict_proba")[:, 1]
     said = np.where(proba >= 0.5, 1, -1)
     return accuracy_score(y, said), balanced_accuracy_score(y, said), anomaly_auc_score(y, proba)
 
 
 def classification_rows(X, y, fold, *, n_seeds, published=False, **limits):
-    """Rows of a table: what classifiers make of (RL, KL).
+    """Return the rows of a table: metrics of classifiers of (RL, KL).
 
     Parameters
     ----------
-    As of :func:`one_class_rows`.
+    X, y, fold, n_seeds, published, **limits
+        The same as for :func:`one_class_rows`.
 
     Returns
     -------
@@ -223,9 +229,9 @@ def main(arguments=None):
     """Run the benchmark with command-line arguments; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detection.dog_bark")
     parser.add_argument("--data-home", help="folder of ESC-10  [default: SKAUDIO_AD_DATA]")
-    parser.add_argument("--seeds", type=int, default=10, help="how many  [default: 10]")
+    parser.add_argument("--seeds", type=int, default=10, help="number of seeds  [default: 10]")
     parser.add_argument("--published", action="store_true", help="add the network of the published size")
-    parser.add_argument("--epochs", type=int, help="of every network  [default: its own]")
+    parser.add_argument("--epochs", type=int, help="number of epochs of every network  [default: its own]")
     parser.add_argument("--output", default=RESULTS)
     options = parser.parse_args(arguments)
     try:
@@ -248,15 +254,15 @@ def main(arguments=None):
     report.table(
         "One-class detectors",
         one_class_rows(X, y, fold, **settings),
-        f"Trained on {n_train} barks; {np.sum(y == 1) - n_train} barks test, so the intervals are wide. The settings "
-        "of the dense VAE are VAEDetector's defaults. Choosing batch_size by the nine other classes, each in turn "
-        "the normal one and barks left out, would have given 8: hence the rows of that.",
+        f"{n_train} barks for training and {np.sum(y == 1) - n_train} barks for the test, so the intervals are wide. "
+        "The settings of the dense VAE are VAEDetector's defaults. A choice of batch_size by the nine other classes, "
+        "each in turn as the normal class and without barks, gives 8, so the table also has rows with this value.",
     )
     report.table(
         "Classifiers of (RL, KL) over five folds",
         classification_rows(X, y, fold, **settings),
-        'Convolutional VAE on 3 s. "the larger class" always answers "no bark", and its accuracy is the published one: '
-        "judge by balanced accuracy and AUC.",
+        'Convolutional VAE on 3 s. "the larger class" always answers "no bark", and its accuracy equals the published '
+        "accuracy. Therefore compare balanced accuracy and AUC.",
     )
 
 

@@ -1,17 +1,19 @@
 """Heart and lung sounds: the preset ``heart_lung`` beside classical detectors on the same splits.
 
-The dense autoencoder on MFCCs of HLS-CMDS; ``docs/examples/plot_heart_lung_autoencoder.py`` tells its story. Normal
-recordings are split 70/15/15 into training, validation (the detector's own, inside ``fit``) and test; all abnormal ones
-are in the test set; no label takes part in any choice. "by file" splits the files, as published; "distinct" first drops
-the copies that the data set holds of many recordings, which "by file" scatters over both sides. The classical detectors
-take mean and standard deviation of the same MFCCs, standardised on the training clips, with scikit-learn's defaults (5
-neighbours instead of 20, since there are as few as 10 training clips), and "loudness" the distance of a clip's level in
-dB from the training clips' mean level.
+The preset is the dense autoencoder on MFCCs of HLS-CMDS. ``docs/examples/plot_heart_lung_autoencoder.py`` explains the
+system. Normal recordings are split 70/15/15 into training, validation (inside ``fit`` of the detector) and test. All
+abnormal recordings are in the test set. No choice uses a label.
 
-Columns: errors and their ratio are medians over the splits; the interval is a bootstrap within the first split, the
-range is over all of them; rates are means, at each detector's own threshold.
+"by file" splits the files, as published. "distinct" first drops copies: the data set holds many recordings twice or
+more often, and "by file" puts copies on both sides of the split. The classical detectors take mean and standard
+deviation of the same MFCCs, standardised by the training clips, with scikit-learn's defaults. Only the number of
+neighbours is 5 instead of 20, because some training sets have only 10 clips. "loudness" is the distance of a clip's
+level in dB from the mean level of the training clips.
 
-Run: ``python -m benchmarks.detection.heart_lung [--data-home FOLDER] [--splits 10]``; needs HLS-CMDS.
+Columns: errors and their ratio are medians over the splits. The interval is a bootstrap within the first split, and the
+range is over all splits. Rates are means, at each detector's own threshold.
+
+Run: ``python -m benchmarks.detection.heart_lung [--data-home FOLDER] [--splits 10]``. The benchmark needs HLS-CMDS.
 """
 
 import argparse
@@ -36,7 +38,7 @@ from .._report import RESULTS, Report
 
 
 def detectors(seed):
-    """Contenders by name, each with the features it takes.
+    """Return the contenders by name, each with its kind of features.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ def detectors(seed):
 
 
 def features(paths):
-    """What the contenders take of every recording.
+    """Compute the features of every recording.
 
     Parameters
     ----------
@@ -75,19 +77,19 @@ def features(paths):
 
 
 def split(y, seed):
-    """Positions to train on and to test on: 85 % of the normal clips, the rest of them and all abnormal ones."""
+    """Return positions for training (85 % of the normal clips) and for the test (all other clips)."""
     normal = np.random.default_rng(seed).permutation(np.flatnonzero(y == 1))
     n_test = max(2, round(0.15 * len(normal)))
     return normal[n_test:], np.concatenate([normal[:n_test], np.flatnonzero(y == -1)])
 
 
 def evaluate(X, y, n_splits):
-    """Rows of the table for one data set.
+    """Return the rows of the table for one data set.
 
     Parameters
     ----------
     X : dict of {str: ndarray}
-        From :func:`features`.
+        Result of :func:`features`.
     y : ndarray of shape (n_clips,)
     n_splits : int
 
@@ -107,7 +109,7 @@ def evaluate(X, y, n_splits):
 
 
 def summarise(runs, *, errors):
-    """One row from (labels, scores, flagged) of every split; `errors` tells whether scores are minus errors."""
+    """Return one row from (labels, scores, flagged) of every split. `errors` says that scores are negative errors."""
     row = {"normal error": "", "abnormal error": "", "ratio": ""}
     if errors:
         means = np.array([[-scores[y == 1].mean(), -scores[y == -1].mean()] for y, scores, _ in runs])

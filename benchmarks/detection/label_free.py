@@ -1,22 +1,28 @@
 """Label-free scorers: how well ``pseudo_anomaly_scorer`` and ``inlier_variance_scorer`` rank detectors.
 
-Candidates, in `candidates`: nearest neighbours, one-class SVMs, an isolation forest, a local outlier factor, Gaussian
-densities, with and without scaling and PCA, each on log-mel statistics (mean and standard deviation of every band over
-time) and on clip embeddings of a frozen MobileNet. The label-free score of a candidate is its mean over the folds of a
-cross-validation of the normal training clips, as in GridSearchCV; pseudo-anomalies are made of the features themselves
-(``before=0``), so that all candidates meet the same. Its true score is the AUC on test clips that took no part.
+Candidates, in `candidates`: nearest neighbours, one-class SVMs, an isolation forest, a local outlier factor and
+Gaussian densities, with and without scaling and PCA. Each candidate runs on log-mel statistics (mean and standard
+deviation of every band over time) and on clip embeddings of a frozen MobileNet. The label-free score of a candidate is
+its mean over the folds of a cross-validation of the normal training clips, as in GridSearchCV. Pseudo-anomalies are
+made from the features themselves (``before=0``), so that all candidates get the same pseudo-anomalies. The true score
+is the AUC on test clips, which are used for no other purpose.
 
-Data sets: MIMII at -6 dB, a type of machine each, split as in ``benchmarks.detection.machines``; HLS-CMDS, copies
-dropped, as "distinct" in ``benchmarks.detection.heart_lung``; ESC-10, one class against the nine others, folds 1 to 4
-to train and fold 5 of the class to test. Clips are brought to one level.
+Data sets:
 
-Columns, by scorer: Spearman's rank correlation of the two scores over the candidates, 1 for the same order and 0 for
-none; and the AUC of the candidate that the label-free score likes best, the mean of those it likes equally. "mean AUC"
-is what a choice by chance expects, "best AUC" what a choice with labels could have had. A scorer that gives a fold no
-value counts as its lowest. HLS-CMDS has means over the splits.
+- MIMII at -6 dB, one type of machine at a time, split as in ``benchmarks.detection.machines``.
+- HLS-CMDS without copies, as "distinct" in ``benchmarks.detection.heart_lung``.
+- ESC-10, one class against the nine others. The class trains on folds 1 to 4 and is tested on fold 5.
 
-Run: ``python -m benchmarks.detection.label_free [--variant mn04] [--data-home FOLDER] [--splits 3]``; needs the weights
-of the variant, and MIMII, HLS-CMDS and ESC-10 or those of them that are there. Some 3 minutes on one thread.
+Clips are brought to one level.
+
+Columns, by scorer: Spearman's rank correlation of the two scores over the candidates (1 for the same order, 0 for no
+relation), and the AUC of the candidate with the highest label-free score (the mean if several are equal). "mean AUC" is
+the expectation of a random choice, and "best AUC" is the best choice with labels. If a scorer has no value for a fold,
+the fold counts as the scorer's lowest value. HLS-CMDS has means over the splits.
+
+Run: ``python -m benchmarks.detection.label_free [--variant mn04] [--data-home FOLDER] [--splits 3]``. The benchmark
+needs the weights of the variant, and at least one of MIMII, HLS-CMDS and ESC-10. It takes about 3 minutes on one
+thread.
 """
 
 import argparse
@@ -54,13 +60,13 @@ SCORERS = {
 
 
 def features(paths, variant):
-    """What the candidates take of every recording.
+    """Compute the features of every recording.
 
     Parameters
     ----------
     paths : list of str
     variant : str
-        Of MobileNetEmbedding.
+        Variant of MobileNetEmbedding.
 
     Returns
     -------
@@ -75,7 +81,7 @@ def features(paths, variant):
 
 
 def candidates():
-    """Detectors to choose from, by name.
+    """Return the detectors to choose from, by name.
 
     Returns
     -------
@@ -99,7 +105,7 @@ def candidates():
     )
     for n_components in (2, 5):
         pca = PCA(n_components, random_state=0)
-        # All training clips are normal: none is left out of the covariance.
+        # All training clips are normal, so the covariance uses all of them.
         detectors[f"EllipticEnvelope, PCA of {n_components}"] = make_pipeline(
             StandardScaler(), pca, EllipticEnvelope(support_fraction=1.0, random_state=0)
         )
@@ -113,14 +119,14 @@ def candidates():
 
 
 def judge(X, y, train, test):
-    """True and label-free scores of every candidate on one kind of features.
+    """Return true and label-free scores of every candidate on one kind of features.
 
     Parameters
     ----------
     X : ndarray of shape (n_clips, n_features)
     y : ndarray of shape (n_clips,)
     train, test : ndarray of int
-        Positions; those to train on are normal.
+        Positions of clips. The training clips are normal.
 
     Returns
     -------
@@ -131,7 +137,7 @@ def judge(X, y, train, test):
     table = []
     for model in candidates().values():
         with warnings.catch_warnings():
-            # A scorer without a value for a fold, and degenerate densities, which are candidates like others.
+            # Ignore scorers without a value for a fold, and degenerate densities.
             warnings.simplefilter("ignore")
             found = cross_validate(clone(model), X[train], cv=folds, scoring=SCORERS)
             model.fit(X[train])
@@ -141,14 +147,14 @@ def judge(X, y, train, test):
 
 
 def row(name, table):
-    """One row: how well every scorer ranks the candidates of a data set.
+    """Return one row: how well every scorer ranks the candidates of a data set.
 
     Parameters
     ----------
     name : str
-        Of the data set.
+        Name of the data set.
     table : ndarray of shape (n_candidates, 1 + n_scorers)
-        From :func:`judge`.
+        Result of :func:`judge`.
 
     Returns
     -------
@@ -164,12 +170,12 @@ def row(name, table):
 
 
 def summarise(rows):
-    """The rows as text, and below them their means and how many correlations are positive.
+    """Return the rows as text, then a row of means and a row with the numbers of positive correlations.
 
     Parameters
     ----------
     rows : list of dict
-        From :func:`row`.
+        Results of :func:`row`.
 
     Returns
     -------
@@ -191,18 +197,18 @@ def summarise(rows):
 
 
 def mimii(home, n_splits):
-    """Recordings of every type of machine, each with its name and splits.
+    """Return the recordings of every type of machine, with names and splits.
 
     Parameters
     ----------
     home : path-like or None
     n_splits : int
-        Of data sets without a split of their own, which the others ignore.
+        Number of splits, for data sets without their own split. Other data sets ignore this value.
 
     Returns
     -------
     list of (list of str, dict of str to list of tuple)
-        Paths; and by name of the row, labels and positions to train and to test on, split by split.
+        Paths, and a dict from the name of the row to its splits. A split has labels, training and test positions.
     """
     tasks = []
     for machine in machines.MACHINES:
@@ -213,7 +219,7 @@ def mimii(home, n_splits):
 
 
 def hls_cmds(home, n_splits):
-    """As :func:`mimii`, for the distinct recordings of heart and lung."""
+    """Do the same as :func:`mimii` for the distinct recordings of heart and lung."""
     tasks = []
     for sound in ("heart", "lung"):
         data = load_hls_cmds(sound=sound, data_home=home)
@@ -225,7 +231,7 @@ def hls_cmds(home, n_splits):
 
 
 def esc10(home, n_splits):
-    """As :func:`mimii`, for every class against all others."""
+    """Do the same as :func:`mimii` for every class against all others."""
     data = load_esc10("dog bark", data_home=home)
     splits = {}
     for category in np.unique(data.metadata["category"]):
@@ -242,14 +248,14 @@ DATA = {"MIMII": mimii, "HLS-CMDS": hls_cmds, "ESC-10": esc10}
 def main(arguments=None):
     """Run the benchmark with command-line arguments; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detection.label_free")
-    parser.add_argument("--variant", default="mn04", help="of MobileNetEmbedding  [default: mn04]")
+    parser.add_argument("--variant", default="mn04", help="variant of MobileNetEmbedding  [default: mn04]")
     parser.add_argument("--data-home", help="folder of the data sets  [default: SKAUDIO_AD_DATA]")
-    parser.add_argument("--splits", type=int, default=3, help="of HLS-CMDS  [default: 3]")
+    parser.add_argument("--splits", type=int, default=3, help="number of splits of HLS-CMDS  [default: 3]")
     parser.add_argument("--output", default=RESULTS)
     options = parser.parse_args(arguments)
     variant = options.variant
     try:
-        # Not downloaded without being asked for: all benchmarks run where there is no network.
+        # Do not download without a request, because all benchmarks must run without a network.
         weights_path(variant, download=False)
     except WeightsError as error:
         print(f"benchmarks.detection.label_free is left out: {error}")
@@ -277,12 +283,12 @@ def main(arguments=None):
             tables["both"] = np.concatenate(list(tables.values()))
             for kind, table in tables.items():
                 rows[kind].append(row(name, table))
-            print(name, flush=True)  # the only sign of life for minutes
+            print(name, flush=True)  # show progress, because a data set takes minutes
     n_candidates = len(candidates())
     titles = {
         "log-mel": f"{n_candidates} candidates on log-mel statistics",
         variant: f"{n_candidates} candidates on {variant} embeddings",
-        "both": f"{2 * n_candidates} candidates on either",
+        "both": f"{2 * n_candidates} candidates on both",
     }
     for kind, title in titles.items():
         report.table(title, summarise(rows[kind]))

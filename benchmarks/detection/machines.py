@@ -1,21 +1,22 @@
 """Machines: the presets ``next_frame_lstm``, ``window_gru`` and ``dcase_baseline`` beside classical detectors.
 
-``docs/examples/plot_lstm_next_frame.py`` tells the story. MIMII at -6 dB, microphone 0. The first six normal clips of
-every machine of a type train one detector for all of them; the other normal clips and all anomalous ones test. No label
-takes part in any choice. Every clip is brought to one level first (``level="rms"``), since in MIMII loudness alone
-gives much away: "loudness", the distance of a clip's level in dB before that from the training clips' mean level, says
-how much.
+``docs/examples/plot_lstm_next_frame.py`` explains the systems. The data set is MIMII at -6 dB, microphone 0. One
+detector per type of machine trains on the first six normal clips of every machine of this type. The test set is the
+other normal clips and all anomalous clips. No choice uses a label. Every clip is first brought to one level
+(``level="rms"``), because in MIMII loudness alone reveals many anomalies. "loudness" shows how much: it is the distance
+of a clip's original level in dB from the mean level of the training clips.
 
-"dcase_baseline" takes decibels as they are, as published, for 50 epochs instead of 100; "dcase_baseline, standardised"
-has every band standardised by the training clips, as the recurrent presets have, so that detectors are compared and not
-scalers. The classical detectors take mean and standard deviation over time of every band, standardised by the training
-clips, with scikit-learn's defaults but for 5 neighbours of LocalOutlierFactor.
+"dcase_baseline" takes decibels without scaling, as published, and trains for 50 epochs instead of 100. In
+"dcase_baseline, standardised" every band is standardised by the training clips, as in the recurrent presets, so that
+the comparison is between detectors and not between scalers. The classical detectors take mean and standard deviation
+over time of every band, standardised by the training clips, with scikit-learn's defaults, except for 5 neighbours of
+LocalOutlierFactor.
 
-Columns: AUCs with a bootstrap interval of the test clips, of seed 0; their mean over the machines, and its range over
-the seeds where there are several; rates are means over machines and seeds, at each detector's own threshold.
+Columns: AUCs of seed 0 with a bootstrap interval of the test clips; the mean over the machines, with the range over the
+seeds if there are several; and rates, which are means over machines and seeds, at each detector's own threshold.
 
 Run: ``python -m benchmarks.detection.machines [--data-home FOLDER] [--machines fan pump slider valve] [--epochs 50]
-[--seeds 1]``; needs MIMII. Some 3 minutes a machine and seed on one thread.
+[--seeds 1]``. The benchmark needs MIMII, and takes about 3 minutes per machine and seed on one thread.
 """
 
 import argparse
@@ -40,11 +41,12 @@ from .._evaluation import (
 from .._report import RESULTS, Report
 
 MACHINES = ("fan", "pump", "slider", "valve")
-N_TRAIN = 6  # normal clips of every machine
+# Number of normal training clips of every machine.
+N_TRAIN = 6
 
 
 def features(paths):
-    """What the contenders take of every recording.
+    """Compute the features of every recording.
 
     Parameters
     ----------
@@ -53,7 +55,8 @@ def features(paths):
     Returns
     -------
     dict of {str: ndarray}
-        "log-mel", (n_clips, n_bins, n_frames), "pooled" and "level", (n_clips, n_features).
+        "log-mel" has the shape (n_clips, n_bins, n_frames). "pooled" and "level" have the shape
+        (n_clips, n_features).
     """
     load, level, mel = (step for _, step in make_preset("next_frame_lstm", level="rms").steps[:3])
     clips = load.set_params(channel=0).fit_transform(paths)
@@ -66,13 +69,13 @@ def features(paths):
 
 
 def detectors(seed, epochs):
-    """Contenders by name, each with the features it takes.
+    """Return the contenders by name, each with its kind of features.
 
     Parameters
     ----------
     seed : int
     epochs : int
-        The most for any network; the recurrent ones have 10 of their own.
+        Maximum number of epochs of any network. Recurrent networks train for at most 10 epochs.
 
     Returns
     -------
@@ -93,7 +96,7 @@ def detectors(seed, epochs):
 
 
 def split(y, machine_id):
-    """Positions to train on and to test on: the first normal clips of every machine, and all others."""
+    """Return positions for training (the first normal clips of every machine) and for the test (all other clips)."""
     first = [np.flatnonzero((machine_id == name) & (y == 1))[:N_TRAIN] for name in np.unique(machine_id)]
     train = np.concatenate(first)
     return train, np.setdiff1d(np.arange(len(y)), train)
@@ -120,7 +123,7 @@ def evaluate(data, *, epochs, n_seeds):
         for name, (kind, model) in detectors(seed, epochs).items():
             start = time.perf_counter()
             runs.setdefault(name, []).append(fit_and_score(model, X[kind], data.target, train, test))
-            # The only sign of life for half an hour.
+            # Show progress, because the benchmark takes half an hour.
             print(
                 f"{data.metadata['machine'][0]}, seed {seed}, {name}: {time.perf_counter() - start:.0f} s",
                 flush=True,
@@ -129,12 +132,12 @@ def evaluate(data, *, epochs, n_seeds):
 
 
 def summarise(runs):
-    """Rows of the table.
+    """Return the rows of the table.
 
     Parameters
     ----------
     runs : dict of {str: dict}
-        By machine, from :func:`evaluate`.
+        Results of :func:`evaluate` by machine.
 
     Returns
     -------
@@ -160,8 +163,10 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detection.machines")
     parser.add_argument("--data-home", help="folder of MIMII  [default: SKAUDIO_AD_DATA]")
     parser.add_argument("--machines", nargs="+", choices=MACHINES, default=MACHINES)
-    parser.add_argument("--epochs", type=int, default=50, help="the most of any network  [default: 50]")
-    parser.add_argument("--seeds", type=int, default=1, help="how many  [default: 1]")
+    parser.add_argument(
+        "--epochs", type=int, default=50, help="maximum number of epochs of any network  [default: 50]"
+    )
+    parser.add_argument("--seeds", type=int, default=1, help="number of seeds  [default: 1]")
     parser.add_argument("--output", default=RESULTS)
     options = parser.parse_args(arguments)
     try:
@@ -187,8 +192,8 @@ def main(arguments=None):
     report.table(
         "AUC [95 %]",
         summarise(runs),
-        f"Clips to train on, normal and anomalous ones to test: {'; '.join(counts)}. A recurrent network trains for 10 "
-        f"epochs, a dense autoencoder for {options.epochs}.",
+        f"Numbers of training clips, normal and anomalous test clips: {'; '.join(counts)}. A recurrent network "
+        f"trains for 10 epochs, a dense autoencoder for {options.epochs}.",
     )
 
 

@@ -1,31 +1,45 @@
-"""Pretrained embeddings: simple detectors on a frozen MobileNet beside log-mel statistics, and what the network hears.
+"""Pretrained embeddings: simple detectors on a frozen MobileNet beside log-mel statistics, and tags of the network.
 
-``docs/examples/plot_pretrained_embeddings.py`` tells the story. Every clip is brought to one level, resampled to 32 kHz
-and embedded once for each output; the detectors learn from normal clips alone, and no label takes part in any choice.
+``docs/examples/plot_pretrained_embeddings.py`` explains the system. Every clip is brought to one level, resampled to
+32 kHz and embedded once for each output. The detectors train only on normal clips, and no choice uses a label.
 
-Detectors: "1-NN" is NearestNeighborsDetector with its defaults on values standardised by the training clips, of frames
-band by band (ClipScaler); "cosine" is the same with its other metric on values as they are. "OneClassSVM" has
-scikit-learn's defaults. "log-mel" are mean and standard deviation over time of MelTransformer's bands, at 16 kHz, the
-rate of MIMII, and on the clips that the network gets, whose upper bands resampling leaves empty. "loudness" is the
-distance of a clip's level in dB, before it is evened out, from the training clips' mean level: what a figure is worth
-shows beside it.
+Detectors:
 
-MIMII at -6 dB, microphone 0: the first six normal clips of every machine of a type train one detector for all of them,
-as in ``benchmarks.detection.machines``. The level matters to the network, whose front end takes log(x + 1e-5), so there
-are two tables: the default of LevelNormalizer, -20 dB, and -26 dB. Another implementation, whose level is not known,
-gave on slider, pump, valve and fan .95 .77 .58 .36 with 1-NN on clip embeddings, .85 .67 .50 .53 on multi-level ones,
-and .79 with OneClassSVM on valve; -26 dB is the level at which ours gives the same.
+- "1-NN" is NearestNeighborsDetector with its defaults on values standardised by the training clips. Frames are
+  standardised per band (ClipScaler).
+- "cosine" is the same detector with the cosine metric, on values without scaling.
+- "OneClassSVM" has scikit-learn's defaults.
+- "log-mel" is mean and standard deviation over time of MelTransformer's bands. It runs at 16 kHz, the rate of MIMII,
+and
+  at 32 kHz on the clips that the network gets. Resampling leaves the upper bands of these clips empty.
+- "loudness" is the distance of a clip's original level in dB from the mean level of the training clips. Compare every
+  other AUC with it.
 
-HLS-CMDS: splits as in ``benchmarks.detection.heart_lung``. "by file" splits the files, and flatters every detector:
-about half of the files are copies, bit for bit, of others, and land on both sides. "distinct" drops the copies first.
+MIMII at -6 dB, microphone 0: one detector per type of machine trains on the first six normal clips of every machine, as
+in ``benchmarks.detection.machines``. The level matters to the network, because its front end takes log(x + 1e-5).
+Therefore there are two tables: -20 dB, the default of LevelNormalizer, and -26 dB. At -26 dB our AUCs equal those of
+another implementation, whose level is not known:
 
-ESC-10: a clip is recognised where one of the names below, in `TAGS`, is among the five likeliest of AudioSet's 527.
+======================  ======  =====  =====  ====
+Other implementation    slider  pump   valve  fan
+======================  ======  =====  =====  ====
+1-NN, clip              .95     .77    .58    .36
+1-NN, multi-level       .85     .67    .50    .53
+OneClassSVM                            .79
+======================  ======  =====  =====  ====
 
-Columns: AUCs with a bootstrap interval of the test clips, on HLS-CMDS of the first split, and the range over the
-splits; rates are means, at each detector's own threshold.
+HLS-CMDS: splits as in ``benchmarks.detection.heart_lung``. "by file" splits the files, and the AUCs are too high,
+because about half of the files are exact copies of others and are on both sides of a split. "distinct" first drops the
+copies.
 
-Run: ``python -m benchmarks.detection.pretrained [--variant mn04] [--data-home FOLDER] [--splits 10]``; needs the
-weights of the variant, and MIMII, HLS-CMDS and ESC-10 or those of them that are there. Some 5 minutes on one thread.
+ESC-10: a clip is recognised if one of the names in `TAGS` is among the five most likely of AudioSet's 527 classes.
+
+Columns: AUCs with a bootstrap interval of the test clips (on HLS-CMDS of the first split), and the range over the
+splits. Rates are means, at each detector's own threshold.
+
+Run: ``python -m benchmarks.detection.pretrained [--variant mn04] [--data-home FOLDER] [--splits 10]``. The benchmark
+needs the weights of the variant, and at least one of MIMII, HLS-CMDS and ESC-10. It takes about 5 minutes on one
+thread.
 """
 
 import argparse
@@ -48,7 +62,7 @@ from . import heart_lung, machines
 
 OUTPUTS = ("clip", "multilevel", "frames")
 LEVELS = (-20.0, -26.0)  # dB relative to full scale
-#: AudioSet's names for the classes of ESC-10: the class itself, and what is nothing but a kind or a part of it.
+#: AudioSet's names for the classes of ESC-10: the class itself, and kinds or parts of the class.
 TAGS = {
     "Dog bark": ("Dog", "Bark", "Yip", "Howl", "Bow-wow", "Growling", "Whimper (dog)"),
     "Rooster": ("Chicken, rooster", "Crowing, cock-a-doodle-doo"),
@@ -64,20 +78,20 @@ TAGS = {
 
 
 def features(paths, variant, level):
-    """What the contenders take of every recording.
+    """Compute the features of every recording.
 
     Parameters
     ----------
     paths : list of str
     variant : str
-        Of MobileNetEmbedding.
+        Variant of MobileNetEmbedding.
     level : float
-        That the clips are brought to, in dB relative to full scale.
+        Level of the normalised clips, in dB relative to full scale.
 
     Returns
     -------
     dict of {str: ndarray}
-        "frames", (n_clips, n_features, n_frames); the others, (n_clips, n_features).
+        "frames" has the shape (n_clips, n_features, n_frames). All others have the shape (n_clips, n_features).
     """
     normalizer = LevelNormalizer(target_level=level)
     X = {"level": levels(AudioLoader(16000, channel=0).fit_transform(paths))}
@@ -89,7 +103,7 @@ def features(paths, variant, level):
 
 
 def detectors(variant):
-    """Contenders by name, each with the features it takes.
+    """Return the contenders by name, each with its kind of features.
 
     Parameters
     ----------
@@ -118,19 +132,19 @@ def detectors(variant):
 
 
 def machine_runs(data, variant, level):
-    """Runs of every contender on one type of machine.
+    """Run every contender on one type of machine.
 
     Parameters
     ----------
     data : Bunch
-        From ``load_mimii``.
+        Result of ``load_mimii``.
     variant : str
     level : float
 
     Returns
     -------
     dict of {str: list of tuple}
-        By name, one run, from ``fit_and_score``.
+        One result of ``fit_and_score`` by name.
     """
     X = features(data.paths, variant, level)
     train, test = machines.split(data.target, data.metadata["machine_id"])
@@ -141,12 +155,12 @@ def machine_runs(data, variant, level):
 
 
 def split_rows(X, y, variant, n_splits):
-    """Rows of a table of splits by chance.
+    """Return the rows of a table of random splits.
 
     Parameters
     ----------
     X : dict of {str: ndarray}
-        From :func:`features`.
+        Result of :func:`features`.
     y : ndarray of shape (n_clips,)
     variant : str
     n_splits : int
@@ -170,14 +184,14 @@ def split_rows(X, y, variant, n_splits):
 
 
 def tag_rows(category, tags):
-    """Rows of a table: how many clips of every class were recognised.
+    """Return the rows of a table: number of recognised clips of every class.
 
     Parameters
     ----------
     category : ndarray of str of shape (n_clips,)
         Classes of ESC-10.
     tags : list of list of (str, float)
-        From ``predict_tags``.
+        Result of ``predict_tags``.
 
     Returns
     -------
@@ -202,14 +216,14 @@ def tag_rows(category, tags):
 def main(arguments=None):
     """Run the benchmark with command-line arguments; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detection.pretrained")
-    parser.add_argument("--variant", default="mn04", help="of MobileNetEmbedding  [default: mn04]")
+    parser.add_argument("--variant", default="mn04", help="variant of MobileNetEmbedding  [default: mn04]")
     parser.add_argument("--data-home", help="folder of the data sets  [default: SKAUDIO_AD_DATA]")
-    parser.add_argument("--splits", type=int, default=10, help="of HLS-CMDS  [default: 10]")
+    parser.add_argument("--splits", type=int, default=10, help="number of splits of HLS-CMDS  [default: 10]")
     parser.add_argument("--output", default=RESULTS)
     options = parser.parse_args(arguments)
     home, variant = options.data_home, options.variant
     try:
-        # Not downloaded without being asked for: all benchmarks run where there is no network.
+        # Do not download without a request, because all benchmarks must run without a network.
         weights_path(variant, download=False)
         class_labels(download=False)
     except WeightsError as error:
@@ -240,8 +254,8 @@ def main(arguments=None):
             report.table(
                 f"MIMII, clips at {level:g} dB",
                 machines.summarise(runs),
-                "24 clips of a type to train on, 16 normal and 20 anomalous ones to test: the intervals are wide. "
-                "Loudness tells fans apart because the first recordings of a class share a background.",
+                "Each type has 24 training clips, and 16 normal and 20 anomalous test clips, so the intervals are "
+                "wide. Loudness tells fans apart, because the first recordings of a class share a background.",
             )
     for sound, data in sets.get("HLS-CMDS", {}).items():
         X = features(data.paths, variant, LEVELS[0])
@@ -258,7 +272,7 @@ def main(arguments=None):
         clips = AudioLoader(32000).fit_transform(sets["ESC-10"].paths)
         tags = MobileNetEmbedding(variant).predict_tags(clips, top=5)
         report.table(
-            "ESC-10, class among the five likeliest of AudioSet",
+            "ESC-10, class among the five most likely of AudioSet",
             tag_rows(sets["ESC-10"].metadata["category"], tags),
         )
 

@@ -1,29 +1,38 @@
-"""Thresholds: the false alarms and detections that every selector gives, beside the false alarms that it promised.
+"""Thresholds: false alarms and detections of every selector, beside the false alarms that the selector promised.
 
-Detectors, each with a ``ThresholdedDetector`` around it: NearestNeighborsDetector ("1-NN") and scikit-learn's detectors
-on clip embeddings of a frozen MobileNet, standardised by the training clips, and a small AutoencoderDetector on log-mel
-spectrograms. Selectors aim at one false alarm in ten, a rate that ten normal clips can promise; 1.28 deviations are
-that for normal distributions. They see training clips only, and how they were scored is in the first column:
+Detectors: NearestNeighborsDetector ("1-NN") and scikit-learn's detectors on clip embeddings of a frozen MobileNet,
+standardised by the training clips, and a small AutoencoderDetector on log-mel spectrograms. Each detector has a
+``ThresholdedDetector`` around it. The selectors aim at a false-alarm rate of 0.1, which ten normal clips can promise.
+For normal distributions this rate corresponds to 1.28 standard deviations. The selectors get only training clips, and
+the first column says how these clips were scored:
 
-- "5 folds", "leave one out" and "half" are ``cv=5``, ``"loo"`` and ``0.5``. Those "by recording" are GroupKFold and
-  GroupShuffleSplit: in ESC-10 several clips were cut from one recording, and its folds keep them together.
-- "in-sample" is what users of other tools do, and for contrast only: the clips that the detector was trained on, scored
-  by it.
+- "5 folds", "leave one out" and "half" are ``cv=5``, ``"loo"`` and ``0.5``. The rows "by recording" use GroupKFold and
+  GroupShuffleSplit, because in ESC-10 several clips are cut from one recording. ESC-10's own folds keep such clips
+  together.
+- "in-sample" scores the clips on which the detector was trained. Users of other tools do this, and the rows are only
+for
+  contrast.
 - "the detector's own" is ``predict`` of the detector itself, with its defaults.
 
-The selectors that need anomalies get five, which are not tested on. No setting is chosen by labels of test clips.
+Selectors that need anomalies get five, and these five are not in the test set. No setting is chosen by labels of test
+clips.
 
-Data sets: MIMII at -6 dB, all four types of machine, six normal clips at random of every machine to train on; HLS-CMDS,
-copies dropped, split as "distinct" in ``benchmarks.detection.heart_lung``; ESC-10, one class against the nine others,
-all but one of its folds to train on. Clips are brought to one level.
+Data sets:
 
-Columns: "promised" is the mean of ``false_alarm_rate_``. Rates are means over the test clips, each of which counts once
-however many splits test it. Intervals, of 95 %, are a bootstrap of test clips; that the thresholds are as few as the
-splits, each with a rate of its own, adds to them. A selector refuses where it cannot do what it says, such as for want
-of clips.
+- MIMII at -6 dB, all four types of machine. Training uses six random normal clips of every machine.
+- HLS-CMDS without copies, split as "distinct" in ``benchmarks.detection.heart_lung``.
+- ESC-10, one class against the nine others. Training uses all but one of the folds of the class.
 
-Run: ``python -m benchmarks.detection.thresholds [--variant mn04] [--data-home FOLDER] [--splits 4] [--jobs 2]``; needs
-the weights of the variant, and MIMII, HLS-CMDS and ESC-10 or those of them that are there. Some 4 minutes on two cores.
+Clips are brought to one level.
+
+Columns: "promised" is the mean of ``false_alarm_rate_``. Rates are means over the test clips, and each clip has the
+same weight in any number of splits. Intervals, of 95 %, are a bootstrap of test clips. The true uncertainty is larger,
+because there are only as many thresholds as splits, and each threshold has its own rate. A selector refuses if it
+cannot keep its promise, for example with too few clips.
+
+Run: ``python -m benchmarks.detection.thresholds [--variant mn04] [--data-home FOLDER] [--splits 4] [--jobs 2]``. The
+benchmark needs the weights of the variant, and at least one of MIMII, HLS-CMDS and ESC-10. It takes about 4 minutes on
+two cores.
 """
 
 import argparse
@@ -60,7 +69,8 @@ from .._report import RESULTS, Report, one_thread
 from . import heart_lung, machines
 
 RATE = 0.1
-N_ANOMALIES = 5  # for the selectors that need some
+# Number of anomalies for selectors that need anomalies.
+N_ANOMALIES = 5
 NORMAL_ONLY = (
     ConformalThreshold(RATE),
     QuantileThreshold(RATE),
@@ -74,7 +84,7 @@ LABELLED = (
     ROCThreshold("tpr", value=0.8),
     FBetaThreshold(),
 )
-#: Selectors by how the clips are scored that they see.
+#: Selectors by the way in which their clips are scored.
 SELECTORS = {
     "5 folds": (*NORMAL_ONLY, *LABELLED),
     "5 folds by recording": NORMAL_ONLY[:2],
@@ -88,23 +98,24 @@ OWN = ("the detector's own", "")
 
 
 def features(paths, variant, memory=None):
-    """What the detectors take of every recording.
+    """Compute the features of every recording.
 
     Parameters
     ----------
     paths : list of str
     variant : str
-        Of MobileNetEmbedding.
+        Variant of MobileNetEmbedding.
     memory : path-like, default=None
-        Folder that keeps embeddings.
+        Folder of the cache of embeddings.
 
     Returns
     -------
     dict of {str: ndarray or list}
-        "embeddings", (n_clips, n_features), and "log-mel", (n_clips, n_bins, n_frames) or a list.
+        "embeddings" has the shape (n_clips, n_features). "log-mel" has the shape (n_clips, n_bins, n_frames), or is
+        a list.
     """
     clips = LevelNormalizer().fit_transform(AudioLoader(32000, channel=0).fit_transform(paths))
-    # One frame in 128 ms: networks that train in half a second.
+    # A step of 128 ms between frames, so that networks train in half a second.
     mel = MelTransformer(32000, n_fft=4096, hop_length=4096, n_mels=64)
     return {
         "embeddings": MobileNetEmbedding(variant, memory=memory).fit_transform(clips),
@@ -113,7 +124,7 @@ def features(paths, variant, memory=None):
 
 
 def detectors(seed):
-    """Detectors by name, each with the features it takes.
+    """Return the detectors by name, each with its kind of features.
 
     Parameters
     ----------
@@ -123,7 +134,8 @@ def detectors(seed):
     -------
     dict of {str: tuple of (str, Pipeline)}
     """
-    # scikit-learn's defaults, but for fewer trees, and 5 neighbours instead of 20, as half of the clips may be few.
+    # scikit-learn's defaults, except for fewer trees, and 5 neighbours instead of 20, because half of the clips may be
+    # few.
     heads = {
         "1-NN": NearestNeighborsDetector(),
         "OneClassSVM": OneClassSVM(),
@@ -140,7 +152,7 @@ def detectors(seed):
 
 
 def judge(model, X, y, train, handful, test, *, groups=None, seed=0):
-    """Decisions about the test clips by every selector.
+    """Decide about the test clips by every selector.
 
     Parameters
     ----------
@@ -148,17 +160,16 @@ def judge(model, X, y, train, handful, test, *, groups=None, seed=0):
     X : ndarray of shape (n_clips, ...) or list
     y : ndarray of shape (n_clips,)
     train, handful, test : ndarray of int
-        Positions of normal clips to train on, of anomalous ones for the selectors that need some, and of the clips to
-        decide about.
+        Positions of normal training clips, of anomalous clips for selectors that need anomalies, and of test clips.
     groups : ndarray of shape (n_clips,), default=None
-        Recordings that the clips were cut from.
+        Recording from which every clip was cut.
     seed : int, default=0
 
     Returns
     -------
     dict of {(str, str): tuple of (float, ndarray of shape (n_test,)) or None}
-        By how clips were scored and selector, the promised rate and which clips are called anomalous; None where the
-        selector refuses, and no entry for what was not tried.
+        Promised rate and mask of the alarms. The key is the way of scoring and the selector. The value is None if the
+        selector refuses. There is no entry for a combination that was not tried.
     """
     shown = np.concatenate([train, handful])
     X_train, X_shown, X_test = (_take(X, positions) for positions in (train, shown, test))
@@ -169,7 +180,7 @@ def judge(model, X, y, train, handful, test, *, groups=None, seed=0):
         "half": {"cv": 0.5},
     }
     if isinstance(model[-1], AutoencoderDetector):
-        del ways["leave one out"]  # a network for every clip: nobody would
+        del ways["leave one out"]  # one network per clip would take too long
     if groups is not None:
         ways |= {"5 folds by recording": {"cv": 5}, "half by recording": {"cv": 0.5}}
     model = clone(model).fit(X_train)
@@ -202,7 +213,7 @@ def judge(model, X, y, train, handful, test, *, groups=None, seed=0):
 
 
 def _take(X, positions):
-    """Clips at `positions`; spectrograms of different lengths are a list."""
+    """Return the clips at `positions`. Spectrograms of different lengths are a list."""
     return X[positions] if isinstance(X, np.ndarray) else [X[position] for position in positions]
 
 
@@ -212,7 +223,7 @@ def tally(tasks, variant, *, n_jobs=1, memory=None):
     Parameters
     ----------
     tasks : list of (list of str, list of tuple)
-        From :func:`mimii` and its like.
+        Results of :func:`mimii`, :func:`hls_cmds` or :func:`esc10`.
     variant : str
     n_jobs : int, default=1
     memory : path-like, default=None
@@ -220,8 +231,8 @@ def tally(tasks, variant, *, n_jobs=1, memory=None):
     Returns
     -------
     dict of {str: list of (str, ndarray, ndarray, dict)}
-        By detector and for every split: name of the task, positions and labels of the test clips, and what
-        :func:`judge` found.
+        For every detector and split: name of the task, positions and labels of the test clips, and the result of
+        :func:`judge`.
     """
     runs = defaultdict(list)
     for paths, splits in tasks:
@@ -235,26 +246,26 @@ def tally(tasks, variant, *, n_jobs=1, memory=None):
         for (name, detector, _, _, split), decisions in zip(jobs, found):
             y, _, _, test, _, _ = split
             runs[detector].append((name, test, y[test], decisions))
-        print(", ".join(dict.fromkeys(name for name, *_ in splits)), flush=True)  # the only sign of life
+        print(", ".join(dict.fromkeys(name for name, *_ in splits)), flush=True)  # show progress
     return runs
 
 
 def _run(model, X, y, train, handful, test, groups, seed):
     with one_thread(), warnings.catch_warnings():
-        # A gamma fit of scores that are no distances tries impossible shapes on its way.
+        # A gamma fit of scores that are not distances tries impossible shapes.
         warnings.simplefilter("ignore", RuntimeWarning)
-        # The table shows what comes of that.
+        # The table shows the consequence of different scales.
         warnings.filterwarnings("ignore", "the models of the folds score clips on another scale", UserWarning)
         return judge(model, X, y, train, handful, test, groups=groups, seed=seed)
 
 
 def summarise(runs):
-    """Rows of the table.
+    """Return the rows of the table.
 
     Parameters
     ----------
     runs : dict
-        From :func:`tally`.
+        Result of :func:`tally`.
 
     Returns
     -------
@@ -279,7 +290,7 @@ def summarise(runs):
 
 
 def _rates(splits):
-    """Rates of false alarms and detections with their intervals, as text."""
+    """Return the rates of false alarms and detections with their intervals, as text."""
     n_flagged, n_tested, labels = Counter(), Counter(), {}
     for name, test, y, _, flagged in splits:
         for position, label, alarm in zip(test, y, flagged):
@@ -301,14 +312,14 @@ def _rates(splits):
 
 
 def _split(y, train, test, seed, groups=None, handful_from=None):
-    """A split whose test clips lend a handful of anomalies to the selectors that need some."""
+    """Return a split. A handful of anomalies moves from the test clips to the selectors that need anomalies."""
     anomalies = np.flatnonzero(y == -1) if handful_from is None else handful_from
     handful = np.random.default_rng(seed).choice(anomalies, N_ANOMALIES, replace=False)
     return y, train, handful, np.setdiff1d(test, handful), groups, seed
 
 
 def mimii(home, n_splits):
-    """Recordings of every type of machine, and their splits.
+    """Return the recordings of every type of machine, and their splits.
 
     Parameters
     ----------
@@ -318,8 +329,8 @@ def mimii(home, n_splits):
     Returns
     -------
     list of (list of str, list of tuple)
-        Paths; and for every split its name, labels, positions to train on, of the handful and to test on, groups or
-        None, and seed.
+        Paths and splits. A split has a name, labels, positions of the training clips, of the handful of anomalies and
+        of the test clips, groups or None, and a seed.
     """
     tasks = []
     for machine in machines.MACHINES:
@@ -327,7 +338,7 @@ def mimii(home, n_splits):
         splits = []
         for seed in range(n_splits):
             order = np.random.default_rng(seed).permutation(len(data.target))
-            # The first clips of every machine, of these in this order.
+            # Take the first clips of every machine in this random order.
             train, _ = machines.split(data.target[order], data.metadata["machine_id"][order])
             train = order[train]
             test = np.setdiff1d(order, train)
@@ -337,7 +348,7 @@ def mimii(home, n_splits):
 
 
 def hls_cmds(home, n_splits):
-    """As :func:`mimii`, for the distinct recordings of heart and lung: four times as many splits, of few clips."""
+    """Do the same as :func:`mimii` for the distinct recordings of heart and lung, with four times as many splits."""
     tasks = []
     for sound in ("heart", "lung"):
         data = load_hls_cmds(sound=sound, data_home=home)
@@ -349,7 +360,7 @@ def hls_cmds(home, n_splits):
 
 
 def esc10(home, n_splits):
-    """As :func:`mimii`, for every class against all others: a split leaves out a fold, and there are five."""
+    """Do the same as :func:`mimii` for every class against all others. Each split leaves out one of five folds."""
     data = load_esc10("dog bark", data_home=home)
     category, fold = data.metadata["category"], data.metadata["fold"]
     splits = []
@@ -370,15 +381,17 @@ DATA = {"MIMII": mimii, "HLS-CMDS": hls_cmds, "ESC-10": esc10}
 def main(arguments=None):
     """Run the benchmark with command-line arguments; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detection.thresholds")
-    parser.add_argument("--variant", default="mn04", help="of MobileNetEmbedding  [default: mn04]")
+    parser.add_argument("--variant", default="mn04", help="variant of MobileNetEmbedding  [default: mn04]")
     parser.add_argument("--data-home", help="folder of the data sets  [default: SKAUDIO_AD_DATA]")
-    parser.add_argument("--splits", type=int, default=4, help="of MIMII and ESC-10  [default: 4]")
-    parser.add_argument("--jobs", type=int, default=2, help="processes  [default: 2]")
-    parser.add_argument("--memory", help="folder that keeps embeddings  [default: none are kept]")
+    parser.add_argument(
+        "--splits", type=int, default=4, help="number of splits of MIMII and ESC-10  [default: 4]"
+    )
+    parser.add_argument("--jobs", type=int, default=2, help="number of processes  [default: 2]")
+    parser.add_argument("--memory", help="folder of the cache of embeddings  [default: no cache]")
     parser.add_argument("--output", default=RESULTS)
     options = parser.parse_args(arguments)
     try:
-        # Not downloaded without being asked for: all benchmarks run where there is no network.
+        # Do not download without a request, because all benchmarks must run without a network.
         weights_path(options.variant, download=False)
     except WeightsError as error:
         print(f"benchmarks.detection.thresholds is left out: {error}")
@@ -403,7 +416,7 @@ def main(arguments=None):
         report.table(
             name,
             summarise(runs),
-            f"{' to '.join(map(str, dict.fromkeys((train[0], train[-1]))))} normal clips to train on.",
+            f"{' to '.join(map(str, dict.fromkeys((train[0], train[-1]))))} normal training clips.",
         )
 
 

@@ -1,12 +1,12 @@
-"""Decoding to 16 kHz mono beside librosa.load and bare soundfile with soxr, and reading ahead in threads.
+"""Decoding to 16 kHz mono beside librosa.load and bare soundfile with soxr, and decoding ahead in threads.
 
-Decoding: 10 s stereo recordings at 44.1 kHz in wav (16 bit), flac, ogg (Vorbis) and mp3, one file after the
-other in one thread. ``librosa.load`` resamples with its default, soxr_hq, and so do the others ("HQ"). The
-bare version reads, takes the mean of the channels and resamples; ``read_audio`` adds the checks for
-truncated, empty and non-finite recordings. Files were read before and come from the page cache.
+Decoding: 10 s stereo recordings at 44.1 kHz in wav (16 bit), flac, ogg (Vorbis) and mp3, one file after another in one
+thread. ``librosa.load`` resamples with its default, soxr_hq, and the other contenders use the same quality ("HQ"). The
+bare version reads, averages the channels and resamples. ``read_audio`` also checks for truncated, empty and non-finite
+recordings. All files have been read before, so they come from the page cache.
 
-End to end: ``AudioLoader`` and ``MelTransformer``, which decode and transform ahead in threads, against the
-same functions in a plain loop and against a loop of librosa's (load, melspectrogram, power_to_db).
+End to end: ``AudioLoader`` and ``MelTransformer`` decode and transform ahead in threads. The other contenders are the
+same functions in a plain loop, and a loop of librosa's functions (load, melspectrogram, power_to_db).
 
 Run: ``python -m benchmarks.speed.decoding [--files 8] [--repeats 7]``
 """
@@ -34,19 +34,19 @@ SEED = 0
 
 
 def load_skaudio_ad(path):
-    """``read_audio``, (n_samples,)."""
+    """Decode with ``read_audio``, (n_samples,)."""
     return read_audio(path, RATE)[0]
 
 
 def load_librosa(path):
-    """``librosa.load``, (n_samples,)."""
+    """Decode with ``librosa.load``, (n_samples,)."""
     import librosa
 
     return librosa.load(path, sr=RATE)[0]
 
 
 def load_bare(path):
-    """No more than decoding, mean and resampling, (n_samples,)."""
+    """Only decode, average the channels and resample, (n_samples,)."""
     samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     return soxr.resample(samples.mean(axis=1), rate, RATE, quality="HQ")
 
@@ -58,8 +58,9 @@ def write_files(folder, n_files, seconds):
     ----------
     folder : path-like
     n_files : int
-        Of each format.
+        Number of files of each format.
     seconds : float
+        Length of a recording.
 
     Returns
     -------
@@ -77,7 +78,7 @@ def write_files(folder, n_files, seconds):
 def main(arguments=None):
     """Run the benchmark with command-line arguments; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.decoding")
-    parser.add_argument("--files", type=int, default=8, help="files of each format")
+    parser.add_argument("--files", type=int, default=8, help="number of files of each format")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=10.0, help="length of a recording")
     parser.add_argument("--output", default=RESULTS)
@@ -99,7 +100,7 @@ def main(arguments=None):
         report.table(
             "Files to log-mel end to end",
             rows,
-            "BLAS on one thread in every contender.",
+            "BLAS runs on one thread in every contender.",
         )
 
 

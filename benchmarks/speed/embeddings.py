@@ -1,29 +1,40 @@
-"""Backbones by every runtime, beside the authors' PaSST and a plain MobileNet; and from files to embeddings.
+"""Backbones by every runtime, beside the authors' PaSST and a plain MobileNet, and embeddings from files.
 
-PaSST: from waveforms of 10 s to clip embeddings, three at once as in the README of hear21passt, which runs the way
-it says there (``get_scene_embeddings``, float32, eager). The weights are random, and the same for all.
+PaSST: from waveforms of 10 s to clip embeddings, three clips at once. hear21passt runs as its README says
+(``get_scene_embeddings``, float32, eager). All contenders have the same random weights.
 
-MobileNet: the network alone, from spectrograms of 10 s to clip embeddings. "eager" is the module as its authors run
-it: convolutions of torch, batch normalisation after each, channels first. mn04 has its published weights if they are
-on this machine, mn10 random ones: the errors of bfloat16 depend on that. OpenVINO's bfloat16 is not there, since it
-rounds all layers: clip embeddings of mn04 come out 8 to 10 % off.
+MobileNet: only the network, from spectrograms of 10 s to clip embeddings. "eager" is the module as its authors run it:
+convolutions of torch, batch normalisation after each convolution, channels first. mn04 has its published weights if
+they are on this machine. mn10 has random weights. The errors of bfloat16 depend on the weights. OpenVINO's bfloat16 is
+left out, because it rounds all layers: clip embeddings of mn04 then have an error of 8 to 10 %.
 
-Errors are relative to the reference, the worst clip's, of Euclidean norms. Clips are fans of make_machine_sounds.
+Errors are relative to the reference, by Euclidean norms, and the table shows the largest error of a clip. The clips are
+fans of make_machine_sounds.
 
 End to end: clips of ESC-10 (ogg, 44.1 kHz, 5 s) through ``AudioLoader`` and ``MobileNetEmbedding``. The stages are
-timed one after the other; the pipeline, whose loader decodes ahead in threads, may be faster than their sum.
+timed one after another. The pipeline may be faster than the sum of its stages, because its loader decodes ahead in
+threads.
 
-Where other programs keep the cores busy, threads wait for each other, torch's more than OpenVINO's: compare runs with
-``OMP_NUM_THREADS=1``, which all contenders obey.
+Where other programs use the cores, threads wait for each other, and torch's threads wait longer than OpenVINO's.
+Compare runs with ``OMP_NUM_THREADS=1``, which all contenders obey.
 
-glibc gives large blocks back to the system and takes them again with every layer. It keeps them, and convolutions get
-up to twice as fast, with these variables set before Python starts, at the price of memory:
-``MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824``.
+By default glibc returns large blocks to the system and requests them again with every layer. Two variables, set before
+Python starts, make glibc keep these blocks: ``MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824``.
+Convolutions are then up to twice as fast, but the process uses more memory.
 
-Targets. PaSST: 1.5 times hear21passt's speed in float32, 2.5 times in bfloat16, 4 times by OpenVINO. mn10 at batch 8:
-2.5 times eager's in float32, 5 times by OpenVINO. Errors below 1e-5 in float32, 1e-2 in bfloat16.
+Targets:
 
-Run: ``python -m benchmarks.speed.embeddings [--repeats 5] [--files 40] [--data-home FOLDER]``; some 6 minutes.
+==========================  =================  ====================
+Speed relative to           hear21passt PaSST  eager mn10, batch 8
+==========================  =================  ====================
+float32                     1.5                2.5
+bfloat16                    2.5
+OpenVINO                    4                  5
+==========================  =================  ====================
+
+The largest error is 1e-5 in float32 and 1e-2 in bfloat16.
+
+Run: ``python -m benchmarks.speed.embeddings [--repeats 5] [--files 40] [--data-home FOLDER]``, about 6 minutes.
 """
 
 import argparse
@@ -43,7 +54,7 @@ from .._report import RESULTS, Report, interleave, speed_rows
 
 SEED = 0
 RATE = 32_000
-# Runtime and precision.
+# Runtime and precision of every contender.
 OURS = {
     "torch, float32": ("torch", "float32"),
     "torch, bfloat16": ("torch", "bfloat16"),
@@ -55,13 +66,13 @@ STAGES = ("decode", "resample", "front end", "network")
 
 
 def load(variant, runtime, precision):
-    """A backbone in memory, with its published weights if they are on this machine, else random ones.
+    """Load a backbone with its published weights if they are on this machine, else with random weights.
 
     Parameters
     ----------
     variant : str or Backbone
     runtime, precision : str
-        As of the embeddings.
+        Parameters of the embeddings.
 
     Returns
     -------
@@ -78,12 +89,12 @@ def load(variant, runtime, precision):
 
 
 def weights_of(variant):
-    """What to pass as `weights`: "pretrained" if these are on this machine, else None."""
+    """Return the parameter `weights`: "pretrained" if the weights are on this machine, else None."""
     return None if find_weights(get_backbone(variant)) is None else "pretrained"
 
 
 def passt_contenders(variant, waveforms):
-    """Functions that embed waveforms, hear21passt's first.
+    """Return functions that embed waveforms. The first function is hear21passt's.
 
     Parameters
     ----------
@@ -99,14 +110,14 @@ def passt_contenders(variant, waveforms):
     from hear21passt.base import get_scene_embeddings
     from hear21passt.wrapper import PasstBasicWrapper
 
-    # get_basic_model always downloads; this is what it puts together, with the weights of all contenders.
+    # get_basic_model always downloads weights. Therefore make the same model with the weights of all contenders.
     theirs = load(variant, "hear21passt", "float32").runtime
     model = PasstBasicWrapper(mel=theirs.log_mel, net=theirs.network, mode="embed_only")
     tensor = torch.from_numpy(waveforms)
 
     def embed():
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of names that torch has others for by now
+            warnings.simplefilter("ignore")  # hear21passt uses deprecated names of torch
             return get_scene_embeddings(tensor, model).numpy()
 
     contenders = {"hear21passt": embed}
@@ -117,7 +128,7 @@ def passt_contenders(variant, waveforms):
 
 
 def mobilenet_contenders(variant, waveforms):
-    """Functions that embed the spectrograms of waveforms, the plain network first.
+    """Return functions that embed the spectrograms of waveforms. The first function is the plain network.
 
     Parameters
     ----------
@@ -133,10 +144,10 @@ def mobilenet_contenders(variant, waveforms):
 
     from skaudio_ad.embeddings import load_state_dict
     from skaudio_ad.networks import AudioSetFrontEnd, MobileNet
-    from skaudio_ad.training import drawing_from, inference
+    from skaudio_ad.training import draw_seed, drawing_from, inference
 
     backbone = get_backbone(variant)
-    with drawing_from(SEED):
+    with drawing_from(draw_seed(SEED)):
         network = MobileNet(**backbone.settings).eval()
     if weights_of(variant) is not None:
         network.load_state_dict(load_state_dict(backbone))
@@ -155,18 +166,18 @@ def mobilenet_contenders(variant, waveforms):
 
 
 def largest_error(made, expected):
-    """Largest relative error of a row, by Euclidean norms."""
+    """Return the largest relative error of a row, by Euclidean norms."""
     return float((np.linalg.norm(made - expected, axis=1) / np.linalg.norm(expected, axis=1)).max())
 
 
 def compare(contenders, n_clips, repeats):
-    """Rows of a table: the contenders in turn, and how far they are from the first.
+    """Return the rows of a table: times of the contenders, and their errors relative to the first contender.
 
     Parameters
     ----------
     contenders : dict of {str: callable}
     n_clips : int
-        That each call embeds.
+        Number of clips that each call embeds.
     repeats : int
 
     Returns
@@ -190,7 +201,7 @@ def compare(contenders, n_clips, repeats):
 
 
 def end_to_end(variant, runtime, paths, seconds, repeats):
-    """Row of a table: the stages of embedding files, one after the other, and the pipeline.
+    """Return the row of a table: the stages of embedding files, one after another, and the pipeline.
 
     Parameters
     ----------
@@ -198,7 +209,7 @@ def end_to_end(variant, runtime, paths, seconds, repeats):
     runtime : str
     paths : list of str
     seconds : float
-        To which clips are cut or padded.
+        Length to which clips are cut or padded.
     repeats : int
 
     Returns
@@ -245,18 +256,22 @@ def end_to_end(variant, runtime, paths, seconds, repeats):
 def main(arguments=None):
     """Run the benchmark with command-line arguments; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.embeddings")
-    parser.add_argument("--repeats", type=int, default=5, help="of MobileNets; of PaSST half as many")
-    parser.add_argument("--files", type=int, default=40, help="of ESC-10, for the table end to end")
-    parser.add_argument("--variants", nargs="+", default=["mn10", "mn04"], help="of MobileNet")
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="repetitions of MobileNets, twice those of PaSST"
+    )
+    parser.add_argument(
+        "--files", type=int, default=40, help="number of files of ESC-10 for the table end to end"
+    )
+    parser.add_argument("--variants", nargs="+", default=["mn10", "mn04"], help="variants of MobileNet")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of a clip")
-    parser.add_argument("--data-home", help="folder of ESC-10; default SKAUDIO_AD_DATA")
+    parser.add_argument("--data-home", help="folder of ESC-10  [default: SKAUDIO_AD_DATA]")
     parser.add_argument("--output", default=RESULTS)
     options = parser.parse_args(arguments)
     settings = [f"{name}={os.environ[name]}" for name in sorted(os.environ) if name.startswith("MALLOC_")]
     report = Report(
         "embeddings",
         data=f"Fans of make_machine_sounds, {options.seconds:g} s at {RATE} Hz, and ESC-10. "
-        f"glibc's allocator: {' '.join(settings) or 'as it comes'}.",
+        f"glibc's allocator: {' '.join(settings) or 'default settings'}.",
         seed=SEED,
         packages=("hear21passt", "onnxruntime", "openvino"),
         folder=options.output,
@@ -269,7 +284,7 @@ def main(arguments=None):
             of = "published weights" if weights_of(variant) else "random weights"
             report.table(f"{variant}, {n_clips} at once", rows, f"With {of}.")
     _files_end_to_end(report, options)
-    # After the MobileNets: the memory that these large networks leave behind would spare eager its page faults.
+    # Run PaSST after the MobileNets, because the memory that PaSST leaves allocated would make eager faster.
     contenders = passt_contenders("passt_s_swa", waveforms[:3])
     report.table("PaSST, three at once", compare(contenders, 3, (options.repeats + 1) // 2))
 
@@ -278,7 +293,7 @@ def _files_end_to_end(report, options):
     try:
         paths = load_esc10("Rain", data_home=options.data_home).paths
     except (OSError, ValueError) as error:
-        print(f"Nothing end to end: {error}")
+        print(f"The table end to end is left out: {error}")
         return
     paths = paths[:: max(1, len(paths) // options.files)][: options.files]
     report.table(

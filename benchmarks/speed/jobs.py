@@ -1,12 +1,14 @@
 """Embedding files with several processes: joblib's back ends and Dask beside one process.
 
-Files of 10 s (machine sounds at 32 kHz, 16-bit wav) through ``MobileNetEmbedding``, with random weights, which take
-as long as any. Every contender embeds all files again in every repetition; its processes are started, and have
-loaded the network, before the clock starts. Dask is a LocalCluster of as many processes of one thread, first as it
-comes, then with ``MALLOC_TRIM_THRESHOLD_`` at 1 GiB: its nanny starts workers with 64 KiB, at which the C library
-hands memory back to the system after every batch, and asks for it again. The last contenders are embeddings that are
-in the cache (``memory``) already, and a process that was itself started without and with those settings, which no
-package can make for you.
+The files are 10 s of machine sounds at 32 kHz, 16-bit wav. ``MobileNetEmbedding`` has random weights, which take the
+same time as published weights. Every contender embeds all files again in every repetition. The processes of a contender
+start, and load the network, before the clock starts.
+
+Dask is a LocalCluster with the same number of processes, of one thread each. It runs with its defaults, and with
+``MALLOC_TRIM_THRESHOLD_`` at 1 GiB. By default the nanny of Dask starts workers with 64 KiB. At this value the C
+library returns memory to the system after every batch, and requests the memory again. The other contenders are:
+embeddings that are already in the cache (``memory``), a separate process without these settings, and a separate process
+with them. A package cannot make these settings for its user, because a process reads them when it starts.
 
 Run: ``python -m benchmarks.speed.jobs [--files 128] [--jobs 2] [--variant mn10] [--repeats 3]``
 """
@@ -29,45 +31,46 @@ from .._report import RESULTS, Report, interleave, one_thread, speed_rows
 
 RATE = 32_000
 SEED = 0
-# Bytes; glibc then keeps what a batch needs from one to the next.
+# Thresholds in bytes. With these values glibc keeps the memory of a batch for the next batch.
 MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_": str(1 << 30)}
 
 
 def write_files(folder, n_files):
-    """Write recordings of ten seconds; their paths."""
+    """Write recordings of ten seconds, and return their paths."""
     make_machine_sounds(n_files, 0, duration=10.0, sample_rate=RATE, output_dir=folder, random_state=SEED)
     return sorted(str(entry.path) for entry in os.scandir(os.path.join(folder, "normal")))
 
 
 def embedding(variant, **parameters):
-    """An embedding with random weights, which does not say so every time."""
+    """Return an embedding with random weights, and silence the warning about random weights."""
     warnings.filterwarnings("ignore", message=".* has random weights")
     return MobileNetEmbedding(variant, weights=None, **parameters)
 
 
 @contextlib.contextmanager
 def dask_cluster(n_jobs, settings):
-    """A client of a cluster on this machine, whose workers start with settings of the C library."""
+    """Yield a client of a cluster on this machine whose workers start with settings of the C library."""
     import dask
     from distributed import Client, LocalCluster
 
     names = {f"distributed.nanny.pre-spawn-environ.{name}": int(value) for name, value in settings.items()}
     before = dict(os.environ)
     for name in MALLOC:
-        os.environ.pop(name, None)  # it would take precedence
+        os.environ.pop(name, None)  # this variable would take precedence
     with (
         dask.config.set(names),
         LocalCluster(n_workers=n_jobs, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
-        # The nannies write their settings into this process too, where the next cluster would find them.
+        # Restore the variables, because the nannies also set them in this process, where the next cluster would
+        # read them.
         os.environ.clear()
         os.environ.update(before)
         yield client
 
 
 def seconds_of_a_process(variant, paths, repeats, settings):
-    """Best time of a process of its own, started with settings of the C library, on one thread."""
+    """Return the best time of a separate process on one thread, started with settings of the C library."""
     command = [sys.executable, "-m", "benchmarks.speed.jobs", "--alone", variant, str(repeats)]
     process = subprocess.run(
         command,
@@ -117,8 +120,8 @@ def main(arguments=None):
                 n_items=len(paths),
                 reference="one process, one thread",
             ),
-            "Relative speed: the reference's best time over the contender's. A process of its own is not in turn with "
-            "the others: only the two of them compare.",
+            "Relative speed is the best time of the reference divided by the best time of the contender. The separate "
+            "processes do not take turns with the others, so compare only the two separate processes.",
         )
 
 
@@ -162,7 +165,10 @@ def _time(options, paths, folder, stack):
         },
         repeats=options.repeats,
     )
-    for name, settings in {"a process of its own": {}, "the same with MALLOC_ settings": MALLOC}.items():
+    for name, settings in {
+        "a separate process": {},
+        "a separate process with MALLOC_ settings": MALLOC,
+    }.items():
         seconds = seconds_of_a_process(options.variant, paths, options.repeats, settings)
         made[name] = type(made["from the cache"])(seconds, seconds)
     return made

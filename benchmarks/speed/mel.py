@@ -1,12 +1,13 @@
 """Log-mel spectrograms and cepstral coefficients beside librosa's, torchaudio's and torch.stft's.
 
-10 s clips at 16 kHz; n_fft 1024, hop_length 512, 128 Slaney bands, power, dB relative to 1, no top_db.
-The coefficients: 20 of them, n_fft 2048, hop_length 512, 128 bands, top_db 80, librosa's defaults.
-On one thread the function that ``MelTransformer`` applies to a clip runs in the calling thread. End to
-end, ``MelTransformer.transform`` runs on all cores against a loop over librosa, with BLAS threads and without.
-All contenders get float32 samples in memory; filter banks and windows are made beforehand, but for
-librosa's own functions, which make the filter bank in every call. "librosa, filter bank kept" puts its
-parts together by hand to show how much of the difference that is.
+Spectrograms: 10 s clips at 16 kHz, n_fft 1024, hop_length 512, 128 Slaney bands, power, dB relative to 1, no top_db.
+Coefficients: 20 coefficients, n_fft 2048, hop_length 512, 128 bands, top_db 80, which are librosa's defaults.
+
+On one thread, the calling thread runs the function that ``MelTransformer`` applies to a clip. End to end,
+``MelTransformer.transform`` runs on all cores beside a loop over librosa, with and without BLAS threads. All contenders
+get float32 samples in memory. Filter banks and windows are made before the clock starts. The exceptions are librosa's
+own functions, which make the filter bank in every call. "librosa, filter bank kept" combines librosa's parts by hand,
+and shows the share of the filter bank in the difference.
 
 Run: ``python -m benchmarks.speed.mel [--clips 64] [--repeats 9]``
 """
@@ -26,7 +27,7 @@ SEED = 0
 
 
 def librosa_log_mel(clip):
-    """``power_to_db(melspectrogram)``, (n_mels, n_frames)."""
+    """Return ``power_to_db(melspectrogram)``, (n_mels, n_frames)."""
     import librosa
 
     power = librosa.feature.melspectrogram(y=clip, sr=RATE, n_fft=N_FFT, hop_length=HOP, n_mels=N_MELS)
@@ -34,7 +35,7 @@ def librosa_log_mel(clip):
 
 
 def librosa_log_mel_with_kept_filters():
-    """A function from (n_samples,) to (n_mels, n_frames): librosa's parts, with the filter bank made once."""
+    """Return a function from (n_samples,) to (n_mels, n_frames): librosa's parts, with the filter bank made once."""
     import librosa
 
     filters = librosa.filters.mel(sr=RATE, n_fft=N_FFT, n_mels=N_MELS)
@@ -47,7 +48,7 @@ def librosa_log_mel_with_kept_filters():
 
 
 def torchaudio_log_mel():
-    """A function from (n_samples,) to (n_mels, n_frames) with torchaudio's transforms."""
+    """Return a function from (n_samples,) to (n_mels, n_frames) with torchaudio's transforms."""
     import torch
     import torchaudio.transforms as T
 
@@ -65,7 +66,7 @@ def torchaudio_log_mel():
 
 
 def stft_log_mel():
-    """A function from (..., n_samples) to (..., n_mels, n_frames) with torch.stft and a dense filter bank."""
+    """Return a function from (..., n_samples) to (..., n_mels, n_frames): torch.stft and a dense filter bank."""
     import librosa
     import torch
 
@@ -85,7 +86,7 @@ def stft_log_mel():
 
 
 def librosa_mfcc(clip):
-    """``librosa.feature.mfcc`` with its defaults at 16 kHz, (20, n_frames)."""
+    """Return ``librosa.feature.mfcc`` with its defaults at 16 kHz, (20, n_frames)."""
     import librosa
 
     return librosa.feature.mfcc(y=clip, sr=RATE)
@@ -144,13 +145,13 @@ def main(arguments=None):
     report.table(
         "Log-mel end to end on all cores",
         rows,
-        "librosa's product with the filter bank runs on BLAS threads, which wait busily for each other: slower "
-        "than one thread wherever another program takes a core. Judge by the faster of the two.",
+        "librosa multiplies with the filter bank on BLAS threads, which wait busily for each other. If another program "
+        "uses a core, this is slower than one thread. Compare with the faster of the two.",
     )
 
 
 def _compare(report, title, clips, functions, repeats):
-    """Time functions of one clip on one thread, and their largest difference from librosa's values."""
+    """Time functions of one clip on one thread, and compute their largest difference from librosa's values."""
     with one_thread():
         timings = interleave(
             {name: lambda f=function: [f(clip) for clip in clips] for name, function in functions.items()},

@@ -1,14 +1,14 @@
-"""Memory of many files on their way to features: pooled log-mel, lazy and not, and embeddings.
+"""Memory of many files on their way to features: pooled log-mel, lazy and not lazy, and embeddings.
 
-1 s clips at 16 kHz (white noise in 16-bit wav files, in a temporary folder) become the mean and deviation of
-their 128 log-mel bands, or embeddings of the smallest MobileNet, with random weights: what is kept of a clip is
-the point, and not the network. Every variant runs in a process of its own, which imports everything and sends a
-few clips through the pipeline, then notes its resident memory, transforms all clips, and reads the peak
-since. Growth is that peak less the memory noted. Where the system keeps no peak that can be reset (not
+The clips are white noise of 1 s at 16 kHz, in 16-bit wav files in a temporary folder. The features are the mean and
+deviation of the 128 log-mel bands of a clip, or embeddings of the smallest MobileNet with random weights, because the
+benchmark measures the memory per clip and not the memory of the network. Every variant runs in its own process. The
+process imports everything and sends a few clips through the pipeline. It then notes its resident memory, transforms all
+clips, and reads the peak. The growth is the peak minus the noted memory. Where the system cannot reset the peak (not
 Linux), the peak includes the imports, and the growth is a lower bound.
 
-Target: with ``lazy=True``, and for embeddings, growth over the size of the output below 300 MB, whatever the number
-of clips.
+Target: with ``lazy=True`` and for embeddings, the growth minus the size of the output is below 300 MB for any number of
+clips.
 
 Run: ``python -m benchmarks.speed.memory [--clips 20000] [--embedded 10000]``
 """
@@ -29,11 +29,12 @@ from .._report import RESULTS, Report
 
 RATE = 16000
 SEED = 0
+# Maximum growth minus output, in MB.
 TARGET = 300
 
 
 def write_noise(folder, n_clips):
-    """Write clips of noise, each different.
+    """Write clips of different noise.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def write_noise(folder, n_clips):
     Returns
     -------
     list of str
-        Their paths.
+        Paths of the clips.
     """
     import soundfile
 
@@ -81,7 +82,7 @@ def measure(folder, variant):
     Returns
     -------
     dict
-        seconds; output, peak, growth in MB; and the sum of the output, to see that the variants agree.
+        Time in seconds; output, peak and growth in MB; and the sum of the output, which must agree between variants.
     """
     from skaudio_ad.audio import find_audio_files
 
@@ -106,7 +107,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.memory")
     parser.add_argument("--clips", type=int, default=20000)
     parser.add_argument("--output", default=RESULTS)
-    parser.add_argument("--embedded", type=int, default=10000, help="how many of the clips are embedded")
+    parser.add_argument("--embedded", type=int, default=10000, help="number of clips to embed")
     parser.add_argument("--measure", nargs=2, metavar=("FOLDER", "VARIANT"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.measure:
@@ -131,13 +132,13 @@ def main(arguments=None):
     report.table(
         "Peak memory of files to pooled log-mel features",
         rows,
-        f"Target: growth less output below {TARGET} MB with lazy=True. The sums of the outputs agree to the "
-        "last digits that float32 has.",
+        f"Target: growth less output below {TARGET} MB with lazy=True. The sums of the outputs agree up to the "
+        "precision of float32.",
     )
     report.table(
         "Peak memory of files to embeddings",
         embedded,
-        f"mn01 with random weights. Target: growth less output below {TARGET} MB, however many clips.",
+        f"mn01 with random weights. Target: growth less output below {TARGET} MB for any number of clips.",
     )
 
 

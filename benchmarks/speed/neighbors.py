@@ -1,21 +1,22 @@
 """Nearest neighbours beside scikit-learn's brute-force search: seconds, errors and memory.
 
-The nearest of some training embeddings to every query: ``NearestNeighborsDetector.kneighbors`` and
-``NearestNeighbors(n_neighbors=1, algorithm="brute").kneighbors``, 384 values, float32, standard normal, which is
-harder to search than embeddings are: no neighbour stands out. The bare product is that of all queries with all training
-rows, 1024 queries at a time into memory that is there: what a search that computes every distance in float32
-cannot beat by much. Errors are those of the distances of some queries, against float64.
+Search: every query looks for its nearest training embedding. The contenders are ``NearestNeighborsDetector.kneighbors``
+and ``NearestNeighbors(n_neighbors=1, algorithm="brute").kneighbors``. The data are 384 standard normal values, float32.
+These data are more difficult to search than embeddings, because no neighbour is much closer than the others. The bare
+product multiplies all queries with all training rows, 1024 queries at a time, into memory that is already allocated.
+The bare product is nearly a lower bound of the time of a search that computes every distance in float32. Errors are the
+errors of the distances of some queries, relative to float64.
 
-Then a fit, which scores every training clip with itself left out to set its threshold, and of scikit-learn
-``fit`` and ``kneighbors()``, which leaves it out too.
+Fit: a fit of the detector scores every training clip and leaves out the clip itself, to set its threshold. The
+counterpart in scikit-learn is ``fit`` and ``kneighbors()``, which also leaves out the clip itself.
 
-scikit-learn's search by Euclidean distance converts float32 to float64, a few rows at a time; that by the cosine is in
-float32, holds a gigabyte of distances and sorts through them.
+For Euclidean distances, scikit-learn converts float32 to float64, a few rows at a time. For cosine distances,
+scikit-learn computes in float32, keeps a gigabyte of distances and sorts them.
 
-Threads are those of BLAS and OpenMP. Where other programs keep the cores busy, products on two threads wait for each
-other, and only the figures of one thread count.
+Threads are the threads of BLAS and OpenMP. Where other programs use the cores, products on two threads wait for each
+other. Then only the results of one thread are valid.
 
-Memory: what the search adds to the peak of a process of its own that has fitted and made the queries.
+Memory: the growth of the peak during the search, in a separate process that has fitted and made the queries.
 
 Target: at least 1.5 times scikit-learn's speed.
 
@@ -36,24 +37,25 @@ from .._report import RESULTS, Report, interleave, speed_rows
 
 SEED = 0
 METRICS = ("cosine", "euclidean")
+# Number of queries whose distances are compared with float64.
 N_CHECKED = 50
 
 
 def make_embeddings(n_clips, n_queries, n_features):
-    """Training embeddings and queries, float32 (n_clips, n_features) and (n_queries, n_features)."""
+    """Make training embeddings and queries, float32 (n_clips, n_features) and (n_queries, n_features)."""
     rows = np.random.default_rng(SEED).standard_normal((n_clips + n_queries, n_features), dtype=np.float32)
     return rows[:n_clips], rows[n_clips:]
 
 
 def our_search(metric):
-    """`NearestNeighborsDetector`, for one neighbour."""
+    """Return a `NearestNeighborsDetector` for one neighbour."""
     from skaudio_ad.detectors import NearestNeighborsDetector
 
     return NearestNeighborsDetector(metric=metric)
 
 
 def sklearn_search(metric):
-    """scikit-learn's brute-force search, for one neighbour."""
+    """Return scikit-learn's brute-force search for one neighbour."""
     from sklearn.neighbors import NearestNeighbors
 
     return NearestNeighbors(n_neighbors=1, algorithm="brute", metric=metric)
@@ -63,7 +65,7 @@ SEARCHES = {"NearestNeighbors, brute": sklearn_search, "NearestNeighborsDetector
 
 
 def bare_product(rows, queries):
-    """A function that multiplies all queries with all rows, 1024 queries at a time."""
+    """Return a function that multiplies all queries with all rows, 1024 queries at a time."""
     products = np.empty((1024, len(rows)), dtype=rows.dtype)
 
     def multiply():
@@ -75,21 +77,21 @@ def bare_product(rows, queries):
 
 
 def largest_error(name, found, metric, rows, queries):
-    """How far a contender's distances of the first queries are from those computed in float64.
+    """Return the largest error of a contender's distances of the first queries, relative to float64.
 
     Parameters
     ----------
     name : str
         A key of `SEARCHES`.
     found : ndarray of shape (n_queries, 1)
-        Its distances.
+        Distances of the contender.
     metric : {"cosine", "euclidean"}
     rows, queries : ndarray of shape (n_rows, n_features)
 
     Returns
     -------
     float
-        On the scale of the detector: scikit-learn's cosine distance is twice as large.
+        Error on the scale of the detector. scikit-learn's cosine distance is twice as large.
     """
     from scipy.spatial.distance import cdist
 
@@ -100,7 +102,7 @@ def largest_error(name, found, metric, rows, queries):
 
 
 def measure(name, metric, n_clips, n_queries, n_features):
-    """Growth of this process's peak in MB, of one contender's search.
+    """Return the growth of the peak of this process, in MB, during the search of one contender.
 
     Parameters
     ----------
@@ -124,7 +126,7 @@ def measure(name, metric, n_clips, n_queries, n_features):
 def main(arguments=None):
     """Run the benchmark with command-line arguments; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.neighbors")
-    parser.add_argument("--clips", type=int, default=20_000, help="training embeddings")
+    parser.add_argument("--clips", type=int, default=20_000, help="number of training embeddings")
     parser.add_argument("--queries", type=int, default=20_000)
     parser.add_argument("--features", type=int, default=384)
     parser.add_argument("--repeats", type=int, default=3)
@@ -151,7 +153,7 @@ def main(arguments=None):
     table = [row for n in options.threads for m in METRICS for row in _fit(rows, m, n, options.repeats)]
     report.table("Fit with leave-one-out scores", table)
     table = [_memory_row(name, metric, sizes) for metric in METRICS for name in SEARCHES]
-    report.table("Memory of the search", table, f"The queries take {queries.nbytes / 1e6:.0f} MB themselves.")
+    report.table("Memory of the search", table, f"The queries themselves take {queries.nbytes / 1e6:.0f} MB.")
 
 
 def _search(rows, queries, metric, n_threads, repeats):

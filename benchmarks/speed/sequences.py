@@ -1,19 +1,25 @@
-"""The sequence detectors' training beside a bare loop, and the memory that their fit adds.
+"""Training of the sequence detectors beside a bare loop, and the memory that their fit adds.
 
-Speed: seconds per epoch of ``fit_module`` and of a bare loop over slices of a permutation with fused Adam, for
-SequencePredictorDetector (2-layer LSTM, hidden 256, 10 frames predict the next one, batches of 32) and
-SequenceAutoencoderDetector (2-layer GRU each way, hidden 256, windows of 10 frames, batches of 64), system C's
-settings and the detectors' defaults. Both loops train the same network from the same weights on the same windows in
-the same order: once the detectors' own, views of the spectrograms, whose values are gathered batch by batch, and once
-windows cut out into a contiguous tensor, which holds every frame ten times. ``fit_module`` also sums the losses,
-checks that they are finite and keeps the weights of the best epoch. Target: at most 1.1 times the bare loop's time on
-the same views.
+Speed: seconds per epoch of ``fit_module`` and of a bare loop over slices of a permutation with fused Adam. The settings
+are those of system C and the defaults of the detectors:
 
-Memory: see ``benchmarks/_fit_memory.py``. Networks with a hidden size of 8. Target: spectrograms and growth together
-under twice the spectrograms, for spectrograms in one float32 array. From a list, whose clips may differ in length, fit
-makes one copy.
+===========================  =======================================  ==========================  ==========
+Detector                     Network                                  Windows                     Batch size
+===========================  =======================================  ==========================  ==========
+SequencePredictorDetector    2-layer LSTM, hidden size 256            10 frames predict the next  32
+SequenceAutoencoderDetector  2-layer GRU each way, hidden size 256    10 frames                   64
+===========================  =======================================  ==========================  ==========
 
-One thread by default, as in ``benchmarks.speed.training``.
+Both loops train the same network from the same weights, on the same windows in the same order. The windows are either
+views of the spectrograms, as in the detectors, whose values are gathered batch by batch, or a contiguous tensor, which
+holds every frame ten times. ``fit_module`` also sums the losses, checks that the losses are finite, and keeps the
+weights of the best epoch. Target: at most 1.1 times the time of the bare loop on the same views.
+
+Memory: see ``benchmarks/_fit_memory.py``. The networks have a hidden size of 8. Target: spectrograms and growth
+together are below twice the spectrograms, for spectrograms in one float32 array. From a list, whose clips may differ in
+length, fit makes one copy.
+
+The default is one thread, as in ``benchmarks.speed.training``.
 
 Run: ``python -m benchmarks.speed.sequences [--clips 8] [--memory-clips 640] [--repeats 5] [--threads 2]``
 """
@@ -35,7 +41,7 @@ SEED = 0
 
 
 def prediction_loss(module, windows):
-    """Mean squared error of the last frame of every window, predicted from those before it."""
+    """Return the mean squared error of the last frame of every window, predicted from the frames before."""
     import torch
 
     return torch.nn.functional.mse_loss(module(windows[:, :-1]), windows[:, -1:])
@@ -45,7 +51,7 @@ BARE_LOSSES = {SequencePredictorDetector: prediction_loss, SequenceAutoencoderDe
 
 
 def make_network(detector):
-    """The network of a detector for spectrograms of `N_BINS` bins, with the same weights every time."""
+    """Return the network of a detector for spectrograms of `N_BINS` bins, always with the same weights."""
     settings = {name: getattr(detector, name) for name in ("cell", "n_layers", "hidden_size")}
     with drawing_from(SEED):
         if isinstance(detector, SequencePredictorDetector):
@@ -54,7 +60,7 @@ def make_network(detector):
 
 
 def make_windows(detector, X):
-    """What both loops train on.
+    """Return the windows on which both loops train.
 
     Parameters
     ----------
@@ -64,7 +70,7 @@ def make_windows(detector, X):
     Returns
     -------
     dict of {str: (torch.Tensor of shape (n_rows, length, n_bins), ndarray of int or None)}
-        By kind: windows, and which rows of the tensor are windows; None is all.
+        For every kind a tensor of rows, and the positions of the rows that are windows. None means all rows.
     """
     import torch
 
@@ -79,12 +85,14 @@ def main(arguments=None):
     import torch
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.sequences")
-    parser.add_argument("--clips", type=int, default=8, help="clips for the loops")
-    parser.add_argument("--frames", type=int, default=313, help="frames of a clip")
-    parser.add_argument("--hidden-size", type=int, default=256, help="of the networks for the loops")
+    parser.add_argument("--clips", type=int, default=8, help="number of clips for the loops")
+    parser.add_argument("--frames", type=int, default=313, help="number of frames of a clip")
+    parser.add_argument(
+        "--hidden-size", type=int, default=256, help="hidden size of the networks for the loops"
+    )
     parser.add_argument("--memory-clips", type=int, default=640)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1, help="torch's")
+    parser.add_argument("--threads", type=int, default=1, help="number of torch's threads")
     parser.add_argument("--output", default=RESULTS)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
@@ -111,9 +119,9 @@ def main(arguments=None):
             learning_rate=detector.learning_rate,
         )
         notes = (
-            f"{len(windows)} windows of {windows.shape[1]} frames; cut out they take "
-            f"{windows.nbytes / X.nbytes:.1f} times the memory of the spectrograms. Target: fit_module at most 1.1 "
-            "times the bare loop's time."
+            f"{len(windows)} windows of {windows.shape[1]} frames. The windows cut out take "
+            f"{windows.nbytes / X.nbytes:.1f} times the memory of the spectrograms. Target: fit_module takes at most "
+            "1.1 times the time of the bare loop."
         )
         report.table(f"{detector_type.__name__}, seconds per epoch", rows, notes)
     report.table(
@@ -123,8 +131,8 @@ def main(arguments=None):
             n_clips=options.memory_clips,
             n_frames=options.frames,
         ),
-        "Target: under 2 in the last column for an array. Fit copies the frames of a list. Networks with a hidden size "
-        "of 8 and batches of 512 windows; the memory of the windows depends on neither.",
+        "Target: below 2 in the last column for an array. Fit copies the frames of a list. The networks have a hidden "
+        "size of 8 and batches of 512 windows. The memory of the windows does not depend on these values.",
     )
 
 

@@ -1,25 +1,38 @@
-"""The training loop beside a bare one, the autoencoder beside PyOD's, and what callbacks cost.
+"""The training loop beside a bare loop, the autoencoder beside PyOD's, and the time of callbacks.
 
-Loop: seconds per epoch of ``fit_module`` and of a bare loop over slices of a permutation with fused Adam;
-640-128-128-8-128-128-640 with batch normalisation, batches of 512 of 100 000 windows of 5 frames of 128
-bands, once cut out into a contiguous tensor and once as an overlapping view. ``fit_module`` also sums the
-losses, checks that they are finite and keeps the weights of the best epoch. Target: at most 1.1 times the
-bare loop's time.
+Loop: seconds per epoch of ``fit_module`` and of a bare loop over slices of a permutation with fused Adam. The network
+is 640-128-128-8-128-128-640 with batch normalisation. The data are 100 000 windows of 5 frames of 128 bands, in batches
+of 512, either in a contiguous tensor or as an overlapping view. ``fit_module`` also sums the losses, checks that the
+losses are finite, keeps the weights of the best epoch, and after every epoch computes the statistics of batch
+normalisation and the loss of a sample of rows. Target: at most 1.1 times the time of the bare loop.
 
-PyOD: ``pyod.models.auto_encoder.AutoEncoder`` with the same layers, epochs, batch size, learning rate and
-data; batch normalisation on in both, dropout and weight decay 0. What PyOD's fit does, from its code: its
-``preprocessing`` standardises every row anew each time a DataLoader without workers asks for it, against
-which StandardScaler stands before our detector; the last batch is dropped if it is not full; Adam is not fused;
-``loss.item()`` is read in every batch; afterwards fit scores the training rows by the Euclidean distance to
-their reconstruction and sets ``threshold_`` at the ``1 - contamination`` quantile of these scores. Ours
-scores the training rows too, by the mean squared error (``validation_fraction=0``): both orders of scores are
-the same for the same reconstruction. Not equal, since neither lets it be set: epsilon and momentum of batch
-normalisation (PyOD 1e-5, 0.1; ours 1e-3, 0.01) and the initial weights (PyOD Kaiming, ours torch's default).
+PyOD: ``pyod.models.auto_encoder.AutoEncoder`` with the same layers, epochs, batch size, learning rate and data. Batch
+normalisation is on in both, and dropout and weight decay are 0. According to its code, PyOD's fit does the following:
 
-Callbacks: seconds per epoch of AutoencoderDetector on so few rows that telling the callbacks shows.
+- Its ``preprocessing`` standardises a row every time that a DataLoader without workers asks for the row. The
+counterpart
+  is a StandardScaler before our detector.
+- It drops the last batch if the batch is not full.
+- Its Adam is not fused.
+- It reads ``loss.item()`` in every batch.
+- It scores the training rows by the Euclidean distance to their reconstruction, and sets ``threshold_`` at the
+  ``1 - contamination`` quantile of these scores. Our detector also scores the training rows, by the mean squared error
+  (``validation_fraction=0``). The order of both scores is the same for the same reconstruction.
 
-One thread by default: torch's threads wait busily for each other, and where another program takes a core, a
-step on two threads takes ten to a hundred times as long (``OMP_WAIT_POLICY=PASSIVE`` prevents it).
+Two settings differ, because PyOD and our detector do not allow to set them:
+
+===================================  ===========  =================
+Setting                              PyOD         skaudio_ad
+===================================  ===========  =================
+epsilon of batch normalisation       1e-5         1e-3
+momentum of batch normalisation      0.1          0.01
+initial weights                      Kaiming      torch's default
+===================================  ===========  =================
+
+Callbacks: seconds per epoch of AutoencoderDetector on few rows, so that the time of the callbacks is visible.
+
+The default is one thread, because torch's threads wait busily for each other. Where another program uses a core, a step
+on two threads takes ten to a hundred times as long (``OMP_WAIT_POLICY=PASSIVE`` prevents this).
 
 Run: ``python -m benchmarks.speed.training [--rows 100000] [--pyod-rows 20000] [--repeats 5] [--threads 2]``
 """
@@ -55,13 +68,13 @@ def main(arguments=None):
     import torch
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.training")
-    parser.add_argument("--rows", type=int, default=100_000, help="windows for the loops")
-    parser.add_argument("--epochs", type=int, default=2, help="epochs of a loop that is timed")
-    parser.add_argument("--pyod-rows", type=int, default=20_000, help="rows for both autoencoders")
+    parser.add_argument("--rows", type=int, default=100_000, help="number of windows for the loops")
+    parser.add_argument("--epochs", type=int, default=2, help="number of epochs of a timed loop")
+    parser.add_argument("--pyod-rows", type=int, default=20_000, help="number of rows for both autoencoders")
     parser.add_argument("--pyod-epochs", type=int, default=10)
     parser.add_argument("--callback-epochs", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1, help="torch's")
+    parser.add_argument("--threads", type=int, default=1, help="number of torch's threads")
     parser.add_argument("--output", default=RESULTS)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)

@@ -1,38 +1,41 @@
-"""The variational autoencoder's training beside a bare loop and beside PyOD's, and the memory that its fit adds.
+"""Training of the variational autoencoder beside a bare loop and beside PyOD's, and the memory that its fit adds.
 
 Loop: seconds per epoch of ``fit_module`` with VAEDetector's loss and of a bare loop over slices of a permutation with
-fused Adam, on the same convolutional network from the same weights, in batches of 64 spectrograms in the same order:
-with an eighth of system B's filters, and with its own (512 256 128 64 32) on a few clips, all of them one batch.
-Target: at most 1.1 times the bare loop's time.
+fused Adam. Both loops train the same convolutional network from the same weights, in batches of 64 spectrograms in the
+same order. The network has either an eighth of system B's filters, or system B's own filters (512 256 128 64 32) on a
+few clips, which form one batch. Target: at most 1.1 times the time of the bare loop.
 
-Memory: see ``benchmarks/_fit_memory.py``. One convolution of 4 filters, batches of 8. Target: spectrograms and growth
-together under twice the spectrograms, for spectrograms in one float32 array. From a list fit makes one copy. With
-large networks the activations of a batch need far more than that.
+Memory: see ``benchmarks/_fit_memory.py``. The network has one convolution of 4 filters, and batches have 8 clips.
+Target: spectrograms and growth together are below twice the spectrograms, for spectrograms in one float32 array. From a
+list, fit makes one copy. With large networks the activations of a batch need far more memory.
 
 PyOD: ``pyod.models.vae.VAE`` and VAEDetector on the same 2-D data, with the same layers, latent size, epochs, batch
-size, learning rate and loss: mean squared error plus ``kl_weight`` times the KL divergence. PyOD clamps the KL
-divergence to at most its `capacity`, which is 0 by default: then the loss holds no KL divergence, whatever `beta`, and
-the posterior moves away from N(0, I) unhindered. It is switched on here by ``capacity=inf`` and ``beta=kl_weight``,
-and off by PyOD's defaults. The KL weight 2 / n_features makes the loss, up to a factor, the negative ELBO of data with
-noise of variance 1, which these have; with a KL weight of 1 the posterior collapses, of which VAEDetector warns.
+size, learning rate and loss. The loss is the mean squared error plus ``kl_weight`` times the KL divergence. PyOD clamps
+the KL divergence to at most its `capacity`, which is 0 by default. By default the loss therefore has no KL divergence
+for any `beta`, and nothing keeps the posterior near N(0, I). This benchmark switches the KL divergence on by
+``capacity=inf`` and ``beta=kl_weight``, and off by PyOD's defaults. With a KL weight of 2 / n_features the loss is, up
+to a factor, the negative ELBO of data with noise of variance 1, which these data have. With a KL weight of 1 the
+posterior collapses, and VAEDetector warns.
 
-In both, batch normalisation is on, before every ReLU, dropout off (PyOD's default is 0.2), weight decay 0, Adam's
-epsilon and the limits of the log-variance are equal, the output is linear and nothing is standardised. What differs
-and cannot be set:
+In both, batch normalisation is on before every ReLU, dropout is off (PyOD's default is 0.2) and weight decay is 0.
+Adam's epsilon and the limits of the log-variance are equal. The output is linear and nothing is standardised. Four
+settings differ, and cannot be set:
 
 - PyOD scores by the Euclidean distance to a reconstruction from one random sample of the posterior, so that its scores
-  change from call to call. Ours uses the mean of the posterior, and ``score_by="reconstruction"`` is the counterpart.
-- PyOD draws initial weights by Kaiming's method, ours are torch's default. "AUC, torch's initial weights" is PyOD's
-  with the latter.
-- PyOD drops the last batch if it is not full, ours trains on it; its Adam is not fused; it reads ``loss.item()`` in
-  every batch, and takes rows one by one through a DataLoader without workers. It trains the biases that batch
-  normalisation cancels, ours are fixed at 0.
-- Both score the training rows in fit (ours with ``validation_fraction=0``), ours in float64.
+  change from call to call. Our detector uses the mean of the posterior. ``score_by="reconstruction"`` is the
+  counterpart.
+- PyOD draws initial weights by Kaiming's method. Our detector uses torch's default. "AUC, torch's initial weights" is
+  PyOD's AUC with torch's default.
+- PyOD drops the last batch if the batch is not full, and our detector trains on it. PyOD's Adam is not fused. PyOD
+reads
+  ``loss.item()`` in every batch, and takes rows one by one through a DataLoader without workers. PyOD trains the biases
+  that batch normalisation cancels, and our detector fixes them at 0.
+- Both score the training rows in fit (our detector with ``validation_fraction=0``). Our detector scores in float64.
 
-One thread by default, as in ``benchmarks.speed.training``.
+The default is one thread, as in ``benchmarks.speed.training``.
 
-Run: ``python -m benchmarks.speed.vae [--clips 192] [--pyod-rows 20000] [--memory-clips 1000] [--repeats 5] [--threads
-2]``
+Run: ``python -m benchmarks.speed.vae [--clips 192] [--pyod-rows 20000] [--memory-clips 1000] [--repeats 5]
+[--threads 2]``
 """
 
 import argparse
@@ -54,7 +57,7 @@ SCORES = ("reconstruction", "elbo", "kl", "mahalanobis")
 
 
 def vae_loss(module, batch, *, reconstruction_weight, kl_weight):
-    """``reconstruction_weight`` times the mean squared error, plus ``kl_weight`` times the KL divergence."""
+    """Return ``reconstruction_weight`` times the mean squared error, plus ``kl_weight`` times the KL divergence."""
     import torch
 
     output, mean, log_variance = module(batch)
@@ -63,7 +66,7 @@ def vae_loss(module, batch, *, reconstruction_weight, kl_weight):
 
 
 def make_network(detector, n_frames):
-    """The network of a detector for spectrograms of `N_BINS` bins, with the same weights every time."""
+    """Return the network of a detector for spectrograms of `N_BINS` bins, always with the same weights."""
     with drawing_from(SEED):
         return convolutional_vae(
             n_bins=N_BINS,
@@ -78,12 +81,12 @@ def make_network(detector, n_frames):
 
 
 def loop_rows(detector, X, *, repeats):
-    """Rows of a table: seconds per epoch of ``fit_module`` and of a bare loop.
+    """Return the rows of a table: seconds per epoch of ``fit_module`` and of a bare loop.
 
     Parameters
     ----------
     detector : VAEDetector
-        Its parameters are those of the training.
+        Detector whose parameters are used for the training.
     X : ndarray of shape (n_clips, n_bins, n_frames), float32
     repeats : int
 
@@ -112,14 +115,16 @@ def main(arguments=None):
     import torch
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.vae")
-    parser.add_argument("--clips", type=int, default=192, help="for the loops, fewer filters")
-    parser.add_argument("--system-b-clips", type=int, default=8, help="for the loops, system B's filters")
-    parser.add_argument("--frames", type=int, default=130, help="frames of a clip")
+    parser.add_argument("--clips", type=int, default=192, help="number of clips with fewer filters")
+    parser.add_argument(
+        "--system-b-clips", type=int, default=8, help="number of clips with system B's filters"
+    )
+    parser.add_argument("--frames", type=int, default=130, help="number of frames of a clip")
     parser.add_argument("--memory-clips", type=int, default=1000)
     parser.add_argument("--pyod-rows", type=int, default=20_000)
     parser.add_argument("--pyod-epochs", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1, help="torch's")
+    parser.add_argument("--threads", type=int, default=1, help="number of torch's threads")
     parser.add_argument("--output", default=RESULTS)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
@@ -136,8 +141,8 @@ def main(arguments=None):
     report.table(
         "Peak memory of fit",
         memory_rows(["VAEDetector"], n_clips=options.memory_clips, n_frames=options.frames),
-        "Target: under 2 in the last column for an array. Fit copies the spectrograms of a list. One convolution of 4 "
-        "filters and batches of 8.",
+        "Target: below 2 in the last column for an array. Fit copies the spectrograms of a list. The network has one "
+        "convolution of 4 filters, and batches have 8 clips.",
     )
     _pyod(report, options.pyod_rows, options.pyod_epochs, max(1, options.repeats - 2))
 
@@ -152,7 +157,9 @@ def _loops(report, options):
     for name, (filters, clips) in systems.items():
         rows = loop_rows(VAEDetector(filters=filters), clips, repeats=options.repeats)
         table += [{"network": name, "clips": len(clips), **row} for row in rows]
-    report.table("Seconds per epoch", table, "Target: fit_module at most 1.1 times the bare loop's time.")
+    report.table(
+        "Seconds per epoch", table, "Target: fit_module takes at most 1.1 times the time of the bare loop."
+    )
 
 
 def _pyod(report, n_rows, epochs, repeats):
@@ -167,7 +174,7 @@ def _pyod(report, n_rows, epochs, repeats):
             "skaudio_ad": lambda f=fitted, s=settings: f.update(skaudio_ad=our_vae(**s).fit(X)),
         }
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="the posterior collapsed")  # as it should, at 1
+            warnings.filterwarnings("ignore", message="the posterior collapsed")  # expected at a weight of 1
             timings = interleave(contenders, repeats=repeats)
         same_start = pyod_vae(**settings, initial_weights="torch").fit(X)
         columns = {
@@ -179,8 +186,8 @@ def _pyod(report, n_rows, epochs, repeats):
     report.table(
         f"Variational autoencoders on {n_rows} rows, {epochs} epochs",
         table,
-        "KL: mean over the normal test rows, in nats. Where its AUC is below 0.5, KL takes the anomalies for the more "
-        "normal: a row joined of two halves lies nearer to the middle of the latent space.",
+        "KL is the mean over the normal test rows, in nats. An AUC of KL below 0.5 means that anomalies look normal, "
+        "because a row joined of two halves lies nearer to the middle of the latent space.",
     )
 
 

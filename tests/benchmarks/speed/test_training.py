@@ -9,6 +9,7 @@ import torch
 from benchmarks import _autoencoders
 from benchmarks.speed import training
 from skaudio_ad.training import fit_module
+from skaudio_ad.training._loop import _sample, _update_statistics
 
 
 def test_the_bare_loop_ends_at_the_weights_of_fit_module():
@@ -24,7 +25,10 @@ def test_the_bare_loop_ends_at_the_weights_of_fit_module():
         batch_size=64,
         learning_rate=_autoencoders.LEARNING_RATE,
     )
-    assert history.best_epoch == 2  # or fit_module would rightly end at other weights
+    assert history.best_epoch == 2  # fit_module must not go back to earlier weights
+    # fit_module computes the statistics of batch normalisation again after every epoch.
+    _update_statistics(bare, data, _autoencoders.loss, _sample(data, torch.arange(len(data)), seed=5))
+    bare.eval()
     for name, value in bare.state_dict().items():
         torch.testing.assert_close(ours.state_dict()[name], value)
 
