@@ -1,4 +1,4 @@
-"""Labels: 1 and -1, and what is said about all others."""
+"""Labels are 1 and -1. All other labels are refused."""
 
 import numpy as np
 import pandas as pd
@@ -18,14 +18,14 @@ from skaudio_ad._labels import as_labels, is_anomalous
     ],
     ids=["list", "floats", "int8", "objects", "series"],
 )
-def test_one_is_normal_and_minus_one_anomalous_whatever_holds_them(y):
+def test_one_is_normal_and_minus_one_is_anomalous_in_any_container(y):
     assert is_anomalous(y).tolist() == [False, True, False]
     assert is_anomalous(y).dtype == bool
     assert as_labels(y).tolist() == [1, -1, 1]
     assert as_labels(y).dtype == np.int64
 
 
-def test_labels_of_one_kind_or_none_at_all_are_labels():
+def test_labels_of_one_kind_and_empty_labels_are_accepted():
     assert is_anomalous([1, 1]).tolist() == [False, False]
     assert is_anomalous([]).tolist() == []
 
@@ -45,7 +45,7 @@ def test_labels_of_one_kind_or_none_at_all_are_labels():
         (range(10), r"\[0, 1, 2, 3, 4, 5, ...\]", "np.where"),
     ],
 )
-def test_another_coding_is_refused_with_what_was_found_and_how_to_convert_it(y, found, way_out):
+def test_another_coding_is_refused_and_the_error_shows_the_labels_and_the_conversion(y, found, way_out):
     rule = f"^target must hold 1 for normal and -1 for anomalous clips, got the labels {found}.*{way_out}"
     with pytest.raises(ValueError, match=rule):
         is_anomalous(y, name="target")

@@ -1,4 +1,4 @@
-"""Tests of what all benchmarks share."""
+"""Functions that all benchmarks share."""
 
 import csv
 import itertools

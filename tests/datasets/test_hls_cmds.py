@@ -10,7 +10,7 @@ import soundfile as sf
 from skaudio_ad.datasets import get_data_home, load_hls_cmds
 
 HS = "Gender,Heart Sound Type,Location,Heart Sound ID\nF,Normal,RC,F_N_RC\nF,Tachycardia,LC,F_T_RC\n"
-# Byte order mark, both abbreviations, the blank before an id, and no line feed at the end.
+# The tables have a byte order mark, both abbreviations, a blank before an id, and no line feed at the end.
 LS = (
     "\ufeffGender,Lung Sound Type,Location,Lung Sound ID\nM,Normal,RUA,M_N_RUA\nM,Fine Crackles,LUA,M_C_LUA\n"
     "F,Coarse Crackles,LMA,F_G_LMA\nM,Wheezing,LMA, M_W_LMA"
@@ -27,7 +27,7 @@ FILES = {
 
 
 def write_data_set(sounds, tables):
-    """A tree of silent recordings; every file has a length of its own, H0002 is a copy of F_N_RC."""
+    """A tree of silent recordings. All files differ in length, except that H0002 is a copy of F_N_RC."""
     tables.mkdir(parents=True, exist_ok=True)
     for name, text in (("HS", HS), ("LS", LS), ("Mix", MIX)):
         (tables / f"{name}.csv").write_text(text, encoding="utf-8")
@@ -50,7 +50,7 @@ def names(bunch):
     return [Path(path).stem for path in bunch.paths]
 
 
-def test_heart_sounds_are_those_of_the_heart_folder_and_of_the_mixtures(home):
+def test_heart_sounds_come_from_the_heart_folder_and_from_the_mixtures(home):
     heart = load_hls_cmds(sound="heart", data_home=home)
     assert names(heart) == ["F_N_RC", "F_T_RC", "H0001", "H0002"]
     assert heart.target.tolist() == [1, -1, -1, 1]
@@ -61,7 +61,7 @@ def test_heart_sounds_are_those_of_the_heart_folder_and_of_the_mixtures(home):
     assert all(isinstance(path, str) and Path(path).is_file() for path in heart.paths)
 
 
-def test_lung_table_ids_are_resolved_to_the_files_that_carry_other_abbreviations(home):
+def test_ids_of_the_lung_table_find_files_with_other_abbreviations(home):
     lung = load_hls_cmds(sound="lung", data_home=home)
     assert names(lung) == ["F_CC_LMA", "M_FC_LUA", "M_N_RUA", "M_W_LMA", "L0001", "L0002"]
     assert lung.metadata["detail"].tolist() == [
@@ -83,7 +83,7 @@ def test_a_mixture_is_normal_only_if_heart_and_lung_are(home):
     assert mixed.target.tolist() == [-1, 1]
 
 
-def test_the_location_column_is_kept_where_the_id_says_otherwise(home):
+def test_the_location_column_is_kept_even_if_the_id_disagrees(home):
     heart = load_hls_cmds(sound="heart", data_home=home)
     assert heart.metadata["location"][1] == "LC"
     assert heart.metadata["recording"][1] == "F_T_RC"
@@ -91,7 +91,7 @@ def test_the_location_column_is_kept_where_the_id_says_otherwise(home):
 
 
 def test_files_of_the_same_content_share_a_group(home):
-    # H0002 is a copy of F_N_RC, the first; the others differ in length.
+    # H0002 is a copy of F_N_RC, the first file. The others differ in length.
     assert load_hls_cmds(sound="heart", data_home=home).groups.tolist() == [0, 1, 2, 0]
 
 
@@ -104,7 +104,7 @@ def test_files_of_the_same_content_share_a_group(home):
         ("hls_cmds/deep/er", "hls_cmds/csv_files"),
     ],
 )
-def test_the_folders_may_lie_directly_or_deeper(tmp_path, sounds, tables):
+def test_the_folders_may_be_in_the_data_folder_or_deeper(tmp_path, sounds, tables):
     write_data_set(tmp_path / sounds, tmp_path / tables)
     assert names(load_hls_cmds(sound="mixed", data_home=tmp_path)) == ["M0001", "M0002"]
 
@@ -115,7 +115,7 @@ def test_the_environment_variable_names_the_folder(home, monkeypatch):
     assert len(load_hls_cmds().paths) == 4
 
 
-def test_without_a_folder_the_error_says_how_to_name_one_and_where_the_data_are_from(monkeypatch):
+def test_without_a_folder_the_error_says_how_to_name_a_folder_and_where_to_get_the_data(monkeypatch):
     monkeypatch.delenv("SKAUDIO_AD_DATA", raising=False)
     with pytest.raises(FileNotFoundError, match="export SKAUDIO_AD_DATA=") as caught:
         load_hls_cmds()
@@ -152,7 +152,7 @@ def test_crackle_abbreviations_are_not_tried_for_heart_sounds(home):
         load_hls_cmds(sound="heart", data_home=home)
 
 
-def test_an_unlisted_recording_is_reported(home):
+def test_an_unlisted_recording_gives_a_warning(home):
     sf.write(home / "hls_cmds" / "Sound" / "HS" / "X_N_A.wav", np.zeros(5), 4000)
     with pytest.warns(UserWarning, match=r"does not list 1 recordings.*X_N_A\.wav"):
         heart = load_hls_cmds(sound="heart", data_home=home)
@@ -204,7 +204,7 @@ def test_the_published_recordings_have_the_published_counts(real_home, sound, n_
     assert Counter(bunch.target.tolist()) == {1: n_normal, -1: n_abnormal}
     assert sf.info(bunch.paths[0]).samplerate == 4000
     assert len(set(bunch.paths)) == len(bunch.paths)
-    # A file's copies must agree on the label, or a group could not be put on one side.
+    # Copies of a file must have the same label, because a group stays on one side of a split.
     for group in np.unique(bunch.groups):
         assert len(np.unique(bunch.target[bunch.groups == group])) == 1
 

@@ -1,4 +1,4 @@
-"""Dog barks: the preset beside classical detectors, and classifiers of its two numbers a clip."""
+"""Dog barks: the preset beside classical detectors, and classifiers of its two losses per clip."""
 
 import csv
 
@@ -16,8 +16,8 @@ from skaudio_ad import MelTransformer
 from skaudio_ad.datasets import load_esc10
 
 RATE, LENGTH = 22050, 11025
-NUMBERS = (0, 10, 11, 20, 38, 21, 40, 41, 1, 12)  # of ESC-10's classes in ESC-50, dog bark first
-# Few clips, and networks that are hardly trained.
+NUMBERS = (0, 10, 11, 20, 38, 21, 40, 41, 1, 12)  # numbers of ESC-10's classes in ESC-50, dog bark first
+# There are few clips, and the networks train only briefly.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:ESC-10 has 40 clips"),
     pytest.mark.filterwarnings("ignore:the posterior collapsed"),
@@ -26,13 +26,13 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def _no_bootstrap(monkeypatch):
-    """Thousands of resamples a row, which these tests do not look at."""
+    """Use few resamples, because these tests do not check the intervals."""
     monkeypatch.setattr(_evaluation, "bootstrap_interval", lambda metric, y, scores: (0.0, 1.0))
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """ESC-10 as a part of ESC-50: three barks and one clip of every other class a fold, half a second each."""
+    """ESC-10 as a part of ESC-50: every fold has three barks and one clip of every other class, of 0.5 s each."""
     folder = tmp_path_factory.mktemp("esc") / "ESC-50-master" / "audio"
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
@@ -48,7 +48,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def clips():
-    """Features of 15 barks and 45 other clips that have nothing to do with sound, and their labels and folds."""
+    """Random features of 15 barks and 45 other clips, with labels and folds."""
     rng = np.random.default_rng(1)
     y = np.where(np.arange(60) % 4 == 0, 1, -1)
     X = {f"{seconds} s": rng.random((60, 16, 20), dtype=np.float32) for seconds in (1, 2, 3)}
@@ -57,7 +57,7 @@ def clips():
     return X, y, 1 + np.arange(60) // 12
 
 
-def test_the_features_are_those_of_one_two_and_three_seconds_and_of_the_whole_clip(home):
+def test_the_features_come_from_one_two_and_three_seconds_and_from_the_whole_clip(home):
     paths = load_esc10("dog bark", data_home=home).paths[:2]
     X = dog_bark.features(paths)
     sound = soundfile.read(paths[0])[0]
@@ -78,14 +78,14 @@ def test_the_features_are_those_of_one_two_and_three_seconds_and_of_the_whole_cl
     np.testing.assert_allclose(X["level"][0], 10 * np.log10(np.mean(sound**2) / 10), atol=1e-3)
 
 
-def test_the_nearest_clip_is_measured_in_a_straight_line():
+def test_the_nearest_clip_is_found_by_euclidean_distance():
     rng = np.random.default_rng(0)
     train, test = rng.normal(size=(9, 3)), rng.normal(size=(4, 3))
     scores = dog_bark.NearestClip().fit(train).score_samples(test)
     np.testing.assert_allclose(scores, -cdist(test, train).min(axis=1))
 
 
-def test_detectors_learn_the_barks_of_four_folds_and_are_tested_on_all_other_clips(clips):
+def test_detectors_train_on_the_barks_of_four_folds_and_are_tested_on_all_other_clips(clips):
     X, y, fold = clips
     rows = dog_bark.one_class_rows(X, y, fold, n_seeds=1, max_epochs=1)
     found = {row["detector"]: row["mean AUC (range)"] for row in rows}
@@ -102,7 +102,7 @@ def test_detectors_learn_the_barks_of_four_folds_and_are_tested_on_all_other_cli
         assert found[name] == f"{roc_auc_score(y[test], scores[test]):.3f}", name
 
 
-def test_a_variational_autoencoder_has_the_auc_of_its_two_numbers_and_of_the_distance(clips):
+def test_a_variational_autoencoder_has_an_auc_of_each_loss_and_of_the_distance(clips):
     X, y, fold = clips
     rows = dog_bark.one_class_rows(X, y, fold, n_seeds=1, max_epochs=1)
     found = {row["score"]: row["mean AUC (range)"] for row in rows if row["detector"] == "dense VAE"}
@@ -110,7 +110,7 @@ def test_a_variational_autoencoder_has_the_auc_of_its_two_numbers_and_of_the_dis
     train = (y == 1) & (fold < 5)
     _, model = dog_bark.vaes(0, max_epochs=1)["dense VAE"]
     latent = model.fit(X["statistics"][train])[-1].n_active_latents_
-    assert latent > 0  # or KL would be no score
+    assert latent > 0  # else KL would not be a score
     rl, kl = model.transform(X["statistics"][~train]).T
     distance = -model.score_samples(X["statistics"][~train])
     for name, errors in {"RL": rl, "KL": kl, "distance in the plane": distance}.items():
@@ -132,7 +132,7 @@ def test_the_published_size_runs_once_and_the_others_with_every_seed(clips):
 
 
 class Witness:
-    """Answers every clip with what it was trained on."""
+    """Model that transforms every clip to the sum of its training data."""
 
     def fit(self, X):
         self.seen = X[:, 0]
@@ -142,16 +142,16 @@ class Witness:
         return np.column_stack([np.isin(X[:, 0], self.seen), np.full(len(X), self.seen.sum())])
 
 
-def test_every_clip_gets_its_numbers_from_the_barks_of_the_other_folds():
+def test_the_losses_of_a_clip_come_from_a_model_of_the_barks_of_the_other_folds():
     y, fold = np.tile([1, 1, -1], 5), np.repeat([1, 2, 3, 4, 5], 3)
-    X = 2.0 ** np.arange(15)[:, np.newaxis]  # so that a sum tells which clips are in it
+    X = 2.0 ** np.arange(15)[:, np.newaxis]  # so that a sum identifies its clips
     seen, total = dog_bark.out_of_fold(Witness(), X, y, fold).T
     assert not seen.any()
     expected = [X[(fold != own) & (y == 1), 0].sum() for own in fold]
     np.testing.assert_array_equal(total, expected)
 
 
-def test_a_classifier_is_judged_on_the_fold_that_it_has_not_seen(clips):
+def test_a_classifier_is_tested_on_the_held_out_fold(clips):
     X, y, fold = clips
     features = X["statistics"][:, :2]
     model = LogisticRegression(class_weight="balanced")
@@ -165,7 +165,7 @@ def test_a_classifier_is_judged_on_the_fold_that_it_has_not_seen(clips):
     assert dog_bark.judge(model, features, y, fold) == pytest.approx(expected)
 
 
-def test_the_classifiers_stand_beside_the_constant_answer(clips):
+def test_the_table_compares_the_classifiers_with_the_constant_answer(clips):
     X, y, fold = clips
     rows = dog_bark.classification_rows(X, y, fold, n_seeds=1, max_epochs=1)
     columns = ("accuracy", "balanced accuracy", "AUC")

@@ -11,7 +11,7 @@ from skaudio_ad.datasets import make_machine_sounds
 
 @pytest.fixture(autouse=True)
 def _no_bootstrap(monkeypatch):
-    """Thousands of resamples a row, which these tests do not look at."""
+    """Use few resamples, because these tests do not check the intervals."""
     monkeypatch.setattr(_evaluation, "bootstrap_interval", lambda metric, y, scores: (0.0, 1.0))
 
 
@@ -32,7 +32,7 @@ def test_a_split_trains_on_normal_clips_and_tests_on_all_others():
 
 def test_the_level_is_that_of_the_recording(recordings):
     levels = heart_lung.features(recordings.paths)["level"][:, 0]
-    # 15 s of which the recording fills one: the rest is silence.
+    # The recording fills 1 s of 15 s, and the rest is silence.
     expected = recordings.metadata["level"] - 10 * np.log10(330_000 / 22050)
     np.testing.assert_allclose(levels, expected, atol=0.3)
 

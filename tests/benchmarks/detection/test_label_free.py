@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:MobileNetEmbedding with weights=
 
 @pytest.fixture(autouse=True)
 def few_candidates(monkeypatch):
-    """Two detectors in the place of some thirty."""
+    """Use two detectors instead of about thirty."""
     monkeypatch.setattr(
         label_free,
         "candidates",
@@ -37,7 +37,7 @@ def few_candidates(monkeypatch):
 
 @pytest.fixture
 def random_weights(monkeypatch):
-    """A network that needs no file."""
+    """Use a network with random weights, which needs no file."""
     network = partial(MobileNetEmbedding, weights=None, random_state=0)
     monkeypatch.setattr(label_free, "MobileNetEmbedding", network)
     monkeypatch.setattr(label_free, "weights_path", lambda variant, *, download: None)
@@ -58,7 +58,7 @@ def home(tmp_path):
     return tmp_path
 
 
-def test_candidates_are_judged_by_test_clips_and_scored_on_held_out_normal_ones():
+def test_candidates_have_an_auc_on_test_clips_and_a_score_on_held_out_normal_clips():
     rng = np.random.default_rng(0)
     y = np.repeat([1, -1], [30, 10])
     X = rng.normal(size=(40, 3)) + 2 * (y == -1)[:, np.newaxis]
@@ -74,7 +74,7 @@ def test_candidates_are_judged_by_test_clips_and_scored_on_held_out_normal_ones(
         np.testing.assert_allclose(values, np.mean(expected, axis=0))
 
 
-def test_a_row_has_the_correlations_and_the_area_of_what_each_scorer_would_choose():
+def test_a_row_has_the_correlation_and_the_area_of_the_choice_of_each_scorer():
     auc = np.array([0.6, 0.9, 0.7, 0.8])
     right, equal, wrong = auc**2, np.ones(4), np.array([1.0, 0.2, 1.0, 0.5])
     found = label_free.row("some", np.column_stack([auc, right, equal, wrong]))
@@ -83,7 +83,7 @@ def test_a_row_has_the_correlations_and_the_area_of_what_each_scorer_would_choos
     first, second, third = label_free.SCORERS
     assert found[f"{first}: rank correlation"] == pytest.approx(1)
     assert found[f"{first}: AUC of its choice"] == 0.9
-    # no opinion: no correlation, and the mean of all
+    # A constant scorer has no correlation, and its AUC is the mean of all.
     assert found[f"{second}: rank correlation"] == 0
     assert found[f"{second}: AUC of its choice"] == pytest.approx(0.75)
     assert found[f"{third}: rank correlation"] == pytest.approx(spearmanr(auc, wrong)[0])
@@ -104,7 +104,7 @@ def test_without_the_weights_the_benchmark_says_where_it_looked(home, tmp_path, 
     assert not (tmp_path / "out").exists()
 
 
-def test_the_benchmark_goes_from_recordings_to_the_tables_of_the_data_that_is_there(
+def test_the_benchmark_goes_from_recordings_to_the_tables_of_the_available_data(
     home, random_weights, tmp_path, capsys
 ):
     label_free.main([f"--data-home={home}", "--variant=mn01", f"--output={tmp_path / 'out'}"])

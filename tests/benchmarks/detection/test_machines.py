@@ -19,7 +19,7 @@ IDS = ("id_00", "id_02", "id_04", "id_06")
 
 @pytest.fixture(autouse=True)
 def _no_bootstrap(monkeypatch):
-    """Thousands of resamples a row, which these tests do not look at."""
+    """Use few resamples, because these tests do not check the intervals."""
     monkeypatch.setattr(_evaluation, "bootstrap_interval", lambda metric, y, scores: (0.0, 1.0))
 
 
@@ -55,7 +55,7 @@ def test_the_first_six_normal_clips_of_every_machine_train_and_all_others_test(f
     assert fans.target[test].tolist() == [1, -1, -1] * 4
 
 
-def test_the_features_are_those_of_the_first_microphone_at_one_level(fans):
+def test_the_features_come_from_the_first_microphone_at_one_level(fans):
     X = machines.features(fans.paths[:2])
     sound = soundfile.read(fans.paths[0], dtype="float32")[0][:, 0]
     level = 10 * np.log10(np.mean(sound.astype(np.float64) ** 2))
@@ -68,7 +68,7 @@ def test_the_features_are_those_of_the_first_microphone_at_one_level(fans):
     np.testing.assert_allclose(X["pooled"][0], pooled, atol=1e-3)
 
 
-def test_no_network_trains_for_longer_than_its_own_epochs_or_those_asked_for():
+def test_no_network_trains_for_more_epochs_than_its_own_or_the_given_maximum():
     names = ("next_frame_lstm", "window_gru", "dcase_baseline", "dcase_baseline, standardised")
     epochs = {
         most: [machines.detectors(0, most)[name][1][-1].max_epochs for name in names] for most in (50, 4)
@@ -76,7 +76,7 @@ def test_no_network_trains_for_longer_than_its_own_epochs_or_those_asked_for():
     assert epochs == {50: [10, 10, 50, 50], 4: [4, 4, 4, 4]}
 
 
-def test_one_dense_autoencoder_takes_decibels_and_the_other_what_the_recurrent_networks_take(fans):
+def test_one_dense_autoencoder_takes_decibels_and_the_other_takes_standardised_bands(fans):
     X = machines.features(fans.paths)["log-mel"]
     contenders = machines.detectors(0, 1)
     assert list(contenders["dcase_baseline"][1].named_steps) == ["detector"]

@@ -1,4 +1,4 @@
-"""Detectors on a frozen network beside log-mel statistics, and what the network hears."""
+"""Detectors on a frozen network beside log-mel statistics, and tags of the network."""
 
 import csv
 import os
@@ -25,13 +25,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:MobileNetEmbedding with weights=
 
 @pytest.fixture(autouse=True)
 def _no_bootstrap(monkeypatch):
-    """Thousands of resamples a row, which these tests do not look at."""
+    """Use few resamples, because these tests do not check the intervals."""
     monkeypatch.setattr(_evaluation, "bootstrap_interval", lambda metric, y, scores: (0.0, 1.0))
 
 
 @pytest.fixture
 def random_weights(monkeypatch):
-    """A network that needs no file."""
+    """Use a network with random weights, which needs no file."""
     network = partial(MobileNetEmbedding, weights=None, random_state=0)
     monkeypatch.setattr(pretrained, "MobileNetEmbedding", network)
     monkeypatch.setattr(pretrained, "weights_path", lambda variant, *, download: None)
@@ -57,7 +57,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture
 def made():
-    """Values of 20 clips that have nothing to do with sound, and their labels."""
+    """Random values of 20 clips, with labels."""
     rng = np.random.default_rng(1)
     y = np.where(np.arange(20) < 14, 1, -1)
     X = {kind: rng.normal(size=(20, 6)) - 0.5 * y[:, np.newaxis] for kind in KINDS}
@@ -66,13 +66,13 @@ def made():
     return X, y
 
 
-def test_the_features_are_those_of_the_first_microphone_at_the_level_asked_for(home, random_weights):
+def test_the_features_come_from_the_first_microphone_at_the_given_level(home, random_weights):
     paths = load_mimii("fan", data_home=home).paths[:2]
     X = pretrained.features(paths, "mn01", -26.0)
     sound = soundfile.read(paths[0], dtype="float32")[0][:, 0]
     level = 10 * np.log10(np.mean(sound.astype(np.float64) ** 2))
     at_level = sound * np.float32(10 ** ((-26 - level) / 20))
-    # White noise: a recording at 16 kHz keeps half of its power.
+    # White noise keeps half of its power at 16 kHz.
     np.testing.assert_allclose(X["level"][0], level - 10 * np.log10(2), atol=0.3)
     mel = MelTransformer(RATE).fit_transform([at_level])[0]
     pooled = np.concatenate([mel.mean(axis=1), mel.std(axis=1)])
@@ -114,7 +114,7 @@ def test_every_detector_has_its_auc_over_the_splits(made):
     assert len(set(found.values())) > 3
 
 
-def test_the_cosine_is_taken_of_values_as_they_are(made):
+def test_the_cosine_metric_takes_values_without_scaling(made):
     X, _ = made
     kind, model = pretrained.detectors("mn04")["mn04 clip, 1-NN, cosine"]
     scores = model.fit(X[kind][:10]).score_samples(X[kind][10:])
@@ -140,7 +140,7 @@ def test_a_clip_is_recognised_by_any_of_the_names_of_its_class_and_by_no_other()
 
 
 @pytest.mark.real_data
-def test_the_names_are_those_of_audioset():
+def test_the_names_are_names_of_audioset():
     if not os.environ.get("SKAUDIO_AD_WEIGHTS"):
         pytest.skip("SKAUDIO_AD_WEIGHTS names no folder with AudioSet's class names")
     known = class_labels(download=False)
@@ -164,7 +164,7 @@ def test_without_any_data_set_the_benchmark_names_each(random_weights, tmp_path,
     assert not (tmp_path / "out").exists()
 
 
-def test_the_benchmark_goes_from_recordings_to_the_tables_of_the_data_that_is_there(
+def test_the_benchmark_goes_from_recordings_to_the_tables_of_the_available_data(
     home, random_weights, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(pretrained, "LEVELS", (-26.0,))

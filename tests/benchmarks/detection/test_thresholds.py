@@ -1,4 +1,4 @@
-"""False alarms and detections of threshold selectors beside what they promise."""
+"""False alarms and detections of threshold selectors beside their promises."""
 
 import csv
 from functools import partial
@@ -28,7 +28,7 @@ def _two(seed):
 
 @pytest.fixture
 def random_weights(monkeypatch):
-    """A network that needs no file."""
+    """Use a network with random weights, which needs no file."""
     network = partial(MobileNetEmbedding, weights=None, random_state=0)
     monkeypatch.setattr(thresholds, "MobileNetEmbedding", network)
     monkeypatch.setattr(thresholds, "weights_path", lambda variant, *, download: None)
@@ -51,7 +51,7 @@ def home(tmp_path):
 
 @pytest.fixture(scope="module")
 def judged():
-    """What every selector decides about 60 clips of two numbers, half of them far away from the others."""
+    """Decisions of every selector about 60 clips of two features. Half of the clips are far away from the others."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(120, 2))
     y = np.repeat([1, -1], [70, 50])
@@ -68,22 +68,22 @@ def judged():
 def test_every_selector_finds_anomalies_that_are_far_away(judged):
     assert len(judged) == 1 + sum(map(len, thresholds.SELECTORS.values()))
     for key, found in judged.items():
-        if "tpr" in key[1]:  # asked for 0.8, it gives no more than that of its handful
+        if "tpr" in key[1]:  # this selector aims at 0.8 on its handful of anomalies
             assert found[1][30:].any()
         elif key != ("in-sample", "GammaThreshold()"):
             assert found[1][30:].all(), key
 
 
-def test_the_threshold_from_clips_that_were_trained_on_calls_everything_anomalous(judged):
-    # A training clip is its own nearest neighbour: all distances are 0, of which no gamma distribution can be made.
+def test_a_threshold_from_training_clips_calls_every_clip_anomalous(judged):
+    # A training clip is its own nearest neighbour. All distances are 0, and a gamma distribution cannot be fitted.
     assert judged["in-sample", "QuantileThreshold()"][1].all()
     assert judged["in-sample", "GammaThreshold()"] is None
     for way in ("5 folds", "leave one out", "half", "5 folds by recording", "half by recording"):
         assert judged[way, "ConformalThreshold(alpha=0.1)"][1][:30].mean() < 0.4
 
 
-def test_the_promise_is_that_of_the_clips_that_calibrate(judged):
-    # 40 clips, or half of them: the largest k / (n + 1) that is no more than a tenth
+def test_the_promise_depends_on_the_number_of_calibration_clips(judged):
+    # The promise is the largest k / (n + 1) up to 0.1, for n of 40 clips or half of them.
     assert judged["5 folds", "ConformalThreshold(alpha=0.1)"][0] == pytest.approx(4 / 41)
     assert judged["half", "ConformalThreshold(alpha=0.1)"][0] == pytest.approx(2 / 21)
 
@@ -101,19 +101,19 @@ def test_the_handful_of_anomalies_is_neither_trained_on_nor_tested(home):
         assert len({tuple(np.sort(train)) for _, _, train, *_ in splits}) == 3
 
 
-def test_rates_count_every_clip_once_however_often_it_is_tested():
-    # normal clip 0 alarms in one of two splits, normal clip 1 never; of the anomalies 2 always, 3 never
+def test_every_clip_has_the_same_weight_in_the_rates_for_any_number_of_tests():
+    # Normal clip 0 alarms in one of two splits, normal clip 1 never. Anomaly 2 always alarms, anomaly 3 never.
     splits = [
         ("fan", np.array([0, 2]), np.array([1, -1]), 0.1, np.array([True, True])),
         ("fan", np.array([0, 1, 3]), np.array([1, 1, -1]), 0.1, np.array([False, False, False])),
         ("pump", np.array([0]), np.array([1]), 0.1, np.array([True])),
     ]
     alarms, detected = thresholds._rates(splits)
-    assert alarms.startswith("50 % [")  # of clips: a half, none, and the pump's
+    assert alarms.startswith("50 % [")  # the clips have rates of a half, 0, and the rate of the pump
     assert detected == "50 % [0, 100]"
 
 
-def test_a_row_says_what_was_promised_and_how_often_a_selector_refused():
+def test_a_row_has_the_promised_rate_and_the_number_of_refusals():
     key = ("half", "ConformalThreshold(alpha=0.1)")
     test, y = np.arange(4), np.array([1, 1, -1, -1])
     flagged = np.array([False, False, True, True])
@@ -143,7 +143,7 @@ def test_without_the_weights_the_benchmark_says_where_it_looked(home, tmp_path, 
     assert not (tmp_path / "out").exists()
 
 
-def test_the_benchmark_goes_from_recordings_to_the_table_of_the_data_that_is_there(
+def test_the_benchmark_goes_from_recordings_to_the_table_of_the_available_data(
     home, random_weights, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(thresholds, "detectors", _two)

@@ -1,4 +1,4 @@
-"""Tests that the contenders of the benchmark of backbones embed the same thing."""
+"""Tests that the contenders of the benchmark of backbones compute the same embeddings."""
 
 import csv
 from importlib.util import find_spec
@@ -15,11 +15,11 @@ TINY = Backbone(
 SMALL = Backbone(
     name="small", filename="small.pt", family="passt", settings={"stride": 16, "depth": 1}, embedding_size=768
 )
-# A network so small, with random weights, adds up its rounding more than those of the tables.
+# Rounding errors of a very small network with random weights are larger than those in the tables.
 TOLERANCE = {"float32": 1e-5, "bfloat16": 5e-2}
 
 PACKAGES = ("hear21passt", "onnx", "onnxruntime", "openvino")
-# Not importorskip: to import openvino so reports its use.
+# Do not use importorskip, because an import of openvino reports its use.
 pytestmark = pytest.mark.skipif(not all(map(find_spec, PACKAGES)), reason=f"needs {', '.join(PACKAGES)}")
 
 
@@ -48,7 +48,7 @@ def test_all_contenders_equal_the_reference(contenders, backbone, reference, n_c
         assert error > 0 if precision == "bfloat16" else True, name
 
 
-def test_the_error_is_that_of_the_worst_row():
+def test_the_error_is_the_largest_error_of_a_row():
     expected = np.array([[3.0, 4.0], [0.0, 1.0]])
     assert embeddings.largest_error(expected + [[0.0, 0.5], [0.0, 0.2]], expected) == pytest.approx(0.2)
 

@@ -17,7 +17,7 @@ def test_files_are_ten_seconds_each_and_embeddings_do_not_warn(tmp_path):
 
 @pytest.mark.parametrize("settings", [{}, jobs.MALLOC], ids=["as it comes", "one gibibyte"])
 def test_workers_of_dask_start_with_the_settings(settings, monkeypatch):
-    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1000")  # what another cluster has left
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1000")  # another cluster may leave this value
     with jobs.dask_cluster(1, settings) as client:
         (found,) = client.run(lambda: os.environ.get("MALLOC_TRIM_THRESHOLD_")).values()
         assert client.submit(np.sum, [1, 2]).result() == 3

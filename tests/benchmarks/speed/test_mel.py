@@ -1,4 +1,4 @@
-"""Tests that the contenders of the log-mel benchmark compute the same thing."""
+"""Tests that the contenders of the log-mel benchmark compute the same values."""
 
 import csv
 

@@ -1,4 +1,4 @@
-"""Tests that the memory benchmark sees what it should, and pools what it says."""
+"""Tests that the memory benchmark measures the peak, and pools librosa's features."""
 
 import csv
 import mmap
@@ -13,11 +13,11 @@ from benchmarks.speed import memory
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux has a peak to reset")
-def test_the_peak_shows_memory_that_is_free_again_and_the_reset_forgets_it():
+def test_the_peak_includes_freed_memory_until_the_reset():
     before = reset_peak()
     with mmap.mmap(
         -1, 200_000_000
-    ) as block:  # from the system, and back: an array may come out of a library's store
+    ) as block:  # memory from the system, because an array may reuse memory of a library
         for _ in range(200):
             block.write(bytes(1_000_000))
     assert peak() - before == pytest.approx(200, abs=20)

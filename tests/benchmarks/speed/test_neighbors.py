@@ -1,4 +1,4 @@
-"""Tests that the contenders of the neighbour benchmark find the same, and that its report says how well."""
+"""Tests that the contenders of the neighbour benchmark find the same neighbours, and that its report has errors."""
 
 import csv
 from pathlib import Path
@@ -11,10 +11,10 @@ from benchmarks.speed import neighbors
 
 @pytest.mark.parametrize("metric", neighbors.METRICS)
 @pytest.mark.parametrize("name", neighbors.SEARCHES)
-def test_the_error_is_that_of_the_distances(name, metric):
+def test_the_error_is_the_error_of_the_distances(name, metric):
     rows, queries = neighbors.make_embeddings(300, 60, 8)
     found, nearest = neighbors.SEARCHES[name](metric).fit(rows).kneighbors(queries)
-    # All pairs, in float64.
+    # The reference uses all pairs in float64.
     rows, queries = rows.astype(float), queries.astype(float)
     if metric == "euclidean":
         distances = np.sqrt(np.square(queries[:, np.newaxis] - rows).sum(axis=2))

@@ -1,4 +1,4 @@
-"""Tests that the contenders of the sequence benchmark do the same work, and that its memory is that of fit."""
+"""Tests that the contenders of the sequence benchmark do the same work, and that fit does not copy windows."""
 
 import csv
 from pathlib import Path
@@ -30,13 +30,13 @@ def test_the_bare_loop_ends_at_the_weights_of_fit_module(detector_type, kind, X)
     bare, ours = sequences.make_network(detector), sequences.make_network(detector)
     bare_loop(bare, data, loss=sequences.BARE_LOSSES[detector_type], epochs=2, **settings)
     history = fit_module(ours, data, detector._loss, max_epochs=2, **settings)
-    assert history.best_epoch == 1  # or fit_module would rightly end at other weights
+    assert history.best_epoch == 1  # fit_module must not go back to earlier weights
     for name, value in bare.state_dict().items():
         torch.testing.assert_close(ours.state_dict()[name], value)
 
 
 @pytest.mark.parametrize(("detector_type", "length"), list(zip(DETECTORS, (11, 10))))
-def test_both_kinds_of_windows_are_those_of_every_clip(detector_type, length, X):
+def test_both_kinds_of_windows_hold_the_windows_of_every_clip(detector_type, length, X):
     data = sequences.make_windows(detector_type(), X)
     view, rows = data["views"]
     windows, _ = data["windows cut out"]
@@ -48,7 +48,7 @@ def test_both_kinds_of_windows_are_those_of_every_clip(detector_type, length, X)
 
 
 @pytest.mark.parametrize("detector_type", DETECTORS)
-def test_the_network_is_that_of_the_detector(detector_type, X):
+def test_the_network_is_the_network_of_the_detector(detector_type, X):
     detector = detector_type(hidden_size=8, max_epochs=1, validation_fraction=0, device="cpu").fit(X)
     shapes = [
         [parameter.shape for parameter in module.parameters()]
@@ -58,7 +58,7 @@ def test_the_network_is_that_of_the_detector(detector_type, X):
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux has a peak to reset")
-def test_fit_cuts_no_windows_out_which_would_take_ten_times_the_spectrograms():
+def test_fit_does_not_copy_windows_because_they_need_ten_times_the_memory():
     result = _fit_memory.measure("SequencePredictorDetector", "array", 100, 313)
     assert result["spectrograms"] == pytest.approx(100 * 128 * 313 * 4 / 1e6)
     assert result["growth"] < 3 * result["spectrograms"]
@@ -81,5 +81,5 @@ def test_the_report_has_both_detectors(tmp_path, monkeypatch):
         assert contenders == [
             f"{loop}, {kind}" for kind in ("views", "windows cut out") for loop in ("bare loop", "fit_module")
         ]
-    # (16 - 11 + 1) windows of 11 frames in place of 16 frames.
+    # 16 frames give 16 - 11 + 1 windows of 11 frames.
     assert "cut out they take 4.1 times the memory" in (tmp_path / "sequences.md").read_text()

@@ -33,7 +33,7 @@ def test_the_bare_loop_ends_at_the_weights_of_fit_module():
         torch.testing.assert_close(ours.state_dict()[name], value)
 
 
-def test_anomalies_differ_from_normal_rows_only_in_how_their_halves_go_together():
+def test_anomalies_differ_from_normal_rows_only_in_the_combination_of_their_halves():
     X, y = _autoencoders.make_rows(4000, 4000, seed=0)
     normal, anomalous = X[y == 1], X[y == -1]
     np.testing.assert_allclose(normal.std(axis=0), anomalous.std(axis=0), rtol=0.15)
@@ -60,7 +60,7 @@ def test_both_autoencoders_have_the_same_layers_and_learn():
 
 
 @pytest.mark.filterwarnings("ignore")  # PyOD's own
-def test_the_report_shows_that_distance_alone_tells_nothing(tmp_path):
+def test_the_report_shows_that_distance_alone_finds_no_anomalies(tmp_path):
     pytest.importorskip("pyod")
     sizes = {"rows": 600, "epochs": 1, "pyod-rows": 600, "pyod-epochs": 1, "repeats": 1, "callback-epochs": 2}
     training.main([f"--{name}={value}" for name, value in {**sizes, "output": tmp_path}.items()])

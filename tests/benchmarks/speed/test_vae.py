@@ -14,7 +14,7 @@ from skaudio_ad.training import drawing_from, fit_module
 from skaudio_ad.training._loop import _sample, _update_statistics
 
 SETTINGS = {"epochs": 1, "batch_size": 128, "seed": 0}
-# Importing PyOD warns, and a network trained for so short collapses.
+# The import of PyOD warns, and the posterior collapses after a short training.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -49,7 +49,7 @@ def test_the_bare_loop_ends_at_the_weights_of_fit_module(detector, X):
         torch.testing.assert_close(ours.state_dict()[name], value)
 
 
-def test_the_network_is_that_of_the_detector(detector, X):
+def test_the_network_is_the_network_of_the_detector(detector, X):
     detector.set_params(validation_fraction=0).fit(X)
     shapes = [
         [parameter.shape for parameter in module.parameters()]
@@ -83,7 +83,7 @@ def test_pyod_and_ours_minimise_the_same_loss(kl_weight):
     torch.testing.assert_close(theirs, ours)
 
 
-def test_by_default_the_loss_of_pyod_pays_no_heed_to_the_posterior():
+def test_by_default_the_loss_of_pyod_ignores_the_posterior():
     pytest.importorskip("pyod")
     from pyod.models.vae import VAE, vae_loss
 
@@ -97,7 +97,7 @@ def test_by_default_the_loss_of_pyod_pays_no_heed_to_the_posterior():
     assert not log_variance.grad.any()
 
 
-def test_torch_s_initial_weights_are_those_of_its_layers():
+def test_the_setting_torch_gives_the_initial_weights_of_torch_s_layers():
     pytest.importorskip("pyod")
     X, _ = _autoencoders.make_rows(200, 0, seed=0)
     bounds = {}
@@ -106,7 +106,7 @@ def test_torch_s_initial_weights_are_those_of_its_layers():
         detector.feature_size = X.shape[1]
         detector.build_model()
         bounds[initial_weights] = detector.model.encoder[0].linear.weight.abs().max().item()
-    # Uniform within sqrt(6 / n_in) and within sqrt(1 / n_in).
+    # The distributions are uniform within sqrt(6 / n_in) and within sqrt(1 / n_in).
     assert bounds["pyod"] == pytest.approx(np.sqrt(6 / 640), rel=0.01)
     assert bounds["torch"] == pytest.approx(np.sqrt(1 / 640), rel=0.01)
 
