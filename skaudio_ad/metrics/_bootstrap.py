@@ -71,7 +71,7 @@ def bootstrap_interval(
     check_number(confidence, "confidence", low=0, high=1, closed="neither")
     check_number(n_resamples, "n_resamples", low=1, integer=True)
     anomalous, anomaly_scores = check_scores(y_true, scores)
-    y_true, scores = np.where(anomalous, -1, 1), -anomaly_scores
+    labels, normality = np.where(anomalous, -1, 1), -anomaly_scores
     rng = check_random_state(random_state)
     if groups is None:
         classes = [np.flatnonzero(anomalous), np.flatnonzero(~anomalous)]
@@ -88,7 +88,7 @@ def bootstrap_interval(
     values = []
     for _ in range(n_resamples):
         drawn = draw()
-        values.append(metric(y_true[drawn], scores[drawn]))
+        values.append(metric(labels[drawn], normality[drawn]))
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 

@@ -301,10 +301,10 @@ def harmonic_mean_score(values: npt.ArrayLike) -> float:
     >>> round(harmonic_mean_score([0.5, 1.0]), 4)
     0.6667
     """
-    values = column_or_1d(check_array(values, ensure_2d=False, dtype=np.float64, input_name="values"))
-    if (values < 0).any():
-        raise ValueError(f"values must not be negative for a harmonic mean, got {values.min():g}.")
-    return float(1 / np.mean(1 / np.maximum(values, np.finfo(np.float64).eps)))
+    array = column_or_1d(check_array(values, ensure_2d=False, dtype=np.float64, input_name="values"))
+    if (array < 0).any():
+        raise ValueError(f"values must not be negative for a harmonic mean, got {array.min():g}.")
+    return float(1 / np.mean(1 / np.maximum(array, np.finfo(np.float64).eps)))
 
 
 def check_scores(y_true, scores):

@@ -173,9 +173,9 @@ def test_the_separation_ratio_is_the_ratio_of_the_mean_errors():
 
 
 def test_a_separation_ratio_needs_errors():
-    with pytest.raises(ValueError, match=r"none of them positive, got a score of 0.5.*anomaly_auc_score"):
+    with pytest.raises(ValueError, match=r"no score may be positive, got a score of 0.5.*anomaly_auc_score"):
         separation_ratio([1, -1], [0.5, -1.0])
-    with pytest.raises(ValueError, match="nothing but 0"):
+    with pytest.raises(ValueError, match="all scores are 0, so their ratio is not defined"):
         separation_ratio([1, -1], [0.0, 0.0])
 
 
@@ -187,7 +187,8 @@ def test_the_harmonic_mean_is_scipys_and_zeros_count_as_epsilon():
 
 
 @pytest.mark.parametrize(
-    ("values", "message"), [([], "0 sample"), ([-0.1, 1], "negative, got -0.1"), ([np.nan], "contains NaN")]
+    ("values", "message"),
+    [([], "0 sample"), ([-0.1, 1], "negative for a harmonic mean, got -0.1"), ([np.nan], "contains NaN")],
 )
 def test_a_harmonic_mean_of_no_value_or_of_a_wrong_value_is_refused(values, message):
     with pytest.raises(ValueError, match=message):

@@ -312,8 +312,8 @@ def test_the_error_about_an_unknown_step_lists_the_steps(rng, before):
         ([["a.wav"], ["b.wav"]], "made of features"),
         ([1.0, 2.0, 3.0], "made of features"),
         ([np.ones(3), np.ones(4)], "made of features"),
-        ([[1.0, 2.0]], "need 2 normal clips that could be read, got 1"),
-        ([[1.0, 2.0], [np.nan, np.nan]], "need 2 normal clips that could be read, got 1"),
+        ([[1.0, 2.0]], "need at least 2 normal clips that can be read, got 1"),
+        ([[1.0, 2.0], [np.nan, np.nan]], "need at least 2 normal clips that can be read, got 1"),
     ],
     ids=["paths", "numbers", "waveforms", "one clip", "one readable clip"],
 )
@@ -324,7 +324,7 @@ def test_input_without_features_is_refused(X, message):
 
 def test_too_few_scores_and_scores_of_zero_are_refused():
     model = Recorder().fit(None)
-    with pytest.raises(ValueError, match="needs 2 normal clips with a score, got 1"):
+    with pytest.raises(ValueError, match="needs at least 2 normal clips with a score, got 1"):
         inlier_variance_scorer()(model, np.array([[1.0], [np.nan]]))
     with pytest.raises(ValueError, match=r"all scores are 0.*was not fitted"):
         inlier_variance_scorer()(model, np.zeros((3, 1)))

@@ -144,7 +144,7 @@ def test_labels_are_checked_and_at_least_one_array_is_needed():
         normal_only_train_test_split(X, y=np.arange(17) % 2)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         normal_only_train_test_split(X, np.zeros(3), y=Y)
-    with pytest.raises(ValueError, match=r"pass at least one array to split; np\.arange"):
+    with pytest.raises(ValueError, match=r"pass at least one array to split\. np\.arange"):
         normal_only_train_test_split(y=Y)
     with pytest.raises(ValueError, match="0 normal clips"):
         normal_only_train_test_split(X, y=-np.ones(17))

@@ -82,4 +82,4 @@ def test_the_report_has_both_detectors(tmp_path, monkeypatch):
             f"{loop}, {kind}" for kind in ("views", "windows cut out") for loop in ("bare loop", "fit_module")
         ]
     # 16 frames give 16 - 11 + 1 windows of 11 frames.
-    assert "cut out they take 4.1 times the memory" in (tmp_path / "sequences.md").read_text()
+    assert "windows cut out take 4.1 times the memory" in (tmp_path / "sequences.md").read_text()
