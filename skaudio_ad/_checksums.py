@@ -1,4 +1,4 @@
-"""Whether a file of weights is what it should be, and the record of what it was at its first use."""
+"""Checksums of files: comparison with the published checksum, or with the record of the first use."""
 
 import contextlib
 import hashlib
@@ -8,14 +8,17 @@ from functools import lru_cache
 from pathlib import Path
 
 from ._atomic import atomic_path
+from ._typing import PathLike
 
 
 class WeightsError(OSError):
-    """Weights that are not there, cannot be downloaded, read or trusted; the message says what to do."""
+    """Weights are missing, or cannot be downloaded, read or trusted. The message says what to do."""
 
 
-def weights_digest(path):
-    """Checksum of a file, taken from its record, or from memory, where the file has kept its size and time since.
+def weights_digest(path: PathLike) -> str:
+    """Return the checksum of a file.
+
+    The checksum comes from the record or from memory if size and time of the file are unchanged.
 
     Parameters
     ----------
@@ -24,12 +27,12 @@ def weights_digest(path):
     Returns
     -------
     str
-        sha256, 64 hexadecimal digits.
+        SHA-256, 64 hexadecimal digits.
 
     Raises
     ------
     WeightsError
-        If the file beside it, ``NAME.json``, is no record.
+        If ``NAME.json`` beside the file is not a record.
     """
     path = Path(path)
     record = _read_record(path)
@@ -39,7 +42,9 @@ def weights_digest(path):
 
 
 def content_digest(path):
-    """sha256 of a file as it is now, whatever its record says; read once a process for every size and time.
+    """Return the SHA-256 of the current content of a file, without its record.
+
+    A process reads a file once per size and time.
 
     Parameters
     ----------
@@ -55,21 +60,22 @@ def content_digest(path):
 
 @lru_cache(maxsize=64)
 def _hash(path, size, mtime_ns):
-    """Checksum of a file, which takes 0.2 s for a third of a gigabyte, once a process for every content."""
+    """Compute the checksum of a file once per process and content, because 330 MB take 0.2 s."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest_problem(digest, path, weights):
-    """What is wrong with the content of a file, or None.
+    """Return the problem of the content of a file, or None.
 
     Parameters
     ----------
     digest : str
-        Its sha256.
+        SHA-256 of the file.
     path : pathlib.Path
-        Where the file is, or will be: a record may be there from before.
+        Present or future path of the file. A record may exist from an earlier use.
     weights : WeightsFile
+        Description of the file, with the attributes ``sha256`` and ``first_bytes``.
 
     Returns
     -------
@@ -79,37 +85,42 @@ def digest_problem(digest, path, weights):
         known, origin = weights.sha256, "published"
     elif (record := _read_record(path)) is not None:
         known = record["sha256"]
-        origin = f"recorded at its first use in {_record_path(path)}; delete that if the change was meant"
+        origin = (
+            f"recorded at its first use in {_record_path(path)}; delete the record if the change was intended"
+        )
     else:
         return None
     return None if digest == known else f"its sha256 is {digest}, expected {known} ({origin})"
 
 
 def verify(path, weights):
-    """Raise unless a file is what it should be; record its checksum where it may be recorded.
+    """Raise unless a file has the expected content. Record its checksum if the folder is writable.
 
-    Where a sha256 is published, the file is read once a process and compared with it: whoever can change the file
-    can write a record beside it, too.
+    If a SHA-256 is published, each process reads the file once and compares the checksums. A record is not enough then,
+    because a person who changes the file can also change its record.
 
     Parameters
     ----------
     path : pathlib.Path
     weights : WeightsFile
+        Description of the file, with the attributes ``sha256`` and ``first_bytes``.
 
     Raises
     ------
     WeightsError
-        If the checksum is another one than published or recorded; or, where there is none, if the file does
-        not begin as it should.
+        If the checksum differs from the published or recorded checksum, or if the file has other first bytes than
+        expected.
     """
     digest = weights_digest(path) if weights.sha256 is None else content_digest(path)
     problem = digest_problem(digest, path, weights) or _head_problem(path, weights.first_bytes)
     if problem is not None:
         raise WeightsError(
-            f"{path}: damaged, or not the file that it should be: {problem}. Delete it, and it is downloaded again."
+            f"{path}: damaged, or not the expected file: {problem}. Delete the file, and it is downloaded again."
         )
     record, known = {"sha256": digest, **_state(path)}, None
-    with contextlib.suppress(WeightsError):  # a damaged record of a file that is what was published
+    with contextlib.suppress(
+        WeightsError
+    ):  # a damaged record is replaced, because the file is the published one
         known = _read_record(path)
     if record != known and may_write(path.parent):
         with atomic_path(_record_path(path)) as temporary:
@@ -117,7 +128,7 @@ def verify(path, weights):
 
 
 def may_write(folder):
-    """Whether a folder is there and meant to be written to: root may write anywhere, and should not."""
+    """Return whether a folder exists and is writable by its mode. Root may write anywhere, but should not."""
     return folder.is_dir() and os.access(folder, os.W_OK) and bool(folder.stat().st_mode & 0o222)
 
 
@@ -125,7 +136,7 @@ def _head_problem(path, first_bytes):
     with open(path, "rb") as file:
         head = file.read(max(map(len, first_bytes), default=0))
     if first_bytes and not head.startswith(first_bytes):
-        return f"it begins with {head!r}, as a web page that was saved by mistake may"
+        return f"it begins with {head!r}, like a web page that was saved by mistake"
     return None
 
 
@@ -139,7 +150,7 @@ def _state(path):
 
 
 def _read_record(path):
-    """The sha256, size and time that an earlier use found, or None."""
+    """Return SHA-256, size and time of an earlier use, or None."""
     try:
         record = json.loads(_record_path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -147,5 +158,5 @@ def _read_record(path):
     except ValueError:
         record = None
     if not isinstance(record, dict) or "sha256" not in record:
-        raise WeightsError(f"{_record_path(path)}: no record of a checksum; delete it.")
+        raise WeightsError(f"{_record_path(path)}: not a record of a checksum. Delete this file.")
     return record

@@ -1,4 +1,4 @@
-"""One file from the network to the disk: resumed, checked, complete or not there, once for all processes."""
+"""Download one file: resumable, checked, and once for all processes. An incomplete file never gets its name."""
 
 import contextlib
 import errno
@@ -10,40 +10,42 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-# Seconds without a byte after which a connection counts as dead.
+# Maximum number of seconds without a byte. After this time a connection counts as dead.
 _TIMEOUT = 30.0
-# Connections in a row that bring nothing new before we give up, and seconds to wait after the first of them.
+# Maximum number of connections in a row that bring no new bytes, and number of seconds to wait after the first one.
 _ATTEMPTS = 3
 _WAIT = 0.5
 
 
 class DownloadError(Exception):
-    """Why a file could not be downloaded."""
+    """The file could not be downloaded. The message says why."""
 
 
 def download_file(url, destination, *, check, first_bytes=(), quiet=False):
     """Download a file, unless another process does so first.
 
-    The file grows as ``NAME.part`` and gets its name when it is complete and `check` has passed it. What an
-    interrupted download leaves is gone on with, if the server still has the same file (its ETag, or date).
+    The file grows as ``NAME.part``. It gets its name when it is complete and has passed `check`. An interrupted
+    download is resumed if the server still has the same file, by its ETag or date.
 
     Parameters
     ----------
     url : str
+        Address of the file.
     destination : pathlib.Path
+        Path of the complete file.
     check : callable
-        Called with the path of the complete file; raises if its content is wrong. The file is then removed.
+        Function of the path of the complete file. It raises if the content is wrong, and the file is then removed.
     first_bytes : tuple of bytes, default=()
-        What the file may begin with; () is anything.
+        Possible first bytes of the file. () allows any bytes.
     quiet : bool, default=False
-        Whether to say nothing on stderr.
+        Whether to write nothing to stderr.
 
     Raises
     ------
     DownloadError
-        If the server cannot be reached, refuses, sends something else, or the disk is full.
+        If the server cannot be reached, refuses or sends another content, or if the disk is full.
     OSError
-        If the folder cannot be made or written to.
+        If the folder cannot be created or written to.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
     with _lock(destination, quiet):
@@ -66,7 +68,7 @@ def _beside(path, ending):
 
 @contextlib.contextmanager
 def _lock(destination, quiet):
-    """Hold the system's lock on ``.NAME.lock``: it goes when its process does, the empty file stays."""
+    """Hold the system's lock on ``.NAME.lock``. The lock ends with its process, and the empty file stays."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(destination.with_name(f".{destination.name}.lock"))
@@ -82,7 +84,7 @@ def _lock(destination, quiet):
 
 
 def _download_in_pieces(url, part, first_bytes, report):
-    """Connect until `part` is complete, giving up when connections bring nothing new."""
+    """Connect until `part` is complete. Give up when several connections bring no new bytes."""
     failures = 0
     largest = _size(part)
     while True:
@@ -103,14 +105,14 @@ def _download_in_pieces(url, part, first_bytes, report):
 
 
 def _kept(part):
-    """What an error says of the bytes that are there already."""
+    """Return the text of an error about the bytes that are on the disk."""
     return f"; {_size(part) / 1e6:.1f} MB are kept for the next try, in {part}" if _size(part) else ""
 
 
 def _diagnose(error):
-    """(What happened, whether to try again.)"""
+    """Return the reason of an error, and whether to try again."""
     if isinstance(error, urllib.error.HTTPError):
-        # 408 and 429 ask for patience, 416 says that our part fits no longer; other 4xx are final.
+        # 408 and 429 mean: try later. 416 means that the part no longer fits. Other 4xx are final.
         again = error.code >= 500 or error.code in (408, 416, 429)
         return f"the server answered {error.code} {error.reason}", again
     if isinstance(error, urllib.error.URLError):
@@ -125,18 +127,18 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
         old, new = (urllib.parse.urlsplit(address).scheme for address in (req.full_url, newurl))
         if new not in ("http", "https") or (old, new) == ("https", "http"):
             raise DownloadError(
-                f"the server redirects from {req.full_url} to {newurl}, and of {new} nothing is downloaded"
+                f"the server redirects from {req.full_url} to {newurl}, and {new} is not allowed here"
                 + (", because the file could be changed on its way" if new == "http" else "")
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _download_rest(url, part, first_bytes, report):
-    """Download what `part` lacks, or all where the server does not resume."""
+    """Download the missing bytes of `part`, or all bytes if the server does not resume."""
     tag_file = _beside(part, ".etag")
     headers = {"User-Agent": "skaudio_ad"}
     if _size(part) and tag_file.is_file():
-        # If-Range: a server whose file has changed sends the new one whole, not its end.
+        # With If-Range a server sends the whole file if the file has changed, and not only its end.
         headers |= {"Range": f"bytes={_size(part)}-", "If-Range": tag_file.read_text(encoding="utf-8")}
     try:
         opener = urllib.request.build_opener(_SafeRedirects)
@@ -153,7 +155,7 @@ def _download_rest(url, part, first_bytes, report):
             raise http.client.HTTPException(f"the server sent {response.headers.get('Content-Range')}")
         if start and _tag_of(response.headers) not in (None, headers["If-Range"]):
             part.unlink()
-            raise http.client.HTTPException("the server sent the end of another file than it began with")
+            raise http.client.HTTPException("the server sent the end of a different file")
         head = b"" if start else response.read(max(map(len, first_bytes), default=0))
         if not start and not head.startswith(first_bytes or b""):
             kind = response.headers.get("Content-Type", "of unknown type")
@@ -167,10 +169,10 @@ def _download_rest(url, part, first_bytes, report):
             file.write(head)
             while chunk := response.read1(1 << 20):
                 file.write(chunk)
-                # Kept if we are interrupted, and a full disk is noticed here.
+                # Flush, so that an interruption keeps the bytes and a full disk raises here.
                 file.flush()
                 report(file.tell(), total)
-    # urllib takes the end of a connection for the end of the file.
+    # urllib does not distinguish the end of a connection from the end of the file.
     if total is not None and _size(part) != total:
         raise http.client.HTTPException(f"it ended after {_size(part)} of {total} bytes")
     tag_file.unlink(missing_ok=True)
@@ -185,7 +187,7 @@ def _tag_of(headers):
 
 
 def _write_tag(path, headers):
-    """Keep what tells this version of the server's file from later ones, or nothing: then nothing resumes."""
+    """Keep the tag of this version of the server's file. Without a tag, a download cannot be resumed."""
     tag = _tag_of(headers)
     if tag is None or tag.startswith("W/"):
         path.unlink(missing_ok=True)
@@ -201,7 +203,7 @@ def _say(message, quiet):
 
 @contextlib.contextmanager
 def _progress(url, destination, quiet):
-    """Yield a function of (bytes so far, bytes in all or None) that draws, where somebody can see it."""
+    """Yield a function of (bytes so far, total bytes or None) that draws the progress on a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 

@@ -1,4 +1,4 @@
-"""Downloads from a server on this machine that fails in every way."""
+"""Downloads from a server on this machine, with all kinds of failures."""
 
 import errno
 import hashlib
@@ -17,7 +17,7 @@ import skaudio_ad._download
 from skaudio_ad._download import DownloadError
 from skaudio_ad.embeddings import WeightsError, weights_path
 
-# What a user's process does; run as another process, as joblib's workers are.
+# Code of another process of the user, such as a worker of joblib.
 _PROCESS = """
 import sys
 from skaudio_ad.embeddings import Backbone, weights_path
@@ -47,7 +47,7 @@ def sha256(content):
 
 
 def visible(folder):
-    """Names in the folder but for the lock, which is empty and stays."""
+    """Return the names in the folder, without the lock, which is empty and stays."""
     return {path.name for path in folder.iterdir()} - {".mine.pt.lock"}
 
 
@@ -60,14 +60,14 @@ def test_a_file_is_downloaded_whole_once_and_then_found(server, cache, content, 
     assert visible(cache) == {"mine.pt", "mine.pt.json"}
 
 
-def test_a_connection_that_breaks_is_gone_on_with_where_it_stopped(server, cache, content, make_backbone):
+def test_a_broken_connection_is_resumed_where_it_stopped(server, cache, content, make_backbone):
     server.cuts = [100_000, 50_000]
     assert weights_path(make_backbone()).read_bytes() == content
     assert [request.get("Range") for request in server.requests] == [None, "bytes=100000-", "bytes=150000-"]
     assert server.sent == [100_000, 50_000, len(content) - 150_000]
 
 
-def test_connections_that_bring_something_every_time_are_never_too_many(
+def test_the_number_of_connections_is_not_limited_while_each_brings_new_bytes(
     server, cache, content, make_backbone
 ):
     server.cuts = [20_000] * 10
@@ -85,7 +85,7 @@ def test_a_truncated_file_never_gets_its_name(server, cache, make_backbone):
     assert len(server.requests) == 4
 
 
-def test_the_next_call_goes_on_with_what_the_last_one_kept(server, cache, content, make_backbone):
+def test_the_next_call_resumes_the_part_of_the_last_call(server, cache, content, make_backbone):
     server.cuts = [100_000, 0, 0, 0]
     with pytest.raises(WeightsError):
         weights_path(make_backbone())
@@ -101,16 +101,16 @@ def test_a_server_that_cannot_resume_sends_the_whole_file(server, cache, content
     assert server.sent == [100_000, len(content)]
 
 
-def test_a_server_that_cannot_resume_and_always_breaks_is_given_up(server, cache, make_backbone):
+def test_a_download_gives_up_if_the_server_cannot_resume_and_always_breaks(server, cache, make_backbone):
     server.resumes = False
     server.cuts = [100_000] * 9
     with pytest.raises(WeightsError, match="ended after 100000 of 300004 bytes"):
         weights_path(make_backbone())
-    # One that brought something, and three that did not bring more.
+    # One connection brought bytes, and three connections brought no more.
     assert len(server.requests) == 4
 
 
-def test_what_came_of_an_older_file_is_not_mixed_with_a_newer_one(server, cache, content, make_backbone):
+def test_parts_of_an_older_and_a_newer_file_are_not_mixed(server, cache, content, make_backbone):
     server.cuts = [100_000, 0, 0, 0]
     with pytest.raises(WeightsError):
         weights_path(make_backbone())
@@ -120,9 +120,7 @@ def test_what_came_of_an_older_file_is_not_mixed_with_a_newer_one(server, cache,
 
 
 @pytest.mark.parametrize("etag", [None, 'W/"1"'])
-def test_nothing_is_resumed_where_the_server_does_not_say_what_file_it_is(
-    etag, server, cache, content, make_backbone
-):
+def test_a_file_without_a_tag_is_not_resumed(etag, server, cache, content, make_backbone):
     server.etag = etag
     server.cuts = [100_000]
     assert weights_path(make_backbone()).read_bytes() == content
@@ -202,9 +200,7 @@ def test_a_file_with_another_checksum_is_removed_and_both_are_named(server, cach
 
 
 @pytest.mark.parametrize("cuts", [[], [100_000, 0, 0, 0]])
-def test_a_web_page_is_no_checkpoint_and_does_not_cost_what_came_before(
-    cuts, server, cache, content, make_backbone
-):
+def test_a_web_page_is_refused_and_the_part_is_kept(cuts, server, cache, content, make_backbone):
     server.cuts = list(cuts)
     if cuts:
         with pytest.raises(WeightsError):
@@ -221,7 +217,7 @@ def test_a_web_page_is_no_checkpoint_and_does_not_cost_what_came_before(
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
-def test_an_answer_that_is_final_is_not_asked_for_again(status, server, cache, make_backbone):
+def test_a_final_answer_is_not_requested_again(status, server, cache, make_backbone):
     server.statuses = [status] * 9
     with pytest.raises(WeightsError, match=f"the server answered {status} "):
         weights_path(make_backbone())
@@ -230,7 +226,7 @@ def test_an_answer_that_is_final_is_not_asked_for_again(status, server, cache, m
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
-def test_a_server_that_is_busy_is_asked_again(status, server, cache, content, make_backbone):
+def test_a_busy_server_is_asked_again(status, server, cache, content, make_backbone):
     server.statuses = [status] * 2
     assert weights_path(make_backbone()).read_bytes() == content
     server.statuses = [status] * 9
@@ -239,7 +235,7 @@ def test_a_server_that_is_busy_is_asked_again(status, server, cache, content, ma
     assert len(server.requests) == 3 + 3
 
 
-def test_a_connection_that_goes_silent_is_left_and_resumed(server, cache, content, make_backbone, impatient):
+def test_a_silent_connection_is_closed_and_resumed(server, cache, content, make_backbone, impatient):
     server.stalls = [100_000]
     assert weights_path(make_backbone()).read_bytes() == content
     assert server.requests[-1]["Range"] == "bytes=100000-"
@@ -273,7 +269,7 @@ def test_a_full_disk_is_named_and_not_tried_again(server, cache, make_backbone):
 
 
 class FullDisk:
-    """Opens a file as `open` does, on a disk with room for 70 000 bytes."""
+    """Open a file like `open`, on a disk with 70 000 free bytes."""
 
     def __init__(self, *arguments):
         self.file = open(*arguments)  # noqa: SIM115 (closed by __exit__)
@@ -291,7 +287,7 @@ class FullDisk:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_a_disk_that_becomes_full_keeps_what_came_and_says_where(
+def test_a_disk_that_becomes_full_keeps_the_part_and_the_error_names_it(
     server, cache, content, make_backbone, monkeypatch
 ):
     cache.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""A server of one file on this machine, with faults to switch on, that keeps a log of what was asked."""
+"""A server of one file on this machine. It has faults to switch on, and keeps a log of requests."""
 
 import contextlib
 import http.server
@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 
 @dataclass
 class WeightsServer:
-    """What the server answers, and what it was asked; the lists of faults are used up one a request."""
+    """State of the server: answers, faults and requests. Each request uses one entry of the lists of faults."""
 
     content: bytes
     etag: str | None = '"1"'
     resumes: bool = True
     sends_length: bool = True
     statuses: list = field(default_factory=list)  # answer with this status instead
-    cuts: list = field(default_factory=list)  # close the connection after so many bytes
-    stalls: list = field(default_factory=list)  # send nothing more after so many bytes
-    location: str | None = None  # where the address /moved sends to; None is the file
-    ignores_if_range: bool = False  # send the end of whatever file there is
-    wrong_range: bool = False  # the end of the file, but not from where it was asked for
+    cuts: list = field(default_factory=list)  # close the connection after this number of bytes
+    stalls: list = field(default_factory=list)  # stop sending after this number of bytes
+    location: str | None = None  # target of the redirect at /moved; None is the file
+    ignores_if_range: bool = False  # send the end of the present file
+    wrong_range: bool = False  # send the end of the file, but from a wrong start
     requests: list = field(default_factory=list)  # headers of every request
     sent: list = field(default_factory=list)  # bytes of the body of every answer
     url: str = ""
@@ -72,7 +72,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         stall = server.stalls.pop(0) if server.stalls else None
         cut = server.cuts.pop(0) if server.cuts else None
         stop = next((n for n in (stall, cut) if n is not None), len(body))
-        # Before it is sent: whoever has got it may look here at once.
+        # Append before sending, because a client may read this list as soon as it has the bytes.
         server.sent.append(len(body[:stop]))
         with contextlib.suppress(ConnectionError):
             self.wfile.write(body[:stop])
