@@ -1,27 +1,27 @@
 """Run every benchmark, one process each: ``python -m benchmarks``.
 
-Processes of their own, so that none inherits another's threads, caches or memory.
+Each benchmark has its own process, so that no benchmark inherits the threads, caches or memory of another.
 """
 
 import subprocess
 import sys
 
 NAMES = (
-    "mel",
-    "decoding",
-    "memory",
-    "training",
-    "vae",
-    "sequences",
-    "neighbors",
-    "embeddings",
-    "jobs",
-    "heart_lung",
-    "dog_bark",
-    "machines",
-    "pretrained",
-    "label_free",
-    "thresholds",
+    "speed.mel",
+    "speed.decoding",
+    "speed.memory",
+    "speed.training",
+    "speed.vae",
+    "speed.sequences",
+    "speed.neighbors",
+    "speed.embeddings",
+    "speed.jobs",
+    "detection.heart_lung",
+    "detection.dog_bark",
+    "detection.machines",
+    "detection.pretrained",
+    "detection.label_free",
+    "detection.thresholds",
     "fuzz",
     "promises",
 )
@@ -33,7 +33,7 @@ def main():
     Returns
     -------
     int
-        The number that failed.
+        Number of benchmarks that failed.
     """
     n_failed = 0
     for name in NAMES:

@@ -1,4 +1,4 @@
-"""What `training`, `vae` and `sequences` compare: bare loops over slices, data with structure, PyOD's autoencoders."""
+"""Shared by `training`, `vae` and `sequences`: bare loops over slices, data with structure, PyOD's autoencoders."""
 
 import numpy as np
 from sklearn.callback import ProgressBar
@@ -12,11 +12,11 @@ from skaudio_ad.training import fit_module
 from ._report import interleave, speed_rows
 
 HIDDEN, BOTTLENECK, LEARNING_RATE = (128, 128), 8, 1e-3
-VAE_HIDDEN = (128, 64, 32)  # PyOD's default, and so ours
+VAE_HIDDEN = (128, 64, 32)  # PyOD's default
 
 
 def loss(module, batch):
-    """Mean squared error of a reconstruction."""
+    """Return the mean squared error of a reconstruction."""
     import torch
 
     return torch.nn.functional.mse_loss(module(batch), batch)
@@ -34,7 +34,7 @@ def bare_loop(
     learning_rate=LEARNING_RATE,
     weight_decay=0.0,
 ):
-    """The least that trains: a permutation, slices of it, fused Adam.
+    """Train with the smallest possible loop: slices of a permutation, fused Adam.
 
     Parameters
     ----------
@@ -42,11 +42,11 @@ def bare_loop(
     data : torch.Tensor of shape (n_rows, ...)
     epochs, batch_size, seed : int
     loss : callable, default=loss
-        ``loss(module, batch)``, as for ``fit_module``.
+        Function ``loss(module, batch)``, as for ``fit_module``.
     rows : ndarray of int, default=None
-        Rows to train on. None is all.
+        Positions of the rows to train on. None means all rows.
     learning_rate, weight_decay : float
-        Of Adam.
+        Parameters of Adam.
 
     Returns
     -------
@@ -71,19 +71,20 @@ def bare_loop(
 
 
 def epoch_rows(make_module, data, *, losses, epochs, repeats, **settings):
-    """Rows of a table: seconds per epoch of ``fit_module`` and of a bare loop.
+    """Return the rows of a table: seconds per epoch of ``fit_module`` and of a bare loop.
 
     Parameters
     ----------
     make_module : callable
-        Returns a new module, the same every time.
+        Function that returns a new module, always with the same weights.
     data : dict of {str: (torch.Tensor, ndarray of int or None)}
-        Tensors to train on by kind, and the rows of them. The first kind's bare loop is the reference of the speeds.
+        For every kind a tensor and the positions of its rows to train on. The bare loop of the first kind is the
+        reference of the speeds.
     losses : (callable, callable)
-        Of the bare loop, and of ``fit_module``.
+        Loss of the bare loop, and loss of ``fit_module``.
     epochs, repeats : int
     **settings
-        Of both: seed, batch_size, learning_rate, weight_decay.
+        Settings of both: seed, batch_size, learning_rate, weight_decay.
 
     Returns
     -------
@@ -109,10 +110,10 @@ def epoch_rows(make_module, data, *, losses, epochs, repeats, **settings):
 
 
 def make_rows(n_normal, n_anomalous, *, n_features=640, seed):
-    """Rows on a curved surface of 6 dimensions with noise; anomalies join halves of two normal rows.
+    """Make rows on a curved surface of 6 dimensions with noise. Anomalies join halves of two normal rows.
 
-    Every feature of an anomaly is distributed as in normal rows: only how the halves go together is wrong, so
-    that an untrained model, or the distance from the mean, tells nothing.
+    Every feature of an anomaly has the same distribution as in normal rows, and only the combination of the halves is
+    anomalous. Therefore an untrained model, or the distance from the mean, does not find the anomalies.
 
     Parameters
     ----------
@@ -125,9 +126,9 @@ def make_rows(n_normal, n_anomalous, *, n_features=640, seed):
     X : ndarray of shape (n_normal + n_anomalous, n_features), float32
         Normal rows first.
     y : ndarray of shape (n_normal + n_anomalous,)
-        1 normal, -1 anomalous.
+        1 is normal, -1 is anomalous.
     """
-    surface = np.random.default_rng(0)  # the same for training and test rows
+    surface = np.random.default_rng(0)  # training and test rows share the surface
     inner, outer = surface.normal(size=(6, 24)), surface.normal(size=(24, n_features)) / np.sqrt(24)
     generator = np.random.default_rng(seed)
 
@@ -141,7 +142,7 @@ def make_rows(n_normal, n_anomalous, *, n_features=640, seed):
 
 
 def our_detector(*, epochs, batch_size, scaled, seed):
-    """An AutoencoderDetector that does what PyOD's does: no clips held out, no early stopping."""
+    """Return an AutoencoderDetector with PyOD's settings: no held-out clips, no early stopping."""
     detector = AutoencoderDetector(
         hidden_sizes=HIDDEN,
         bottleneck_size=BOTTLENECK,
@@ -157,7 +158,7 @@ def our_detector(*, epochs, batch_size, scaled, seed):
 
 
 def pyod_detector(*, epochs, batch_size, scaled, seed):
-    """PyOD's AutoEncoder of the same architecture; `scaled` is its `preprocessing`."""
+    """Return PyOD's AutoEncoder of the same architecture. `scaled` is its `preprocessing`."""
     from pyod.models.auto_encoder import AutoEncoder
 
     return AutoEncoder(
@@ -176,7 +177,7 @@ def pyod_detector(*, epochs, batch_size, scaled, seed):
 
 
 def our_vae(*, kl_weight, epochs, batch_size, seed):
-    """A dense VAEDetector that does what PyOD's does: no clips held out, no early stopping."""
+    """Return a dense VAEDetector with PyOD's settings: no held-out clips, no early stopping."""
     return VAEDetector(
         hidden_sizes=VAE_HIDDEN,
         latent_size=BOTTLENECK,
@@ -194,9 +195,10 @@ def our_vae(*, kl_weight, epochs, batch_size, seed):
 
 
 def pyod_vae(*, kl_weight, epochs, batch_size, seed, initial_weights="pyod"):
-    """PyOD's VAE of the same architecture and loss.
+    """Return PyOD's VAE of the same architecture and loss.
 
-    `initial_weights` "torch" draws them as torch's layers do by default, and so ours, in place of PyOD's way.
+    With `initial_weights` "torch" the initial weights are torch's default, as in our detector. With "pyod" they are
+    PyOD's.
     """
     from pyod.models.vae import VAE
     from torch import nn
@@ -214,7 +216,7 @@ def pyod_vae(*, kl_weight, epochs, batch_size, seed, initial_weights="pyod"):
         epoch_num=epochs,
         batch_size=batch_size,
         optimizer_params={"weight_decay": 0.0},
-        # The KL divergence is clamped to [0, capacity]: at its default, 0, beta weights a constant.
+        # PyOD clamps the KL divergence to [0, capacity]. At the default capacity of 0, beta has no effect.
         beta=kl_weight if kl_weight else 1.0,
         capacity=float("inf") if kl_weight else 0.0,
         encoder_neuron_list=list(VAE_HIDDEN),
@@ -229,12 +231,12 @@ def pyod_vae(*, kl_weight, epochs, batch_size, seed, initial_weights="pyod"):
 
 
 def anomaly_auc(scores, y):
-    """Area under the ROC curve of anomaly scores, higher = more anomalous."""
+    """Return the area under the ROC curve of anomaly scores. Higher scores are more anomalous."""
     return roc_auc_score(np.asarray(y) == -1, scores)
 
 
 class NoOperation:
-    """A callback that does nothing: what telling of an epoch costs by itself."""
+    """Callback that does nothing, to measure the time of the calls alone."""
 
     def setup(self, estimator, context):
         """Do nothing."""

@@ -1,4 +1,4 @@
-"""What the benchmarks of published systems share: classical detectors, loudness, AUCs and rates of false alarms."""
+"""Shared by the benchmarks of detection: classical detectors, loudness, AUCs and rates of false alarms."""
 
 import numpy as np
 from sklearn.ensemble import IsolationForest
@@ -11,20 +11,20 @@ from skaudio_ad.metrics import anomaly_auc_score, bootstrap_interval
 
 
 class Loudness:
-    """How far a clip's level in dB is from the mean level of the training clips."""
+    """Detector by loudness: distance of a clip's level in dB from the mean level of the training clips."""
 
     def fit(self, levels):
-        """Learn the mean level of ``levels``, (n_clips, 1)."""
+        """Compute the mean of ``levels``, (n_clips, 1)."""
         self.mean_ = float(np.mean(levels))
         return self
 
     def score_samples(self, levels):
-        """Minus the distance from it, (n_clips,)."""
+        """Return the negative distance from the mean level, (n_clips,)."""
         return -np.abs(np.asarray(levels)[:, 0] - self.mean_)
 
 
 def levels(clips):
-    """Level of every clip in dB relative to full scale, silence as -120.
+    """Return the level of every clip in dB relative to full scale. Silence has a level of -120 dB.
 
     Parameters
     ----------
@@ -38,9 +38,10 @@ def levels(clips):
 
 
 def classical_detectors(seed):
-    """scikit-learn's detectors on features standardised by the training clips.
+    """Return scikit-learn's detectors on features standardised by the training clips.
 
-    Its defaults but for 5 neighbours instead of 20, since there are as few as 10 training clips.
+    The parameters are the defaults, except for 5 neighbours instead of 20, because some data sets have only 10 training
+    clips.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def classical_detectors(seed):
 
 
 def fit_and_score(model, X, y, train, test):
-    """One run: train on some clips, test on others.
+    """Train on some clips and test on others.
 
     Parameters
     ----------
@@ -67,13 +68,13 @@ def fit_and_score(model, X, y, train, test):
     X : ndarray of shape (n_clips, ...)
     y : ndarray of shape (n_clips,)
     train, test : ndarray of int
-        Positions.
+        Positions of clips.
 
     Returns
     -------
     y, scores, flagged : ndarray of shape (n_test,)
-        Labels, scores, and whether the detector's own threshold calls the clip anomalous; `flagged` is None where the
-        model has no threshold.
+        Labels and scores, and a mask of the clips below the detector's own threshold. `flagged` is None if the model
+        has no threshold.
     """
     model.fit(X[train])
     flagged = model.predict(X[test]) == -1 if hasattr(model, "predict") else None
@@ -81,29 +82,29 @@ def fit_and_score(model, X, y, train, test):
 
 
 def auc_with_interval(y, scores):
-    """AUC with its bootstrap interval of 95 %, as text."""
+    """Return the AUC with its bootstrap interval of 95 %, as text."""
     low, high = bootstrap_interval(anomaly_auc_score, y, scores)
     return f"{anomaly_auc_score(y, scores):.3f} [{low:.3f}, {high:.3f}]"
 
 
 def mean_and_range(values):
-    """Mean of numbers, and their range where there are several, as text."""
+    """Return the mean of numbers, and the range if there are several numbers, as text."""
     several = f" ({min(values):.3f}-{max(values):.3f})" if len(values) > 1 else ""
     return f"{np.mean(values):.3f}{several}"
 
 
 def rates(runs):
-    """Shares of the normal and of the anomalous clips that are called anomalous, as means over the runs.
+    """Return the rates of false alarms and of detections, as means over the runs.
 
     Parameters
     ----------
     runs : list of tuple
-        From :func:`fit_and_score`.
+        Results of :func:`fit_and_score`.
 
     Returns
     -------
     dict of {str: str}
-        Empty texts where the detector has no threshold.
+        Rates as text, or empty texts if the detector has no threshold.
     """
     if runs[0][2] is None:
         return {"false alarms": "", "detected": ""}

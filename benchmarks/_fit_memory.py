@@ -1,11 +1,12 @@
-"""What ``fit`` adds to the peak of memory, over the spectrograms it is given, in a process of its own.
+"""Memory that ``fit`` adds to the peak of its own process, beside the memory of the spectrograms.
 
-The process imports everything and fits a few clips, makes the spectrograms, notes its resident memory, fits, and
-reads the peak since. That takes in all of fit: the checks, the bank of windows, training, the held-out loss of every
-epoch, and the scores of the held-out clips. Growth is the peak less the memory noted, in which the spectrograms are.
-Networks are small and train for one epoch, which keeps the activations of a batch and the states of Adam small beside
-the spectrograms: these depend on the network and on the batch, not on the number of clips. Where the system keeps no
-peak that can be reset (not Linux), the peak includes the imports, and the growth is a lower bound.
+The process imports everything, fits a few clips, makes the spectrograms and notes its resident memory. It then fits,
+and reads the peak. The peak covers all of fit: the checks, the bank of windows, training, the held-out loss of every
+epoch, and the scores of the held-out clips. The growth is the peak minus the noted memory, and the noted memory
+includes the spectrograms. Networks are small and train for one epoch, so that the activations of a batch and the states
+of Adam stay small beside the spectrograms. Activations and states depend on the network and on the batch, not on the
+number of clips. Where the system cannot reset the peak (not Linux), the peak includes the imports, and the growth is a
+lower bound.
 """
 
 import json
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .memory import _peak, _reset_peak
+from ._peak_memory import peak, reset_peak
 
 N_BINS, SEED = 128, 0
 KINDS = ("array", "list")
@@ -27,12 +28,12 @@ SMALL = {
 
 
 def memory_rows(names, *, n_clips, n_frames):
-    """Rows of a table: growth of the peak in the fit of some detectors.
+    """Return the rows of a table: growth of the peak in the fit of some detectors.
 
     Parameters
     ----------
     names : sequence of str
-        Detectors, keys of `SMALL`.
+        Names of detectors, keys of `SMALL`.
     n_clips, n_frames : int
 
     Returns
@@ -50,13 +51,13 @@ def measure(name, kind, n_clips, n_frames):
     name : str
         A key of `SMALL`.
     kind : {"array", "list"}
-        Whether the spectrograms come as one float32 array or as a list.
+        Type of the spectrograms: one float32 array or a list.
     n_clips, n_frames : int
 
     Returns
     -------
     dict
-        Spectrograms and growth in MB.
+        Size of the spectrograms and growth, in MB.
     """
     import torch
 
@@ -67,9 +68,9 @@ def measure(name, kind, n_clips, n_frames):
     X = _spectrograms(kind, 10, n_frames)
     detector.fit(X)
     X = _spectrograms(kind, n_clips, n_frames)
-    before = _reset_peak()
+    before = reset_peak()
     detector.fit(X)
-    return {"spectrograms": sum(clip.nbytes for clip in X) / 1e6, "growth": _peak() - before}
+    return {"spectrograms": sum(clip.nbytes for clip in X) / 1e6, "growth": peak() - before}
 
 
 def _spectrograms(kind, n_clips, n_frames):

@@ -1,4 +1,4 @@
-"""Files that hurt: intact, truncated, bit-flipped, with headers that lie, of other kinds, and with odd names."""
+"""Files for the fuzz benchmark: intact, truncated, bit-flipped, with false headers, of other kinds, with odd names."""
 
 import io
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 RATE = 16000
-# Name: the ending, and how soundfile writes it.
+# Ending of the file name, and parameters of soundfile, for every format.
 FORMATS = {
     "wav, 8 bit": ("wav", {"format": "WAV", "subtype": "PCM_U8"}),
     "wav, 16 bit": ("wav", {"format": "WAV", "subtype": "PCM_16"}),
@@ -28,7 +28,7 @@ FORMATS = {
     "rf64": ("rf64", {"format": "RF64", "subtype": "PCM_16"}),
 }
 CHECKED = ("flac", "ogg, vorbis", "ogg, opus")  # formats with a checksum of their samples
-# Kind of file: its share of the campaign.
+# Share of the campaign, for every kind of file.
 SHARES = {
     "intact": 0.10,
     "intact, odd name": 0.10,
@@ -65,11 +65,11 @@ class Case:
     Attributes
     ----------
     path : str
-        Bytes of the name that are no UTF-8 are surrogates.
+        Path of the file. Bytes of the name that are not UTF-8 are surrogates.
     kind : str
         A key of `SHARES`.
     format : str
-        A key of `FORMATS`, or what else it is.
+        A key of `FORMATS`, or a description of another content.
     """
 
     path: str
@@ -97,7 +97,7 @@ def make_files(folder, n_files, seed):
 
 
 def make_sounds(n_sounds, seed):
-    """Sounds of a machine, of 0.8 to 1.2 s, (n_samples,) each."""
+    """Make sounds of a machine, of 0.8 to 1.2 s, (n_samples,) each."""
     from skaudio_ad.datasets import make_machine_sounds
 
     sounds = make_machine_sounds(n_sounds, 0, duration=1.2, sample_rate=RATE, random_state=seed).waveforms
@@ -105,7 +105,7 @@ def make_sounds(n_sounds, seed):
 
 
 def encode(sound, name, rate=RATE):
-    """A sound as the bytes of a file."""
+    """Return a sound as the bytes of a file."""
     import soundfile
 
     buffer = io.BytesIO()
@@ -114,9 +114,9 @@ def encode(sound, name, rate=RATE):
 
 
 def encode_sounds(rng):
-    """The bytes of sounds in every format: dict of {str: list of bytes}."""
+    """Return the bytes of sounds in every format: dict of {str: list of bytes}."""
     sounds = make_sounds(8, int(rng.integers(1 << 31)))
-    # Longer ones in Ogg: several pages, of which one may be lost while the others are decoded.
+    # Longer sounds in Ogg have several pages, so that one page may be lost while the other pages are decoded.
     long = [np.concatenate([sounds[index], *sounds[:3]]) for index in range(4)]
     return {
         name: [encode(sound, name) for sound in (long if name.startswith("ogg") else sounds)]
@@ -156,7 +156,7 @@ def _make(folder, index, kind, contents, rng):
             content[position] ^= 1 << rng.integers(8)
     stem = prefix.encode()
     if kind == "intact, odd name":
-        # The number last: what is odd about a name is often its first letter.
+        # The number comes last, because the first letter often makes a name odd.
         stem = ODD_NAMES[index % len(ODD_NAMES)] + stem
     return _write(folder, stem + f".{FORMATS[name][0]}".encode(), content, kind, name)
 
@@ -166,7 +166,7 @@ def _write(folder, name, content, kind, what):
     try:
         with open(path, "wb") as file:
             file.write(content)
-    except OSError:  # a file system of Unicode names only
+    except OSError:  # some file systems allow only Unicode names
         return _write(folder, b"plain" + name[-20:].lstrip(b"x"), content, kind, what)
     return Case(os.fsdecode(path), kind, what)
 
@@ -248,7 +248,7 @@ LIES = {
         lambda c: _put(c, c.index(b"data\xf3\xac") + 16, struct.pack("<q", 1 << 62)),
     ),
 }
-# Formats whose header may leave the length open, as programs that write to a pipe do, and how.
+# Changes that leave the length in the header open, as programs that write to a pipe do, for every format.
 UNKNOWN = {
     "wav, 16 bit": lambda c: _put(_put(c, 4, b"\xff" * 4), c.index(b"data") + 4, b"\xff" * 4),
     "flac": lambda c: _put_bits(c, 18, 26, 36, 0),

@@ -1,6 +1,7 @@
-"""The ways that files take through the package, each in a process of its own, and what becomes of every file.
+"""Routes of files through the package, each in a separate process, and the result of every file.
 
-``python -m benchmarks._fuzz_routes ROUTE FOLDER DETECTOR OUTPUT`` writes OUTPUT, a JSON file, as it goes.
+``python -m benchmarks._fuzz_routes ROUTE FOLDER DETECTOR OUTPUT`` writes
+OUTPUT, a JSON file, while it runs.
 """
 
 import csv
@@ -16,25 +17,25 @@ from pathlib import Path
 
 import numpy as np
 
-from .memory import _peak, _reset_peak
+from ._peak_memory import peak, reset_peak
 
 SCORED, REFUSED = "scored", "refused"
-# Number of seconds after which one file has hung.
+# Number of seconds after which one file counts as hung.
 LIMIT = 20
-# Maximum address space of a route, in bytes: a header that is believed must not stop the whole machine.
+# Maximum address space of a route, in bytes, so that a false header cannot stop the whole machine.
 _SPACE = 8 << 30
 
 
 def score_by_python(pipeline, paths, note):
-    """All files at once, leaving out those that cannot be used."""
+    """Score all files at once, and leave out files that cannot be used."""
     pipeline = _with_on_error(pipeline, "skip")
     for path, score in zip(paths, pipeline.score_samples(paths)):
         note(path, REFUSED if np.isnan(score) else SCORED)
 
 
 def score_one_by_one(pipeline, paths, note):
-    """One file after the other, each of which may raise an error that names it."""
-    from skaudio_ad._clip_errors import printable
+    """Score one file after another. Each file may raise an error that names the file."""
+    from skaudio_ad._clip_errors import shown
 
     pipeline = _with_on_error(pipeline, "raise")
     for path in paths:
@@ -45,14 +46,14 @@ def score_one_by_one(pipeline, paths, note):
         except TimeoutError:
             note(path, "hung")
         except ValueError as error:
-            named = printable(path) in str(error) and not isinstance(error, UnicodeError)
+            named = shown(path) in str(error) and not isinstance(error, UnicodeError)
             note(path, REFUSED if named else f"crash: {error!r:.200}")
         except Exception as error:
             note(path, f"crash: {error!r:.200}")
 
 
 def score_recordings(pipeline, paths, note):
-    """Through the function that ``skaudio-ad score`` calls."""
+    """Score by the function that ``skaudio-ad score`` calls."""
     from skaudio_ad.recordings import score_recordings
 
     for recording in score_recordings(pipeline, paths):
@@ -70,7 +71,7 @@ SHELL = ("skaudio-ad score", "skaudio-ad fit --on-error skip")
 
 
 def read_table(path, paths):
-    """What a CSV table of ``skaudio-ad score`` says of files that were given in this order.
+    """Read the results of files from a CSV table of ``skaudio-ad score``. The rows are in the order of `paths`.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ def read_table(path, paths):
     Returns
     -------
     dict of {str: str}
-        Of the files that have a row.
+        Result of every file that has a row.
     """
     if not os.path.exists(path):
         return {}
@@ -98,7 +99,7 @@ def _with_on_error(pipeline, on_error):
 
 @contextmanager
 def _limit():
-    """Raise TimeoutError in a block that takes too long, where the system can."""
+    """Raise TimeoutError in a block that takes too long, if the system supports timers."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -130,7 +131,7 @@ def main(route, folder, detector, output):
     warnings.simplefilter("ignore")
     pipeline = load_detector(detector)
     training = find_audio_files(Path(detector).parent / "training")
-    score_recordings(pipeline, training, lambda *_: None)  # imports and caches
+    score_recordings(pipeline, training, lambda *_: None)  # import everything and fill caches
     done, lock = {"files": {}, "growth": 0.0}, threading.Lock()
 
     def watch():
@@ -140,11 +141,11 @@ def main(route, folder, detector, output):
                 save()
 
     def save():
-        done["growth"] = _peak() - before
+        done["growth"] = peak() - before
         Path(f"{output}.part").write_text(json.dumps({**done, "files": dict(done["files"])}))
         os.replace(f"{output}.part", output)
 
-    before = _reset_peak()
+    before = reset_peak()
     threading.Thread(target=watch, daemon=True).start()
     try:
         if route in PYTHON:
@@ -158,7 +159,7 @@ def main(route, folder, detector, output):
 
 
 def _arguments(route, folder, detector, output):
-    """The command line of a route through the shell."""
+    """Return the command line of a route through the shell."""
     if route == SHELL[0]:
         return ["score", detector, folder, "--csv", str(output.with_suffix(".csv"))]
     training = str(Path(detector).parent / "training")

@@ -1,4 +1,4 @@
-"""What all benchmarks share: timing in turn, limits on threads, and tables that say where they come from."""
+"""Shared by all benchmarks: timing in turn, limits on threads, and tables with their data and versions."""
 
 import csv
 import os
@@ -17,14 +17,14 @@ _PACKAGES = ("skaudio_ad", "numpy", "scipy", "scikit-learn", "torch", "librosa",
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one contender over the repetitions.
+    """Time of one contender over the repetitions, in seconds.
 
     Attributes
     ----------
     best : float
-        The fastest: what the code needs when nothing else runs.
+        Minimum over the repetitions, which is the time without other programs.
     median : float
-        Much larger than `best` means a busy machine: run again.
+        Median over the repetitions. If the median is much larger than `best`, the machine was busy. Then run again.
     """
 
     best: float
@@ -32,17 +32,18 @@ class Timing:
 
 
 def interleave(contenders, *, repeats, clock=time.perf_counter):
-    """Time functions in turn (A B C, A B C, ...), so that a busy spell meets all of them.
+    """Time functions in turn (A B C, A B C, ...), so that a busy period slows down all of them.
 
     Parameters
     ----------
     contenders : dict of {str: callable}
-        Each is called without arguments; once more before the clock starts, which fills caches.
+        Functions without arguments. Each function is called once before the clock starts, to fill caches.
 
     repeats : int
+        Number of timed calls of every function.
 
     clock : callable, default=time.perf_counter
-        Returns seconds.
+        Function that returns seconds.
 
     Returns
     -------
@@ -61,7 +62,7 @@ def interleave(contenders, *, repeats, clock=time.perf_counter):
 
 @contextmanager
 def one_thread():
-    """Run a block with one thread in torch, BLAS and OpenMP, and restore their numbers after it."""
+    """Run a block with one thread in torch, BLAS and OpenMP, and restore the numbers of threads after the block."""
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -75,23 +76,23 @@ def one_thread():
 
 
 def speed_rows(timings, *, unit, n_items=1, reference, scale=1e3):
-    """Rows of a table of speeds.
+    """Return the rows of a table of speeds.
 
     Parameters
     ----------
     timings : dict of {str: Timing}
 
     unit : str
-        Heads the columns of times, such as "ms per clip".
+        Unit of the times in the heads of the columns, such as "ms per clip".
 
     n_items : int, default=1
-        Items that one timed call works through.
+        Number of items that one timed call processes.
 
     reference : str
-        The contender whose best time is 1.00 in the last column.
+        Name of the contender whose speed is 1.00 in the last column.
 
     scale : float, default=1e3
-        From seconds to the unit.
+        Factor from seconds to the unit.
 
     Returns
     -------
@@ -109,20 +110,20 @@ def speed_rows(timings, *, unit, n_items=1, reference, scale=1e3):
 
 
 class Report:
-    """The tables of one benchmark, printed and written to ``benchmarks/results``.
+    """Tables of one benchmark, which are printed and written to ``benchmarks/results``.
 
     Parameters
     ----------
     name : str
-        The benchmark's; names its files.
+        Name of the benchmark and of its files.
 
     data : str
-        The data set and its settings.
+        Description of the data set and its settings.
 
     seed : int
 
     packages : tuple of str, default=()
-        Distributions of the peers, whose versions belong in the report.
+        Distributions of the peers. The report contains their versions.
 
     folder : path-like, default=RESULTS
     """
@@ -133,16 +134,16 @@ class Report:
         print("\n\n".join(self._parts), flush=True)
 
     def table(self, title, rows, notes=""):
-        """Print one table and write all so far.
+        """Print one table, and write all tables so far.
 
         Parameters
         ----------
         title : str
-            Names the CSV file too.
+            Title of the table, also used in the name of the CSV file.
         rows : list of dict
-            With the same keys, the heads of the columns.
+            Rows with the same keys, which are the heads of the columns.
         notes : str, default=""
-            What a reader must know to judge the numbers.
+            Facts that a reader needs to judge the numbers.
         """
         part = "\n\n".join(filter(None, [f"## {title}", markdown(rows), notes]))
         print(f"\n{part}", flush=True)
@@ -157,7 +158,7 @@ class Report:
 
 
 def markdown(rows):
-    """A Markdown table of dicts with the same keys.
+    """Return a Markdown table of dicts with the same keys.
 
     Parameters
     ----------
@@ -172,12 +173,12 @@ def markdown(rows):
 
 
 def environment(packages=()):
-    """One line of hardware, threads and versions.
+    """Return one line of hardware, threads and versions.
 
     Parameters
     ----------
     packages : tuple of str, default=()
-        Distributions besides those that every benchmark uses.
+        Distributions in addition to those that every benchmark uses.
 
     Returns
     -------
@@ -186,7 +187,7 @@ def environment(packages=()):
     import torch
 
     versions = ", ".join(f"{package} {version(package)}" for package in (*_PACKAGES, *packages))
-    # Where other programs keep the cores busy, the table says so itself.
+    # The load average shows whether other programs use the cores.
     load = f", load average {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
     return (
         f"{_processor()}, {os.cpu_count()} cores{load}, torch on {torch.get_num_threads()} threads unless said; "

@@ -1,18 +1,20 @@
-"""Files that hurt, through every way into the package: what crashes, hangs, is lost, or is scored that should not be.
+"""Damaged and unusual files, through every way into the package: crashes, hangs, lost files and wrong scores.
 
-Sounds of machines, written in fourteen formats, are left intact, truncated at random places, bit-flipped, given
-headers that lie (samples by the billion, 1 Hz, chunks of 4 GB), odd names (no UTF-8, line ends, control characters,
-"=1+1", emoji), or are no sound, no file or a few samples. They go through ``skaudio-ad score``, ``skaudio-ad fit
---on-error skip``, ``score_recordings``, and a pipeline in Python with ``on_error="skip"`` (all files at once) and
-"raise" (one by one), each in a process of its own. The detector is fast: nearest neighbours of pooled log-mel.
+The files are sounds of machines in fourteen formats. They are left intact, truncated at random places, bit-flipped,
+given false headers (billions of samples, 1 Hz, chunks of 4 GB) or odd names (not UTF-8, line ends, control characters,
+"=1+1", emoji). Others hold no audio or only a few samples, or are not regular files. All files go through ``skaudio-ad
+score``, ``skaudio-ad fit --on-error skip``, ``score_recordings``, and a pipeline in Python with ``on_error="skip"``
+(all files at once) and ``on_error="raise"`` (one by one). Each of these routes has its own process. The detector is
+fast: nearest neighbours of pooled log-mel spectrograms.
 
-A route crashes where it ends early, shows a traceback, or raises what does not name the file. A row is missing where
-a file has none. "Truncated, scored" counts files that lack samples which their format says they should hold. Apart from
-them are files of unknown length (headers as programs write them to a pipe, mp3 without a Xing header): what is cut off
-of those cannot be told. Flipped bits are told by formats with a checksum of their samples (flac, ogg): in wav or
-mp3 a flipped bit is another sound. Growth is the peak of the process over its memory with everything imported.
+A route crashes if it ends early, shows a traceback, or raises an error that does not name the file. A row is missing if
+a file has no row. "Truncated, scored" counts files that lack samples which their format says they should hold. Files of
+unknown length are counted separately (headers of programs that write to a pipe, mp3 without a Xing header), because a
+truncation of such files cannot be detected. Formats with a checksum of their samples (flac, ogg) detect flipped bits.
+In wav or mp3 a flipped bit is another sound. Growth is the peak of the process minus its memory with everything
+imported.
 
-Targets: no crash, no hang, no row missing, no truncated file scored, growth below 500 MB.
+Targets: no crash, no hang, no missing row, no truncated file scored, growth below 500 MB.
 
 Run: ``python -m benchmarks.fuzz [--files 1000] [--seed 0]``
 """
@@ -31,6 +33,7 @@ from ._fuzz_routes import PYTHON, REFUSED, SCORED, SHELL, read_table
 from ._report import RESULTS, Report
 
 N_TRAINING = 24
+# Maximum growth of the peak, in MB.
 TARGET = 500
 
 
@@ -40,14 +43,14 @@ def prepare(folder, n_files, seed):
     Parameters
     ----------
     folder : path-like
-        Gets "files", "training", "paths.json" and "detector.skops".
+        Folder to which "files", "training", "paths.json" and "detector.skops" are written.
     n_files, seed : int
 
     Returns
     -------
     cases : list of Case
     pipeline : sklearn.pipeline.Pipeline
-        Fitted.
+        Fitted pipeline.
     """
     from sklearn.pipeline import make_pipeline
 
@@ -70,23 +73,23 @@ def prepare(folder, n_files, seed):
 
 
 def run_route(route, folder, limit):
-    """Send all files through one route, in a process of its own.
+    """Send all files through one route, in a separate process.
 
     Parameters
     ----------
     route : str
     folder : path-like
-        Past :func:`prepare`.
+        Folder that :func:`prepare` has filled.
     limit : float
-        Seconds after which it has hung.
+        Number of seconds after which the process counts as hung.
 
     Returns
     -------
     files : dict of {str: str}
-        What became of the files of which that is known.
+        Result of every file whose result is known.
     facts : dict
-        "ended": how the process ended; "hung"; "growth" in MB; "said": the end of stderr; "trained": of how many
-        recordings `fit` says it.
+        "ended" is the exit code of the process. "hung" says whether it hung. "growth" is in MB. "said" is its stderr.
+        "trained" is the number of recordings on which `fit` trained.
     """
     from skaudio_ad.audio import find_audio_files
 
@@ -125,7 +128,7 @@ def run_route(route, folder, limit):
 
 
 def judge(route, cases, files, facts):
-    """One row of the table of routes.
+    """Return one row of the table of routes.
 
     Parameters
     ----------
@@ -138,7 +141,7 @@ def judge(route, cases, files, facts):
     -------
     dict
     """
-    # The program lists the recordings of a folder; a folder in it, whatever its name, is none.
+    # The program lists the recordings of a folder, and leaves out folders inside.
     expected = [case for case in cases if route in PYTHON or not Path(case.path).is_dir()]
     crashes = sum(result.startswith("crash") for result in files.values())
     hangs = sum(result == "hung" for result in files.values()) + facts["hung"]
@@ -162,7 +165,7 @@ def judge(route, cases, files, facts):
 
 
 def count_kinds(cases, files):
-    """Rows of the table of kinds: how many files of each were scored.
+    """Return the rows of the table of kinds: number of scored files of every kind.
 
     Parameters
     ----------
@@ -201,7 +204,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz")
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--limit", type=float, default=600.0, help="seconds of a route")
+    parser.add_argument("--limit", type=float, default=600.0, help="maximum number of seconds of a route")
     parser.add_argument("--output", default=RESULTS)
     options = parser.parse_args(arguments)
     report = Report(
@@ -226,12 +229,14 @@ def main(arguments=None):
             case for case in cases if case.kind == "truncated" and of_recordings.get(case.path) == SCORED
         ]
     notes += [f"Truncated and scored: {Path(case.path).name!a} ({case.format})." for case in silent[:20]]
-    target = f"Targets: 0 crashes, hangs, rows missing and truncated files scored; growth below {TARGET} MB."
+    target = (
+        f"Targets: 0 crashes, hangs, missing rows and scored truncated files, and growth below {TARGET} MB."
+    )
     report.table("Routes", rows, "\n\n".join([target, *notes]))
     report.table(
         "Kinds of files through score_recordings",
         kinds,
-        "Some lies leave a sound to score: a wrong sample rate makes another sound, not a shorter one.",
+        "Some files with a false header can be scored, because a wrong sample rate does not shorten a sound.",
     )
 
 

@@ -1,23 +1,30 @@
-"""Promises: the false alarms of :class:`ThresholdedDetector` beside what it promised, over many draws of the clips.
+"""Promises: false alarms of :class:`ThresholdedDetector` beside the rate that it promised, over many draws of clips.
 
-Every draw has n normal clips of p features, standard normal, to fit; 200 new normal ones; and 20 clear anomalies, with
-3 added to every feature. n near p is the ordinary case for embeddings, and the hardest for detectors with a covariance.
+Every draw has n normal clips of p features, standard normal, for the fit. It also has 200 new normal clips, and 20
+clear anomalies with 3 added to every feature. n near p is the usual case for embeddings, and the most difficult case
+for detectors with a covariance.
 
 Calibrations: "ensemble" (``cv=5``, the default, which keeps the models of the folds), "half" (``cv=0.5``) and, for
-comparison, "refit" (``cv=5, ensemble=False``), which promises nothing. Both rates, 0.05 and 0.1, come from the same
-fits, by ``set_threshold``. A cell is left out where there are too few clips for a rate.
+comparison, "refit" (``cv=5, ensemble=False``), which promises nothing. ``set_threshold`` sets both rates, 0.05 and 0.1,
+after the same fit. A cell is left out if there are too few clips for a rate.
 
-Columns: "promised" is ``false_alarm_rate_``, "proved" ``false_alarm_bound_``; "observed" is the mean rate over the
-draws and its standard error; "excess" is observed minus promised, in standard errors: above 4 is a broken promise.
-"found" is the share of the anomalies that raise an alarm; "warned" the share of draws in which `fit` warned of another
-scale.
+==========  ==================================================================================
+Column      Value
+==========  ==================================================================================
+promised    ``false_alarm_rate_``
+proved      ``false_alarm_bound_``
+observed    mean rate over the draws, with its standard error
+excess      observed minus promised, in standard errors; above 4 the promise is broken
+found       share of the anomalies that raise an alarm
+warned      share of the draws in which `fit` warned of another scale
+==========  ==================================================================================
 
-Draws: 500; of isolation forests and robust covariances a tenth, of networks a hundredth, since their fits take 50 to
-1000 times as long.
+There are 500 draws. Isolation forests and robust covariances get a tenth of the draws, and networks a hundredth,
+because their fits take 50 to 1000 times as long.
 
-Wanted: no excess above 4 with "ensemble" and "half", and nobody who finds nothing.
+Targets: no excess above 4 with "ensemble" and "half", and every detector finds anomalies.
 
-Run: ``python -m benchmarks.promises [--draws 500] [--jobs 2] [--detectors NAME ...]``; about an hour on two cores.
+Run: ``python -m benchmarks.promises [--draws 500] [--jobs 2] [--detectors NAME ...]``, about an hour on two cores.
 """
 
 import argparse
@@ -46,7 +53,7 @@ CALIBRATIONS = {"ensemble": {"cv": 5}, "half": {"cv": 0.5}, "refit": {"cv": 5, "
 
 
 class Mahalanobis(OutlierMixin, BaseEstimator):
-    """Minus the squared distance by the covariance of the training clips: the textbook's, with no shrinkage."""
+    """Detector by the squared Mahalanobis distance, with the covariance of the training clips and no shrinkage."""
 
     def fit(self, X, y=None):
         """Estimate mean and covariance."""
@@ -54,12 +61,12 @@ class Mahalanobis(OutlierMixin, BaseEstimator):
         return self
 
     def score_samples(self, X):
-        """Minus the squared distance of every clip."""
+        """Return the negative squared distance of every clip."""
         return -self.covariance_.mahalanobis(X)
 
 
 def detectors(seed):
-    """Detectors by name, each with the part of the draws that it gets.
+    """Return detectors by name, each with its share of the draws.
 
     Parameters
     ----------
@@ -84,12 +91,12 @@ def detectors(seed):
 
 
 def draw(name, n_clips, n_features, seed, calibrations=CALIBRATIONS):
-    """False alarms and detections of one draw of clips.
+    """Return false alarms and detections of one draw of clips.
 
     Parameters
     ----------
     name : str
-        Of the detector.
+        Name of the detector.
     n_clips, n_features : int
     seed : int
     calibrations : dict of {str: dict}, default=all
@@ -98,8 +105,9 @@ def draw(name, n_clips, n_features, seed, calibrations=CALIBRATIONS):
     Returns
     -------
     dict of {(str, float): tuple of float}
-        By calibration and rate asked for: rate that was promised, rate that is proved, share of the new normal clips
-        and of the anomalies with an alarm, whether `fit` warned. Nothing where there were too few clips.
+        The key is the calibration and the requested rate. The value holds the promised rate, the proved rate, the
+        share of alarms among the new normal clips and among the anomalies, and whether `fit` warned. There is no entry
+        if there were too few clips.
     """
     rng = np.random.default_rng([seed, n_clips, n_features])
     X = rng.standard_normal((n_clips, n_features))
@@ -131,7 +139,7 @@ def draw(name, n_clips, n_features, seed, calibrations=CALIBRATIONS):
 
 
 def simulate(name, n_clips, n_features, n_draws, calibrations=CALIBRATIONS):
-    """Rows of the table for one detector and size.
+    """Return the rows of the table for one detector and size.
 
     Parameters
     ----------
@@ -143,15 +151,15 @@ def simulate(name, n_clips, n_features, n_draws, calibrations=CALIBRATIONS):
     Returns
     -------
     list of dict
-        "excess" in standard errors; other numbers are rates.
+        "excess" is in standard errors. Other numbers are rates.
     """
-    # Thousands of fits of tiny matrices: most of their time would go into checks of these.
+    # Switch off checks, because they would take most of the time of thousands of fits of tiny matrices.
     with one_thread(), config_context(assume_finite=True, skip_parameter_validation=True):
         draws = [draw(name, n_clips, n_features, seed, calibrations) for seed in range(n_draws)]
     rows = []
     for calibration, rate in draws[0]:
         promised, proved, alarms, detected, warned = np.transpose([made[calibration, rate] for made in draws])
-        # Draws without any alarm leave a deviation of 0.
+        # Without any alarm the deviation is 0.
         error = max(alarms.std(ddof=1) / np.sqrt(n_draws), 1e-12)
         rows.append(
             {
@@ -174,7 +182,7 @@ def simulate(name, n_clips, n_features, n_draws, calibrations=CALIBRATIONS):
 
 
 def format_row(row):
-    """The row with its numbers as text."""
+    """Return the row with its numbers as text."""
     digits = {"excess": ".1f", "found": ".2f", "warned": ".2f"}
     shown = {
         key: value if isinstance(value, (str, int)) else format(value, digits.get(key, ".3f"))
@@ -188,12 +196,12 @@ def format_row(row):
 
 
 def summarise(rows):
-    """The worst of every calibration and detector, over sizes and rates.
+    """Return the worst result of every calibration and detector, over sizes and rates.
 
     Parameters
     ----------
     rows : list of dict
-        From :func:`simulate`.
+        Results of :func:`simulate`.
 
     Returns
     -------
@@ -224,8 +232,10 @@ def summarise(rows):
 def main(arguments=None):
     """Run the benchmark with command-line arguments; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.promises")
-    parser.add_argument("--draws", type=int, default=500, help="of cheap detectors  [default: 500]")
-    parser.add_argument("--jobs", type=int, default=2, help="processes  [default: 2]")
+    parser.add_argument(
+        "--draws", type=int, default=500, help="number of draws of fast detectors  [default: 500]"
+    )
+    parser.add_argument("--jobs", type=int, default=2, help="number of processes  [default: 2]")
     parser.add_argument("--detectors", nargs="+", choices=list(detectors(0)), default=list(detectors(0)))
     parser.add_argument("--clips", nargs="+", type=int, default=N_CLIPS)
     parser.add_argument("--features", nargs="+", type=int, default=N_FEATURES)
@@ -233,7 +243,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     report = Report(
         "promises",
-        data=f"standard normal clips; {N_NEW} new ones and {N_ANOMALIES} anomalies a draw.",
+        data=f"standard normal clips; {N_NEW} new clips and {N_ANOMALIES} anomalies per draw.",
         seed=0,
         folder=options.output,
     )

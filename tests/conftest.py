@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import socket
 from pathlib import Path
 
 # One thread a worker, before anything starts its threads: workers of several threads each wait for one another
@@ -10,6 +11,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 import soundfile
+
+from .weights_server import serve
 
 
 def pytest_collection_modifyitems(items):
@@ -47,3 +50,53 @@ def write_wavs(tmp_path, rng):
         return paths
 
     return write
+
+
+@pytest.fixture
+def content():
+    """Bytes that begin as a file of torch.save does."""
+    return b"PK\x03\x04" + np.random.default_rng(0).bytes(300_000)
+
+
+@pytest.fixture
+def server(content, monkeypatch):
+    """A server on this machine. Downloads from it do not wait before they try again."""
+    monkeypatch.setattr("skaudio_ad._download._WAIT", 0.0)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serve(content) as server:
+        yield server
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The folder of the cache, which does not exist yet. No other place is known."""
+    monkeypatch.delenv("SKAUDIO_AD_WEIGHTS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "skaudio_ad" / "weights"
+
+
+@pytest.fixture
+def make_backbone(server):
+    """Function that describes the file of the server, with changes."""
+    from skaudio_ad.embeddings import Backbone
+
+    def make(**changes):
+        description = {
+            "name": "mine",
+            "filename": "mine.pt",
+            "url": server.url,
+            "family": "mobilenet",
+            "settings": {"width": 0.1},
+            "embedding_size": 96,
+        }
+        return Backbone(**(description | changes))
+
+    return make
+
+
+@pytest.fixture
+def unused_port():
+    """A port of this machine at which no program listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

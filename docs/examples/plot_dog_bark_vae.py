@@ -15,7 +15,7 @@ progress below 100 per mille); RL weighted by 1, 10 ... 1e9; the sizes and the t
 **What differs:** the project's barks are not public, so the 40 barks of ESC-10 take their place, and every bark is
 judged by a VAE that was not trained on it. So that this page builds in minutes on a processor, the convolutions have
 32 16 8 8 8 filters instead of 512 256 128 64 32; the batch has 8 clips instead of 64, since 27 barks would be but one
-step an epoch. ``python -m benchmarks.dog_bark --published`` runs the full size.
+step an epoch. ``python -m benchmarks.detection.dog_bark --published`` runs the full size.
 
 Where ESC-10 is not at hand (environment variable ``SKAUDIO_AD_DATA``), generated sounds of valves take its place.
 """

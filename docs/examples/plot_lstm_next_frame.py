@@ -14,7 +14,8 @@ percentile of normal errors.
 **What differs:** the recordings are not public. A slider of MIMII takes their place, at -6 dB the hardest setting of
 that data set: 24 normal clips to learn from, 6 of each of four machines. Every clip is brought to one level, because
 in this sample of MIMII loudness alone gives much away. Each band is standardised by the training clips; on raw decibels
-the GRU learns nothing in 10 epochs. ``python -m benchmarks.machines`` does the same for all four types of machine.
+the GRU learns nothing in 10 epochs. ``python -m benchmarks.detection.machines`` does the same for all four types
+of machine.
 
 Where MIMII is not at hand (environment variable ``SKAUDIO_AD_DATA``), generated sounds of a slider take its place.
 """

@@ -10,7 +10,8 @@ how to do without them: with the few anomalies, and with none at all.
 The clips are slide rails of MIMII at -6 dB, and the features embeddings of a frozen MobileNet. Where MIMII is not at
 hand (environment variable ``SKAUDIO_AD_DATA``), generated sounds take its place. Where the weights are not
 (``skaudio-ad weights download mn04``), random ones do, and no figure means anything.
-``python -m benchmarks.thresholds`` and ``python -m benchmarks.label_free`` measure the same on more data.
+``python -m benchmarks.detection.thresholds`` and ``python -m benchmarks.detection.label_free`` measure the same on more
+data.
 """
 
 # %%

@@ -9,8 +9,8 @@ a few hundred numbers, and a clip far from all normal ones in them is called ano
 This page goes all the way: what the network is, a detector in five steps beside the same detector on log-mel
 statistics, what the outputs are for, when a clip sounds wrong, what the network hears, where all of this fails, the
 wrong sample rate, and costs. The network is "mn04", a small MobileNet of EfficientAT [1]_. For the default, with five
-times its parameters, write "mn10" in its place; nothing else changes. ``python -m benchmarks.pretrained`` measures
-more.
+times its parameters, write "mn10" in its place; nothing else changes.
+``python -m benchmarks.detection.pretrained`` measures more.
 
 Where MIMII and ESC-10 are not at hand (environment variable ``SKAUDIO_AD_DATA``), generated sounds take their place.
 Where the weights are not (``skaudio-ad weights download mn04 audioset_labels``), random ones do, and no figure means

@@ -6,9 +6,10 @@ import warnings
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._typing import PathLike
 from ._files import content_groups, find_home
 
-# Classes in the order of the ogg edition's folders ("001 - Dog bark"), each with its number in ESC-50.
+# Classes in the order of the folders of the ogg edition ("001 - Dog bark"), and their numbers in ESC-50.
 _CLASSES = {
     "Dog bark": 0,
     "Rain": 10,
@@ -23,14 +24,14 @@ _CLASSES = {
 }
 _CLIPS_PER_CLASS = 40
 _LAYOUTS = ("{folder:03d} - {category}/*.ogg", "audio/[1-5]-*-[A-Z]-{number}.wav")
-# Fold, id of the recording on Freesound, take; ESC-50 adds the number of the class.
+# A name holds the fold, the id of the recording on Freesound and the take. ESC-50 adds the number of the class.
 _NAME = re.compile(r"([1-5])-(\d+)-[A-Z](-\d+)?")
 
 _LAYOUT = (
     "the ogg files in the folders '001 - Dog bark' to '010 - Fire crackling', or the wav files in ESC-50's "
     "folder audio"
 )
-# The last commit of the ESC-10 repository took the recordings out; this is the one before.
+# The last commit of the ESC-10 repository removed the recordings, so the link names the commit before.
 _SOURCE = (
     "ESC-10 by K. J. Piczak is published under CC BY 3.0 in ogg, "
     "https://github.com/karolpiczak/ESC-10/archive/553c8f1743b9dba6b282e1323c3ca8fa76923448.zip, and in wav "
@@ -42,17 +43,21 @@ ESC-10: environmental sounds of ten classes, from recordings on Freesound.
 
 400 clips of about 5 s at 44.1 kHz, mono, 40 of each class: Dog bark, Rain, Sea waves, Baby cry, Clock tick,
 Person sneeze, Helicopter, Chainsaw, Rooster, Fire crackling. There are five folds with 8 clips of each class.
-The clips are cut from 304 recordings; those cut from one recording are in one fold.
+The clips are cut from 304 recordings. Clips that are cut from one recording are in one fold.
 
-One-class use: one class is normal, the other nine are anomalous. Train on the normal clips of four folds,
-test on those of the fifth and on anomalous clips.
+One-class use: one class is normal, and the other nine classes are anomalous. Train on the normal clips of four
+folds. Test on the normal clips of the fifth fold and on anomalous clips.
 
-No two clips are the same file. 2-28314-A and 2-30322-A are nearly the same sound, in one fold.
+No two clips are the same file. 2-28314-A and 2-30322-A are nearly the same sound, and are in one fold.
 
-In the ogg edition most clips are 5.0 s long, some from 3.6 s to 7.2 s. Short sounds are filled up with
-digital silence: 41 % of all samples of Person sneeze, 36 % of Rooster and 16 % of Dog bark are exactly zero,
-at most 3 % of any other class. The share of silence alone tells a sneeze or a rooster from all other clips
-with an AUC of 0.86 or 0.84; a dog bark with 0.55.
+In the ogg edition most clips are 5.0 s long, and some are from 3.6 s to 7.2 s long. Short sounds are padded with
+digital silence. The share of silence alone tells some classes from all other clips:
+
+Class           Samples that are exactly zero   AUC of the share of silence
+Person sneeze   41 %                            0.86
+Rooster         36 %                            0.84
+Dog bark        16 %                            0.55
+other classes   at most 3 % each
 
 K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", Proceedings of the 23rd ACM International
 Conference on Multimedia, 2015, https://doi.org/10.1145/2733373.2806390. Licence CC BY 3.0; the publisher's
@@ -60,8 +65,8 @@ README.md (ogg) or LICENSE (wav) credits each clip.
 """
 
 
-def load_esc10(normal, *, data_home=None):
-    """Load the environmental sounds ESC-10 from a folder, one class as the normal one.
+def load_esc10(normal: str, *, data_home: PathLike | None = None) -> Bunch:
+    """Load the environmental sounds ESC-10 from a folder, with one class as the normal class.
 
     ==================   =================================
     Clips                400
@@ -72,27 +77,27 @@ def load_esc10(normal, *, data_home=None):
     Parameters
     ----------
     normal : str
-        The class that counts as normal, in upper or lower case: "Dog bark", "Rain", "Sea waves", "Baby cry",
-        "Clock tick", "Person sneeze", "Helicopter", "Chainsaw", "Rooster" or "Fire crackling". The others
-        are anomalous. There is no default: the data set has no normal class of its own.
+        The normal class, in upper or lower case: "Dog bark", "Rain", "Sea waves", "Baby cry", "Clock tick",
+        "Person sneeze", "Helicopter", "Chainsaw", "Rooster" or "Fire crackling". The other nine classes are
+        anomalous. There is no default, because the data set does not define a normal class.
     data_home : str or path-like, default=None
-        Folder that contains the data set, directly or below `esc10`, or as the publisher's archives of ESC-10
-        and ESC-50 unpack (`ESC-10-...`, `ESC-50-...`). None takes it from the environment variable
-        `SKAUDIO_AD_DATA`. Of ESC-50 only the clips of ESC-10 are taken.
+        Folder that contains the data set, directly, below `esc10`, or in a folder of the publisher's archives of
+        ESC-10 and ESC-50 (`ESC-10-...`, `ESC-50-...`). None uses the environment variable `SKAUDIO_AD_DATA`. From
+        ESC-50 the loader takes only the clips of ESC-10.
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
         paths : list of str of length n_clips
-            The ogg or wav files, by class in the order above, then by name.
+            Paths of the ogg or wav files, sorted by class in the order above, then by name.
         target : ndarray of shape (n_clips,), int64
-            1 normal, -1 anomalous (the other nine classes).
+            1 is normal, -1 is anomalous (the other nine classes).
         groups : ndarray of shape (n_clips,), int64
-            The same number for files that are bit for bit the same.
+            Number of the content of every file. Files with equal bytes have the same number.
         metadata : dict of ndarray of shape (n_clips,)
-            `category` (name of the class, str), `fold` (the publisher's, 1 to 5, int64) and `clip` (id of the
-            recording on Freesound that the clip was cut from, str; clips cut from one recording are in one
-            fold).
+            `category` (str) is the name of the class. `fold` (int64) is the publisher's fold, 1 to 5. `clip` (str)
+            is the id of the recording on Freesound from which the clip was cut. Clips from one recording are in
+            one fold.
         DESCR : str
             Description, licence and citation.
 
@@ -101,13 +106,13 @@ def load_esc10(normal, *, data_home=None):
     FileNotFoundError
         If the folder or all clips of a class are missing.
     ValueError
-        If `normal` is no class of ESC-10.
+        If `normal` is not a class of ESC-10.
 
     Warns
     -----
     UserWarning
-        If a class has not 40 clips, or if its folder has files that are not named like ESC-10's; those are
-        left out.
+        If a class does not have 40 clips, or if its folder has files that are not named like those of ESC-10. The
+        loader leaves out these files.
 
     See Also
     --------
@@ -148,8 +153,8 @@ def load_esc10(normal, *, data_home=None):
         clips += found
     if left_out:
         warnings.warn(
-            f"{len(left_out)} files are not named like those of ESC-10 (1-100032-A.ogg), the first being "
-            f"{left_out[0]}; they are left out.",
+            f"{len(left_out)} files are not named like those of ESC-10 (1-100032-A.ogg). The first is "
+            f"{left_out[0]}. These files are left out.",
             stacklevel=2,
         )
     paths, categories, folds, recordings = zip(*clips)
@@ -167,7 +172,7 @@ def load_esc10(normal, *, data_home=None):
 
 
 def _find(home):
-    """Files of every class, as a dict of lists, from the first folder that has any."""
+    """Return the files of every class, as a dict of lists, from the first folder that has files."""
     roots = [home / "esc10", *sorted(home.glob("ESC-10*")), *sorted(home.glob("ESC-50*")), home]
     for root in roots:
         for layout in _LAYOUTS:
@@ -188,11 +193,11 @@ def _find(home):
             if not missing:
                 return files
     raise FileNotFoundError(
-        f"ESC-10 is {_LAYOUT}; they are neither in {home} nor in a folder esc10, ESC-10* or ESC-50* "
+        f"ESC-10 is {_LAYOUT}. These files are neither in {home} nor in a folder esc10, ESC-10* or ESC-50* "
         f"there. Unpack the publisher's archive there, or pass another data_home. {_SOURCE}."
     )
 
 
 def _visible(root, pattern):
-    # Files that begin with a dot are an operating system's own, not recordings.
+    # Files whose names begin with a dot belong to the operating system.
     return sorted(path for path in root.glob(pattern) if not path.name.startswith("."))

@@ -1,4 +1,4 @@
-"""What the loaders of published recordings have in common: where the files are and which are copies."""
+"""Functions that the loaders of published recordings share: find the files, and find copies."""
 
 import hashlib
 import os
@@ -8,21 +8,21 @@ import numpy as np
 
 from ._home import get_data_home
 
-# Two recordings of noise differ within the first few samples.
+# Number of bytes to compare first. Two recordings of noise differ within the first few samples.
 _START = 4096
 
 
 def find_home(data_home, layout, source):
-    """`get_data_home`, with an error that also says what is looked for and where to get it."""
+    """Call `get_data_home`. The error also says which files the loader needs and where to get these files."""
     try:
-        return get_data_home(data_home)
+        return get_data_home(data_home=data_home)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error} Looked for {layout}. {source}.") from None
 
 
 def content_groups(paths):
-    """Number of the distinct content of each file, by first appearance, int64 of shape (n_files,)."""
-    # Whole files are read only where size and start agree: MIMII has 14 GB of recordings of a single machine.
+    """Number the distinct contents by first appearance. Returns one number per file, int64 of shape (n_files,)."""
+    # Read whole files only where size and start agree, because MIMII has 14 GB of recordings of a single machine.
     starts = [_start(path) for path in paths]
     counts = Counter(starts)
     contents = [start if counts[start] == 1 else _digest(path) for path, start in zip(paths, starts)]

@@ -3,10 +3,12 @@
 import csv
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._typing import PathLike
 from ._files import content_groups, find_home
 
 _SOURCE = (
@@ -15,8 +17,8 @@ _SOURCE = (
 )
 _LAYOUT = "the folders HS, LS and Mix with the wav files, and the tables HS.csv, LS.csv and Mix.csv"
 
-# LS.csv abbreviates crackles differently from the names of the files: its ids with C (fine crackles) and
-# G (coarse crackles) belong to files with FC and CC. The sound type in the same row confirms it.
+# LS.csv and the file names abbreviate crackles differently. Ids with C (fine crackles) belong to files with FC, and
+# ids with G (coarse crackles) belong to files with CC. The sound type in the same row confirms this.
 _LUNG_ALIASES = {"C": "FC", "G": "CC"}
 _IDS: dict[str, dict[str, tuple[str, ...]]] = {
     "HS": {"Heart Sound ID": ("Heart Sound Type",)},
@@ -38,14 +40,18 @@ _DESCR = """\
 HLS-CMDS: heart and lung sounds recorded from a clinical manikin with a digital stethoscope.
 
 535 recordings of 15 s at 4 kHz, mono: 50 of the heart (HS), 50 of the lung (LS), and 145 mixtures (Mix), each
-with the heart and the lung sound it consists of. Normal and abnormal: heart 22 and 173, lung 40 and 155,
-mixed 3 and 142; a mixture is normal if both of its sounds are.
+with its heart sound and its lung sound. A mixture is normal if both of its sounds are normal.
 
-Many recordings are bit-for-bit the same file under two or more names (a sound used in several mixtures, or
-also present by itself): `groups` has one number per distinct file. Keep a group on one side of a split.
+Sound   Normal   Abnormal
+heart   22       173
+lung    40       155
+mixed   3        142
 
-`location` is the Location column as published. One row disagrees with its own id: the heart sound F_T_RC is
-listed at LC. The column is kept, as in every other row, and the id is in `recording`.
+Many recordings are the same file, byte for byte, under two or more names, because a sound is used in several
+mixtures or is also published alone. `groups` has one number per distinct file. Keep a group on one side of a split.
+
+`location` is the Location column as published. In one row this column disagrees with the id: the table lists the
+heart sound F_T_RC at LC. The loader keeps the column, and the id is in `recording`.
 
 Y. Torabi, S. Shirani, J. P. Reilly, "Descriptor: Heart and Lung Sounds Dataset Recorded from a Clinical
 Manikin using Digital Stethoscope (HLS-CMDS)", IEEE Data Descriptions, 2025,
@@ -53,7 +59,9 @@ https://doi.org/10.1109/IEEEDATA.2025.3566012. Licence CC BY 4.0.
 """
 
 
-def load_hls_cmds(data_home=None, *, sound="heart"):
+def load_hls_cmds(
+    *, sound: Literal["heart", "lung", "mixed"] = "heart", data_home: PathLike | None = None
+) -> Bunch:
     """Load the heart and lung sounds data set HLS-CMDS from a folder.
 
     ==================   =================================
@@ -64,27 +72,28 @@ def load_hls_cmds(data_home=None, *, sound="heart"):
 
     Parameters
     ----------
-    data_home : str or path-like, default=None
-        Folder that contains the data set, directly or below `hls_cmds`. None takes it from the environment
-        variable `SKAUDIO_AD_DATA`. The folders HS, LS and Mix and the tables HS.csv, LS.csv and Mix.csv may
-        lie up to two folders deeper, as the publisher's archives unpack (`Sound/HS`, `csv_files/HS.csv`).
     sound : {"heart", "lung", "mixed"}, default="heart"
-        Which recordings: those of the heart (HS and the heart part of every mixture), those of the lung
-        (LS and the lung parts), or the mixtures.
+        Recordings to load. "heart" is HS and the heart part of every mixture, "lung" is LS and the lung part of every
+        mixture, and "mixed" is the mixtures.
+    data_home : str or path-like, default=None
+        Folder that contains the data set, directly or below `hls_cmds`. None uses the environment variable
+        `SKAUDIO_AD_DATA`. The folders HS, LS and Mix and the tables HS.csv, LS.csv and Mix.csv may be up to two
+        folders deeper, as in the publisher's archives (`Sound/HS`, `csv_files/HS.csv`).
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
         paths : list of str of length n_clips
-            The wav files: first HS or LS, then Mix, each by name.
+            Paths of the wav files: first HS or LS, then Mix, each sorted by name.
         target : ndarray of shape (n_clips,), int64
-            1 normal, -1 anomalous (any type of sound but "Normal").
+            1 is normal, -1 is anomalous (every type of sound except "Normal").
         groups : ndarray of shape (n_clips,), int64
-            The same number for files that are bit for bit the same, for group-wise splits.
+            Number of the content of every file. Files with equal bytes have the same number. Use it for group-wise
+            splits.
         metadata : dict of ndarray of shape (n_clips,), str
-            `detail` (type of sound; of a mixture, "heart type + lung type"), `sex` ("F" or "M"), `location`
-            (auscultation site), `source` ("HS", "LS" or "Mix") and `recording` (name of the file without its
-            extension).
+            `detail` is the type of sound, which is "heart type + lung type" for a mixture. `sex` is "F" or "M".
+            `location` is the auscultation site. `source` is "HS", "LS" or "Mix". `recording` is the name of the
+            file without its extension.
         DESCR : str
             Description, licence and citation.
 
@@ -98,7 +107,7 @@ def load_hls_cmds(data_home=None, *, sound="heart"):
     Warns
     -----
     UserWarning
-        If a folder has recordings that its table does not list; they are left out.
+        If a folder has recordings that its table does not list. The loader leaves out these recordings.
 
     References
     ----------
@@ -132,7 +141,7 @@ def load_hls_cmds(data_home=None, *, sound="heart"):
 
 
 def _read_part(home, source, id_column):
-    """Clips of one table, as dicts, in its order."""
+    """Return the clips of one table as dicts, in the order of the table."""
     table = _find(home, f"{source}.csv", lambda path: path.is_file())
     folder = _find(home, source, lambda path: path.is_dir() and any(path.glob("*.wav")))
     type_columns = _IDS[source][id_column]
@@ -142,8 +151,8 @@ def _read_part(home, source, id_column):
         path = _resolve(table, folder, source, id_column, row[id_column])
         if path in rows:
             raise ValueError(
-                f"{table}: {row[id_column]!r} and {rows[path]!r} in column {id_column!r} both lead to {path.name}. "
-                "Every row must have a recording of its own; take the table from the publisher again."
+                f"{table}: {row[id_column]!r} and {rows[path]!r} in column {id_column!r} both name {path.name}. "
+                "Every row must have its own recording. Get the table from the publisher again."
             )
         rows[path] = row[id_column]
         types = [row[column] for column in type_columns]
@@ -163,29 +172,29 @@ def _read_part(home, source, id_column):
 
 
 def _find(home, name, accept):
-    """The one path called `name` at the least depth below the data folder."""
+    """Return the only path called `name` at the smallest depth below the data folder."""
     roots = [root for root in (home / "hls_cmds", home) if root.is_dir()]
     for root in roots:
         for pattern in (name, f"*/{name}", f"*/*/{name}"):
             found = [path for path in sorted(root.glob(pattern)) if accept(path)]
             if len(found) > 1:
                 raise ValueError(
-                    f"{name} of HLS-CMDS must be there once, got {len(found)}: {', '.join(map(str, found))}. "
+                    f"{name} of HLS-CMDS must exist once, got {len(found)}: {', '.join(map(str, found))}. "
                     "Remove the spare copies, or pass the folder of one copy as data_home."
                 )
             if found:
                 return found[0]
     looked = " and ".join(str(root) for root in roots)
     raise FileNotFoundError(
-        f"HLS-CMDS consists of {_LAYOUT}; {name} is not in {looked}, nor up to two folders below. Unpack the "
+        f"HLS-CMDS consists of {_LAYOUT}. {name} is not in {looked}, nor up to two folders below. Unpack the "
         f"publisher's archives there, or pass another data_home. {_SOURCE}."
     )
 
 
 def _read_table(table, columns):
-    """Rows of a csv file, with blanks around every value removed."""
-    # utf-8-sig drops the byte order mark that spreadsheet programs add; without it the first column would
-    # be called '\ufeffGender'. LS.csv has a blank before one id.
+    """Return the rows of a csv file, without blanks around the values."""
+    # The encoding utf-8-sig drops the byte order mark that spreadsheet programs add. With utf-8 the first column
+    # would be called '\ufeffGender'. LS.csv has a blank before one id.
     with open(table, encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, skipinitialspace=True)
         header = [(name or "").strip() for name in reader.fieldnames or []]
@@ -194,25 +203,25 @@ def _read_table(table, columns):
         if missing:
             raise ValueError(
                 f"{table}: the table must have the columns {', '.join(columns)}; {', '.join(missing)} not found "
-                f"among {', '.join(header)}. Take the table from the publisher again."
+                f"among {', '.join(header)}. Get the table from the publisher again."
             )
         rows = []
         for row in reader:
             values = {column: (row[column] or "").strip() for column in columns}
             if not any(values.values()):
-                continue  # a line of separators at the end of the table
+                continue  # the table ends with a line of separators
             empty = [column for column, value in values.items() if not value]
             if empty:
                 raise ValueError(
                     f"{table}, line {reader.line_num}: every column must have a value; {', '.join(empty)} is empty. "
-                    "Take the table from the publisher again."
+                    "Get the table from the publisher again."
                 )
             rows.append(values)
     return rows
 
 
 def _resolve(table, folder, source, id_column, identifier):
-    """File of the recording that a table calls `identifier`."""
+    """Return the file of the recording that a table calls `identifier`."""
     names = [identifier]
     parts = identifier.split("_")
     if source == "LS" and len(parts) == 3 and parts[1] in _LUNG_ALIASES:
@@ -229,7 +238,7 @@ def _resolve(table, folder, source, id_column, identifier):
 
 
 def _warn_of_unlisted(table, folder, prefix, listed):
-    # Files that begin with a dot are an operating system's own, not recordings.
+    # Files whose names begin with a dot belong to the operating system.
     unlisted = [
         path.name
         for path in sorted(folder.glob(f"{prefix}*.wav"))
@@ -237,7 +246,7 @@ def _warn_of_unlisted(table, folder, prefix, listed):
     ]
     if unlisted:
         warnings.warn(
-            f"{table} does not list {len(unlisted)} recordings of {folder}, the first being {unlisted[0]}; they "
-            "are left out.",
+            f"{table} does not list {len(unlisted)} recordings of {folder}. The first is {unlisted[0]}. These "
+            "recordings are left out.",
             stacklevel=4,
         )

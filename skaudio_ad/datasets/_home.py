@@ -3,21 +3,23 @@
 import os
 from pathlib import Path
 
+from .._typing import PathLike
+
 HOME_VARIABLE = "SKAUDIO_AD_DATA"
 
 
-def get_data_home(data_home=None):
-    """Folder in which the loaders look for data sets.
+def get_data_home(*, data_home: PathLike | None = None) -> Path:
+    """Return the folder in which the loaders look for data sets.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        The folder. None takes it from the environment variable `SKAUDIO_AD_DATA`.
+        Folder of the data sets. None uses the environment variable `SKAUDIO_AD_DATA`.
 
     Returns
     -------
     pathlib.Path
-        An existing folder. Nothing is created.
+        Path of the folder, which exists. The function creates nothing.
 
     Raises
     ------
@@ -29,7 +31,7 @@ def get_data_home(data_home=None):
     >>> import tempfile
     >>> from skaudio_ad.datasets import get_data_home
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     get_data_home(folder).is_dir()
+    ...     get_data_home(data_home=folder).is_dir()
     True
     """
     if data_home is not None:
@@ -39,11 +41,11 @@ def get_data_home(data_home=None):
     else:
         raise FileNotFoundError(
             f"No data folder is known: data_home is None and the environment variable {HOME_VARIABLE} is not "
-            f"set. Pass data_home='folder', or set it: export {HOME_VARIABLE}=folder."
+            f"set. Pass data_home='folder', or set the variable: export {HOME_VARIABLE}=folder."
         )
     if not home.is_dir():
         raise FileNotFoundError(
             f"The data folder must exist, got {str(home)!r} (from {origin}). Create it and put the data there, "
-            f"or name another one by data_home or {HOME_VARIABLE}."
+            f"or name another folder by data_home or {HOME_VARIABLE}."
         )
     return home

@@ -2,12 +2,14 @@
 
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from scipy.io import wavfile
 from sklearn.utils import Bunch, check_random_state
 
 from .._atomic import atomic_path
+from .._typing import PathLike, RandomState
 from ._rotating import FAN_FAULTS, PUMP_FAULTS, fan, pump
 from ._scene import record
 from ._strokes import SLIDER_FAULTS, VALVE_FAULTS, slider, valve
@@ -19,77 +21,81 @@ MACHINES = {
     "valve": (valve, VALVE_FAULTS),
 }
 _NORMAL, _ANOMALOUS = 0, 1
-# Below, the resonances that bearing and rail faults excite lie above the Nyquist frequency.
+# Minimum sampling rate, in Hz. At lower rates the resonances of bearing and rail faults lie above the Nyquist
+# frequency.
 _LOWEST_SAMPLE_RATE = 8000
-# A slide rail needs up to 0.9 s for one way there and back.
+# Minimum duration, in seconds. A slide rail needs up to 0.9 s to move there and back.
 _SHORTEST_DURATION = 1.0
+# Minimum severity of severity="mixed".
 _SUBTLEST = 0.1
 
 
 def make_machine_sounds(
-    n_normal=50,
-    n_anomalous=20,
+    n_normal: int = 50,
+    n_anomalous: int = 20,
     *,
-    machine="fan",
-    fault="mixed",
-    severity="mixed",
-    snr=6.0,
-    duration=2.0,
-    sample_rate=16000,
-    output_dir=None,
-    random_state=None,
-):
-    """Make sounds of a machine in order and of the same machine with a fault.
+    machine: Literal["fan", "pump", "slider", "valve"] = "fan",
+    fault: str = "mixed",
+    severity: float | Literal["mixed"] = "mixed",
+    snr: float | tuple[float, float] = 6.0,
+    duration: float = 2.0,
+    sample_rate: int = 16000,
+    output_dir: PathLike | None = None,
+    random_state: RandomState = None,
+) -> Bunch:
+    """Make sounds of a healthy machine and of the same machine with a fault.
 
     Every clip draws its own operating condition (speed, load, small differences of build), room, factory
     noise and recording level. The level is drawn after the fault is in the sound, from the same range for
-    both classes: loudness does not give an anomaly away.
+    both classes. Therefore loudness does not reveal an anomaly.
 
     Parameters
     ----------
     n_normal, n_anomalous : int, default=50, 20
-        Number of clips of either kind; one of them may be 0.
+        Number of normal and of anomalous clips. One of the two numbers may be 0.
     machine : {"fan", "pump", "slider", "valve"}, default="fan"
-        The machine: the four kinds of the MIMII data set [1]_.
+        Type of machine, as in the MIMII data set [1]_.
     fault : str, default="mixed"
-        The anomalous clips' fault, one of those in the table below; "mixed" goes round all of the machine's.
+        Fault of the anomalous clips, from the table below. "mixed" takes all faults of the machine in turn.
     severity : "mixed" or float, default="mixed"
-        Strength of the fault: 1.0 is obvious, 0.1 is subtle, everything it adds being 20 dB weaker.
-        "mixed" spreads the clips evenly between 1.0 and 0.1, in the order of the multiples of the golden
-        ratio, which is even over any number of clips and for each fault.
+        Strength of the fault. 1.0 is obvious. 0.1 is subtle, because everything that the fault adds is 20 dB
+        weaker. "mixed" spreads the clips evenly between 1.0 and 0.1, in the order of the multiples of the golden
+        ratio. This order is even over any number of clips and for each fault.
     snr : float or (float, float), default=6.0
-        Power of the machine (with its fault, in its room) over the power of the factory noise in the same
-        clip, in dB; a pair is a range from which each clip draws evenly. MIMII was published at 6, 0 and
-        -6 dB [1]_; the default is the easiest of the three. `inf` leaves out the noise.
+        Signal-to-noise ratio, in dB: the power of the machine (with its fault, in its room) over the power of the
+        factory noise in the same clip. A pair is a range from which each clip draws evenly. MIMII was published
+        at 6, 0 and -6 dB [1]_, and the default is the easiest of the three. `inf` leaves out the noise.
     duration : float, default=2.0
-        Length of a clip, in seconds, at least 1. MIMII's 10 s are more than a fast example wants.
+        Length of a clip, in seconds, at least 1. The default is shorter than the 10 s of MIMII, so that examples
+        are fast.
     sample_rate : int, default=16000
-        Sampling rate, in Hz, at least 8000. The default is MIMII's and the DCASE challenges' task 2.
+        Sampling rate, in Hz, at least 8000. The default is the rate of MIMII and of the DCASE challenges' task 2.
     output_dir : str or path-like, default=None
-        Write each clip as soon as it is made, as a 16-bit wav file below `output_dir/normal` and
-        `output_dir/anomalous`, and keep none in memory. Files of the same names are written over; both
-        folders must hold nothing else.
+        Folder for 16-bit wav files. Each clip is written to `output_dir/normal` or `output_dir/anomalous` as soon
+        as the clip is made, and no clip is kept in memory. Files of the same names are overwritten. The two folders
+        must hold no other files. None keeps the clips in memory.
     random_state : int, RandomState instance or None, default=None
-        Seed. Each clip has a seed of its own, derived from this one and from its number in its class, so
-        normal clip 7 is the same whatever `n_normal` and `n_anomalous` are, and so is anomalous clip 7.
+        Seed of the set. Each clip has its own seed, derived from this seed and from the clip's number in its class.
+        Therefore normal clip 7 is the same for all values of `n_normal` and `n_anomalous`, and so is anomalous
+        clip 7.
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
         waveforms : ndarray of shape (n_clips, n_samples), float32, or None
-            The clips, normal ones first, within [-1, 1]. None if they were written to `output_dir`.
+            The clips within [-1, 1], normal clips first. None if the clips were written to `output_dir`.
         target : ndarray of shape (n_clips,), int64
-            1 normal, -1 anomalous.
+            1 is normal, -1 is anomalous.
         sample_rate : int
             Sampling rate, in Hz.
         machine : str
-            The machine.
+            Type of machine.
         metadata : dict of ndarray of shape (n_clips,)
             `fault` (str, "none" for normal clips), `severity` (0.0 for normal clips), `speed` (turns, cycles
-            or actuations per second), `load` (from 0 to 1), `snr` (dB) and `level` (dB relative to a full
-            scale root mean square of 1).
+            or actuations per second), `load` (from 0 to 1), `snr` (dB) and `level` (dB relative to a root mean square
+            of 1).
         paths : list of str, or None
-            The files written, in the order of `target`. None without `output_dir`.
+            Paths of the files, in the order of `target`. None without `output_dir`.
         DESCR : str
             Description.
 
@@ -100,12 +106,12 @@ def make_machine_sounds(
     TypeError
         If a parameter that must be a number is not one.
     FileExistsError
-        If `output_dir` holds files that are not of this set.
+        If `output_dir` holds files that do not belong to this set.
 
     Notes
     -----
     ========  ===============  ==============================================================================
-    machine   fault            what it does
+    machine   fault            effect
     ========  ===============  ==============================================================================
     fan       imbalance        once-per-turn tone; blade tones and air noise swell once per turn
     fan       bearing          impacts on an outer race, 3.6 per turn, ringing at 2 to 3 kHz
@@ -115,16 +121,17 @@ def make_machine_sounds(
     pump      leak             hiss above 2.6 kHz, weaker vane tones
     pump      bearing          impacts on an outer race, 3.2 per turn, ringing at 3 kHz
     pump      clogging         stronger vane tones and shaft tone, surging flow
-    slider    rail_damage      a run of blows whenever the carriage passes one stretch of the rail
-    slider    dry_rail         louder rail and a wavering squeal while it moves
-    slider    loose_belt       wavering whine, slaps at start and stop, untimely end stops
-    valve     leak             hiss while it is shut
+    slider    rail_damage      a series of impacts whenever the carriage passes one part of the rail
+    slider    dry_rail         louder rail and a wavering squeal while the carriage moves
+    slider    loose_belt       wavering whine, slaps at start and stop, end stops at irregular times
+    valve     leak             hiss while the valve is shut
     valve     sticking         late, soft or missing opening clicks with a scrape before them
     valve     bounce           the plunger strikes three times more after each opening click
     valve     contamination    duller clicks, crackling flow, a longer hiss
     ========  ===============  ==============================================================================
 
-    The fan has 7 blades, the pump 6 vanes: blade-pass and vane-pass frequency are that times `speed`.
+    The fan has 7 blades, so its blade-pass frequency is 7 times `speed`. The pump has 6 vanes, so its vane-pass
+    frequency is 6 times `speed`.
 
     References
     ----------
@@ -147,7 +154,7 @@ def make_machine_sounds(
     _check_severity(severity)
     snr_range = _check_snr(snr)
     n_samples = _check_length(duration, sample_rate)
-    # One number fixes the set; the clips' own seeds are spawned from it by their numbers (see below).
+    # These numbers fix the set. The seeds of the clips are spawned from these numbers, see below.
     entropy = check_random_state(random_state).randint(0, 2**31 - 1, size=4).tolist()
 
     kinds = [(_NORMAL, i) for i in range(n_normal)] + [(_ANOMALOUS, i) for i in range(n_anomalous)]
@@ -167,8 +174,8 @@ def make_machine_sounds(
         if waveforms is not None:
             waveforms[row] = clip
         if paths is not None:
-            # scipy and not soundfile, which waits for the disk at the end of every file and, writing floats,
-            # scales by 2^15 - 1 what it reads back with 2^15.
+            # Use scipy, because soundfile waits for the disk at the end of every file. soundfile also scales by
+            # 2^15 - 1 when it writes floats, but by 2^15 when it reads.
             pcm = np.clip(np.rint(clip * 32768.0), -32768, 32767).astype(np.int16)
             with atomic_path(paths[row]) as temporary:
                 wavfile.write(temporary, sample_rate, pcm)
@@ -190,7 +197,7 @@ def make_machine_sounds(
 
 
 def _make_clip(rng, machine, fault, severity, snr_range, n_samples, sample_rate):
-    """One clip of shape (n_samples,), float32, and its condition."""
+    """Make one clip of shape (n_samples,), float32, and its condition."""
     machine_part, noise_part, condition = _make_parts(
         rng, machine, fault, severity, snr_range, n_samples, sample_rate
     )
@@ -198,7 +205,7 @@ def _make_clip(rng, machine, fault, severity, snr_range, n_samples, sample_rate)
 
 
 def _make_parts(rng, machine, fault, severity, snr_range, n_samples, sample_rate):
-    """Machine and noise of one clip, each of shape (n_samples,), and its condition."""
+    """Make machine and noise of one clip, each of shape (n_samples,), and the condition."""
     snr = rng.uniform(*snr_range) if snr_range[0] < snr_range[1] else snr_range[0]
     synthesize, _ = MACHINES[machine]
     sound, condition = synthesize(rng, n_samples, sample_rate, None if fault == "none" else fault, severity)
@@ -214,7 +221,7 @@ def _severity(severity, i):
 
 
 def _prepare_folders(output_dir, machine, kinds, names):
-    """Make both folders and return the paths of the clips; refuse folders that hold anything else."""
+    """Make both folders and return the paths of the clips. Raise if a folder holds any other file."""
     folder = {_NORMAL: output_dir / "normal", _ANOMALOUS: output_dir / "anomalous"}
     paths = [
         folder[kind] / (f"{machine}_{i:06d}.wav" if kind == _NORMAL else f"{machine}_{i:06d}_{name}.wav")
@@ -223,7 +230,7 @@ def _prepare_folders(output_dir, machine, kinds, names):
     ours = {str(path) for path in paths}
     for path in folder.values():
         path.mkdir(parents=True, exist_ok=True)
-        # Hidden files are what an interrupted run, or the system's view of the folder, leaves behind.
+        # An interrupted run or the operating system may leave hidden files.
         others = [
             str(entry)
             for entry in sorted(path.iterdir())
@@ -231,8 +238,8 @@ def _prepare_folders(output_dir, machine, kinds, names):
         ]
         if others:
             raise FileExistsError(
-                f"output_dir must hold no files but those of this set, got {len(others)} others, the first "
-                f"being {others[0]!r}. Empty the folder or name a new one."
+                f"output_dir must hold only the files of this set, got {len(others)} other files. The first "
+                f"is {others[0]!r}. Empty the folder or name a new one."
             )
     return [str(path) for path in paths]
 
@@ -242,13 +249,13 @@ def _check_counts(n_normal, n_anomalous):
         if not isinstance(value, Integral) or isinstance(value, bool):
             raise TypeError(f"{name} must be an integer, got {value!r}.")
         if value < 0:
-            raise ValueError(f"{name} must not be negative, got {value!r}; 0 leaves that kind out.")
+            raise ValueError(f"{name} must not be negative, got {value!r}. 0 leaves out this kind.")
     if n_normal == n_anomalous == 0:
-        raise ValueError("n_normal and n_anomalous must not both be 0; ask for at least one clip.")
+        raise ValueError("n_normal and n_anomalous must not both be 0. Ask for at least one clip.")
 
 
 def _check_fault(machine, fault):
-    """Faults to go round, a tuple of str."""
+    """Return the faults to take in turn, a tuple of str."""
     if machine not in MACHINES:
         raise ValueError(f"Unknown machine {machine!r}; known ones: {', '.join(MACHINES)}.")
     known = MACHINES[machine][1]
@@ -266,12 +273,12 @@ def _check_severity(severity):
         raise TypeError(f"severity must be a number or 'mixed', got {severity!r}.")
     if not 0 < float(severity) <= 1:
         raise ValueError(
-            f"severity must lie in the range (0, 1], got {severity!r}; for clips without a fault raise n_normal."
+            f"severity must lie in the range (0, 1], got {severity!r}. For clips without a fault, raise n_normal."
         )
 
 
 def _check_snr(snr):
-    """Range of the signal-to-noise ratio in dB, as two floats."""
+    """Return the range of the signal-to-noise ratio in dB, as two floats."""
     pair = (snr, snr) if isinstance(snr, Real) else snr
     try:
         low, high = (float(value) for value in pair)
@@ -283,19 +290,19 @@ def _check_snr(snr):
 
 
 def _check_length(duration, sample_rate):
-    """Length of a clip, in samples."""
+    """Return the length of a clip, in samples."""
     if not isinstance(sample_rate, Integral) or isinstance(sample_rate, bool):
         raise TypeError(f"sample_rate must be an integer number of Hz, got {sample_rate!r}.")
     if sample_rate < _LOWEST_SAMPLE_RATE:
         raise ValueError(
-            f"sample_rate must be at least {_LOWEST_SAMPLE_RATE} Hz, or the faults are not audible, got "
-            f"{sample_rate!r}; resample the result if you need less."
+            f"sample_rate must be at least {_LOWEST_SAMPLE_RATE} Hz, because faults are not audible below, got "
+            f"{sample_rate!r}. Resample the result if you need a lower rate."
         )
     if not isinstance(duration, Real) or isinstance(duration, bool):
         raise TypeError(f"duration must be a number of seconds, got {duration!r}.")
     if not _SHORTEST_DURATION <= float(duration) < np.inf:
         raise ValueError(
-            f"duration must be at least {_SHORTEST_DURATION} s, one cycle of the slowest machine, and finite, "
+            f"duration must be finite and at least {_SHORTEST_DURATION} s, the cycle of the slowest machine, "
             f"got {duration!r}."
         )
     return round(float(duration) * int(sample_rate))

@@ -1,16 +1,19 @@
 """Loader of MIMII, sounds of machines in factory noise."""
 
 import warnings
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._typing import PathLike
 from ._files import content_groups, find_home
 
 _MACHINES = ("fan", "pump", "slider", "valve")
-# As in the names of the archives, and as the publisher's script calls the folders it unpacks them to.
+# Ratios as in the names of the archives, and the folders to which the publisher's script unpacks the archives.
 _SNRS = {"-6_dB": "min6dB", "0_dB": "0dB", "6_dB": "6dB"}
-_IDS = ("id_00", "id_02", "id_04", "id_06")  # of version "public 1.0"
+_IDS = ("id_00", "id_02", "id_04", "id_06")  # version "public 1.0"
 
 _LAYOUT = "folders such as -6_dB/fan/id_00/normal and .../abnormal with wav files"
 _SOURCE = (
@@ -22,16 +25,16 @@ _SOURCE = (
 _DESCR = """\
 MIMII: sounds of fans, pumps, slide rails and valves, normal and with faults, in the noise of real factories.
 
-Recordings of 10 s at 16 kHz, 16 bit, with eight microphones in a circle; four machines of each type (id_00,
-id_02, id_04, id_06). The noise was added at a signal-to-noise ratio of -6, 0 or 6 dB. Faults are, among
-others, contamination, leakage, rotating unbalance and rail damage.
+Recordings of 10 s at 16 kHz, 16 bit, with eight microphones in a circle. There are four machines of each type
+(id_00, id_02, id_04, id_06). The noise was added at a signal-to-noise ratio of -6, 0 or 6 dB. Faults include
+contamination, leakage, rotating unbalance and rail damage.
 
-Recordings with neighbouring numbers often share background and level. The first ten normal and five anomalous
-recordings of every fan at -6 dB are told apart completely by how far the level lies from the normal ones'
-median: compare a detector with loudness alone, and normalise the level.
+Recordings with neighbouring numbers often share background and level. For every fan at -6 dB, the level alone
+separates the first ten normal from the first five anomalous recordings, by its distance from the median level of
+the normal recordings. Therefore compare a detector with loudness alone, and normalise the level.
 
-The publisher's baseline trains on each machine by itself, and tests on all of its anomalous recordings and as
-many normal ones, the first by name.
+The publisher's baseline trains one model per machine. Its test set is all anomalous recordings of the machine and
+the same number of normal recordings, the first ones by name.
 
 H. Purohit, R. Tanabe, K. Ichige, T. Endo, Y. Nikaido, K. Suefusa and Y. Kawaguchi, "MIMII Dataset: Sound
 Dataset for Malfunctioning Industrial Machine Investigation and Inspection", DCASE Workshop, 2019,
@@ -39,8 +42,14 @@ https://arxiv.org/abs/1909.09347. Copyright Hitachi, Ltd. Licence CC BY-SA 4.0.
 """
 
 
-def load_mimii(machine=None, *, snr="-6_dB", ids=None, data_home=None):
-    """Load the sounds of machines MIMII from a folder.
+def load_mimii(
+    machine: Literal["fan", "pump", "slider", "valve"] | None = None,
+    *,
+    snr: Literal["-6_dB", "0_dB", "6_dB"] = "-6_dB",
+    ids: str | Sequence[str] | None = None,
+    data_home: PathLike | None = None,
+) -> Bunch:
+    """Load MIMII, sounds of machines in factory noise, from a folder.
 
     ==================   =================================
     Machines             4 each of fan, pump, slider, valve
@@ -50,57 +59,58 @@ def load_mimii(machine=None, *, snr="-6_dB", ids=None, data_home=None):
     Parameters
     ----------
     machine : {"fan", "pump", "slider", "valve"} or None, default=None
-        Type of machine. None takes all four.
+        Type of machine. None loads all four types.
     snr : {"-6_dB", "0_dB", "6_dB"}, default="-6_dB"
-        Signal-to-noise ratio, as in the names of the archives. The default is the hardest.
+        Signal-to-noise ratio, as in the names of the archives. The default is the most difficult ratio.
     ids : str or list of str or None, default=None
-        Machines of the type, such as "id_00". None takes the four of version "public 1.0": id_00, id_02,
+        Machines of the type, such as "id_00". None loads the four machines of version "public 1.0": id_00, id_02,
         id_04 and id_06.
     data_home : str or path-like, default=None
-        Folder that contains the data set, directly or below `mimii`. None takes it from the environment
-        variable `SKAUDIO_AD_DATA`. The fan id_00 at -6 dB is looked for in `-6_dB/fan/id_00`,
-        `-6_dB_fan/fan/id_00`, `-6_dB_fan/id_00` and `min6dB/fan/id_00`, in that order, and so are the others.
+        Folder that contains the data set, directly or below `mimii`. None uses the environment variable
+        `SKAUDIO_AD_DATA`. The loader looks for the fan id_00 at -6 dB in `-6_dB/fan/id_00`, `-6_dB_fan/fan/id_00`,
+        `-6_dB_fan/id_00` and `min6dB/fan/id_00`, in this order. The paths of all other machines follow the same
+        pattern.
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
         paths : list of str of length n_clips
-            The wav files by machine, id, normal before anomalous, and name.
+            Paths of the wav files, sorted by machine, id, kind (normal before anomalous) and name.
         target : ndarray of shape (n_clips,), int64
-            1 normal, -1 anomalous (the folders `abnormal`).
+            1 is normal, -1 is anomalous (the folders `abnormal`).
         groups : ndarray of shape (n_clips,), int64
-            The same number for files that are bit for bit the same.
+            Number of the content of every file. Files with equal bytes have the same number.
         metadata : dict of ndarray of shape (n_clips,), str
-            `machine`, `machine_id` ("id_00") and `recording` (name of the file without its extension; the
-            same names come again in every folder).
+            `machine`, `machine_id` (such as "id_00") and `recording`. `recording` is the name of the file without
+            its extension. The same names occur in every folder.
         DESCR : str
             Description, licence and citation.
 
     Raises
     ------
     FileNotFoundError
-        If the folder, a machine that is asked for, or its normal or anomalous recordings are missing.
+        If the folder, a requested machine, or the normal or anomalous recordings of a machine are missing.
     ValueError
         If `machine` or `snr` is unknown or `ids` is empty.
     TypeError
-        If `ids` holds anything but strings.
+        If `ids` holds a value that is not a string.
 
     Warns
     -----
     UserWarning
-        If `ids` is None and there are folders of other ids; they are left out.
+        If `ids` is None and there are folders of other ids. The loader leaves out these folders.
 
     See Also
     --------
     load_esc10 : Environmental sounds.
     load_hls_cmds : Heart and lung sounds.
-    make_machine_sounds : Sounds of the same four types of machine, generated.
+    make_machine_sounds : Generated sounds of the same four types of machine.
 
     Notes
     -----
-    The files have eight channels, one for each microphone. Take one of them,
-    ``AudioLoader(sample_rate=16000, channel=0)`` as in the publisher's baseline [2]_. Their mean, which
-    ``channel="mix"`` would be, weakens high frequencies: sound reaches the microphones at different times.
+    The files have eight channels, one for each microphone. Load one channel with
+    ``AudioLoader(sample_rate=16000, channel=0)``, as the publisher's baseline does [2]_. The mean of the channels
+    (``channel="mix"``) weakens high frequencies, because sound reaches the microphones at different times.
 
     References
     ----------
@@ -130,13 +140,13 @@ def load_mimii(machine=None, *, snr="-6_dB", ids=None, data_home=None):
         missing = [machine_id for machine_id in wanted if machine_id not in there]
         if missing:
             raise FileNotFoundError(
-                f"{folder} has no {', '.join(missing)}; there are {', '.join(there)}. Unpack the archive "
+                f"{folder} has no {', '.join(missing)}. It has {', '.join(there)}. Unpack the archive "
                 f"again, or name the machines to load, such as ids={there!r}."
             )
         others = [machine_id for machine_id in there if machine_id not in _IDS]
         if ids is None and others:
             warnings.warn(
-                f"{folder} also has {', '.join(others)}, left out. Pass ids={there!r} to load them as well.",
+                f"{folder} also has {', '.join(others)}, which are left out. Pass ids={there!r} to load them as well.",
                 stacklevel=2,
             )
         for machine_id in wanted:
@@ -158,7 +168,7 @@ def load_mimii(machine=None, *, snr="-6_dB", ids=None, data_home=None):
 
 
 def _check_ids(ids):
-    """The ids to load, sorted."""
+    """Return the ids to load, sorted."""
     if ids is None:
         return list(_IDS)
     listed = list(ids) if np.iterable(ids) and not isinstance(ids, str) else [ids]
@@ -170,26 +180,26 @@ def _check_ids(ids):
 
 
 def _find(home, machine, snr):
-    """Folder of the ids of one machine at one signal-to-noise ratio."""
+    """Return the folder of one type of machine at one signal-to-noise ratio."""
     places = (f"{snr}/{machine}", f"{snr}_{machine}/{machine}", f"{snr}_{machine}", f"{_SNRS[snr]}/{machine}")
     for root in (home / "mimii", home):
         for place in places:
             if any((root / place).glob("id_*")):
                 return root / place
     raise FileNotFoundError(
-        f"No recordings of machine {machine!r} at {snr} of MIMII: looked for folders id_00 and so on in "
+        f"MIMII has no recordings of machine {machine!r} at {snr} here: looked for folders id_00 and so on in "
         f"{', '.join(places)}, below {home / 'mimii'} and {home}. Unpack the archive {snr}_{machine}.zip "
-        f"there, ask for a machine and snr that are there, or pass another data_home. {_SOURCE}."
+        f"there, choose a machine and snr that exist, or pass another data_home. {_SOURCE}."
     )
 
 
 def _recordings(folder):
-    # Files that begin with a dot are an operating system's own, not recordings.
+    # Files whose names begin with a dot belong to the operating system.
     found = sorted(path for path in folder.glob("*.wav") if not path.name.startswith("."))
     if not found:
-        # No warning would do: without one of the two, what is measured on the machine means nothing.
+        # A warning is not enough, because no metric works without normal and anomalous recordings.
         raise FileNotFoundError(
             f"{folder} has no wav files, but every machine of MIMII has normal and abnormal recordings. "
-            "Unpack the archive again, or leave the machine out by ids."
+            "Unpack the archive again, or leave out the machine by ids."
         )
     return found

@@ -6,18 +6,18 @@ from scipy.signal import lfilter
 
 
 def root_mean_square(x):
-    """Level of a waveform of shape (n_samples,), as a float."""
+    """Return the root mean square of a waveform of shape (n_samples,)."""
     return float(np.sqrt(np.mean(np.square(x, dtype=np.float64))))
 
 
 def to_level(x, level):
-    """Scale a waveform of shape (n_samples,) to the root mean square `level`; silence stays silence."""
+    """Scale a waveform of shape (n_samples,) to the root mean square `level`. Silence stays silence."""
     current = root_mean_square(x)
     return x * (level / current) if current > 0 else x
 
 
 def shaped_noise(rng, n_samples, sample_rate, *, low, high, tilt=0.0, order=2):
-    """Gaussian noise of a given colour, with a root mean square of 1.
+    """Make Gaussian noise of a given colour, with a root mean square of 1.
 
     Parameters
     ----------
@@ -28,19 +28,19 @@ def shaped_noise(rng, n_samples, sample_rate, *, low, high, tilt=0.0, order=2):
     sample_rate : int
         Sampling rate, in Hz.
     low, high : float
-        Corner frequencies of the band, in Hz, where the level is 3 dB down.
+        Corner frequencies of the band, in Hz, at which the level is 3 dB lower.
     tilt : float, default=0
-        Slope inside the band: amplitude goes with frequency to this power, -0.5 being pink noise.
+        Slope inside the band: amplitude is proportional to frequency to this power. -0.5 is pink noise.
     order : int, default=2
-        Steepness of both skirts: 6 dB per octave times `order`.
+        Slope of both skirts: 6 dB per octave times `order`.
 
     Returns
     -------
     ndarray of shape (n_samples,), float32
         The noise.
     """
-    # Drawn straight into the spectrum: one transform instead of two. A spare tail of a fast length is cut
-    # off, so that the noise does not repeat itself at its ends either.
+    # Draw the spectrum itself, because this needs one transform instead of two. The noise is made longer and then
+    # cut, so that the transform has a fast length and the end of the noise does not continue at its start.
     n_fft = next_fast_len(n_samples + 64, real=True)
     frequencies = rfftfreq(n_fft, 1 / sample_rate).astype(np.float32)
     frequencies[0] = frequencies[1]
@@ -53,7 +53,7 @@ def shaped_noise(rng, n_samples, sample_rate, *, low, high, tilt=0.0, order=2):
 
 
 def slow_drift(rng, n_samples, sample_rate, *, fastest):
-    """Smooth random curve that stays within [-1, 1] and has no content above `fastest` Hz.
+    """Make a smooth random curve that stays within [-1, 1] and has no content above `fastest` Hz.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def slow_drift(rng, n_samples, sample_rate, *, fastest):
     sample_rate : int
         Sampling rate, in Hz.
     fastest : float
-        Highest frequency of the three sinusoids it is the mean of, in Hz.
+        Maximum frequency, in Hz, of the three sinusoids whose mean is the curve.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def slow_drift(rng, n_samples, sample_rate, *, fastest):
     """
     frequencies = rng.uniform(0.15, 1.0, size=(3, 1)) * fastest
     starts = rng.uniform(0, 2 * np.pi, size=(3, 1))
-    # 32 points per shortest period, joined by straight lines: three sines over every sample cost more.
+    # Interpolate linearly between 32 points per shortest period, because three sines at every sample are slower.
     n_points = max(int(32 * fastest * n_samples / sample_rate), 2) + 1
     times = np.linspace(0, n_samples / sample_rate, n_points)
     curve = np.mean(np.sin(2 * np.pi * frequencies * times + starts), axis=0)
@@ -81,7 +81,7 @@ def slow_drift(rng, n_samples, sample_rate, *, fastest):
 
 
 def shaft_phase(rng, n_samples, sample_rate, speed, wobble):
-    """Turns of a shaft since some moment before the clip, drifting slowly around `speed`.
+    """Return the phase of a shaft, in turns. The speed drifts slowly around `speed`.
 
     Parameters
     ----------
@@ -94,21 +94,21 @@ def shaft_phase(rng, n_samples, sample_rate, speed, wobble):
     speed : float
         Mean speed over the clip, in turns per second.
     wobble : float
-        Largest relative departure from `speed`.
+        Maximum relative deviation from `speed`.
 
     Returns
     -------
     ndarray of shape (n_samples,), float64
-        Phase in turns; it starts at a random point of the first turn.
+        Phase in turns. The phase starts at a random point of the first turn.
     """
     drift = slow_drift(rng, n_samples, sample_rate, fastest=0.8)
-    # The mean is taken out so that `speed` is the clip's true mean speed, also of a short clip.
+    # Subtract the mean, so that `speed` is the true mean speed of the clip, even of a short clip.
     instantaneous = speed * (1 + wobble * (drift - drift.mean()))
     return np.cumsum(instantaneous) / sample_rate + rng.uniform()
 
 
 def harmonics(phase, amplitudes):
-    """Sum of amplitudes[k - 1] * sin(2 pi k phase + k^2), by Horner's rule.
+    """Return the sum of amplitudes[k - 1] * sin(2 pi k phase + k^2), by Horner's rule.
 
     Parameters
     ----------
@@ -122,8 +122,8 @@ def harmonics(phase, amplitudes):
     ndarray of shape (n_samples,), float32
         The sum.
     """
-    # One complex product per harmonic: a sine per harmonic is ten times slower. The phase k^2 keeps the
-    # harmonics from lining up into a click.
+    # Use one complex product per harmonic, because one sine per harmonic is ten times slower. Without the phase k^2
+    # the harmonics would align and sound like clicks.
     turn = np.exp(2j * np.pi * np.mod(phase, 1.0)).astype(np.complex64)
     coefficients = [a * np.exp(1j * k * k) for k, a in enumerate(amplitudes, start=1)]
     total = np.full(len(phase), coefficients[-1], dtype=np.complex64)
@@ -135,14 +135,14 @@ def harmonics(phase, amplitudes):
 
 
 def impacts(times, strengths, modes, n_samples, sample_rate):
-    """Blows at given times on a structure that rings.
+    """Make the sound of impacts at given times on a structure that rings.
 
     Parameters
     ----------
     times : array-like of shape (n_impacts,)
-        Moments of the blows, in seconds; those outside the clip are left out.
+        Times of the impacts, in seconds. Impacts outside the clip are left out.
     strengths : float or array-like of shape (n_impacts,)
-        Strength of each blow.
+        Strength of each impact.
     modes : sequence of (float, float, float)
         Natural frequency in Hz, decay time to 1/e in seconds, and amplitude of every mode of the structure.
     n_samples : int
@@ -161,13 +161,13 @@ def impacts(times, strengths, modes, n_samples, sample_rate):
     whole, fraction = np.divmod(positions[inside], 1.0)
     whole = whole.astype(np.intp)
     blows = np.zeros(n_samples)
-    # A blow between two samples is shared by both, or jitter would be rounded to whole samples.
+    # Share an impact between its two nearest samples, because rounding to whole samples would remove jitter.
     np.add.at(blows, whole, (1 - fraction) * strengths[inside])
     np.add.at(blows, whole + 1, fraction * strengths[inside])
     sound = np.zeros(n_samples)
     for frequency, decay, amplitude in modes:
         if frequency > 0.45 * sample_rate:
-            continue  # a two-pole filter this close to the Nyquist frequency rings at the wrong pitch
+            continue  # near the Nyquist frequency a two-pole filter rings at the wrong pitch
         radius, angle = np.exp(-1 / (decay * sample_rate)), 2 * np.pi * frequency / sample_rate
         sound += lfilter(
             [0.0, amplitude * np.sin(angle)], [1.0, -2 * radius * np.cos(angle), radius**2], blows
@@ -176,13 +176,13 @@ def impacts(times, strengths, modes, n_samples, sample_rate):
 
 
 def crossings(curve, sample_rate):
-    """Times, in seconds, at which a rising curve of shape (n_samples,) passes whole numbers."""
+    """Return the times, in seconds, at which a rising curve of shape (n_samples,) passes whole numbers."""
     whole = np.arange(np.ceil(curve[0]), curve[-1])
     return np.interp(whole, curve, np.arange(len(curve)) / sample_rate)
 
 
 def bearing_impacts(rng, phase, sample_rate, *, order, modes):
-    """Rolling elements passing a spalled spot of a bearing race.
+    """Make the sound of rolling elements that pass a damaged spot of a bearing race.
 
     Parameters
     ----------
@@ -193,10 +193,10 @@ def bearing_impacts(rng, phase, sample_rate, *, order, modes):
     sample_rate : int
         Sampling rate, in Hz.
     order : float
-        Defect frequency in impacts per turn. It is no whole number: that is how bearing tones are told from
-        the harmonics of the shaft.
+        Defect frequency in impacts per turn. The number is not an integer, so that bearing tones differ from the
+        harmonics of the shaft.
     modes : sequence of (float, float, float)
-        What the impacts excite, see `impacts`.
+        Modes that the impacts excite, see `impacts`.
 
     Returns
     -------
@@ -205,8 +205,8 @@ def bearing_impacts(rng, phase, sample_rate, *, order, modes):
 
     Notes
     -----
-    Elements slip by one or two per cent of their spacing [1]_; the blow is harder where the load sits, once
-    per turn.
+    Elements slip by 1 or 2 % of their spacing [1]_. Once per turn the impact is stronger, at the position of the
+    load.
 
     References
     ----------

@@ -1,8 +1,8 @@
-"""Sound of the two rotating machines, fan and pump, and of their faults.
+"""Sounds of the two rotating machines, fan and pump, and of their faults.
 
-Amplitudes are relative to the flow noise, whose root mean square is about 1. A fault's `severity` scales
-what the fault adds linearly: 0.1 is 20 dB below 1.0. Levels are our choice, made so that 1-nearest-neighbour
-search over log-mel means and standard deviations finds nearly all faults of severity 1 and few of 0.1.
+Amplitudes are relative to the flow noise, whose root mean square is about 1. The `severity` of a fault scales its
+sound linearly: 0.1 is 20 dB below 1.0. We chose the levels so that 1-nearest-neighbour search over log-mel means and
+standard deviations finds nearly all faults of severity 1 and few faults of severity 0.1.
 """
 
 import numpy as np
@@ -20,8 +20,9 @@ from ._primitives import (
 
 N_BLADES = 7
 N_VANES = 6
-# Outer race: 0.4 x balls x speed, the rule of thumb of condition monitoring (Randall & Antoni 2011); 9 balls
-# are a 6204 or 6205 bearing's, the usual one in motors of this size (8 for the 6202-sized pump's).
+# Number of impacts per turn on the outer race: 0.4 x number of balls, a rule of thumb of condition monitoring
+# (Randall & Antoni 2011). The usual bearings in motors of this size, 6204 and 6205, have 9 balls. The
+# pump's bearing, 6202, has 8.
 FAN_BEARING_ORDER = 0.4 * 9
 PUMP_BEARING_ORDER = 0.4 * 8
 
@@ -30,13 +31,13 @@ PUMP_FAULTS = ("cavitation", "leak", "bearing", "clogging")
 
 
 def _vary(rng, amplitudes, decibels):
-    """Amplitudes with a fresh random error of standard deviation `decibels` each, shape (n,)."""
+    """Multiply amplitudes of shape (n,) by independent random errors with a standard deviation of `decibels`."""
     amplitudes = np.asarray(amplitudes, dtype=np.float64)
     return amplitudes * 10 ** (rng.normal(0, decibels / 20, size=amplitudes.shape))
 
 
 def fan(rng, n_samples, sample_rate, fault, severity):
-    """Axial fan: shaft harmonics, blade-pass tones and aerodynamic noise.
+    """Make the sound of an axial fan: shaft harmonics, blade-pass tones and aerodynamic noise.
 
     Parameters
     ----------
@@ -54,12 +55,12 @@ def fan(rng, n_samples, sample_rate, fault, severity):
     Returns
     -------
     sound : ndarray of shape (n_samples,)
-        The machine alone.
+        Sound of the machine alone.
     condition : dict
         `speed` in turns per second and `load` in [0, 1].
     """
     amount = dict.fromkeys(FAN_FAULTS, 0.0) | ({fault: severity} if fault else {})
-    # A four-pole motor on 50 Hz mains turns at 25 Hz less the slip; an inverter trims it by some per cent.
+    # A four-pole motor on 50 Hz mains turns at 25 Hz minus the slip. An inverter changes this by a few per cent.
     speed, load = rng.uniform(22.0, 26.0), rng.uniform(0.4, 1.0)
     phase = shaft_phase(rng, n_samples, sample_rate, speed, wobble=0.004)
     drift = slow_drift(rng, n_samples, sample_rate, fastest=1.0)
@@ -70,17 +71,18 @@ def fan(rng, n_samples, sample_rate, fault, severity):
     blades = _vary(rng, np.array([0.8, 0.45, 0.25, 0.12]) * (0.5 + 0.5 * load), 1.5)
     blades *= 1 + 1.2 * amount["obstruction"]
     tones = harmonics(phase, shaft)
-    # An eccentric rotor brushes the air once per turn: side bands around every blade-pass tone.
+    # An eccentric rotor disturbs the air once per turn, which makes side bands around every blade-pass tone.
     tones += harmonics(N_BLADES * phase, blades) * (1 + 0.6 * amount["imbalance"] * once_per_turn)
 
-    # Sound power of fans goes with the fifth power of speed, and its spectrum moves up with it (I. J. Sharland,
-    # "Sources of noise in axial flow fans", Journal of Sound and Vibration 1(3), 1964).
+    # The sound power of fans is proportional to the fifth power of speed, and the spectrum moves up with speed
+    # (I. J. Sharland, "Sources of noise in axial flow fans", Journal of Sound and Vibration 1(3), 1964).
     air = shaped_noise(rng, n_samples, sample_rate, low=70, high=700 * speed / 24, tilt=-0.4, order=1)
     air *= (speed / 24) ** 2.5 * (0.7 + 0.3 * load) * (1 + 0.2 * drift)
     air *= 1 + 0.6 * amount["imbalance"] * once_per_turn
     if amount["obstruction"]:
-        # A blocked inlet stalls: more low turbulence, thumping with the stall cells, which go round more slowly
-        # than the rotor. 0.64 is no simple fraction, so that the thump is no harmonic of the shaft.
+        # A blocked inlet causes a stall: more turbulence at low frequencies. The noise thumps with the stall cells,
+        # which turn more slowly than the rotor. The factor 0.64 is not a simple fraction, so that the thump is not a
+        # harmonic of the shaft.
         turbulence = shaped_noise(rng, n_samples, sample_rate, low=140, high=520)
         thump = 1 + 0.7 * np.cos(2 * np.pi * 0.64 * phase + rng.uniform(0, 2 * np.pi))
         air += 2.0 * amount["obstruction"] * turbulence * thump
@@ -94,7 +96,7 @@ def fan(rng, n_samples, sample_rate, fault, severity):
             * bearing_impacts(rng, phase, sample_rate, order=FAN_BEARING_ORDER, modes=ring)
         )
     if amount["loose_mount"]:
-        # Looseness shows at half orders; the foot knocks once per turn, and now and then stays down.
+        # A loose mount adds tones at half orders. The foot knocks once per turn, but sometimes it stays down.
         sound += amount["loose_mount"] * harmonics(0.5 * phase, [0.45, 0.0, 0.55, 0.0, 0.45, 0.0, 0.3])
         knocks = crossings(phase, sample_rate)
         strengths = rng.uniform(0.4, 1.6, size=len(knocks)) * (rng.uniform(size=len(knocks)) > 0.3)
@@ -109,7 +111,7 @@ def fan(rng, n_samples, sample_rate, fault, severity):
 
 
 def pump(rng, n_samples, sample_rate, fault, severity):
-    """Centrifugal pump: shaft harmonics, vane-pass tones, and flow noise that pulsates with pressure.
+    """Make the sound of a centrifugal pump: shaft harmonics, vane-pass tones, and flow noise that pulsates.
 
     Parameters
     ----------
@@ -127,23 +129,23 @@ def pump(rng, n_samples, sample_rate, fault, severity):
     Returns
     -------
     sound : ndarray of shape (n_samples,)
-        The machine alone.
+        Sound of the machine alone.
     condition : dict
         `speed` in turns per second and `load` in [0, 1].
     """
     amount = dict.fromkeys(PUMP_FAULTS, 0.0) | ({fault: severity} if fault else {})
-    # A two-pole motor on 50 Hz mains: 50 Hz less the slip, and less again under an inverter.
+    # A two-pole motor on 50 Hz mains turns at 50 Hz minus the slip. An inverter lowers this further.
     speed, load = rng.uniform(44.0, 49.5), rng.uniform(0.4, 1.0)
     phase = shaft_phase(rng, n_samples, sample_rate, speed, wobble=0.003)
 
     shaft = _vary(rng, [0.5, 0.35, 0.2, 0.12], 1.5)
-    # A clogged impeller hits the cutwater harder and runs out of balance; a leaking pump builds less pressure.
+    # A clogged impeller hits the cutwater harder and is out of balance. A leaking pump builds less pressure.
     shaft[0] *= 1 + 1.2 * amount["clogging"]
     vanes = _vary(rng, np.array([0.9, 0.5, 0.3, 0.2, 0.1]) * (0.5 + 0.5 * load), 1.5)
     vanes *= (1 + 0.9 * amount["clogging"]) * (1 - 0.5 * amount["leak"])
     tones = harmonics(phase, shaft) + harmonics(N_VANES * phase, vanes)
 
-    # Pressure pulsates at the vane-pass rate and, slowly, with the pipe work behind the pump.
+    # Pressure pulsates at the vane-pass rate. It also pulsates slowly, because of the pipes behind the pump.
     pulsation = 1 + 0.3 * np.cos(2 * np.pi * N_VANES * phase)
     surge_rate, surge_depth = rng.uniform(2.0, 4.0), 0.15 + 0.5 * amount["clogging"]
     seconds = np.arange(n_samples) / sample_rate
@@ -153,7 +155,7 @@ def pump(rng, n_samples, sample_rate, fault, severity):
 
     sound = tones + flow
     if amount["cavitation"]:
-        # Collapsing bubbles: many short clicks at random, in bursts when a vane passes low pressure.
+        # Collapsing bubbles make many short clicks at random times, in bursts when a vane passes low pressure.
         n_bubbles = rng.poisson(700 * n_samples / sample_rate)
         collapse = rng.uniform(0, n_samples / sample_rate, size=n_bubbles)
         at_vane = np.mod(np.interp(collapse * sample_rate, np.arange(n_samples), phase), 1.0)

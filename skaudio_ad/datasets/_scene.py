@@ -1,4 +1,4 @@
-"""Where the machine stands: reflections and colour of the room, factory noise, recording level."""
+"""Surroundings of the machine: reflections and colour of the room, factory noise, recording level."""
 
 import numpy as np
 from scipy.fft import irfft, rfftfreq
@@ -6,19 +6,19 @@ from scipy.signal import oaconvolve
 
 from ._primitives import harmonics, impacts, root_mean_square, shaped_noise, slow_drift, to_level
 
-# MIMII's recordings lie between -40 and -35 dB of full scale (240 of its -6 dB clips, measured). Likewise low,
-# and as a rule with 30 dB left for clicks, so that no clip has to be limited.
+# Minimum and maximum level, in dB relative to full scale. 240 clips of MIMII at -6 dB, measured, have levels between
+# -40 and -35 dB. At least 30 dB remain for clicks, so that clips rarely exceed full scale.
 LEVEL_RANGE = (-42.0, -30.0)
 
 
 def _room_response(rng, sample_rate):
-    """Impulse response of the direct path, five early reflections and a gentle colour, shape (n_taps,)."""
+    """Impulse response, (n_taps,), of the direct path, five early reflections and a slight colour of the spectrum."""
     n_taps = int(0.03 * sample_rate)
     response = np.zeros(n_taps)
     response[0] = 1.0
     delays = (rng.uniform(0.002, 0.028, size=5) * sample_rate).astype(np.intp)
     np.add.at(response, delays, rng.uniform(0.1, 0.35, size=5) * rng.choice([-1, 1], size=5))
-    # Position and surfaces tilt the spectrum by up to a few decibels at both ends; a minimum of taps does it.
+    # Position and surfaces tilt the spectrum by up to a few decibels at both ends. A short filter is enough.
     frequencies = rfftfreq(64, 1 / sample_rate)
     octaves = np.log2(np.maximum(frequencies, 125.0) / 1000.0)
     decibels = rng.normal(0, 0.5) * octaves
@@ -27,12 +27,12 @@ def _room_response(rng, sample_rate):
 
 
 def in_room(rng, sound, sample_rate):
-    """Sound of shape (n_samples,) as a microphone some metres away in a random room receives it."""
+    """Return the sound, (n_samples,), that a microphone some metres away receives in a random room."""
     return oaconvolve(sound, _room_response(rng, sample_rate))[32 : 32 + len(sound)]
 
 
 def factory_noise(rng, n_samples, sample_rate):
-    """Background of a factory hall: rumble, mains hum, a neighbouring machine, distant clanks.
+    """Make the background of a factory hall: rumble, mains hum, another machine, distant clanks.
 
     Parameters
     ----------
@@ -62,14 +62,14 @@ def factory_noise(rng, n_samples, sample_rate):
 
 
 def record(rng, sound, sample_rate, snr):
-    """Put a machine into a room and a factory and record it at a random level.
+    """Place a machine in a room with factory noise, and record the machine at a random level.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         Source of randomness.
     sound : ndarray of shape (n_samples,)
-        The machine alone, with its fault if it has one.
+        Sound of the machine alone, with its fault if there is one.
     sample_rate : int
         Sampling rate, in Hz.
     snr : float
@@ -78,7 +78,7 @@ def record(rng, sound, sample_rate, snr):
     Returns
     -------
     machine, noise : ndarray of shape (n_samples,)
-        The two parts; their sum is the recording and stays within [-1, 1].
+        The two parts of the recording. Their sum is the recording and stays within [-1, 1].
     level : float
         Level of the sum, in dB relative to full scale (root mean square 1.0).
     """
@@ -86,9 +86,9 @@ def record(rng, sound, sample_rate, snr):
     noise = factory_noise(rng, len(sound), sample_rate) * 10 ** (-snr / 20)
     level = rng.uniform(*LEVEL_RANGE)
     mixture = machine + noise
-    # The gain comes last, over machine, fault and noise together: a fault cannot be heard by its loudness.
+    # Apply the gain to machine, fault and noise together, so that loudness does not reveal the fault.
     gain = 10 ** (level / 20) / root_mean_square(mixture)
     peak = gain * np.max(np.abs(mixture))
-    if peak > 1.0:  # a lone click in a silent room: turned down, never clipped
+    if peak > 1.0:  # lower the level instead of clipping, for example for one click in a silent room
         gain, level = gain / peak, level - 20 * np.log10(peak)
     return gain * machine, gain * noise, level

@@ -1,8 +1,8 @@
-"""Sound of the two machines that move back and forth, slide rail and solenoid valve, and of their faults.
+"""Sounds of the two machines that move back and forth, slide rail and solenoid valve, and of their faults.
 
-A fault's `severity` scales what the fault adds linearly: 0.1 is 20 dB below 1.0. Speeds are those of small
-industrial machines; levels are our choice, made so that 1-nearest-neighbour search over log-mel means and
-standard deviations finds nearly all faults of severity 1 and few of severity 0.1.
+The `severity` of a fault scales its sound linearly: 0.1 is 20 dB below 1.0. Speeds are typical of small industrial
+machines. We chose the levels so that 1-nearest-neighbour search over log-mel means and standard deviations finds nearly
+all faults of severity 1 and few faults of severity 0.1.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from ._primitives import harmonics, impacts, shaft_phase, shaped_noise, slow_dri
 SLIDER_FAULTS = ("rail_damage", "dry_rail", "loose_belt")
 VALVE_FAULTS = ("leak", "sticking", "bounce", "contamination")
 
-# One cycle of the slider: run up, cruise, brake, dwell; and the same way back.
+# Speed of the carriage over one cycle of the slider: accelerate, cruise, brake, dwell, and the same on the way back.
 _STROKE_KNOTS = np.array([0.0, 0.1, 0.3, 0.4, 0.5, 0.6, 0.8, 0.9, 1.0])
 _STROKE_SPEED = np.array([0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0])
 _STROKE_ENDS = (0.4, 0.9)
@@ -20,14 +20,14 @@ _STROKE_STARTS = (0.0, 0.5)
 
 
 def _times_of_phase(phase, sample_rate, fraction):
-    """Times, in seconds, at which a rising phase of shape (n_samples,) reaches whole turns plus `fraction`."""
+    """Return the times, in seconds, at which a rising phase, (n_samples,), reaches whole turns plus `fraction`."""
     turns = np.arange(np.floor(phase[0]), phase[-1] + 1) + fraction
     turns = turns[(turns >= phase[0]) & (turns <= phase[-1])]
     return np.interp(turns, phase, np.arange(len(phase)) / sample_rate)
 
 
 def slider(rng, n_samples, sample_rate, fault, severity):
-    """Linear slide: motor whine and rail noise that follow the carriage, and a knock at both end stops.
+    """Make the sound of a slide rail: motor whine and rail noise that follow the carriage, knocks at both end stops.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def slider(rng, n_samples, sample_rate, fault, severity):
     Returns
     -------
     sound : ndarray of shape (n_samples,)
-        The machine alone.
+        Sound of the machine alone.
     condition : dict
         `speed` in cycles (there and back) per second and `load` in [0, 1].
     """
@@ -55,7 +55,7 @@ def slider(rng, n_samples, sample_rate, fault, severity):
     carriage = np.interp(np.mod(phase, 1.0), _STROKE_KNOTS, _STROKE_SPEED)
     seconds = np.arange(n_samples) / sample_rate
 
-    # The belt's own transverse swing, set off whenever the carriage starts or brakes.
+    # The belt swings sideways whenever the carriage starts or brakes.
     starts = np.concatenate([_times_of_phase(phase, sample_rate, f) for f in _STROKE_STARTS])
     ends = np.concatenate([_times_of_phase(phase, sample_rate, f) for f in _STROKE_ENDS])
     flutter = np.sin(2 * np.pi * 21.0 * seconds + rng.uniform(0, 2 * np.pi))
@@ -75,7 +75,7 @@ def slider(rng, n_samples, sample_rate, fault, severity):
     sound = whine + rail + 6.0 * impacts(knocks, strengths, stop, n_samples, sample_rate)
 
     if amount["rail_damage"]:
-        # Balls in the carriage go over a pitted stretch of the rail, the same in both directions.
+        # Balls in the carriage roll over the pits of one part of the rail, the same part in both directions.
         there = np.cumsum(carriage * np.where(np.mod(phase, 1.0) < 0.45, 1.0, -1.0)) * speed / sample_rate
         way = (there - there.min()) / 0.3
         passed = np.flatnonzero(np.diff(np.floor(way * 40)) != 0)
@@ -84,7 +84,7 @@ def slider(rng, n_samples, sample_rate, fault, severity):
         blows = rng.uniform(0.4, 1.6, size=len(passed))
         sound += 5.0 * amount["rail_damage"] * impacts(seconds[passed], blows, pits, n_samples, sample_rate)
     if amount["dry_rail"]:
-        # Without grease the carriage sticks and slips: a squeal that wavers while it moves.
+        # Without grease the carriage sticks and slips, which makes a wavering squeal while the carriage moves.
         waver = slow_drift(rng, n_samples, sample_rate, fastest=12.0)
         squeal = harmonics(np.cumsum(rng.uniform(2200, 2500) * (1 + 0.02 * waver)) / sample_rate, [1.0, 0.4])
         sound += 1.3 * amount["dry_rail"] * squeal * carriage * np.clip(0.6 + waver, 0, None)
@@ -97,20 +97,20 @@ def slider(rng, n_samples, sample_rate, fault, severity):
 
 
 def _bursts(times, n_samples, sample_rate, *, rise, decay):
-    """Envelope of shape (n_samples,): at every time (s) a rise and an exponential decay (time constants, s)."""
+    """Make an envelope, (n_samples,): a rise and an exponential decay (time constants, s) at every time (s)."""
     envelope = np.zeros(n_samples)
     for start in times:
         first = max(int(np.ceil(start * sample_rate)), 0)
         last = min(int((start + 8 * decay) * sample_rate), n_samples)
         if first < last:
             since = np.arange(first, last) / sample_rate - start
-            # A sudden start would click by itself.
+            # Without the rise the sudden start would be a click.
             envelope[first:last] += (1 - np.exp(-since / rise)) * np.exp(-since / decay)
     return envelope
 
 
 def _while_open(opened, closed, n_samples, sample_rate):
-    """Curve of shape (n_samples,), 1 from each time in `opened` to its time in `closed` (seconds)."""
+    """Make a curve, (n_samples,), that is 1 between each time in `opened` and in `closed` (seconds), else 0."""
     gate = np.zeros(n_samples)
     for start, stop in zip(opened, closed):
         gate[max(int(start * sample_rate), 0) : max(int(stop * sample_rate), 0)] = 1.0
@@ -118,7 +118,7 @@ def _while_open(opened, closed, n_samples, sample_rate):
 
 
 def valve(rng, n_samples, sample_rate, fault, severity):
-    """Solenoid valve: a click when it opens, one when it shuts, flow between them and a hiss after.
+    """Make the sound of a solenoid valve: clicks when the valve opens and shuts, flow between them, then a hiss.
 
     Parameters
     ----------
@@ -136,30 +136,30 @@ def valve(rng, n_samples, sample_rate, fault, severity):
     Returns
     -------
     sound : ndarray of shape (n_samples,)
-        The machine alone.
+        Sound of the machine alone.
     condition : dict
         `speed` in actuations per second and `load` in [0, 1], the supply pressure.
     """
     amount = dict.fromkeys(VALVE_FAULTS, 0.0) | ({fault: severity} if fault else {})
     speed, load = rng.uniform(2.2, 3.2), rng.uniform(0.4, 1.0)
     duration = n_samples / sample_rate
-    # From one cycle before the clip on, so that it can begin while the valve stands open.
+    # Start one cycle before the clip, so that the valve can be open when the clip begins.
     commands = (np.arange(-1, int(duration * speed) + 1) + rng.uniform()) / speed
     commands = commands + rng.normal(0, 0.03 / speed, size=len(commands))
     strengths = (0.7 + 0.3 * load) * 10 ** (rng.normal(0, 1.0, size=len(commands)) / 20)
     if amount["sticking"]:
-        # Friction holds the plunger: it comes late and soft, and sometimes not at all.
+        # Friction holds the plunger, so that the plunger moves late and softly, or does not move.
         late = 0.08 * amount["sticking"] * rng.uniform(0.2, 1.0, size=len(commands))
         strengths *= 1 - 0.7 * amount["sticking"] * rng.uniform(0.3, 1.0, size=len(commands))
         stays = rng.uniform(size=len(commands)) < 0.3 * amount["sticking"]
-        stays[1:] &= ~stays[:-1]  # never twice in a row: no clip is without a click
+        stays[1:] &= ~stays[:-1]  # never twice in a row, so that every clip has a click
         opened = (commands + late)[~stays]
         commands, strengths = commands[~stays], strengths[~stays]
     else:
         opened = commands
     closed = commands + 0.13 * rng.uniform(0.92, 1.08, size=len(commands))
 
-    # Dirt on the seat damps the blow and lowers its pitch.
+    # Dirt on the seat damps the impact and lowers its pitch.
     pitch, damping = 1 - 0.15 * amount["contamination"], 1 - 0.4 * amount["contamination"]
     plunger = [(1350.0, 0.006, 1.0), (2900.0, 0.004, 0.9), (5600.0, 0.003, 0.8)]
     seat = [(1050.0, 0.007, 1.0), (2400.0, 0.004, 0.6), (4700.0, 0.003, 0.4)]
@@ -176,7 +176,7 @@ def valve(rng, n_samples, sample_rate, fault, severity):
         closed, n_samples, sample_rate, rise=0.004, decay=0.035 * (1 + 1.5 * amount["contamination"])
     )
     sound += 0.16 * (0.4 + 0.6 * load) * hiss * release
-    # An alternating-current coil hums at twice the mains frequency while it holds.
+    # The coil, on alternating current, hums at twice the mains frequency while it holds the valve open.
     hum_phase = 100.0 * np.arange(n_samples) / sample_rate
     sound += 0.02 * gate * harmonics(hum_phase, [1.0, 0.6, 0.4, 0.2])
 

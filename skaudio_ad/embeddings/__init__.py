@@ -1,8 +1,8 @@
 """Waveforms to embeddings with pretrained backbones, whose weights come from the disk or the network."""
 
+from .._checksums import WeightsError, weights_digest
 from ._backbone_embedding import BackboneEmbedding
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
-from ._checksums import WeightsError, weights_digest
 from ._hub_embedding import HubEmbedding
 from ._module_embedding import ModuleEmbedding
 from ._registry import AUDIOSET_LABELS, BACKBONES, Backbone, get_backbone, get_family

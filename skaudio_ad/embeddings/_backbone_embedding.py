@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import expit
 
 from .._checks import check_number, check_option, users_level
+from .._checksums import WeightsError
 from ._backbone_engine import BackboneEngine, backbone_engine, build_on_meta
-from ._checksums import WeightsError
 from ._embedding import BaseEmbedding
 from ._registry import BACKBONES, Backbone, get_backbone, get_family
 from ._runtimes import RUNTIMES

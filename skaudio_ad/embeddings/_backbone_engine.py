@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._checksums import WeightsError, weights_digest
 from ..training import draw_seed, drawing_from, inference
-from ._checksums import WeightsError, weights_digest
 from ._registry import Backbone, get_family
 from ._runtimes import check_runtime, make_runtime
 from ._store import load_state_dict, weights_path

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._checksums import WeightsError
+from .._checksums import WeightsError
 
 if TYPE_CHECKING:
     import torch

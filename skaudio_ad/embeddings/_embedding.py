@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from .._checks import check_number, check_option
+from .._checksums import WeightsError
 from .._lazy import gather
 from .._output import TableOutputMixin, bin_names
 from ..audio import AudioClips, as_clips
 from ._cache import check_memory
-from ._checksums import WeightsError
 from ._embed_clips import Plan, embed_clips
 from ._engine import Engine
 from ._windows import averaged_windows

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .._checksums import WeightsError
 from ..training import drawing_from, inference, resolve_device
-from ._checksums import WeightsError
 from ._hub_files import digest_of, model_files, stamps_of, weights_files
 from ._hub_model import HubModel, import_transformers, quiet, quiet_warnings
 

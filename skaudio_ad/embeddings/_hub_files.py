@@ -5,7 +5,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from ._checksums import WeightsError
+from .._checksums import WeightsError
 
 _EXTRACTOR_FILES = ("preprocessor_config.json", "processor_config.json")
 _WEIGHTS_FILES = (

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ._checksums import WeightsError
+from .._checksums import WeightsError
 from ._hub_files import digest_of, find_folder, model_files, stamps_of
 
 # Types of model that take the waveform itself.

@@ -5,9 +5,9 @@ import os
 import sys
 from pathlib import Path
 
+from .._checksums import WeightsError, content_digest, digest_problem, may_write, verify
+from .._download import DownloadError, download_file
 from ._checkpoint import read_state_dict
-from ._checksums import WeightsError, content_digest, digest_problem, may_write, verify
-from ._download import DownloadError, download_file
 from ._registry import AUDIOSET_LABELS, Backbone, get_family, get_weights_file
 
 WEIGHTS_VARIABLE = "SKAUDIO_AD_WEIGHTS"

@@ -1,7 +1,7 @@
 """Waveform to log-mel spectrogram, and what every transformer of waveforms shares.
 
 NumPy and SciPy, not torch: a filter bank is sparse, and on one thread SciPy's transform with a sparse
-product is faster than torch's with a dense one (``benchmarks/mel.py``).
+product is faster than torch's with a dense one (``benchmarks/speed/mel.py``).
 """
 
 from functools import lru_cache

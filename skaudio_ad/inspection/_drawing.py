@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..metrics._labels import as_labels
+from .._labels import as_labels
 
 # Colours that colour-blind readers can tell apart (Okabe and Ito).
 NORMAL, ANOMALOUS, THRESHOLD = "#0072B2", "#D55E00", "#000000"

@@ -1,4 +1,4 @@
-"""Metrics of anomaly detection: functions of labels (1 normal, -1 anomalous) and scores (higher = more normal)."""
+"""Metrics of anomaly detection: functions of labels (1 normal, -1 anomalous) and scores (higher is more normal)."""
 
 from ._bootstrap import bootstrap_interval
 from ._dcase import dcase_scores

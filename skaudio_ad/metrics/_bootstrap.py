@@ -1,15 +1,26 @@
-"""How sure a metric is: intervals by resampling clips, or whole groups of them."""
+"""Confidence intervals of a metric, by resampling clips or whole groups of clips."""
+
+from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
 from .._checks import check_number
+from .._typing import Labels, RandomState
 from ._scores import check_scores
 
 
 def bootstrap_interval(
-    metric, y_true, scores, *, groups=None, confidence=0.95, n_resamples=1000, random_state=0
-):
+    metric: Callable[..., float],
+    y_true: Labels,
+    scores: npt.ArrayLike,
+    *,
+    groups: npt.ArrayLike | None = None,
+    confidence: float = 0.95,
+    n_resamples: int = 1000,
+    random_state: RandomState = 0,
+) -> tuple[float, float]:
     """Percentile interval of a metric, by resampling normal and anomalous clips separately.
 
     Parameters
@@ -21,31 +32,35 @@ def bootstrap_interval(
         1 for normal, -1 for anomalous clips.
 
     scores : array-like of shape (n_clips,)
-        On the scale of ``score_samples``; decisions, 1 and -1, for a metric that takes those.
+        Scores on the scale of ``score_samples``, or decisions (1 and -1) for a metric that takes decisions.
 
     groups : array-like of shape (n_clips,), default=None
-        Clips that belong together: parts of one recording, copies, or all clips of a machine. Then whole groups are
-        drawn, and the interval is about another recording or machine. Clips of a group resemble each other, and
-        clips drawn one by one make the interval too narrow. Groups of normal clips only, of anomalous clips only and
-        of both are drawn separately, as many of each as there are.
+        Group of every clip. The clips of a group belong together, such as parts of one recording, copies, or all
+        clips of a machine. With groups, whole groups are drawn, and the interval is about a new recording or machine.
+        The clips of a group resemble each other, so an interval from clips drawn one by one would be too narrow.
+        There are three kinds of group: normal clips only, anomalous clips only, and both. Each kind is drawn
+        separately, and its number of groups stays the same.
 
     confidence : float, default=0.95
-        Probability that the interval shall hold. Percentile intervals of a few groups hold less often.
+        Nominal probability that the interval covers the true value. With few groups a percentile interval covers the
+        true value less often.
 
     n_resamples : int, default=1000
-        Draws; 1000 is the usual least for a 95 % interval (Efron and Tibshirani 1993).
+        Number of draws. 1000 is the usual minimum for a 95 % interval (Efron and Tibshirani 1993).
 
     random_state : int, RandomState instance or None, default=0
-        Of the draws: a table shall not change when it is made again.
+        Seed of the draws. The default gives the same interval at every call.
 
     Returns
     -------
     low, high : float
+        Bounds of the interval.
 
     Raises
     ------
     ValueError
-        As :func:`anomaly_auc_score`; and if there is but one group of a kind, of which no draw differs.
+        For the reasons that :func:`anomaly_auc_score` lists, and if there is only one group of a kind, because all
+        draws from one group are the same.
 
     Examples
     --------
@@ -56,7 +71,7 @@ def bootstrap_interval(
     check_number(confidence, "confidence", low=0, high=1, closed="neither")
     check_number(n_resamples, "n_resamples", low=1, integer=True)
     anomalous, anomaly_scores = check_scores(y_true, scores)
-    y_true, scores = np.where(anomalous, -1, 1), -anomaly_scores
+    labels, normality = np.where(anomalous, -1, 1), -anomaly_scores
     rng = check_random_state(random_state)
     if groups is None:
         classes = [np.flatnonzero(anomalous), np.flatnonzero(~anomalous)]
@@ -73,13 +88,13 @@ def bootstrap_interval(
     values = []
     for _ in range(n_resamples):
         drawn = draw()
-        values.append(metric(y_true[drawn], scores[drawn]))
+        values.append(metric(labels[drawn], normality[drawn]))
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
 
 def _groups(groups, anomalous):
-    """Clips of every group, and the groups of every kind: of anomalous clips only, of normal ones only, of both."""
+    """Return the clips of every group, and the groups of every kind (anomalous clips only, normal clips only, both)."""
     groups = column_or_1d(groups)
     check_consistent_length(anomalous, groups)
     names, inverse = np.unique(groups, return_inverse=True)
@@ -93,7 +108,8 @@ def _groups(groups, anomalous):
     for kind, mask in masks.items():
         if mask.sum() == 1:
             raise ValueError(
-                f"there is one group of {kind}, {names[mask].tolist()[0]!r}: at least 2 of a kind are needed, since "
-                "draws of a single one do not differ. Leave its clips out, or leave groups out to draw clips."
+                f"there is one group of {kind}, {names[mask].tolist()[0]!r}: at least 2 of a kind are needed, because "
+                "draws of a single group do not differ. Leave out the clips of this group, or pass groups=None to draw "
+                "single clips."
             )
     return members, [np.flatnonzero(mask) for mask in masks.values() if mask.any()]

@@ -1,73 +1,77 @@
-"""The evaluation of DCASE Challenge Task 2, by the rules of each year."""
+"""Evaluation of DCASE Challenge Task 2, by the rules of each year."""
 
 from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from .._checks import check_option
-from ._labels import is_anomalous
+from .._labels import is_anomalous
 from ._scores import anomaly_auc_score, harmonic_mean_score, partial_auc_score
 
 _YEARS = tuple(range(2020, 2027))
 _DOMAINS = ("source", "target")
 
 
-def dcase_scores(truth, scores, *, year, convention="mcclish"):
-    """Metrics of every section of every machine, and the overall score Omega of a year of DCASE Task 2.
+def dcase_scores(
+    truth: Any, scores: Any, *, year: int, convention: Literal["mcclish", "mean"] = "mcclish"
+) -> Bunch:
+    """Compute the metrics of every section of every machine, and the overall score Omega of DCASE Task 2.
 
     ============  =============================================================  =============================
     Year          Metrics of a section                                           Omega
     ============  =============================================================  =============================
     2020          AUC and partial AUC (a section is a machine's ID)              arithmetic mean of a machine's
                                                                                  values, then over machines
-    2021          AUC and partial AUC of the clips of either domain              harmonic mean of all
-    2022 to 2026  AUC of the normal clips of either domain against all           harmonic mean of all
-                  anomalous clips of the section; partial AUC of all its clips
+    2021          AUC and partial AUC of the clips of each domain                harmonic mean of all values
+    2022 to 2026  AUC of the normal clips of each domain against all             harmonic mean of all values
+                  anomalous clips of the section; partial AUC of all clips of
+                  the section
     ============  =============================================================  =============================
 
-    The partial AUC reaches up to a false positive rate of 0.1.
+    The maximum false positive rate of the partial AUC is 0.1.
 
     Parameters
     ----------
     truth : table or dict
-        What the clips are. A table has the columns `file`, `target` (1 normal, -1 anomalous), `section` and, from
-        2021 on, `domain` ("source" or "target"); a column `machine` tells several machines apart. It is a data frame
-        or a dict of columns. A dict may instead have an entry for every file:
+        Description of the clips. A table is a data frame or a dict of columns. The columns are `file`, `target`
+        (1 is normal, -1 is anomalous), `section` and, since 2021, `domain` ("source" or "target"). A column `machine`
+        tells several machines apart. A dict may instead have one entry per file:
         ``{"section_00_0000.wav": {"target": 1, "section": "00", "domain": "source"}}``.
 
     scores : table or dict
-        Scores on the scale of ``score_samples``, higher is more normal: minus the anomaly scores of a submission. A
-        table with the columns `file` and `score`, or a dict of file to score.
+        Scores on the scale of ``score_samples``: higher is more normal. Negate the anomaly scores of a submission.
+        `scores` is a table with the columns `file` and `score`, or a dict of file to score.
 
     year : int
-        2020 to 2026: whose rules.
+        Year of the rules, 2020 to 2026.
 
     convention : {"mcclish", "mean"}, default="mcclish"
-        Of the partial AUC, see :func:`partial_auc_score`. The official evaluators use "mcclish".
+        Definition of the partial AUC, see :func:`partial_auc_score`. The official evaluators use "mcclish".
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
         omega : float
-            The overall score.
+            Overall score.
         machines : dict of str to float
-            The same mean over the values of one machine.
+            Mean over the values of each machine, of the same kind as Omega.
         sections : list of dict
-            One row a section: `machine`, `section`, and in 2020 `auc` and `partial_auc`, in 2021 `auc_source`,
-            `auc_target`, `partial_auc_source` and `partial_auc_target`, later `auc_source`, `auc_target` and
-            `partial_auc`. ``pandas.DataFrame(sections)`` is a table.
+            One row per section, with `machine`, `section` and the metrics. 2020: `auc` and `partial_auc`. 2021:
+            `auc_source`, `auc_target`, `partial_auc_source` and `partial_auc_target`. 2022 and later: `auc_source`,
+            `auc_target` and `partial_auc`. ``pandas.DataFrame(sections)`` makes a table.
 
     Raises
     ------
     ValueError
-        If the files of `truth` and `scores` are not the same, naming those without a partner; a file is there twice;
-        a score is NaN; or a section lacks normal or anomalous clips that a metric needs.
+        If `truth` and `scores` do not hold the same files (the message names files without a partner), a file occurs
+        twice, a score is NaN, or a section lacks normal or anomalous clips that a metric needs.
 
     Notes
     -----
-    Clips are joined by `file`, never by their order. Names that machines share, such as section_00_0000.wav, need the
-    machine in front, in both: ``"fan/section_00_0000.wav"``.
+    Clips are joined by `file`, never by their order. If machines share a file name, such as section_00_0000.wav, put
+    the machine in front in both tables: ``"fan/section_00_0000.wav"``.
 
     References
     ----------
@@ -130,7 +134,7 @@ def dcase_scores(truth, scores, *, year, convention="mcclish"):
 
 
 def _metrics(year, anomalous, domains):
-    """Name, function and clips of every metric of a section."""
+    """Return name, function and mask of the clips of every metric of a section."""
     everything = np.ones(len(anomalous), dtype=bool)
     if year == 2020:
         return [("auc", anomaly_auc_score, everything), ("partial_auc", partial_auc_score, everything)]
@@ -145,7 +149,7 @@ def _metrics(year, anomalous, domains):
 
 
 def _read(table, columns, name, optional=None):
-    """Rows of a table by file: a dict of file to dict of column to value."""
+    """Return the rows of a table as a dict of file to dict of column to value."""
     optional = optional or {}
     if hasattr(table, "columns") or (isinstance(table, Mapping) and "file" in table):
         there = set(getattr(table, "columns", table))
@@ -159,7 +163,7 @@ def _read(table, columns, name, optional=None):
         if len(set(files)) < len(files):
             twice = [file for file in dict.fromkeys(files) if files.count(file) > 1]
             raise ValueError(
-                f"{name} holds {_some(twice)} more than once. Put the machine in front of names that machines share."
+                f"{name} holds {_some(twice)} more than once. If machines share a file name, put the machine in front."
             )
         values = {column: np.asarray(table[column]).tolist() for column in kept}
         for column, of_column in values.items():
@@ -173,7 +177,7 @@ def _read(table, columns, name, optional=None):
             missing = [column for column in columns if column not in row]
             if missing:
                 raise ValueError(
-                    f"{name} must have {', '.join(columns)} of every file; {file!r} lacks {missing}."
+                    f"{name} must have {', '.join(columns)} for every file; {file!r} lacks {missing}."
                 )
     else:
         raise TypeError(
@@ -195,11 +199,11 @@ def _check_same_files(clips, found):
         faults.append(f"{_some(unknown)} of scores not in truth")
     if faults:
         raise ValueError(
-            f"truth and scores must name the same files: {'; '.join(faults)}. Names must be equal to the letter, "
-            "with folders and suffix or without."
+            f"truth and scores must name the same files: {'; '.join(faults)}. Names must be equal in every letter, "
+            "including folders and suffix."
         )
 
 
 def _some(files):
-    """The first few of many names, and how many there are."""
+    """Return the first three names, and the number of names if there are more."""
     return ", ".join(map(repr, files[:3])) + (f", ... ({len(files)} files)" if len(files) > 3 else "")

@@ -1,16 +1,20 @@
-"""How well scores tell anomalous clips from normal ones. Signs are turned here, once."""
+"""Metrics of how well scores tell anomalous clips from normal ones. The sign of the scores is turned here, once."""
+
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, fbeta_score, roc_auc_score, roc_curve
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from .._checks import check_number, check_option
-from ._labels import is_anomalous
+from .._labels import is_anomalous
+from .._typing import Labels
 
 
-def anomaly_auc_score(y_true, scores):
-    """Area under the receiver operating characteristic, the anomaly being the positive class.
+def anomaly_auc_score(y_true: Labels, scores: npt.ArrayLike) -> float:
+    """Area under the receiver operating characteristic (ROC). The anomaly is the positive class.
 
     Parameters
     ----------
@@ -18,12 +22,12 @@ def anomaly_auc_score(y_true, scores):
         1 for normal, -1 for anomalous clips.
 
     scores : array-like of shape (n_clips,)
-        On the scale of ``score_samples``: higher is more normal.
+        Scores on the scale of ``score_samples``: higher is more normal.
 
     Returns
     -------
     float
-        In [0, 1]; 0.5 is chance.
+        Area in [0, 1]; 0.5 is chance.
 
     Raises
     ------
@@ -37,13 +41,20 @@ def anomaly_auc_score(y_true, scores):
     0.75
     """
     anomalous, anomaly_scores = check_scores(y_true, scores)
-    # By Mann and Whitney's statistic: roc_auc_score checks all again, ten times as long in a bootstrap.
+    # The statistic of Mann and Whitney equals the area. roc_auc_score would check the input again, which makes a
+    # bootstrap ten times as slow.
     ranks, n = rankdata(anomaly_scores), np.count_nonzero(anomalous)
     return float((ranks[anomalous].sum() - n * (n + 1) / 2) / (n * (len(ranks) - n)))
 
 
-def partial_auc_score(y_true, scores, *, max_fpr=0.1, convention="mcclish"):
-    """Partial area under the receiver operating characteristic, up to a false-alarm rate.
+def partial_auc_score(
+    y_true: Labels,
+    scores: npt.ArrayLike,
+    *,
+    max_fpr: float = 0.1,
+    convention: Literal["mcclish", "mean"] = "mcclish",
+) -> float:
+    """Partial area under the receiver operating characteristic (ROC), up to a false-alarm rate.
 
     Parameters
     ----------
@@ -51,15 +62,15 @@ def partial_auc_score(y_true, scores, *, max_fpr=0.1, convention="mcclish"):
         1 for normal, -1 for anomalous clips.
 
     scores : array-like of shape (n_clips,)
-        On the scale of ``score_samples``: higher is more normal.
+        Scores on the scale of ``score_samples``: higher is more normal.
 
     max_fpr : float, default=0.1
-        The largest false positive rate, in (0, 1]; 0.1 in every DCASE Task 2.
+        Maximum false positive rate, in (0, 1]. Every DCASE Task 2 uses 0.1.
 
     convention : {"mcclish", "mean"}, default="mcclish"
-        "mcclish" is standardised so that 0.5 is chance: what the official DCASE evaluators compute. "mean" is
-        the definition in their papers, the mean detection rate over the ``floor(max_fpr * n_normal)`` normal
-        clips that look most anomalous, for which chance is about ``max_fpr / 2``.
+        "mcclish" standardises the area so that 0.5 is chance. The official DCASE evaluators compute this value.
+        "mean" is the definition in the DCASE papers: the mean detection rate over the
+        ``floor(max_fpr * n_normal)`` normal clips that look most anomalous. Chance is about ``max_fpr / 2``.
 
     Returns
     -------
@@ -68,7 +79,8 @@ def partial_auc_score(y_true, scores, *, max_fpr=0.1, convention="mcclish"):
     Raises
     ------
     ValueError
-        As :func:`anomaly_auc_score`; and with "mean" if there are fewer than ``1 / max_fpr`` normal clips.
+        For the reasons that :func:`anomaly_auc_score` lists. With "mean" also if there are fewer than
+        ``1 / max_fpr`` normal clips.
 
     References
     ----------
@@ -86,7 +98,7 @@ def partial_auc_score(y_true, scores, *, max_fpr=0.1, convention="mcclish"):
     if convention == "mcclish":
         return float(roc_auc_score(anomalous, anomaly_scores, max_fpr=max_fpr))
     normal = np.sort(anomaly_scores[~anomalous])[::-1]
-    # 0.1 * 30 is 3.0000000000000004 in floating point, and 0.29 * 100 is 28.999999999999996.
+    # Round first: in floating point 0.1 * 30 is 3.0000000000000004, and 0.29 * 100 is 28.999999999999996.
     n_kept = int(np.floor(round(max_fpr * len(normal), 9)))
     if n_kept == 0:
         raise ValueError(
@@ -97,8 +109,8 @@ def partial_auc_score(y_true, scores, *, max_fpr=0.1, convention="mcclish"):
     return float(wins.mean())
 
 
-def anomaly_average_precision_score(y_true, scores):
-    """Average precision, the anomaly being the positive class.
+def anomaly_average_precision_score(y_true: Labels, scores: npt.ArrayLike) -> float:
+    """Average precision. The anomaly is the positive class.
 
     Parameters
     ----------
@@ -106,22 +118,22 @@ def anomaly_average_precision_score(y_true, scores):
         1 for normal, -1 for anomalous clips.
 
     scores : array-like of shape (n_clips,)
-        On the scale of ``score_samples``: higher is more normal.
+        Scores on the scale of ``score_samples``: higher is more normal.
 
     Returns
     -------
     float
-        In (0, 1]; chance is the share of anomalous clips, so that values of data sets with other shares do not
-        compare.
+        Average precision in (0, 1]. Chance is the share of anomalous clips. Values of data sets with different
+        shares therefore do not compare.
 
     Raises
     ------
     ValueError
-        As :func:`anomaly_auc_score`.
+        For the reasons that :func:`anomaly_auc_score` lists.
 
     See Also
     --------
-    sklearn.metrics.average_precision_score : Given the same labels it takes the normal clips for the positive class.
+    sklearn.metrics.average_precision_score : Takes the normal clips as the positive class, given these labels.
 
     Examples
     --------
@@ -133,8 +145,8 @@ def anomaly_average_precision_score(y_true, scores):
     return float(average_precision_score(anomalous, anomaly_scores))
 
 
-def tpr_at_fpr_score(y_true, scores, *, max_fpr=0.05):
-    """True positive rate, the share of anomalies found, at a false-alarm rate.
+def tpr_at_fpr_score(y_true: Labels, scores: npt.ArrayLike, *, max_fpr: float = 0.05) -> float:
+    """True positive rate (the share of anomalies that are found) at a given false-alarm rate.
 
     Parameters
     ----------
@@ -142,25 +154,26 @@ def tpr_at_fpr_score(y_true, scores, *, max_fpr=0.05):
         1 for normal, -1 for anomalous clips.
 
     scores : array-like of shape (n_clips,)
-        On the scale of ``score_samples``: higher is more normal.
+        Scores on the scale of ``score_samples``: higher is more normal.
 
     max_fpr : float, default=0.05
-        The false-alarm rate not to exceed, in [0, 1]. The default is that of the detectors' own thresholds.
+        Maximum false-alarm rate, in [0, 1]. The default is the rate of the detectors' own thresholds.
 
     Returns
     -------
     float
-        The largest share that a threshold finds whose false alarms among these normal clips are no more than
-        `max_fpr`: nothing is interpolated. Below ``1 / max_fpr`` normal clips none may raise an alarm.
+        Largest share of anomalies that any threshold finds while its false alarms among these normal clips do not
+        exceed `max_fpr`. Nothing is interpolated. With fewer than ``1 / max_fpr`` normal clips, no normal clip may
+        raise an alarm.
 
     Raises
     ------
     ValueError
-        As :func:`anomaly_auc_score`.
+        For the reasons that :func:`anomaly_auc_score` lists.
 
     Notes
     -----
-    The threshold is the best one for these very clips. A threshold that was set beforehand does no better.
+    The threshold is the best one for these clips. A threshold that was set before finds the same share or less.
 
     Examples
     --------
@@ -171,12 +184,12 @@ def tpr_at_fpr_score(y_true, scores, *, max_fpr=0.05):
     check_number(max_fpr, "max_fpr", low=0, high=1)
     anomalous, anomaly_scores = check_scores(y_true, scores)
     false_alarm_rate, detection_rate, _ = roc_curve(anomalous, anomaly_scores, drop_intermediate=False)
-    # 0.29 * 100 is 28.999999999999996: a rate that is met must not fail by its last digit.
+    # The tolerance keeps a rate that equals the limit: in floating point 0.29 * 100 is 28.999999999999996.
     return float(detection_rate[false_alarm_rate <= max_fpr + 1e-9].max())
 
 
-def anomaly_fbeta_score(y_true, y_pred, *, beta=1.0):
-    """F-beta of decisions, the anomaly being the positive class.
+def anomaly_fbeta_score(y_true: Labels, y_pred: Labels, *, beta: float = 1.0) -> float:
+    """F-beta of decisions. The anomaly is the positive class.
 
     Parameters
     ----------
@@ -184,16 +197,16 @@ def anomaly_fbeta_score(y_true, y_pred, *, beta=1.0):
         1 for normal, -1 for anomalous clips.
 
     y_pred : array-like of shape (n_clips,)
-        Decisions, 1 and -1, as ``predict`` returns them.
+        Decisions of ``predict``: 1 is normal, -1 is anomalous.
 
     beta : float, default=1.0
-        How many times as much recall, the share of anomalies found, weighs as precision, the share of alarms that
-        are right. 2 where a missed fault costs more than a false alarm.
+        Weight of recall (the share of anomalies that are found) relative to precision (the share of alarms that are
+        right). Use 2 where a missed fault costs more than a false alarm.
 
     Returns
     -------
     float
-        In [0, 1]; 0 where no anomaly is found.
+        F-beta in [0, 1]. The value is 0 if no anomaly is found.
 
     Raises
     ------
@@ -213,8 +226,8 @@ def anomaly_fbeta_score(y_true, y_pred, *, beta=1.0):
     return float(fbeta_score(anomalous, alarms, beta=beta, zero_division=0))
 
 
-def separation_ratio(y_true, scores):
-    """How many times as large the mean error of the anomalous clips is as that of the normal ones.
+def separation_ratio(y_true: Labels, scores: npt.ArrayLike) -> float:
+    """Mean error of the anomalous clips divided by the mean error of the normal clips.
 
     Parameters
     ----------
@@ -222,24 +235,25 @@ def separation_ratio(y_true, scores):
         1 for normal, -1 for anomalous clips.
 
     scores : array-like of shape (n_clips,)
-        Minus errors or distances, which ``score_samples`` of detectors that reconstruct, predict or measure
-        distances returns: no score is positive.
+        Negative errors or distances, so that no score is positive. Detectors that reconstruct, predict or measure
+        distances return such scores from ``score_samples``.
 
     Returns
     -------
     float
-        1 where errors do not tell the clips apart; infinity where the normal clips have no error at all.
+        The ratio is 1 if the errors do not tell the clips apart. The ratio is infinite if all normal clips have an
+        error of 0.
 
     Raises
     ------
     ValueError
-        As :func:`anomaly_auc_score`; and if a score is positive, or all are 0.
+        For the reasons that :func:`anomaly_auc_score` lists, and if a score is positive or all scores are 0.
 
     Notes
     -----
-    Published beside autoencoders: errors of 0.0142 and 0.0685 of normal and abnormal heart sounds are a ratio of 4.8.
-    A few anomalies with large errors make it large however many look normal, so read it beside
-    :func:`anomaly_auc_score`.
+    Publications on autoencoders report this ratio. For example, errors of 0.0142 for normal and 0.0685 for abnormal
+    heart sounds give a ratio of 4.8. A few anomalies with large errors make the ratio large, even if most anomalies
+    look normal. Therefore read the ratio beside :func:`anomaly_auc_score`.
 
     Examples
     --------
@@ -250,34 +264,36 @@ def separation_ratio(y_true, scores):
     anomalous, errors = check_scores(y_true, scores)
     if (errors < 0).any():
         raise ValueError(
-            f"separation_ratio takes minus errors, none of them positive, got a score of {-errors.min():g}. Scores "
-            "without a natural zero, such as log-likelihoods, have no ratio: use anomaly_auc_score."
+            f"separation_ratio takes negative errors, and no score may be positive, got a score of "
+            f"{-errors.min():g}. Scores without a natural zero, such as log-likelihoods, have no ratio: use "
+            "anomaly_auc_score."
         )
     normal, anomaly = errors[~anomalous].mean(), errors[anomalous].mean()
     if normal == 0:
         if anomaly == 0:
-            raise ValueError("all scores are 0: errors of nothing but 0 have no ratio.")
+            raise ValueError("all scores are 0, so their ratio is not defined. Use anomaly_auc_score.")
         return np.inf
     return float(anomaly / normal)
 
 
-def harmonic_mean_score(values):
-    """Harmonic mean of metrics, which one bad value pulls down: the summary of DCASE Task 2 since 2021.
+def harmonic_mean_score(values: npt.ArrayLike) -> float:
+    """Harmonic mean of metrics, the summary of DCASE Task 2 since 2021.
 
     Parameters
     ----------
     values : array-like of shape (n_values,)
-        Not negative, such as areas under the curve of several machines.
+        Values that are not negative, such as the areas under the ROC curves of several machines.
 
     Returns
     -------
     float
-        Values below the machine epsilon count as that, as in the official evaluators: one 0 makes the mean about 0.
+        One low value makes the mean low. A value below the machine epsilon counts as the machine epsilon, as in the
+        official evaluators: one value of 0 makes the mean about 0.
 
     Raises
     ------
     ValueError
-        If there is no value, or one is negative, NaN or infinite.
+        If `values` is empty, or a value is negative, NaN or infinite.
 
     Examples
     --------
@@ -285,14 +301,14 @@ def harmonic_mean_score(values):
     >>> round(harmonic_mean_score([0.5, 1.0]), 4)
     0.6667
     """
-    values = column_or_1d(check_array(values, ensure_2d=False, dtype=np.float64, input_name="values"))
-    if (values < 0).any():
-        raise ValueError(f"values of a harmonic mean must not be negative, got {values.min():g}.")
-    return float(1 / np.mean(1 / np.maximum(values, np.finfo(np.float64).eps)))
+    array = column_or_1d(check_array(values, ensure_2d=False, dtype=np.float64, input_name="values"))
+    if (array < 0).any():
+        raise ValueError(f"values must not be negative for a harmonic mean, got {array.min():g}.")
+    return float(1 / np.mean(1 / np.maximum(array, np.finfo(np.float64).eps)))
 
 
 def check_scores(y_true, scores):
-    """Which clips are anomalous, and scores that are higher for them."""
+    """Return a mask of the anomalous clips, and scores that are higher for these clips."""
     anomalous = is_anomalous(y_true)
     scores = column_or_1d(check_array(scores, ensure_2d=False, dtype=np.float64, input_name="scores"))
     check_consistent_length(anomalous, scores)
@@ -300,8 +316,8 @@ def check_scores(y_true, scores):
 
 
 def check_both_kinds(anomalous):
-    """`anomalous`, if it holds clips of both kinds."""
+    """Return the mask `anomalous` if it marks clips of both kinds, else raise."""
     if anomalous.all() or not anomalous.any():
         missing = "normal (1)" if anomalous.all() else "anomalous (-1)"
-        raise ValueError(f"y_true holds no {missing} clip: both kinds are needed to tell them apart.")
+        raise ValueError(f"y_true holds no {missing} clip. The metric needs clips of both kinds.")
     return anomalous

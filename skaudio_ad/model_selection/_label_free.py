@@ -1,13 +1,17 @@
-"""Scorers that need no anomaly: how well made ones are told apart, and how little normal scores spread."""
+"""Scorers that need no anomaly: `pseudo_anomaly_scorer` and `inlier_variance_scorer`."""
+
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from .._checks import check_number, check_option
+from .._labels import is_anomalous
 from .._lazy import LazySequence, collect, is_missing, take
+from .._typing import RandomState
 from ..metrics import anomaly_auc_score
-from ..metrics._labels import is_anomalous
 from ._scorers import Scorer, respond
 
 _STRENGTHS = {"extrapolate": 0.25, "resample": 0.5}
@@ -16,84 +20,94 @@ _INNER = ("best_estimator_", "estimator_", "detector_", "detectors_")
 
 
 def pseudo_anomaly_scorer(
-    kind="extrapolate", *, strength=None, n_pseudo_anomalies=200, before=-1, random_state=0
-):
-    """Make a scorer of how well a detector tells normal clips from anomalies made of them.
+    kind: Literal["extrapolate", "resample"] = "extrapolate",
+    *,
+    strength: float | None = None,
+    n_pseudo_anomalies: int = 200,
+    before: int | str = -1,
+    random_state: RandomState = 0,
+) -> Callable[..., float]:
+    """Make a scorer of how well a detector tells normal clips from pseudo-anomalies.
 
-    For a search with normal clips only: the clips of a test fold, which the detector was not fitted on, against
-    pseudo-anomalies made of their features, by the area under the receiver operating characteristic. An aid to rank
-    candidates that differ much, such as one representation of sound and another; the notes say how far to trust it.
+    The scorer is for a search with normal clips only. It makes pseudo-anomalies from the features of the clips of a
+    test fold, on which the detector was not fitted. The score is the area under the receiver operating characteristic
+    (AUC) of these clips against the pseudo-anomalies. Use the scorer to rank candidates that differ much, such as two
+    representations of sound. The notes say how far to trust the ranking.
 
     Parameters
     ----------
     kind : {"extrapolate", "resample"}, default="extrapolate"
-        How a pseudo-anomaly is made of clips a and b, ... of the fold, drawn at random. "extrapolate" is
-        ``a + strength * (a - b)``: a, further away from b than any mixture of the two. "resample" is a with a share
-        of its features, `strength`, each taken from another clip: values that occur, in combinations that do not.
+        Way to make a pseudo-anomaly from random clips a, b, ... of the fold. "extrapolate" is
+        ``a + strength * (a - b)``, which is further away from b than any mixture of a and b. "resample" replaces the
+        share `strength` of the features of a. Each replaced feature comes from another clip, so that the values are
+        normal but their combination is not.
 
     strength : float, default=None
-        Positive, and for "resample" at most 1. None is 0.25 for "extrapolate" and 0.5 for "resample".
+        Strength of the change, positive, and for "resample" at most 1. None is 0.25 for "extrapolate" and 0.5 for
+        "resample".
 
     n_pseudo_anomalies : int, default=200
-        How many. Made of the clips of a fold they repeat themselves: more do not replace clips.
+        Number of pseudo-anomalies. More pseudo-anomalies do not replace more clips, because all pseudo-anomalies
+        come from the clips of one fold.
 
     before : int or str, default=-1
-        Of a Pipeline, the step that gets the pseudo-anomalies: its index or name; -1 is the last. Give the first step
-        after the features where candidates differ in the steps between, such as in a PCA: each is then tried on the
-        same pseudo-anomalies. Of other estimators, what `X` holds is used.
+        Step of a Pipeline that gets the pseudo-anomalies, as index or name. -1 is the last step. If the candidates
+        differ in steps between the features and the detector, such as a PCA, give the first step after the features.
+        Every candidate then gets the same pseudo-anomalies. For other estimators, pseudo-anomalies are made from `X`.
 
     random_state : int, RandomState instance or None, default=0
-        A number gives all candidates the same draws.
+        Seed of the draws. An int gives all candidates the same draws.
 
     Returns
     -------
     callable
-        ``scorer(estimator, X, y=None) -> float`` in [0, 1]. It pickles. Of labels it takes the clips of 1, if it gets
-        any, and never looks at one of -1.
+        ``scorer(estimator, X, y=None) -> float`` in [0, 1]. The scorer can be pickled. If it gets labels, the scorer
+        uses only the clips labelled 1.
 
     Raises
     ------
     ValueError
-        By the scorer, if fewer than 2 clips can be read, or what comes to the step are no features, (n_clips,
-        n_features), and no sequences of them, (n_clips, n_features, n_frames) or a list.
+        Raised by the scorer if fewer than 2 clips can be read, or if the input of the step is neither features,
+        (n_clips, n_features), nor sequences of features, (n_clips, n_features, n_frames) or a list.
 
     See Also
     --------
-    inlier_variance_scorer : Makes no anomalies.
-    make_anomaly_scorer : Scores by real anomalies: a handful are worth more.
+    inlier_variance_scorer : Scorer that makes no anomalies.
+    make_anomaly_scorer : Scorer by real anomalies. A few real anomalies are worth more than pseudo-anomalies.
 
     Notes
     -----
-    In sequences "resample" takes a bin with all its frames, and clips of other lengths are repeated or cut to that of
-    a. Clips that could not be read, NaN throughout, take no part. The features of a fold are held in memory. A wrapper
-    that holds a fitted pipeline, such as NormalOnly, is looked into.
+    In sequences, "resample" replaces a bin with all its frames. Clips of other lengths are repeated or cut to the
+    length of a. Clips that could not be read (all values are NaN) are left out. The features of a fold are kept in
+    memory. The scorer also finds a fitted pipeline inside a wrapper, such as NormalOnly.
 
-    A pseudo-anomaly is no fault: a value near 1 says nothing about how many faults a detector will find.
+    A pseudo-anomaly is not a fault. A value near 1 does not say how many faults a detector will find.
 
-    How well it ranks was measured by ``benchmarks/label_free.py`` on 16 data sets: four types of machine of MIMII,
-    heart and lung sounds of HLS-CMDS, and the ten classes of ESC-10, each against the others. 28 candidates (nearest
-    neighbours, one-class SVMs, isolation forest, densities) took statistics of log-mel spectrograms, embeddings of a
-    frozen network, or either. Given are Spearman's rank correlation with the AUC on real anomalies, and in brackets
-    that AUC of the candidate chosen, as means over the data sets:
+    ``benchmarks/detection/label_free.py`` measures the ranking on 16 data sets: four types of machine of MIMII, heart
+    and lung sounds of HLS-CMDS, and the ten classes of ESC-10, each against the other nine. There are 28 candidates
+    (nearest neighbours, one-class SVMs, isolation forest, densities) on statistics of log-mel spectrograms, on
+    embeddings of a frozen network, or on both. The table shows means over the data sets: Spearman's rank correlation
+    with the AUC on real anomalies, and in brackets the AUC on real anomalies of the chosen candidate.
 
     ===========  =============  ==========  ==============  ===========
     Candidates   "extrapolate"  "resample"  mean candidate  best choice
     ===========  =============  ==========  ==============  ===========
     log-mel      0.19 (.76)     0.09 (.73)  (.76)           (.85)
     embeddings   0.35 (.91)     0.32 (.91)  (.89)           (.94)
-    either       0.55 (.91)     -.09 (.75)  (.83)           (.94)
+    both         0.55 (.91)     -.09 (.75)  (.83)           (.94)
     ===========  =============  ==========  ==============  ===========
 
-    - "extrapolate" tells poor representations from good ones, and less so detectors on one of them. On log-mel
-      statistics its choice was no better than chance, and on MIMII's embeddings the correlation was 0 (-.58 to .58).
+    - "extrapolate" tells poor representations from good ones. It ranks detectors on one representation less well. On
+      log-mel statistics its choice was no better than chance. On embeddings of MIMII the correlation was 0 (-.58 to
+      .58).
     - "resample" ranked detectors on log-mel statistics of machines (0.41) and of heart and lung sounds (0.64), but not
-      on ESC-10 (-.14), and misled between representations.
-    - Among nine settings of nearest neighbours alone, neither chose better than chance.
-    - Mixtures of two clips, ``a + w * (b - a)`` with w in (0, 1), ranked the wrong way round (-.5 over either): they
-      lie amid the normal clips. They are not offered.
+      of ESC-10 (-.14). Between representations its ranking was misleading.
+    - Among nine settings of nearest neighbours alone, neither kind chose better than chance.
+    - Mixtures of two clips, ``a + w * (b - a)`` with w in (0, 1), are not available. Their ranking was reversed (-.5 on
+      both representations), because mixtures lie among the normal clips.
 
-    The default kind was chosen by these figures: on other data expect somewhat less. Strengths of 0.25, 0.5 and 1
-    ranked alike.
+    The default kind was chosen by these figures, so expect a lower correlation on other data. Strengths of 0.25, 0.5
+    and 1 gave similar rankings.
 
     Examples
     --------
@@ -134,10 +148,10 @@ class _PseudoAnomalyScorer(Scorer):
         clips = _features(clips if front is None else front.transform(clips))
         if len(clips) < 2:
             raise ValueError(
-                f"pseudo-anomalies need 2 normal clips that could be read, got {len(clips)}. Use fewer folds."
+                f"pseudo-anomalies need at least 2 normal clips that can be read, got {len(clips)}. Use fewer folds."
             )
         make = _extrapolate if self._kind == "extrapolate" else _resample
-        # A data frame comes back as one: estimators fitted on names of columns want them.
+        # Make a data frame from a data frame, because the estimator may have been fitted on names of columns.
         values = clips.to_numpy() if hasattr(clips, "iloc") else clips
         rng = check_random_state(self._random_state)
         made = make(values, self._n_pseudo_anomalies, self._strength, rng)
@@ -154,39 +168,48 @@ class _PseudoAnomalyScorer(Scorer):
         )
 
 
-def inlier_variance_scorer():
-    """Make a scorer of how little the scores of normal clips spread.
+def inlier_variance_scorer() -> Callable[..., float]:
+    """Make a scorer that is high if the scores of normal clips have a small spread.
 
-    With mean m and variance v of the scores of the normal clips of a test fold the value is ``m**2 / (m**2 + v)``.
-    Where scores are minus errors it is the least share of normal clips whose error stays below twice the mean error,
-    whatever the distribution (the one-sided inequality of Chebyshev, after Cantelli): a detector whose normal clips all
-    have about the same error raises few false alarms at a threshold that far out. Nothing is said about faults.
+    The value is ``m**2 / (m**2 + v)``, where m and v are the mean and the variance of the scores of the normal clips of
+    a test fold. If the scores are negative errors, the value is a lower bound: at least this share of normal clips has
+    an error below twice the mean error, for any distribution (one-sided inequality of Chebyshev, after Cantelli). A
+    detector whose normal clips have similar errors raises few false alarms at such a threshold. The value says nothing
+    about faults.
 
     Returns
     -------
     callable
-        ``scorer(estimator, X, y=None) -> float`` in [0, 1], higher is better. Of labels it takes the clips of 1, if it
-        gets any, and never looks at one of -1.
+        ``scorer(estimator, X, y=None) -> float`` in [0, 1]. Higher is better. If it gets labels, the scorer uses only
+        the clips labelled 1.
 
     Raises
     ------
     ValueError
-        By the scorer, if fewer than 2 clips have a score, or all scores are 0.
+        Raised by the scorer if fewer than 2 clips have a score, or if all scores are 0.
 
     See Also
     --------
-    pseudo_anomaly_scorer : Ranks by made anomalies.
+    pseudo_anomaly_scorer : Scorer by pseudo-anomalies.
 
     Notes
     -----
-    The value does not depend on the unit of the scores, but on where their zero is. Compare settings of one kind of
-    detector, whose scores are minus errors or distances. The scores of IsolationForest lie between -1 and 0 and around
-    -0.5 for all clips, which looks like little spread and is not.
+    The value does not depend on the unit of the scores, but on their zero. Compare settings of one kind of detector
+    whose scores are negative errors or distances. The scores of IsolationForest lie between -1 and 0, and around -0.5
+    for all clips. They look as if they had a small spread, but do not.
 
-    Measured as :func:`pseudo_anomaly_scorer` was, it ranked detectors no better than chance on one representation
-    (rank correlation 0.06 on log-mel statistics, where its choice was worse than the mean candidate, and 0.05 on
-    embeddings), and weakly between two (0.27). Among nine settings of nearest neighbours it was 0.09 and 0.17, and
-    among twelve of one-class SVMs -.05 and -.26. Report it beside a choice; do not choose by it alone.
+    Measured in the same way as :func:`pseudo_anomaly_scorer`, the rank correlations were:
+
+    ===================================  =======  ==========  ====
+    Candidates                           log-mel  embeddings  both
+    ===================================  =======  ==========  ====
+    all                                  0.06     0.05        0.27
+    nine settings of nearest neighbours  0.09     0.17
+    twelve settings of one-class SVMs    -.05     -.26
+    ===================================  =======  ==========  ====
+
+    On one representation this is no better than chance. On log-mel statistics the choice was worse than the mean
+    candidate. Report the value beside a choice, but do not choose by the value alone.
 
     Examples
     --------
@@ -206,10 +229,10 @@ class _InlierVarianceScorer(Scorer):
         scores = scores[~np.isnan(scores)]
         if len(scores) < 2:
             raise ValueError(
-                f"a spread needs 2 normal clips with a score, got {len(scores)}. Use fewer folds."
+                f"a spread needs at least 2 normal clips with a score, got {len(scores)}. Use fewer folds."
             )
         if not scores.any():
-            raise ValueError("all scores are 0: score clips that the detector was not fitted on.")
+            raise ValueError("all scores are 0. Score clips on which the detector was not fitted.")
         return float(scores.mean() ** 2 / (scores.mean() ** 2 + scores.var()))
 
     def __repr__(self):
@@ -217,7 +240,7 @@ class _InlierVarianceScorer(Scorer):
 
 
 def _normal_clips(X, y):
-    """The clips that are not labelled as anomalous."""
+    """Return the clips that are not labelled as anomalous."""
     if y is None:
         return X
     anomalous = is_anomalous(y, name="y")
@@ -225,24 +248,24 @@ def _normal_clips(X, y):
 
 
 def _split(estimator, before):
-    """The fitted steps that make features, None without any, and what scores these."""
+    """Split a fitted estimator into the steps that make features (None if there are none) and the steps that score."""
     pipeline = estimator
     while pipeline is not None and not isinstance(pipeline, Pipeline):
         pipeline = next((getattr(pipeline, name) for name in _INNER if hasattr(pipeline, name)), None)
-        pipeline = pipeline[0] if isinstance(pipeline, list) else pipeline  # one model of an ensemble
+        pipeline = pipeline[0] if isinstance(pipeline, list) else pipeline  # use one model of an ensemble
     if pipeline is None:
         return None, estimator
     names = [name for name, _ in pipeline.steps]
     if before not in names and not (isinstance(before, int) and -len(names) <= before < len(names)):
         raise ValueError(
-            f"before must name a step of the pipeline, {', '.join(names)}, or count them, got {before!r}."
+            f"before must be the name of a step of the pipeline, {', '.join(names)}, or its index, got {before!r}."
         )
     index = names.index(before) if before in names else before % len(names)
     return (pipeline[:index] if index else None), pipeline[index:]
 
 
 def _features(clips):
-    """Features of the clips that could be read: an array, a data frame, or a list where they differ in length."""
+    """Return the features of readable clips: an array, a data frame, or a list if the clips differ in length."""
     if isinstance(clips, LazySequence):
         clips = collect(clips)
     if not (isinstance(clips, list) and all(np.ndim(clip) == 2 for clip in clips)):
@@ -254,12 +277,12 @@ def _features(clips):
 def _array(clips):
     try:
         array = np.asarray(clips)
-    except ValueError:  # of different lengths
+    except ValueError:  # the clips differ in length
         array = np.empty(0)
     if array.ndim not in (2, 3) or array.dtype.kind not in "fiu":
         raise ValueError(
-            "pseudo-anomalies are made of features, (n_clips, n_features), or sequences of them: give a Pipeline "
-            "that makes them, and the step that takes them as before."
+            "pseudo-anomalies are made of features, (n_clips, n_features), or of sequences of features. Pass a "
+            "Pipeline that makes features, and as before the step that takes the features."
         )
     return array
 
@@ -277,7 +300,7 @@ def _extrapolate(clips, n_made, strength, rng):
 def _resample(clips, n_made, strength, rng):
     n_bins = len(clips[0])
     base, other = _pairs(len(clips), n_made, rng, n_bins)
-    # As many in every clip, so that none is left as it was.
+    # Replace the same number of features in every clip, so that no clip stays unchanged.
     n_taken = max(1, round(strength * n_bins))
     taken = rng.uniform(size=(n_made, n_bins)).argsort(axis=1) < n_taken
     if isinstance(clips, np.ndarray):
@@ -293,7 +316,7 @@ def _resample(clips, n_made, strength, rng):
 
 
 def _pairs(n_clips, n_made, rng, n_others=None):
-    """A clip for each, and another, or as many others as asked for."""
+    """Draw one clip for each pseudo-anomaly, and one or `n_others` other clips."""
     base = rng.randint(n_clips, size=n_made)
     step = rng.randint(1, n_clips, size=(n_made, n_others or 1))
     other = (base[:, np.newaxis] + step) % n_clips

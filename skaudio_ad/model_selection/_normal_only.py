@@ -1,6 +1,7 @@
-"""`NormalOnly`: keeps anomalies out of every fit of a whole pipeline."""
+"""`NormalOnly` keeps anomalies out of every fit of a whole pipeline."""
 
 from copy import deepcopy
+from typing import Any, Self
 
 import numpy as np
 from sklearn import get_config
@@ -19,23 +20,26 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._labels import is_anomalous
 from .._lazy import take
-from ..metrics._labels import is_anomalous
+from .._typing import Clips, FloatArray, IntArray, Labels
 from ._split import n_clips_of
 
 
 def _has(name):
-    """Whether the estimator inside has a method, as `available_if` asks."""
+    """Return a check for `available_if`: the inner estimator has the method."""
 
     def check(self):
-        getattr(getattr(self, "estimator_", self.estimator), name)  # its own AttributeError says why not
+        getattr(
+            getattr(self, "estimator_", self.estimator), name
+        )  # raises the estimator's own AttributeError
         return True
 
     return check
 
 
 def _decides(name):
-    """The same for decisions, 1 and -1: what others than outlier detectors predict is something else."""
+    """Return a check for `available_if`: the inner estimator is an outlier detector and has the method."""
 
     def check(self):
         return is_outlier_detector(self.estimator) and _has(name)(self)
@@ -44,57 +48,59 @@ def _decides(name):
 
 
 class NormalOnly(CallbackSupportMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
-    """Fit a detector, or a whole pipeline that ends in one, on the normal clips of labelled data alone.
+    """Fit a detector, or a pipeline that ends in a detector, only on the normal clips of labelled data.
 
-    scikit-learn's searches and cross-validation fit on whatever is in a training fold, and at the end on everything.
-    Labels are there to measure by, but a scaler, an embedding's statistics or a detector that has seen the anomalies
-    is judged too well. Wrapped in this class, no fit sees one: it takes out the clips labelled -1 before the first step
-    of the pipeline. Without `y` all clips are normal, and are passed on as they are.
+    scikit-learn's searches and cross-validation fit on all clips of a training fold, and at the end on all clips. But a
+    scaler, the statistics of an embedding or a detector that is fitted on anomalies makes the measured performance too
+    good. This class removes the clips labelled -1 before the first step of the pipeline, so that no step is fitted on
+    anomalies. Without `y` all clips are normal.
 
-    Wrap the pipeline, not the detector at its end: ``make_pipeline(scaler, NormalOnly(detector))`` fits the scaler on
-    the anomalies.
+    Wrap the whole pipeline, not only the detector at its end, because
+    ``make_pipeline(scaler, NormalOnly(detector))`` fits the scaler on the anomalies.
 
     Parameters
     ----------
     estimator : outlier detector or Pipeline
-        With ``score_samples``, ``decision_function`` or ``predict``. It is cloned, and fitted without labels.
+        Estimator with ``score_samples``, ``decision_function`` or ``predict``. `fit` clones the estimator and fits the
+        clone without labels.
 
     Attributes
     ----------
     estimator_ : estimator
-        The fitted clone.
+        Fitted clone of `estimator`.
 
     n_samples_fit_ : int
-        Normal clips that it was given.
+        Number of normal clips on which ``estimator_`` was fitted.
 
     classes_ : ndarray of shape (2,), int
-        -1 and 1, which ``cross_val_predict(..., method="decision_function")`` asks for.
+        -1 and 1. ``cross_val_predict(..., method="decision_function")`` needs this attribute.
 
     n_features_in_ : int
-        As of ``estimator_``, where that has it.
+        Number of features of ``estimator_``, if ``estimator_`` has the attribute.
 
     feature_names_in_ : ndarray of str of shape (n_features,)
-        As of ``estimator_``, where that has them.
+        Names of the features of ``estimator_``, if ``estimator_`` has the attribute.
 
     offset_ : float
-        Threshold on the scale of ``score_samples``, of ``estimator_`` or the last step of it, where that has one.
+        Threshold of ``estimator_`` or of its last step, on the scale of ``score_samples``, if there is a threshold.
 
     See Also
     --------
-    NormalOnlySplit : Makes test folds that hold the anomalies.
+    NormalOnlySplit : Splitter whose test folds hold the anomalies.
 
     Notes
     -----
-    Parameters of `fit` that have one entry a clip, such as `sample_weight` or `groups`, lose the same entries as X.
-    With metadata routing they go where the estimator requests them, else straight to its ``fit``.
+    Parameters of `fit` that have one entry per clip, such as `sample_weight` or `groups`, lose the same entries as X.
+    With metadata routing these parameters go where the estimator requests them. Without metadata routing they go to
+    the ``fit`` of the estimator.
 
-    A detector that learns its threshold from labels, such as a ``ThresholdedDetector`` with ``ROCThreshold``, goes
-    around this class, not into it.
+    A detector that learns its threshold from labels, such as a ``ThresholdedDetector`` with ``ROCThreshold``, must be
+    around this class, not inside.
 
-    The methods are those that the estimator has. ``predict`` and ``fit_predict`` are there for outlier detectors
-    only: a ``GaussianMixture``, say, predicts the numbers of its components. There is no ``score``: say how to score
-    in ``GridSearchCV(..., scoring=...)``. All else that the pipeline has, its steps and their attributes, is reached
-    through ``estimator_``, which is a detector like any other, to be drawn and saved.
+    This class has the methods that the estimator has. ``predict`` and ``fit_predict`` exist only for outlier detectors,
+    because other estimators predict other values: a ``GaussianMixture`` predicts the numbers of its components. There
+    is no ``score``, so pass a scorer as ``GridSearchCV(..., scoring=...)``. Steps and attributes of the pipeline are
+    available through ``estimator_``, which can be drawn and saved like any detector.
 
     Examples
     --------
@@ -112,25 +118,29 @@ class NormalOnly(CallbackSupportMixin, MetaEstimatorMixin, OutlierMixin, BaseEst
     [-1, -1, -1, -1, -1, -1, -1, -1, -1, -1]
     """
 
-    def __init__(self, estimator):
+    estimator_: Any
+    n_samples_fit_: int
+
+    def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
 
     @with_callbacks
-    def fit(self, X, y=None, **params):
+    def fit(self, X: Clips, y: Labels | None = None, **params: Any) -> Self:
         """Fit on the normal clips.
 
         Parameters
         ----------
         X : array-like of clips
-            Whatever the estimator takes: paths, ``AudioClips``, arrays, lists, data frames.
+            Clips in any form that the estimator takes: paths, ``AudioClips``, arrays, lists, data frames.
         y : array-like of shape (n_clips,), default=None
             1 for normal, -1 for anomalous clips. None means that all are normal.
         **params
-            For the estimator's ``fit``; those with one entry a clip lose the anomalies' entries.
+            Parameters for the ``fit`` of the estimator. Parameters with one entry per clip lose the entries of the
+            anomalies.
 
         Returns
         -------
-        self : object
+        self : NormalOnly
 
         Raises
         ------
@@ -144,20 +154,21 @@ class NormalOnly(CallbackSupportMixin, MetaEstimatorMixin, OutlierMixin, BaseEst
 
     @available_if(_decides("predict"))
     @with_callbacks
-    def fit_predict(self, X, y=None):
-        """Fit on the normal clips, and decide for all.
+    def fit_predict(self, X: Clips, y: Labels | None = None) -> IntArray:
+        """Fit on the normal clips, and decide for all clips.
 
         Parameters
         ----------
         X : array-like of clips
         y : array-like of shape (n_clips,), default=None
-            As in `fit`.
+            1 for normal, -1 for anomalous clips. None means that all are normal.
 
         Returns
         -------
         ndarray of shape (n_clips,), int
-            1 or -1: for the normal clips what ``fit_predict`` of the estimator says, where it has that, which for some
-            differs from ``predict`` on clips it was fitted on; for the anomalies ``predict``.
+            Decisions, 1 or -1. The decisions for normal clips come from ``fit_predict`` of the estimator, if it has
+            this method. For some estimators ``fit_predict`` and ``predict`` differ on the clips of the fit. The
+            decisions for anomalies come from ``predict``.
         """
         normal = self._normal_rows(X, y)
         if not hasattr(self.estimator, "fit_predict"):
@@ -172,7 +183,7 @@ class NormalOnly(CallbackSupportMixin, MetaEstimatorMixin, OutlierMixin, BaseEst
         return decisions
 
     @available_if(_decides("predict"))
-    def predict(self, X):
+    def predict(self, X: Clips) -> IntArray:
         """Decide for every clip.
 
         Parameters
@@ -182,13 +193,13 @@ class NormalOnly(CallbackSupportMixin, MetaEstimatorMixin, OutlierMixin, BaseEst
         Returns
         -------
         ndarray of shape (n_clips,), int
-            1 is normal, -1 anomalous.
+            1 is normal, -1 is anomalous.
         """
         return self._call("predict", X)
 
     @available_if(_has("decision_function"))
-    def decision_function(self, X):
-        """Score relative to the threshold: negative is anomalous.
+    def decision_function(self, X: Clips) -> FloatArray:
+        """Score every clip relative to the threshold. Negative is anomalous.
 
         Parameters
         ----------
@@ -201,7 +212,7 @@ class NormalOnly(CallbackSupportMixin, MetaEstimatorMixin, OutlierMixin, BaseEst
         return self._call("decision_function", X)
 
     @available_if(_has("score_samples"))
-    def score_samples(self, X):
+    def score_samples(self, X: Clips) -> FloatArray:
         """Score every clip. Higher is more normal.
 
         Parameters
@@ -215,8 +226,8 @@ class NormalOnly(CallbackSupportMixin, MetaEstimatorMixin, OutlierMixin, BaseEst
         return self._call("score_samples", X)
 
     @available_if(_has("score_frames"))
-    def score_frames(self, X):
-        """Score every window of every clip: when does it sound wrong?
+    def score_frames(self, X: Clips) -> FloatArray | list[FloatArray]:
+        """Score every window of every clip, to find the anomalous parts of a clip.
 
         Parameters
         ----------
@@ -229,8 +240,8 @@ class NormalOnly(CallbackSupportMixin, MetaEstimatorMixin, OutlierMixin, BaseEst
         return self._call("score_frames", X)
 
     @available_if(_has("transform"))
-    def transform(self, X):
-        """What the estimator makes of every clip.
+    def transform(self, X: Clips) -> Any:
+        """Transform every clip with the estimator.
 
         Parameters
         ----------
@@ -242,8 +253,8 @@ class NormalOnly(CallbackSupportMixin, MetaEstimatorMixin, OutlierMixin, BaseEst
         """
         return self._call("transform", X)
 
-    def get_metadata_routing(self):
-        """Where metadata goes: to the ``fit`` of the estimator.
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return the routing of metadata: all metadata goes to the ``fit`` of the estimator.
 
         Returns
         -------
@@ -257,14 +268,14 @@ class NormalOnly(CallbackSupportMixin, MetaEstimatorMixin, OutlierMixin, BaseEst
         return getattr(self.estimator_, method)(X)
 
     def _normal_rows(self, X, y):
-        """Mask of the normal clips, (n_clips,)."""
+        """Return a mask of the normal clips, (n_clips,)."""
         name = type(self.estimator).__name__
         if not hasattr(self.estimator, "fit") or isinstance(self.estimator, type):
             raise TypeError(f"estimator must be an outlier detector or a Pipeline, got {self.estimator!r}.")
         if is_classifier(self.estimator) or is_regressor(self.estimator):
             raise TypeError(
-                f"{name} learns from labels, and NormalOnly keeps all but one of them out: pass an outlier detector, "
-                f"or fit {name} as it is."
+                f"{name} needs labels of both kinds, but NormalOnly removes all anomalous clips. Pass an outlier "
+                f"detector, or fit {name} without NormalOnly."
             )
         if y is None:
             return np.ones(n_clips_of(X), dtype=bool)
@@ -272,7 +283,7 @@ class NormalOnly(CallbackSupportMixin, MetaEstimatorMixin, OutlierMixin, BaseEst
         check_consistent_length(X, normal)
         if not normal.any():
             raise ValueError(
-                f"none of the {len(normal)} clips is normal (1): NormalOnly has nothing to fit on. In a "
+                f"none of the {len(normal)} clips is normal (1), so NormalOnly has no clips to fit. In a "
                 "cross-validation, NormalOnlySplit gives every training fold normal clips."
             )
         return normal
@@ -301,20 +312,20 @@ class NormalOnly(CallbackSupportMixin, MetaEstimatorMixin, OutlierMixin, BaseEst
         return result
 
     @property
-    def classes_(self):
+    def classes_(self) -> IntArray:
         check_is_fitted(self)
         return np.array([-1, 1])
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         return self._fitted().n_features_in_
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> Any:
         return self._fitted().feature_names_in_
 
     @property
-    def offset_(self):
+    def offset_(self) -> float:
         estimator = self._fitted()
         return getattr(estimator, "steps", [(None, estimator)])[-1][1].offset_
 
@@ -333,7 +344,7 @@ class NormalOnly(CallbackSupportMixin, MetaEstimatorMixin, OutlierMixin, BaseEst
 
 
 def _is_aligned(value, n_clips):
-    """Whether a parameter of `fit` has one entry a clip."""
+    """Return whether a parameter of `fit` has one entry per clip."""
     if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__getitem__"):
         return False
     return getattr(value, "shape", None) != () and n_clips_of(value) == n_clips

@@ -1,8 +1,12 @@
-"""Scorers for scikit-learn's model selection, of the metrics in which the anomaly is the positive class."""
+"""Scorers for scikit-learn's model selection. The anomaly is the positive class of their metrics."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
 from .._checks import check_option
+from .._labels import as_labels
 from ..metrics import (
     anomaly_auc_score,
     anomaly_average_precision_score,
@@ -10,61 +14,67 @@ from ..metrics import (
     partial_auc_score,
     tpr_at_fpr_score,
 )
-from ..metrics._labels import as_labels
 
 _RESPONSES = ("score_samples", "predict")
 
 
-def make_anomaly_scorer(metric, *, greater_is_better=True, response="score_samples", **kwargs):
-    """Make a scorer for GridSearchCV, cross_validate and their like out of a metric.
+def make_anomaly_scorer(
+    metric: Callable[..., float],
+    *,
+    greater_is_better: bool = True,
+    response: Literal["score_samples", "predict"] = "score_samples",
+    **kwargs: Any,
+) -> Callable[..., float]:
+    """Make a scorer from a metric, for GridSearchCV, cross_validate and similar functions.
 
-    scikit-learn's own scorers take the normal class for the positive one where it matters (average precision,
-    partial areas, F-beta), and know nothing of ``score_samples``.
+    scikit-learn's own scorers take the normal class as the positive class, which changes average precision, partial
+    areas and F-beta. They also do not call ``score_samples``.
 
     Parameters
     ----------
     metric : callable
-        ``metric(y_true, scores, **kwargs) -> float``: y_true is 1 for normal and -1 for anomalous clips, and scores
-        are higher for the more normal ones. With ``response="predict"`` it gets decisions, 1 and -1, instead.
+        ``metric(y_true, scores, **kwargs) -> float``. y_true is 1 for normal and -1 for anomalous clips, and scores
+        are higher for more normal clips. With ``response="predict"`` the metric gets decisions (1 and -1) instead of
+        scores.
 
     greater_is_better : bool, default=True
-        False for a loss, whose negative the scorer returns: in a search greater is better.
+        False for a loss. The scorer then returns the negative loss, because a search maximises its score.
 
     response : {"score_samples", "predict"}, default="score_samples"
-        What `metric` gets of the estimator. Where there is no ``score_samples``, ``decision_function`` takes its
-        place, of which the sign is the same.
+        Method of the estimator whose output `metric` gets. An estimator without ``score_samples`` is asked for
+        ``decision_function``, which has the same sign.
 
     **kwargs : dict
-        Further arguments of `metric`.
+        Further arguments for `metric`.
 
     Returns
     -------
     callable
-        ``scorer(estimator, X, y) -> float``. It pickles.
+        ``scorer(estimator, X, y) -> float``. The scorer can be pickled.
 
     Raises
     ------
     ValueError
-        By the scorer, if y is None, holds a label other than 1 and -1, or lacks normal or anomalous clips; or if no
-        clip has a score.
+        Raised by the scorer if y is None, holds a label other than 1 and -1, or lacks normal or anomalous clips, or
+        if no clip has a score.
 
     See Also
     --------
     get_anomaly_scorer : Scorers by name.
-    pseudo_anomaly_scorer : Needs no anomaly.
+    pseudo_anomaly_scorer : Scorer that needs no anomaly.
 
     Notes
     -----
-    A score of NaN stands for a clip that could not be read, and ranks below all others, as ``predict`` calls it
-    anomalous: it is never taken for normal. An unreadable anomalous clip counts as found therefore, and an unreadable
-    normal one as a false alarm, for all candidates of a search alike.
+    A score of NaN means that the clip could not be read. Such a clip ranks below all other clips, and ``predict``
+    calls the clip anomalous. Therefore an unreadable anomalous clip counts as found, and an unreadable normal clip
+    counts as a false alarm. This is the same for all candidates of a search.
 
-    Of the training clips of a NormalOnlySplit nothing can be said, since none is anomalous. HalvingGridSearchCV scores
-    them unless told ``return_train_score=False``, and learning_curve does always: scikit-learn then warns, and reports
-    NaN for the training scores. The test scores are not affected.
+    The training clips of a NormalOnlySplit cannot be scored, because no training clip is anomalous.
+    HalvingGridSearchCV scores the training clips unless ``return_train_score=False``, and learning_curve always does.
+    scikit-learn then warns and reports NaN for the training scores. The test scores do not change.
 
-    The scorer takes no metadata: with metadata routing it requests none, and without it the sample weights of a fit
-    are not passed on. Clips are weighed alike.
+    The scorer takes no metadata. With metadata routing the scorer requests none. Without metadata routing the sample
+    weights of a fit are not passed to the scorer. All clips have the same weight.
 
     Examples
     --------
@@ -84,11 +94,11 @@ def make_anomaly_scorer(metric, *, greater_is_better=True, response="score_sampl
 
 
 class Scorer:
-    """What scikit-learn asks of a scorer that takes no metadata."""
+    """Base class of scorers that take no metadata."""
 
     def _accept_sample_weight(self):
-        # scikit-learn 1.9 asks every scorer of a dict for it when a fit has sample weights. It goes with the release
-        # in which metadata routing is the only way.
+        # scikit-learn 1.9 calls this method of every scorer in a dict when a fit has sample weights. Remove the method
+        # with the release in which metadata routing is the only way to pass weights.
         return False
 
 
@@ -104,7 +114,7 @@ class _AnomalyScorer(Scorer):
         return self.of_response(y_true, respond(estimator, X, self._response))
 
     def of_response(self, y_true, values):
-        """The metric, for who has the values of the estimator already."""
+        """Return the metric of values that the estimator has computed before."""
         value = float(self._metric(y_true, values, **self._kwargs))
         return value if self._greater_is_better else -value
 
@@ -121,7 +131,7 @@ class _AnomalyScorer(Scorer):
 
 
 class _SeveralScorers(Scorer):
-    """A dict of values by name, for which every clip is scored once."""
+    """Scorer that returns a dict of values by name, and scores every clip once."""
 
     def __init__(self, scorers):
         self._scorers = scorers
@@ -142,9 +152,9 @@ class _SeveralScorers(Scorer):
 
 
 def respond(estimator, X, response="score_samples", *, lowest_for_nan=True):
-    """Scores of `estimator`, NaN turned into the lowest of all unless told otherwise; or its decisions."""
+    """Return scores or decisions of `estimator`. Unless told otherwise, NaN becomes a score below all other scores."""
     if response == "predict":
-        return as_labels(estimator.predict(X), name=f"what {type(estimator).__name__} predicts")
+        return as_labels(estimator.predict(X), name=f"the decisions of {type(estimator).__name__}")
     score = getattr(estimator, "score_samples", None) or getattr(estimator, "decision_function", None)
     if score is None:
         raise TypeError(
@@ -157,33 +167,33 @@ def respond(estimator, X, response="score_samples", *, lowest_for_nan=True):
     unread = np.isnan(scores)
     if unread.all():
         raise ValueError(
-            f"none of the {len(scores)} clips has a score: all are NaN, clips that could not be read."
+            f"none of the {len(scores)} clips has a score: all scores are NaN, because no clip could be read."
         )
     scores[unread] = np.nextafter(scores[~unread].min(), -np.inf)
     return scores
 
 
 def _check_fold(y):
-    """Labels of the clips to judge by, of both kinds."""
+    """Return the labels of a test fold, and raise unless both kinds are there."""
     if y is None:
         raise ValueError(
-            "this scorer needs labels, 1 for normal and -1 for anomalous clips, got y=None. Without any anomaly use "
-            "pseudo_anomaly_scorer, which ranks by made ones."
+            "this scorer needs labels, 1 for normal and -1 for anomalous clips, got y=None. Use "
+            "pseudo_anomaly_scorer if there is no anomaly."
         )
     y_true = as_labels(y, name="y")
     missing = [kind for kind, label in (("normal", 1), ("anomalous", -1)) if not (y_true == label).any()]
     if missing:
         raise ValueError(
-            f"there is no {' and no '.join(missing)} clip among the {len(y_true)} to judge by. Split with "
-            "cv=NormalOnlySplit(...), which keeps anomalies out of every training fold and has them in the test folds, "
-            "or use pseudo_anomaly_scorer where there is no anomaly at all. If these are the training clips of a "
-            "NormalOnlySplit, set return_train_score=False."
+            f"there is no {' and no '.join(missing)} clip among the {len(y_true)} clips to score. Split with "
+            "cv=NormalOnlySplit(...), which puts all anomalies into the test folds. If there is no anomaly at all, use "
+            "pseudo_anomaly_scorer. If these are the training clips of a NormalOnlySplit, set "
+            "return_train_score=False."
         )
     return y_true
 
 
 #: Scorers by name.
-ANOMALY_SCORERS = {
+ANOMALY_SCORERS: dict[str, Callable[..., float]] = {
     "anomaly_auc": make_anomaly_scorer(anomaly_auc_score),
     "anomaly_partial_auc": make_anomaly_scorer(partial_auc_score),
     "anomaly_partial_auc_mean": make_anomaly_scorer(partial_auc_score, convention="mean"),
@@ -194,8 +204,8 @@ ANOMALY_SCORERS = {
 }
 
 
-def get_anomaly_scorer(name):
-    """A scorer by name, or one for several names that scores every clip only once.
+def get_anomaly_scorer(name: str | Sequence[str]) -> Callable[..., Any]:
+    """Return a scorer by name, or one scorer for several names that scores every clip once.
 
     ============================  ====================================================================
     Name                          Metric
@@ -203,7 +213,7 @@ def get_anomaly_scorer(name):
     "anomaly_auc"                 :func:`~skaudio_ad.metrics.anomaly_auc_score`
     "anomaly_partial_auc"         :func:`~skaudio_ad.metrics.partial_auc_score`, to a false positive
                                   rate of 0.1, standardised after McClish
-    "anomaly_partial_auc_mean"    the same as DCASE's papers define it; needs 10 normal clips a fold
+    "anomaly_partial_auc_mean"    the same as DCASE's papers define it; needs 10 normal clips per fold
     "anomaly_average_precision"   :func:`~skaudio_ad.metrics.anomaly_average_precision_score`
     "anomaly_f1", "anomaly_f2"    :func:`~skaudio_ad.metrics.anomaly_fbeta_score` of ``predict``
     "anomaly_tpr_at_fpr_0.05"     :func:`~skaudio_ad.metrics.tpr_at_fpr_score`
@@ -212,17 +222,19 @@ def get_anomaly_scorer(name):
     Parameters
     ----------
     name : str or list of str
+        Name from the table above, or several names.
 
     Returns
     -------
     callable
         ``scorer(estimator, X, y)``, which returns a float, or for a list a dict of floats by name. GridSearchCV takes
-        both as `scoring`; with several it wants the name of one as `refit`.
+        both as `scoring`. With several names, set its `refit` to one of the names.
 
     Raises
     ------
     ValueError
-        If the name is unknown; the known ones are listed. And by the scorer, as :func:`make_anomaly_scorer` says.
+        If the name is unknown. The message lists the known names. The scorer raises for the reasons that
+        :func:`make_anomaly_scorer` lists.
 
     Examples
     --------
@@ -235,5 +247,5 @@ def get_anomaly_scorer(name):
         return ANOMALY_SCORERS[name]
     names = list(name)
     if not names:
-        raise ValueError(f"name must not be empty, got {name!r}: {', '.join(ANOMALY_SCORERS)} are known.")
+        raise ValueError(f"name must not be empty, got {name!r}. Known names: {', '.join(ANOMALY_SCORERS)}.")
     return _SeveralScorers({key: get_anomaly_scorer(key) for key in names})

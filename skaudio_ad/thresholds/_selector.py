@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ..metrics._labels import is_anomalous
+from .._labels import is_anomalous
 
 # What the false-alarm rate of a selector is worth, its `promise_`.
 GUARANTEED = "guaranteed"

@@ -16,8 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base import DetectorMixin
 from .._checks import check_number, check_option
+from .._labels import is_anomalous
 from .._lazy import take
-from ..metrics._labels import is_anomalous
 from ._calibration import (
     as_clips,
     check_has,

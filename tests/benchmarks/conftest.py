@@ -1,4 +1,4 @@
-"""What all tests of benchmarks share."""
+"""Fixtures of all tests of benchmarks."""
 
 import pytest
 
@@ -7,6 +7,6 @@ from benchmarks._report import one_thread
 
 @pytest.fixture(autouse=True)
 def _one_thread():
-    """Tiny networks gain nothing from threads, which wait busily for each other where tests run in parallel."""
+    """Use one thread, because tiny networks are not faster with several threads, which wait in parallel tests."""
     with one_thread():
         yield

@@ -1,4 +1,4 @@
-"""What the benchmarks of published systems share."""
+"""Functions that the benchmarks of detection share."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_the_classical_detectors_see_features_standardised_by_the_training_clips
     np.testing.assert_allclose(models["LocalOutlierFactor"].fit(X[:20]).score_samples(X[20:]), expected)
 
 
-def test_a_run_trains_on_some_clips_and_judges_others_by_the_detector_s_threshold():
+def test_a_run_trains_on_some_clips_and_tests_others_by_the_threshold_of_the_detector():
     X = np.array([[0.0], [0.2], [-0.2], [0.1], [-0.1], [0.3], [9.0], [0.0]])
     y = np.array([1, 1, 1, 1, 1, 1, -1, 1])
     model = _evaluation.classical_detectors(0)["LocalOutlierFactor"]
@@ -64,7 +64,7 @@ def test_an_auc_comes_with_an_interval_around_it():
     scores = rng.normal(size=60) + 0.5 * y
     auc, low, high = (float(part.strip("[],")) for part in _evaluation.auc_with_interval(y, scores).split())
     assert auc == pytest.approx(roc_auc_score(y, scores), abs=5e-4)
-    # Hanley and McNeil's standard error, good to a fifth here.
+    # Hanley and McNeil's standard error, which is accurate to 20 % here.
     q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     error = np.sqrt((auc * (1 - auc) + 29 * (q1 - auc**2) + 29 * (q2 - auc**2)) / 900)
     assert high - low == pytest.approx(2 * 1.96 * error, rel=0.2)

@@ -1,4 +1,4 @@
-"""A small part of the fuzz campaign, in this process: no file crashes, hangs, is lost, or is scored cut short."""
+"""A small part of the fuzz campaign in this process: no crash, no hang, no lost file, no scored truncation."""
 
 import json
 
@@ -20,7 +20,7 @@ def campaign(tmp_path_factory):
 @pytest.mark.filterwarnings("ignore::skaudio_ad.audio.AudioReadWarning")
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")  # flipped bits of floats
 @pytest.mark.parametrize("route", PYTHON)
-def test_files_that_hurt_hurt_no_other_file(campaign, route):
+def test_damaged_files_do_not_affect_other_files(campaign, route):
     cases, pipeline, folder = campaign
     files = {}
     PYTHON[route](pipeline, json.loads((folder / "paths.json").read_text()), files.__setitem__)
@@ -35,7 +35,7 @@ def test_files_that_hurt_hurt_no_other_file(campaign, route):
         ("no file", REFUSED),
     ]:
         others = [case for case in cases if case.kind == kind and files[case.path] != result]
-        # An mp3 without its Xing header is one of a guessed length, which may be too long.
+        # The length of an mp3 without its Xing header is an estimate, which may be too long.
         assert [case for case in others if case.format != "mp3" or kind != "length unknown"] == []
     row = fuzz.judge(route, cases, files, {"ended": 0, "hung": False, "growth": 0.0, "said": ""})
     assert (row["files"], row["crashes"], row["hangs"], row["rows missing"]) == (len(cases), 0, 0, 0)
@@ -59,7 +59,7 @@ def test_the_campaign_has_files_of_every_kind_and_is_the_same_for_the_same_seed(
         assert one.path.removeprefix(str(folder / "files")) == other.path.removeprefix(str(tmp_path))
 
 
-def test_a_crash_a_hang_a_lost_row_and_a_silent_truncation_are_counted(campaign):
+def test_crashes_hangs_missing_rows_and_scored_truncations_are_counted(campaign):
     cases, _, _ = campaign
     truncated = [case.path for case in cases if case.kind == "truncated"]
     files = {case.path: REFUSED for case in cases} | {
@@ -70,7 +70,7 @@ def test_a_crash_a_hang_a_lost_row_and_a_silent_truncation_are_counted(campaign)
     del files[truncated[3]]
     facts = {"ended": 0, "hung": False, "growth": 1.0, "said": ""}
     row = fuzz.judge("score_recordings", cases, files, facts)
-    # The lost row is a crash of the route too: it did not come to its end.
+    # A missing row also counts as a crash, because the route did not finish.
     assert [row[name] for name in ("crashes", "hangs", "rows missing", "truncated, scored")] == [2, 1, 1, 1]
     row = fuzz.judge(
         "skaudio-ad fit --on-error skip", cases, {}, facts | {"hung": True, "ended": None, "trained": 0}

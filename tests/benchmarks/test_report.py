@@ -1,4 +1,4 @@
-"""Tests of what all benchmarks share."""
+"""Functions that all benchmarks share."""
 
 import csv
 import itertools
@@ -72,5 +72,6 @@ def test_the_environment_names_versions_and_threads(package):
 
 
 def test_every_public_benchmark_is_run():
-    modules = {path.stem for path in Path(benchmarks.__file__).parent.glob("*.py")}
-    assert set(NAMES) == {name for name in modules if not name.startswith("_")}
+    folder = Path(benchmarks.__file__).parent
+    modules = {path.relative_to(folder).with_suffix("").parts for path in folder.rglob("*.py")}
+    assert set(NAMES) == {".".join(parts) for parts in modules if not parts[-1].startswith("_")}

@@ -7,7 +7,7 @@ import skaudio_ad.embeddings._registry
 from skaudio_ad.cli import main
 from skaudio_ad.embeddings import AUDIOSET_LABELS, BACKBONES, Backbone
 
-from ..embeddings.weights_server import serve
+from ..weights_server import serve
 
 _CONTENT = b"PK\x03\x04" + bytes(5000)
 

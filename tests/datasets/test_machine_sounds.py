@@ -24,7 +24,7 @@ def power_spectrum(waveform, sample_rate):
 
 
 def prominence(waveform, sample_rate, frequency):
-    """Peak within 1 % of a frequency over the median of the spectrum within 25 % of it."""
+    """Return the peak within 1 % of a frequency, divided by the median of the spectrum within 25 % of the frequency."""
     frequencies, power = power_spectrum(waveform, sample_rate)
     near = np.abs(frequencies / frequency - 1) < 0.01
     around = np.abs(frequencies / frequency - 1) < 0.25
@@ -32,7 +32,7 @@ def prominence(waveform, sample_rate, frequency):
 
 
 def log_spectrum_statistics(waveforms, sample_rate):
-    """Mean and standard deviation over time of the log power in 40 bands, of level-normalised clips."""
+    """Return mean and standard deviation over time of the log power in 40 bands of level-normalised clips."""
     waveforms = waveforms / np.sqrt(np.mean(waveforms**2, axis=1, keepdims=True))
     frequencies, _, spectrum = stft(waveforms, sample_rate, nperseg=1024, noverlap=512)
     edges = np.searchsorted(frequencies, np.geomspace(40, sample_rate / 2, 41))
@@ -51,7 +51,7 @@ def detection_auc(machine, severity):
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_clips_come_as_documented_with_the_normal_ones_first(machine):
+def test_clips_are_as_documented_and_normal_clips_come_first(machine):
     sounds = make_machine_sounds(3, 5, machine=machine, duration=1.5, sample_rate=16000, random_state=0)
     assert sounds.waveforms.shape == (8, 24000)
     assert sounds.waveforms.dtype == np.float32
@@ -69,7 +69,7 @@ def test_clips_come_as_documented_with_the_normal_ones_first(machine):
 
 
 @pytest.mark.parametrize(("machine", "fault"), [(m, f) for m in MACHINES for f in FAULTS[m]])
-def test_every_fault_can_be_asked_for_at_the_lowest_sample_rate(machine, fault):
+def test_every_fault_can_be_made_at_the_lowest_sample_rate(machine, fault):
     sounds = make_machine_sounds(
         0, 2, machine=machine, fault=fault, severity=0.5, duration=1, sample_rate=8000, random_state=0
     )
@@ -87,7 +87,7 @@ def test_the_same_seed_makes_the_same_clips_and_another_seed_makes_others():
     np.testing.assert_array_equal(first.waveforms, state.waveforms)
 
 
-def test_a_clip_does_not_depend_on_how_many_others_are_made():
+def test_a_clip_does_not_depend_on_the_number_of_clips():
     many = make_machine_sounds(6, 7, machine="pump", duration=1, random_state=5)
     few = make_machine_sounds(2, 3, machine="pump", duration=1, random_state=5)
     np.testing.assert_array_equal(many.waveforms[:2], few.waveforms[:2])
@@ -126,7 +126,7 @@ def test_mixed_severity_is_spread_evenly_from_obvious_to_subtle_for_every_fault(
 def test_a_fan_has_lines_at_the_harmonics_of_its_blade_pass_frequency(order):
     sounds = make_machine_sounds(3, 0, machine="fan", duration=4, snr=np.inf, random_state=0)
     for waveform, speed in zip(sounds.waveforms, sounds.metadata["speed"]):
-        # A Gaussian band of 100 bins peaks at some 10 times its median: a line must stand well above that.
+        # A Gaussian band of 100 bins has a peak of about 10 times its median, so a line must be well above.
         assert prominence(waveform, sounds.sample_rate, 7 * order * speed) > 50
 
 
@@ -155,27 +155,27 @@ def test_a_valve_clicks_twice_per_actuation():
     for waveform, speed in zip(sounds.waveforms, sounds.metadata["speed"]):
         blocks = np.abs(waveform[: len(waveform) // 160 * 160]).reshape(-1, 160).max(axis=1)  # 10 ms each
         loud = blocks > 0.25 * blocks.max()
-        # The plunger is held for 130 ms: loud blocks within 50 ms are one click.
+        # The valve stays open for 130 ms, so loud blocks within 50 ms are one click.
         onsets = np.sum(np.diff(np.flatnonzero(loud), prepend=-100) > 5)
         assert 2 * 4 * speed - 3 <= onsets <= 2 * 4 * speed + 3
 
 
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("snr", [6.0, -6.0])
-def test_the_measured_signal_to_noise_ratio_is_the_one_asked_for(machine, snr):
+def test_the_measured_signal_to_noise_ratio_is_the_requested_ratio(machine, snr):
     settings = {"machine": machine, "duration": 2, "random_state": 2}
     noisy = make_machine_sounds(2, 2, snr=snr, **settings)
     clean = make_machine_sounds(2, 2, snr=np.inf, **settings)
     assert (noisy.metadata["snr"] == snr).all()
     for mixture, machine_part in zip(noisy.waveforms.astype(float), clean.waveforms.astype(float)):
-        # Same seed, same machine, another gain: a projection takes it out of the mixture.
+        # The same seed gives the same machine with another gain. A projection removes the machine from the mixture.
         gain = mixture @ machine_part / (machine_part @ machine_part)
         noise = mixture - gain * machine_part
         power_ratio = gain**2 * np.sum(machine_part**2) / np.sum(noise**2)
         assert 10 * np.log10(power_ratio) == pytest.approx(snr, abs=0.7)
 
 
-def test_a_range_of_signal_to_noise_ratios_is_drawn_from_evenly():
+def test_signal_to_noise_ratios_are_drawn_evenly_from_a_range():
     snr = make_machine_sounds(60, 0, duration=1, snr=(-6, 6), random_state=0).metadata["snr"]
     assert -6 <= snr.min() < -4
     assert 4 < snr.max() <= 6
@@ -183,7 +183,7 @@ def test_a_range_of_signal_to_noise_ratios_is_drawn_from_evenly():
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_loudness_and_peaks_alone_do_not_give_an_anomaly_away(machine):
+def test_loudness_and_peaks_alone_do_not_reveal_an_anomaly(machine):
     sounds = make_machine_sounds(120, 120, machine=machine, severity=1.0, duration=1, random_state=0)
     level = np.sqrt(np.mean(sounds.waveforms**2, axis=1))
     assert 0.35 < roc_auc_score(sounds.target == -1, level) < 0.65
@@ -192,7 +192,7 @@ def test_loudness_and_peaks_alone_do_not_give_an_anomaly_away(machine):
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_obvious_faults_are_found_by_a_classical_detector_and_subtle_ones_hardly(machine):
+def test_a_classical_detector_finds_obvious_faults_but_few_subtle_faults(machine):
     obvious, subtle = detection_auc(machine, 1.0), detection_auc(machine, 0.1)
     assert obvious > 0.9
     assert 0.35 < subtle < 0.8
@@ -200,11 +200,11 @@ def test_obvious_faults_are_found_by_a_classical_detector_and_subtle_ones_hardly
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_mixed_faults_are_neither_trivial_nor_hopeless(machine):
+def test_mixed_faults_are_neither_trivial_nor_impossible_to_find(machine):
     assert 0.75 < detection_auc(machine, "mixed") < 0.98
 
 
-def test_written_clips_are_the_returned_ones_to_sixteen_bits(tmp_path):
+def test_written_clips_equal_the_returned_clips_up_to_sixteen_bits(tmp_path):
     settings = {"machine": "valve", "duration": 1, "random_state": 0}
     held = make_machine_sounds(3, 2, **settings)
     written = make_machine_sounds(3, 2, output_dir=tmp_path / "set", **settings)
@@ -222,7 +222,7 @@ def test_written_clips_are_the_returned_ones_to_sixteen_bits(tmp_path):
         np.testing.assert_allclose(read, waveform, atol=0.5001 / 32768)
 
 
-def test_a_set_is_written_over_its_own_files_but_not_among_others(tmp_path):
+def test_a_set_overwrites_its_own_files_and_refuses_other_files(tmp_path):
     settings = {"machine": "fan", "duration": 1, "output_dir": tmp_path}
     make_machine_sounds(2, 1, random_state=0, **settings)
     again = make_machine_sounds(2, 1, random_state=1, **settings)
@@ -245,7 +245,7 @@ def test_an_interrupted_set_has_no_half_written_file_and_can_be_made_again(tmp_p
     with pytest.raises(KeyboardInterrupt):
         make_machine_sounds(3, 0, **settings)
     assert [path.name for path in (tmp_path / "normal").iterdir()] == ["fan_000000.wav"]
-    (tmp_path / "normal" / ".fan_000001.wav.0.part").touch()  # what a run that is killed leaves
+    (tmp_path / "normal" / ".fan_000001.wav.0.part").touch()  # a killed run leaves such a file
     monkeypatch.undo()
     assert len(sf.read(make_machine_sounds(3, 0, **settings).paths[1])[0]) == 16000
 
@@ -274,7 +274,7 @@ def test_either_kind_alone_can_be_made():
         ({"snr": "low"}, TypeError, r"snr must be a number of dB or a pair"),
         ({"snr": (6, 0)}, ValueError, r"low <= high, got \(6, 0\)"),
         ({"snr": np.nan}, ValueError, r"got nan"),
-        ({"duration": 0}, ValueError, r"duration must be at least 1\.0 s.*got 0"),
+        ({"duration": 0}, ValueError, r"duration must be finite and at least 1\.0 s.*got 0"),
         ({"duration": "2"}, TypeError, r"duration must be a number of seconds, got '2'"),
         ({"sample_rate": 4000}, ValueError, r"sample_rate must be at least 8000 Hz.*got 4000"),
         ({"sample_rate": 16000.0}, TypeError, r"sample_rate must be an integer number of Hz"),

@@ -15,7 +15,7 @@ IDS = ["id_00", "id_02", "id_04", "id_06"]
 
 
 def write_machine(folder, first=0, ids=IDS):
-    """Three normal and two anomalous recordings of every id, eight channels of noise, no two the same."""
+    """Three normal and two anomalous recordings of every id, with eight channels of noise. All recordings differ."""
     file = io.BytesIO()
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 8))
     sf.write(file, noise, 16000, format="WAV", subtype="PCM_16")
@@ -24,7 +24,7 @@ def write_machine(folder, first=0, ids=IDS):
             (folder / machine_id / kind).mkdir(parents=True)
             for index in range(n_clips):
                 first += 1
-                # The last two samples number the recordings.
+                # The last two samples hold the number of the recording.
                 content = file.getvalue()[:-4] + first.to_bytes(4, "little")
                 (folder / machine_id / kind / f"{index:08d}.wav").write_bytes(content)
 
@@ -40,7 +40,7 @@ def places(sounds):
     return ["/".join(Path(path).parts[-4:]) for path in sounds.paths]
 
 
-def test_recordings_come_by_id_with_the_normal_ones_first(home):
+def test_recordings_are_sorted_by_id_and_normal_recordings_come_first(home):
     fans = load_mimii("fan", data_home=home)
     expected = [
         f"fan/{machine_id}/{kind}/{index:08d}.wav"
@@ -55,7 +55,7 @@ def test_recordings_come_by_id_with_the_normal_ones_first(home):
     assert "CC BY-SA 4.0" in fans.DESCR
 
 
-def test_metadata_say_which_machine_and_recording(home):
+def test_metadata_hold_machine_and_recording(home):
     metadata = load_mimii("pump", data_home=home).metadata
     assert metadata["machine"].tolist() == ["pump"] * 20
     assert metadata["machine_id"].tolist() == np.repeat(IDS, 5).tolist()
@@ -77,7 +77,7 @@ def test_without_a_name_all_four_machines_come_in_alphabetical_order(home):
         (np.array(["id_06"]), ["id_06"]),
     ],
 )
-def test_some_ids_can_be_asked_for_and_come_sorted_and_once(home, ids, expected):
+def test_chosen_ids_are_sorted_and_loaded_once(home, ids, expected):
     valves = load_mimii("valve", ids=ids, data_home=home)
     assert valves.metadata["machine_id"].tolist() == np.repeat(expected, 5).tolist()
 
@@ -94,7 +94,7 @@ def test_some_ids_can_be_asked_for_and_come_sorted_and_once(home, ids, expected)
     ],
 )
 @pytest.mark.parametrize("below", ["mimii", "."])
-def test_the_folders_may_lie_as_the_archives_unpack(tmp_path, snr, place, below):
+def test_the_folders_of_the_archives_are_found(tmp_path, snr, place, below):
     write_machine(tmp_path / below / place)
     fans = load_mimii("fan", snr=snr, data_home=tmp_path)
     assert len(fans.paths) == 20
@@ -109,8 +109,8 @@ def test_recordings_of_another_signal_to_noise_ratio_are_not_taken(home):
     )
 
 
-def test_the_machine_folder_of_an_archive_without_its_ratio_is_refused_with_the_way_out(tmp_path):
-    # The archives of all ratios unpack to fan/id_00: which one this is cannot be told.
+def test_a_machine_folder_without_its_ratio_is_refused_with_a_remedy(tmp_path):
+    # The archives of all ratios unpack to fan/id_00, so the ratio of this folder is unknown.
     write_machine(tmp_path / "mimii" / "fan")
     with pytest.raises(FileNotFoundError, match=r"unpack -6_dB_fan\.zip into a folder -6_dB or -6_dB_fan"):
         load_mimii("fan", data_home=tmp_path)
@@ -133,7 +133,7 @@ def test_the_environment_variable_names_the_folder(home, monkeypatch):
     assert len(load_mimii("fan").paths) == 20
 
 
-def test_without_a_folder_the_error_says_how_to_name_one_and_where_the_data_are_from(monkeypatch):
+def test_without_a_folder_the_error_says_how_to_name_a_folder_and_where_to_get_the_data(monkeypatch):
     monkeypatch.delenv("SKAUDIO_AD_DATA", raising=False)
     with pytest.raises(FileNotFoundError, match="export SKAUDIO_AD_DATA=") as caught:
         load_mimii("fan")
@@ -142,7 +142,7 @@ def test_without_a_folder_the_error_says_how_to_name_one_and_where_the_data_are_
     assert "-6_dB/fan/id_00/normal" in str(caught.value)
 
 
-def test_a_machine_that_is_missing_is_named_with_the_places_and_the_archive(home):
+def test_an_error_about_a_missing_machine_names_the_folders_and_the_archive(home):
     shutil.rmtree(home / "mimii" / "-6_dB" / "slider")
     with pytest.raises(
         FileNotFoundError, match=r"machine 'slider' at -6_dB .*-6_dB/slider, -6_dB_slider"
@@ -153,11 +153,11 @@ def test_a_machine_that_is_missing_is_named_with_the_places_and_the_archive(home
     assert len(load_mimii("fan", data_home=home).paths) == 20
 
 
-def test_an_id_that_is_missing_lists_those_that_are_there(home):
+def test_an_error_about_a_missing_id_lists_the_existing_ids(home):
     shutil.rmtree(home / "mimii" / "-6_dB" / "fan" / "id_04")
-    with pytest.raises(FileNotFoundError, match=r"has no id_04; there are id_00, id_02, id_06.*such as ids="):
+    with pytest.raises(FileNotFoundError, match=r"has no id_04\. It has id_00, id_02, id_06.*such as ids="):
         load_mimii("fan", data_home=home)
-    with pytest.raises(FileNotFoundError, match=r"has no id_08, id_09; there are id_00, id_02, id_06"):
+    with pytest.raises(FileNotFoundError, match=r"has no id_08, id_09\. It has id_00, id_02, id_06"):
         load_mimii("fan", ids=["id_00", "id_08", "id_09"], data_home=home)
     assert len(load_mimii("fan", ids=["id_00", "id_02", "id_06"], data_home=home).paths) == 15
 
@@ -168,7 +168,7 @@ def test_an_id_without_normal_or_without_abnormal_recordings_is_refused(home, ki
     for path in folder.iterdir():
         path.rename(path.with_suffix(".txt"))
     with pytest.raises(
-        FileNotFoundError, match=rf"id_06.{kind} has no wav files.*leave the machine out by ids"
+        FileNotFoundError, match=rf"id_06.{kind} has no wav files.*leave out the machine by ids"
     ):
         load_mimii("fan", data_home=home)
     shutil.rmtree(folder)
@@ -176,14 +176,14 @@ def test_an_id_without_normal_or_without_abnormal_recordings_is_refused(home, ki
         load_mimii("fan", data_home=home)
 
 
-def test_other_ids_are_reported_and_can_be_asked_for(home):
+def test_other_ids_give_a_warning_and_can_be_loaded(home):
     write_machine(home / "mimii" / "-6_dB" / "fan", ids=["id_01"])
-    with pytest.warns(UserWarning, match=r"fan also has id_01, left out"):
+    with pytest.warns(UserWarning, match=r"fan also has id_01, which are left out"):
         assert len(load_mimii("fan", data_home=home).paths) == 20
     assert len(load_mimii("fan", ids="id_01", data_home=home).paths) == 5
 
 
-def test_hidden_files_are_no_recordings(home):
+def test_hidden_files_are_not_recordings(home):
     (home / "mimii" / "-6_dB" / "fan" / "id_00" / "normal" / "._00000000.wav").touch()
     assert len(load_mimii("fan", data_home=home).paths) == 20
 
@@ -230,7 +230,10 @@ def test_no_two_recordings_of_the_published_sample_are_the_same_file(published):
 
 @pytest.mark.real_data
 def test_the_level_tells_the_published_fans_apart_as_described(published):
-    assert "told apart completely" in published.DESCR
+    assert (
+        "the level alone\nseparates the first ten normal from the first five anomalous recordings"
+        in published.DESCR
+    )
     for machine_id in IDS:
         rows = (published.metadata["machine"] == "fan") & (published.metadata["machine_id"] == machine_id)
         level = np.array(

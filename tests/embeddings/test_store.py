@@ -185,7 +185,7 @@ def test_the_first_use_records_the_checksum_and_later_ones_hold_the_file_to_it(m
     rewrite(path, damaged)
     message = (
         f"{path}: damaged, or not the file .*: its sha256 is {sha256(damaged)}, expected {sha256(content)} "
-        rf"\(recorded at its first use in {path}\.json; delete that if the change was meant\)\. Delete it"
+        rf"\(recorded at its first use in {path}\.json; delete the record if the change was intended\)\. Delete it"
     )
     for _ in range(2):
         with pytest.raises(WeightsError, match=message):
@@ -252,7 +252,9 @@ def test_a_folder_that_may_not_be_written_to_is_read_and_checked_only(mine, put,
 
 def test_a_web_page_saved_by_hand_is_refused_at_the_first_use(mine, cache, put):
     path = put(cache, b"<html>404</html>")
-    with pytest.raises(WeightsError, match=rf"{path}: .* begins with b'<htm', as a web page that was saved"):
+    with pytest.raises(
+        WeightsError, match=rf"{path}: .* begins with b'<htm', like a web page that was saved"
+    ):
         weights_path(mine)
     assert not (cache / "mine.pt.json").exists()
 
@@ -278,7 +280,9 @@ def test_a_damaged_record_of_a_published_file_is_written_anew(record, mine, cach
 def test_a_record_that_is_none_is_named(record, mine, cache, put):
     put(cache)
     (cache / "mine.pt.json").write_text(record)
-    with pytest.raises(WeightsError, match=rf"{cache}/mine\.pt\.json: no record of a checksum; delete it"):
+    with pytest.raises(
+        WeightsError, match=rf"{cache}/mine\.pt\.json: not a record of a checksum\. Delete this file"
+    ):
         weights_path(mine)
 
 

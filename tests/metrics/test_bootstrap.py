@@ -1,4 +1,4 @@
-"""Bootstrap intervals: coverage, and what is drawn."""
+"""Bootstrap intervals: their coverage and their draws."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def mean_gap(y, scores):
     return scores[y == 1].mean() - scores[y == -1].mean()
 
 
-def test_a_bootstrap_interval_holds_the_value_itself_and_is_the_same_each_time():
+def test_a_bootstrap_interval_contains_the_value_and_is_the_same_each_time():
     y, scores = some_scores()
     low, high = bootstrap_interval(anomaly_auc_score, y, scores, n_resamples=300)
     assert low < anomaly_auc_score(y, scores) < high
@@ -34,7 +34,7 @@ def test_more_confidence_makes_a_bootstrap_interval_wider():
     assert widths[2] / widths[0] == pytest.approx(2.576 / 0.674, rel=0.2)
 
 
-def test_a_bootstrap_interval_of_a_mean_has_the_width_of_the_textbooks():
+def test_a_bootstrap_interval_of_a_mean_has_the_textbook_width():
     y, scores = some_scores(400, 400)
     low, high = bootstrap_interval(mean_gap, y, scores, n_resamples=2000)
     error = np.sqrt(scores[y == 1].var() / 400 + scores[y == -1].var() / 400)
@@ -42,7 +42,7 @@ def test_a_bootstrap_interval_of_a_mean_has_the_width_of_the_textbooks():
     assert high == pytest.approx(mean_gap(y, scores) + 1.96 * error, abs=0.2 * error)
 
 
-def test_a_bootstrap_draws_as_many_clips_of_either_kind_as_there_are():
+def test_a_bootstrap_keeps_the_numbers_of_normal_and_anomalous_clips():
     counts, seen = set(), []
 
     def spy(y, scores):
@@ -52,18 +52,18 @@ def test_a_bootstrap_draws_as_many_clips_of_either_kind_as_there_are():
 
     bootstrap_interval(spy, [1, 1, 1, -1, -1], [1.0, 2.0, 3.0, -1.0, -2.0], n_resamples=200)
     assert counts == {(3, 2)}
-    # With replacement: both of one, both of the other, or one of each, and no normal clip among them.
+    # Draws with replacement hold the first anomaly twice, the second twice, or each once, and no normal clip.
     assert {tuple(drawn) for drawn in seen} == {(-2, -2), (-2, -1), (-1, -1)}
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
-def test_a_bootstrap_interval_holds_the_truth_about_as_often_as_it_says(confidence):
+def test_a_bootstrap_interval_covers_the_truth_about_as_often_as_it_says(confidence):
     hits = 0
     for seed in range(200):
         y, scores = some_scores(60, 60, seed)  # a true gap of 1
         low, high = bootstrap_interval(mean_gap, y, scores, confidence=confidence, n_resamples=200)
         hits += low <= 1 <= high
-    # two standard errors of 200 draws, and a little less than nominal, as percentile intervals have it
+    # The tolerance is two standard errors of 200 draws, and percentile intervals cover slightly less than nominal.
     assert confidence - 0.08 <= hits / 200 <= confidence + 0.05
 
 
@@ -81,7 +81,7 @@ def test_a_parameter_of_the_bootstrap_out_of_range_is_named(settings, name):
 
 
 def drawn_groups(y, groups, n_resamples=100):
-    """Groups of the clips of every draw: a clip's score is its position."""
+    """Return the groups of the clips of every draw. The score of a clip is its position."""
     draws = []
 
     def spy(y_true, scores):
@@ -94,7 +94,7 @@ def drawn_groups(y, groups, n_resamples=100):
     return draws
 
 
-def test_groups_are_drawn_whole_and_as_many_of_either_kind_as_there_are():
+def test_groups_are_drawn_whole_and_keep_their_numbers_by_kind():
     y = [1, 1, 1, 1, 1, 1, -1, -1, -1]
     groups = np.array(["a", "a", "a", "b", "b", "c", "d", "d", "e"])
     sizes = {"a": 3, "b": 2, "c": 1, "d": 2, "e": 1}
@@ -109,7 +109,7 @@ def test_groups_are_drawn_whole_and_as_many_of_either_kind_as_there_are():
     assert len(seen) > 10
 
 
-def test_groups_of_both_kinds_are_drawn_together():
+def test_groups_with_clips_of_both_kinds_are_drawn_as_one_kind():
     y = [1, 1, -1] * 3
     groups = np.repeat([0, 1, 2], 3)
     draws = drawn_groups(y, groups)
@@ -123,14 +123,14 @@ def test_groups_of_both_kinds_are_drawn_together():
     }
 
 
-def test_every_clip_a_group_of_its_own_is_the_draw_of_clips():
+def test_groups_of_one_clip_are_drawn_like_clips():
     y, scores = some_scores()
     expected = bootstrap_interval(anomaly_auc_score, y, scores, n_resamples=100)
     single = bootstrap_interval(anomaly_auc_score, y, scores, n_resamples=100, groups=np.arange(len(y)))
     assert single == pytest.approx(expected)
 
 
-def test_copies_make_the_interval_too_narrow_unless_they_are_a_group():
+def test_copies_make_the_interval_too_narrow_unless_copies_form_groups():
     y, scores = some_scores(20, 20)
     y4, scores4, recording = np.repeat(y, 4), np.repeat(scores, 4), np.repeat(np.arange(40), 4)
 
@@ -140,7 +140,7 @@ def test_copies_make_the_interval_too_narrow_unless_they_are_a_group():
 
     honest = width(y, scores)
     assert width(y4, scores4, groups=recording) == pytest.approx(honest, rel=0.1)
-    # four times as many independent clips would halve it
+    # Four times as many independent clips would halve the width.
     assert width(y4, scores4) == pytest.approx(honest / 2, rel=0.15)
 
 
@@ -149,10 +149,10 @@ def test_copies_make_the_interval_too_narrow_unless_they_are_a_group():
     [
         ([0, 0, 0, 1, 2], "one group of normal clips only, 0: at least 2 of a kind are needed"),
         (["a", "b", "c", "d", "d"], "one group of anomalous clips only, 'd'"),
-        ([0] * 5, "one group of normal and anomalous clips, 0.*leave groups out"),
+        ([0] * 5, "one group of normal and anomalous clips, 0.*pass groups=None"),
         ([0, 1], "inconsistent numbers of samples"),
     ],
 )
-def test_groups_of_which_no_draw_differs_are_refused(groups, message):
+def test_a_single_group_of_a_kind_is_refused(groups, message):
     with pytest.raises(ValueError, match=message):
         bootstrap_interval(mean_gap, [1, 1, 1, -1, -1], np.arange(5.0), groups=groups)

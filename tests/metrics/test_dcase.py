@@ -1,4 +1,4 @@
-"""The evaluation of DCASE Task 2 against submissions worked by hand."""
+"""The evaluation of DCASE Task 2 against results computed by hand."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from skaudio_ad.metrics import dcase_scores
 
-# One section. Scores are higher for the more normal clip.
+# One section. Scores are higher for more normal clips.
 TRUTH = {
     "file": ["n1", "n2", "n3", "n4", "a1", "a2"],
     "target": [1, 1, 1, 1, -1, -1],
@@ -18,16 +18,16 @@ SCORES = {"n1": 9.0, "n2": 8.0, "n3": 7.0, "n4": 2.0, "a1": 1.0, "a2": 5.0}
 
 
 def mcclish(area, p=0.1):
-    """The standardised area, from that below the curve up to the false positive rate p."""
+    """Standardise the area below the curve up to the false positive rate p."""
     return 0.5 * (1 + (area - p**2 / 2) / (p - p**2 / 2))
 
 
-# The curve of all six clips: a1 lies below every normal clip, so that it starts at a detection rate of 1/2, which it
-# keeps up to the false positive rate 1/4 (n4): the area up to 0.1 is 0.05.
+# The curve of all six clips starts at a detection rate of 1/2, because a1 lies below every normal clip. The curve is
+# constant up to the false positive rate 1/4 (n4), so the area up to 0.1 is 0.05.
 PARTIAL = mcclish(0.05)
 
 
-def test_from_2022_on_the_normals_of_a_domain_meet_all_anomalies_of_the_section():
+def test_since_2022_the_normal_clips_of_a_domain_meet_all_anomalies_of_the_section():
     result = dcase_scores(TRUTH, SCORES, year=2023)
     (row,) = result.sections
     # source: n1 and n2 beat a1 and a2; target: n3 beats both, n4 only a1, so 3 of 4 pairs
@@ -44,7 +44,7 @@ def test_from_2022_on_the_normals_of_a_domain_meet_all_anomalies_of_the_section(
 
 def test_in_2021_a_domain_is_judged_by_its_own_clips():
     (row,) = dcase_scores(TRUTH, SCORES, year=2021).sections
-    # target: a2 at 5 lies below n3 and above n4; its worst normal clip is no more normal, so nothing is found early
+    # target: a2 at 5 lies below n3 and above n4. n4 looks more anomalous than a2, so the curve starts at 0
     expected = {
         "auc_source": 1.0,
         "auc_target": 0.5,
@@ -67,7 +67,7 @@ def test_in_2020_there_are_no_domains_and_means_are_arithmetic():
 
 
 def submission(machines, seed=0):
-    """Truth and scores of several machines with sections 00, 01, ...: 6 normal and 4 anomalous clips of each domain."""
+    """Make truth and scores of several machines. A section has 6 normal and 4 anomalous clips of each domain."""
     rng = np.random.default_rng(seed)
     truth, scores = {}, {}
     for machine, n_sections in machines.items():
@@ -110,7 +110,7 @@ def test_omega_is_the_harmonic_mean_over_machines_sections_and_metrics():
     ]
 
 
-def test_in_2020_every_machine_weighs_the_same_however_many_ids_it_has():
+def test_in_2020_every_machine_has_the_same_weight_for_any_number_of_ids():
     truth, scores = submission({"fan": 3, "valve": 1})
     result = dcase_scores(truth, scores, year=2020)
     fan, valve = result.machines["fan"], result.machines["valve"]
@@ -119,14 +119,14 @@ def test_in_2020_every_machine_weighs_the_same_however_many_ids_it_has():
     assert fan == pytest.approx(np.mean(of_fan))
 
 
-def test_the_rules_from_2022_on_are_the_same():
+def test_the_rules_are_the_same_since_2022():
     truth, scores = submission({"fan": 1})
     omegas = {dcase_scores(truth, scores, year=year).omega for year in range(2022, 2027)}
     assert len(omegas) == 1
     assert dcase_scores(truth, scores, year=2021).omega not in omegas
 
 
-def test_an_area_of_zero_makes_omega_nothing_and_no_error():
+def test_an_area_of_zero_makes_omega_nearly_zero_and_raises_no_error():
     scores = {file: -value for file, value in SCORES.items()}
     assert 0 < dcase_scores(TRUTH, scores, year=2022).omega < 1e-14
 
@@ -144,32 +144,32 @@ def test_clips_are_joined_by_file_and_not_by_order():
     assert dcase_scores(by_file, table, year=2022) == expected
 
 
-def test_the_convention_of_the_papers_can_be_asked_for():
+def test_the_convention_of_the_papers_is_available():
     truth, scores = submission({"fan": 1})
     result = dcase_scores(truth, scores, year=2022, convention="mean")
     files = list(truth)
     y, values = np.array([truth[f]["target"] for f in files]), np.array([scores[f] for f in files])
-    # floor(0.1 * 12) = 1: the normal clip that looks worst
+    # floor(0.1 * 12) = 1, so only the most anomalous normal clip counts
     expected = (values[y == -1] < values[y == 1].min()).mean()
     assert result.sections[0]["partial_auc"] == pytest.approx(expected)
 
 
-def test_files_without_a_partner_are_named():
+def test_the_error_names_files_without_a_partner():
     scores = SCORES | {"n9": 1.0}
     del scores["n2"]
     with pytest.raises(
-        ValueError, match=r"'n2' of truth without a score; 'n9' of scores not in truth.*equal to the letter"
+        ValueError, match=r"'n2' of truth without a score; 'n9' of scores not in truth.*equal in every letter"
     ):
         dcase_scores(TRUTH, scores, year=2022)
 
 
-def test_of_many_files_without_a_partner_a_few_are_named_and_all_counted():
+def test_the_error_names_a_few_of_many_files_without_a_partner_and_counts_all():
     with pytest.raises(ValueError, match=r"'n1', 'n2', 'n3', \.\.\. \(5 files\) of truth without a score"):
         dcase_scores(TRUTH, {"a2": 1.0}, year=2022)
 
 
 @pytest.mark.parametrize("which", ["truth", "scores"])
-def test_a_file_that_is_there_twice_is_named(which):
+def test_the_error_names_a_file_that_occurs_twice(which):
     tables = {"truth": TRUTH, "scores": {"file": list(SCORES), "score": list(SCORES.values())}}
     tables[which] = {name: [*column, column[0]] for name, column in tables[which].items()}
     with pytest.raises(ValueError, match=f"^{which} holds 'n1' more than once"):
@@ -187,12 +187,12 @@ def test_a_file_that_is_there_twice_is_named(which):
         ({"machine": ["fan"] * 6, "target": [1] * 6}, "^auc_source of machine 'fan', section '00'"),
     ],
 )
-def test_truth_that_cannot_be_judged_by_is_refused(changes, message):
+def test_truth_that_lacks_a_class_or_a_value_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         dcase_scores(TRUTH | changes, SCORES, year=2022)
 
 
-def test_columns_that_are_missing_are_named():
+def test_the_error_names_missing_columns():
     with pytest.raises(
         ValueError, match=r"truth must have the columns file, target, section, domain; \['domain'\]"
     ):
@@ -201,12 +201,12 @@ def test_columns_that_are_missing_are_named():
         dcase_scores({"a": {"target": 1}}, SCORES, year=2022)
 
 
-def test_a_clip_without_a_score_is_named():
+def test_the_error_names_a_clip_without_a_score():
     with pytest.raises(ValueError, match="scores holds NaN for 'n3'"):
         dcase_scores(TRUTH, SCORES | {"n3": np.nan}, year=2022)
 
 
-def test_neither_table_nor_dict_nor_files_nor_year_are_errors():
+def test_wrong_types_empty_tables_and_unknown_years_are_refused():
     with pytest.raises(TypeError, match=r"^scores must be a data frame.*got list"):
         dcase_scores(TRUTH, list(SCORES.values()), year=2022)
     with pytest.raises(ValueError, match=r"^truth holds no files"):

@@ -1,4 +1,4 @@
-"""Metrics against cases worked by hand, scikit-learn, and the formula that joins the two conventions."""
+"""Metrics against results by hand, scikit-learn, and the formula that relates the two conventions."""
 
 import numpy as np
 import pytest
@@ -24,12 +24,12 @@ def some_scores(n_normal=60, n_anomalous=40, seed=0):
     return y[order], (rng.normal(size=len(y)) + (y == 1))[order]
 
 
-def test_auc_is_the_fraction_of_pairs_in_which_the_anomaly_scores_lower():
-    # of the 4 pairs, only the anomaly at -0.2 against the normal at -0.3 is wrong
+def test_auc_is_the_share_of_pairs_in_which_the_anomaly_has_the_lower_score():
+    # 1 of 4 pairs is wrong: the anomaly at -0.2 against the normal clip at -0.3
     assert anomaly_auc_score([1, 1, -1, -1], [-0.1, -0.3, -0.2, -0.9]) == 0.75
     assert anomaly_auc_score([1, 1, -1], [5.0, 4.0, 3.0]) == 1
     assert anomaly_auc_score([1, 1, -1], [3.0, 4.0, 5.0]) == 0
-    # a tie is half a pair: (1 + 0.5) / 2
+    # a tie counts as half a pair: (1 + 0.5) / 2
     assert anomaly_auc_score([1, 1, -1], [2.0, 1.0, 1.0]) == 0.75
 
 
@@ -44,39 +44,39 @@ def test_partial_auc_is_scikit_learns_of_the_negated_scores(max_fpr):
     y, scores = some_scores()
     expected = roc_auc_score(y == -1, -scores, max_fpr=max_fpr)
     assert partial_auc_score(y, scores, max_fpr=max_fpr) == pytest.approx(expected)
-    # Under swapped classes it would be another number.
+    # Swapped classes would give another value.
     if max_fpr < 1:
         assert partial_auc_score(y, scores, max_fpr=max_fpr) != pytest.approx(
             roc_auc_score(y == 1, scores, max_fpr=max_fpr)
         )
 
 
-def test_partial_auc_of_the_papers_counts_wins_over_the_normal_clips_that_look_worst():
-    # 10 normal clips, the 2 worst at -10 and -9; anomalies at -11 (beats both), -9.5 (one) and -1 (none)
+def test_partial_auc_of_the_papers_counts_wins_over_the_most_anomalous_normal_clips():
+    # The 2 most anomalous of 10 normal clips have -10 and -9. Anomalies at -11 beat both, at -9.5 one, at -1 none.
     y = [1] * 10 + [-1] * 3
     scores = [-10.0, -9.0, *range(-8, 0), -11.0, -9.5, -1.0]
     assert partial_auc_score(y, scores, max_fpr=0.2, convention="mean") == pytest.approx(3 / 6)
-    # only the normal clip at -10
+    # only the normal clip at -10 counts
     assert partial_auc_score(y, scores, max_fpr=0.1, convention="mean") == pytest.approx(1 / 3)
     # floor(0.19 * 10) = 1
     assert partial_auc_score(y, scores, max_fpr=0.19, convention="mean") == pytest.approx(1 / 3)
 
 
-def test_a_tie_is_no_detection_in_the_convention_of_the_papers():
+def test_a_tie_is_not_a_detection_in_the_convention_of_the_papers():
     assert partial_auc_score([1, 1, -1, -1], [1.0, 5.0, 1.0, 0.0], max_fpr=0.5, convention="mean") == 0.5
 
 
 @pytest.mark.parametrize(("n_normal", "max_fpr", "n_kept"), [(30, 0.1, 3), (100, 0.29, 29), (10, 0.7, 7)])
-def test_rounding_in_binary_does_not_change_how_many_normal_clips_count(n_normal, max_fpr, n_kept):
-    # The anomaly beats all but the worst normal clip.
+def test_binary_rounding_does_not_change_the_number_of_normal_clips(n_normal, max_fpr, n_kept):
+    # The anomaly beats all normal clips except the most anomalous one.
     scores = [*np.arange(n_normal, dtype=float), 0.5]
     value = partial_auc_score([1] * n_normal + [-1], scores, max_fpr=max_fpr, convention="mean")
     assert value == pytest.approx((n_kept - 1) / n_kept)
 
 
 def test_the_two_conventions_of_partial_auc_agree_through_mcclishs_formula():
-    # 100 normal clips at 1 to 100. Of 50 anomalies, 8 beat all of the worst ten, one beats 3, 41 none:
-    # (8 * 10 + 3) / 500 = 0.166.
+    # There are 100 normal clips at 1 to 100. Among 50 anomalies, 8 beat all of the ten most anomalous normal clips,
+    # one beats 3, and 41 beat none: (8 * 10 + 3) / 500 = 0.166.
     y = [1] * 100 + [-1] * 50
     scores = [*np.arange(1.0, 101.0), *[0.5] * 8, 7.5, *[50.5] * 41]
     assert partial_auc_score(y, scores, convention="mean") == pytest.approx(0.166)
@@ -94,7 +94,7 @@ def test_chance_is_one_half_or_half_of_the_false_positive_rate():
 
 
 def test_average_precision_of_a_ranking_worked_by_hand():
-    # from the least normal on: anomaly, normal, anomaly. Precision 1 at the first half, 2/3 at the second.
+    # The order from the least normal clip: anomaly, normal, anomaly. Precision is 1 at recall 1/2, and 2/3 at recall 1.
     assert anomaly_average_precision_score([-1, 1, -1, 1], [0.0, 1.0, 2.0, 3.0]) == pytest.approx(
         (1 + 2 / 3) / 2
     )
@@ -108,7 +108,7 @@ def test_average_precision_is_scikit_learns_with_the_anomaly_as_the_positive_cla
 
 
 def test_the_true_positive_rate_is_the_best_that_the_false_alarms_allow():
-    # 20 normal clips at 1 to 20; anomalies below all, between the first and second, and between 10 and 11
+    # 20 normal clips lie at 1 to 20. Anomalies lie below all, between the first and second, and between 10 and 11.
     y, scores = [1] * 20 + [-1] * 3, [*np.arange(1.0, 21.0), 0.0, 1.5, 10.5]
     assert tpr_at_fpr_score(y, scores, max_fpr=0) == pytest.approx(1 / 3)
     assert tpr_at_fpr_score(y, scores, max_fpr=0.049) == pytest.approx(1 / 3)
@@ -121,7 +121,7 @@ def test_an_anomaly_tied_with_a_normal_clip_is_not_found_without_its_false_alarm
     assert tpr_at_fpr_score([1, 1, -1, -1], [1.0, 5.0, 1.0, 0.0], max_fpr=0.4) == 0.5
 
 
-def test_a_rate_that_is_met_does_not_fail_by_its_last_binary_digit():
+def test_binary_rounding_does_not_reject_a_rate_that_equals_the_limit():
     # 29 of 100 normal clips lie below the anomaly.
     y, scores = [1] * 100 + [-1], [*np.arange(100.0), 28.5]
     assert tpr_at_fpr_score(y, scores, max_fpr=0.29) == 1
@@ -146,7 +146,7 @@ def test_f_beta_counts_anomalies_as_the_positive_class():
         ([1, -1], [1, -1, 1], "inconsistent numbers of samples"),
     ],
 )
-def test_decisions_that_cannot_be_judged_are_refused(y_true, y_pred, message):
+def test_wrong_decisions_are_refused(y_true, y_pred, message):
     with pytest.raises(ValueError, match=message):
         anomaly_fbeta_score(y_true, y_pred)
 
@@ -164,8 +164,8 @@ def test_a_parameter_out_of_range_is_named(metric, settings, name):
         metric([1, -1], [1, -1], **settings)
 
 
-def test_the_separation_ratio_is_that_of_the_mean_errors():
-    # the published errors of 0.0142 and 0.0685
+def test_the_separation_ratio_is_the_ratio_of_the_mean_errors():
+    # published errors: 0.0142 and 0.0685
     y = [1, 1, -1, -1]
     assert separation_ratio(y, [-0.0132, -0.0152, -0.0600, -0.0770]) == pytest.approx(0.0685 / 0.0142)
     assert separation_ratio(y, [-2.0, -2.0, -2.0, -2.0]) == 1
@@ -173,9 +173,9 @@ def test_the_separation_ratio_is_that_of_the_mean_errors():
 
 
 def test_a_separation_ratio_needs_errors():
-    with pytest.raises(ValueError, match=r"none of them positive, got a score of 0.5.*anomaly_auc_score"):
+    with pytest.raises(ValueError, match=r"no score may be positive, got a score of 0.5.*anomaly_auc_score"):
         separation_ratio([1, -1], [0.5, -1.0])
-    with pytest.raises(ValueError, match="nothing but 0"):
+    with pytest.raises(ValueError, match="all scores are 0, so their ratio is not defined"):
         separation_ratio([1, -1], [0.0, 0.0])
 
 
@@ -187,9 +187,10 @@ def test_the_harmonic_mean_is_scipys_and_zeros_count_as_epsilon():
 
 
 @pytest.mark.parametrize(
-    ("values", "message"), [([], "0 sample"), ([-0.1, 1], "negative, got -0.1"), ([np.nan], "contains NaN")]
+    ("values", "message"),
+    [([], "0 sample"), ([-0.1, 1], "negative for a harmonic mean, got -0.1"), ([np.nan], "contains NaN")],
 )
-def test_a_harmonic_mean_of_nothing_or_of_no_metric_is_refused(values, message):
+def test_a_harmonic_mean_of_no_value_or_of_a_wrong_value_is_refused(values, message):
     with pytest.raises(ValueError, match=message):
         harmonic_mean_score(values)
 
@@ -217,12 +218,12 @@ METRICS = {
         ([1, -1, 1], [1.0, 2.0], "inconsistent numbers of samples"),
     ],
 )
-def test_labels_and_scores_that_cannot_be_judged_are_refused(metric, y, scores, message):
+def test_wrong_labels_and_scores_are_refused(metric, y, scores, message):
     with pytest.raises(ValueError, match=message):
         metric(y, scores)
 
 
-def test_too_few_normal_clips_for_the_rate_say_how_many_are_needed():
+def test_the_error_about_too_few_normal_clips_says_the_minimum():
     with pytest.raises(
         ValueError, match=r"9 normal clips are too few for max_fpr=0.1: at least 10 are needed"
     ):

@@ -1,4 +1,4 @@
-"""Label-free scorers: what the pseudo-anomalies are made of, and that no anomaly is ever looked at."""
+"""Label-free scorers: the content of pseudo-anomalies, and no use of anomalies."""
 
 import pickle
 
@@ -28,7 +28,7 @@ from skaudio_ad.thresholds import QuantileThreshold, ThresholdedDetector
 
 
 class Recorder(OutlierMixin, BaseEstimator):
-    """Keeps what it scores; the score is minus the largest absolute value of a clip."""
+    """Detector that keeps its input. The score is the negative largest absolute value of a clip."""
 
     def fit(self, X, y=None):
         self.seen_ = []
@@ -40,7 +40,7 @@ class Recorder(OutlierMixin, BaseEstimator):
 
 
 def made(X, kind, **settings):
-    """Clips, pseudo-anomalies and value of one call."""
+    """Return clips, pseudo-anomalies and value of one call."""
     model = Recorder().fit(X)
     value = pseudo_anomaly_scorer(kind, **settings)(model, X)
     return *model.seen_, value
@@ -61,18 +61,18 @@ def test_an_extrapolation_is_a_clip_moved_away_from_another(rng, strength):
 
 @pytest.mark.parametrize(("strength", "n_taken"), [(None, 4), (0.25, 2), (1.0, 8), (0.01, 1)])
 def test_a_resampled_clip_has_a_share_of_its_features_from_other_clips(strength, n_taken):
-    X = np.arange(6)[:, np.newaxis] * 100.0 + np.arange(8)  # hundreds tell the clip, units the feature
+    X = np.arange(6)[:, np.newaxis] * 100.0 + np.arange(8)  # hundreds hold the clip, units hold the feature
     _, fakes, _ = made(X, "resample", strength=strength, n_pseudo_anomalies=300)
     np.testing.assert_array_equal(fakes % 100, np.tile(np.arange(8.0), (300, 1)))
     sources = fakes // 100
     shares = np.array([(sources != base).sum(axis=1) for base in range(6)])
-    # from some clip a, exactly so many features are not
+    # exactly n_taken features do not come from clip a
     assert (shares == n_taken).any(axis=0).all()
-    if n_taken < 4:  # more features of a than of all others, which tells a
+    if n_taken < 4:  # a is known, because most features come from a
         base = np.array([np.bincount(row.astype(int)).argmax() for row in sources])
         often = (sources != base[:, np.newaxis]).mean(axis=0)
         np.testing.assert_allclose(often, n_taken / 8, atol=0.08)
-    if n_taken > 1:  # each comes from a clip of its own
+    if n_taken > 1:  # every feature comes from another clip
         assert any(len(set(row)) > 2 for row in sources.tolist())
 
 
@@ -90,7 +90,7 @@ def test_sequences_are_resampled_by_whole_bins_and_extrapolated_by_values(rng):
 
 
 @pytest.mark.parametrize("kind", ["resample", "extrapolate"])
-def test_clips_of_different_lengths_lend_one_another_what_they_have(kind):
+def test_clips_of_different_lengths_are_repeated_or_cut(kind):
     X = [np.full((2, n), float(n)) + np.arange(n) / 100 for n in (3, 5, 8)]
     _, fakes, _ = made(X, kind, strength=1.0, n_pseudo_anomalies=40)
     assert {fake.shape for fake in fakes} == {(2, 3), (2, 5), (2, 8)}
@@ -111,7 +111,7 @@ def test_the_value_is_the_area_under_the_curve_of_clips_against_pseudo_anomalies
     assert value > 0.7
 
 
-def test_an_anomaly_is_never_looked_at(rng):
+def test_anomalies_are_never_used(rng):
     X = rng.normal(size=(20, 4))
     y = np.where(np.arange(20) % 4 == 0, -1, 1)
     X[y == -1] = 1e6
@@ -134,7 +134,7 @@ class Double(TransformerMixin, BaseEstimator):
 @pytest.mark.parametrize(
     ("before", "factor"), [(-1, 4), ("detector", 4), (-2, 2), ("second", 2), (1, 2), (0, 1), ("first", 1)]
 )
-def test_the_pseudo_anomalies_of_a_pipeline_are_made_before_the_step_asked_for(rng, before, factor):
+def test_the_pseudo_anomalies_of_a_pipeline_are_made_before_the_given_step(rng, before, factor):
     X = rng.normal(size=(10, 3))
     pipeline = Pipeline([("first", Double()), ("second", Double()), ("detector", Recorder())]).fit(X)
     pseudo_anomaly_scorer(n_pseudo_anomalies=30, before=before)(pipeline, X)
@@ -154,18 +154,18 @@ def test_the_pseudo_anomalies_of_a_pipeline_are_made_before_the_step_asked_for(r
     ],
     ids=["NormalOnly", "GridSearchCV", "ThresholdedDetector", "both"],
 )
-def test_a_wrapper_of_a_pipeline_is_looked_into(rng, wrap):
+def test_the_pipeline_inside_a_wrapper_is_found(rng, wrap):
     X = rng.normal(size=(40, 3)) @ rng.normal(size=(3, 8))
     pipeline = make_pipeline(PCA(3), NearestNeighborsDetector())
     scorer, from_the_start = pseudo_anomaly_scorer("resample"), pseudo_anomaly_scorer("resample", before=0)
     plain = clone(pipeline).fit(X[:30])
     wrapped = wrap(pipeline).fit(X[:30])
     assert scorer(wrapped, X[30:]) == scorer(plain, X[30:])
-    # Combinations that PCA has not seen are another matter.
+    # The pseudo-anomalies are made before PCA.
     assert from_the_start(wrapped, X[30:]) == from_the_start(plain, X[30:]) != scorer(plain, X[30:])
 
 
-def test_the_tree_inside_a_forest_is_no_pipeline(rng):
+def test_the_tree_inside_a_forest_is_not_a_pipeline(rng):
     X = rng.normal(size=(40, 3))
     forest = IsolationForest(n_estimators=5, random_state=0).fit(X)
     assert hasattr(forest, "estimator_")
@@ -187,7 +187,7 @@ def test_the_pipeline_may_start_from_recordings_of_different_lengths(write_wavs)
         pseudo_anomaly_scorer(before=0)(pooled, paths)
 
 
-def test_clips_that_could_not_be_read_take_no_part(rng):
+def test_unreadable_clips_are_left_out(rng):
     X = rng.normal(size=(10, 4))
     X[[2, 7]] = np.nan
     clips, fakes, _ = made(X, "extrapolate")
@@ -202,7 +202,7 @@ def test_clips_that_could_not_be_read_take_no_part(rng):
     assert all(np.isfinite(fake).all() for fake in fakes)
 
 
-def test_a_data_frame_stays_one(rng):
+def test_a_data_frame_stays_a_data_frame(rng):
     X = pd.DataFrame(rng.normal(size=(30, 3)), columns=["loud", "bright", "rough"])
     model = make_pipeline(StandardScaler().set_output(transform="pandas"), OneClassSVM()).fit(X)
     for before in (0, -1):  # pytest turns the warning about missing names into an error
@@ -212,7 +212,7 @@ def test_a_data_frame_stays_one(rng):
         assert scorer(model, X) == pytest.approx(scorer(plain, X.to_numpy()))
 
 
-def test_the_same_seed_makes_the_same_and_global_generators_stay(rng):
+def test_the_same_seed_gives_the_same_value_and_global_generators_keep_their_state(rng):
     X = rng.normal(size=(12, 4))
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     first, again = made(X, "extrapolate"), made(X, "extrapolate")
@@ -222,15 +222,15 @@ def test_the_same_seed_makes_the_same_and_global_generators_stay(rng):
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
-def test_the_spread_of_scores_worked_by_hand(rng):
+def test_the_value_of_the_inlier_variance_scorer_is_that_computed_by_hand(rng):
     X = np.array([[1.0], [3.0], [2.0]])
-    # scores -1, -3, -2: mean -2, variance 2/3
+    # The scores -1, -3, -2 have a mean of -2 and a variance of 2/3.
     assert inlier_variance_scorer()(Recorder().fit(X), X) == pytest.approx(4 / (4 + 2 / 3))
     assert inlier_variance_scorer()(Recorder().fit(X), 1000 * X) == pytest.approx(4 / (4 + 2 / 3))
     assert inlier_variance_scorer()(Recorder().fit(X), [[2.0], [2.0]]) == 1
 
 
-def test_the_spread_bounds_the_normal_clips_beyond_twice_the_mean_error():
+def test_the_inlier_variance_bounds_the_share_of_clips_below_twice_the_mean_error():
     errors = np.random.default_rng(0).lognormal(0, 1, size=(2000, 1))
     bound = inlier_variance_scorer()(Recorder().fit(errors), errors)
     assert bound <= np.mean(errors < 2 * errors.mean())
@@ -258,7 +258,7 @@ def test_a_search_without_labels_works_and_survives_two_processes(rng, scorer, r
     assert np.isfinite(alone).all()
 
 
-def test_label_free_scorers_stand_beside_the_others(rng):
+def test_label_free_scorers_work_beside_other_scorers(rng):
     X, y = rng.normal(size=(30, 3)), np.tile([1, 1, -1], 10)
     X[y == -1] *= 5
     scoring = {
@@ -270,7 +270,7 @@ def test_label_free_scorers_stand_beside_the_others(rng):
     assert all(np.isfinite(found[f"test_{name}"]).all() for name in scoring)
 
 
-def test_a_label_free_scorer_says_what_it_is_and_survives_pickle(rng):
+def test_a_label_free_scorer_has_a_repr_and_can_be_pickled(rng):
     X = rng.normal(size=(10, 2))
     model = NearestNeighborsDetector().fit(X[:5])
     scorer = pseudo_anomaly_scorer("resample", before="pca")
@@ -293,13 +293,13 @@ def test_a_label_free_scorer_says_what_it_is_and_survives_pickle(rng):
         ({"before": 1.5}, TypeError, "before must be an integer"),
     ],
 )
-def test_a_setting_out_of_range_is_named(settings, error, message):
+def test_the_error_names_a_setting_out_of_range(settings, error, message):
     with pytest.raises(error, match=message):
         pseudo_anomaly_scorer(**settings)
 
 
 @pytest.mark.parametrize("before", ["pca", 2, -3])
-def test_a_step_that_is_not_there_is_named_with_those_that_are(rng, before):
+def test_the_error_about_an_unknown_step_lists_the_steps(rng, before):
     X = rng.normal(size=(10, 3))
     model = make_pipeline(StandardScaler(), NearestNeighborsDetector()).fit(X)
     with pytest.raises(ValueError, match=f"standardscaler, nearestneighborsdetector, .*got {before!r}"):
@@ -312,19 +312,19 @@ def test_a_step_that_is_not_there_is_named_with_those_that_are(rng, before):
         ([["a.wav"], ["b.wav"]], "made of features"),
         ([1.0, 2.0, 3.0], "made of features"),
         ([np.ones(3), np.ones(4)], "made of features"),
-        ([[1.0, 2.0]], "need 2 normal clips that could be read, got 1"),
-        ([[1.0, 2.0], [np.nan, np.nan]], "need 2 normal clips that could be read, got 1"),
+        ([[1.0, 2.0]], "need at least 2 normal clips that can be read, got 1"),
+        ([[1.0, 2.0], [np.nan, np.nan]], "need at least 2 normal clips that can be read, got 1"),
     ],
     ids=["paths", "numbers", "waveforms", "one clip", "one readable clip"],
 )
-def test_what_no_pseudo_anomaly_can_be_made_of_is_refused(X, message):
+def test_input_without_features_is_refused(X, message):
     with pytest.raises(ValueError, match=message):
         pseudo_anomaly_scorer()(Recorder().fit(X), X)
 
 
-def test_a_spread_of_nothing_is_refused():
+def test_too_few_scores_and_scores_of_zero_are_refused():
     model = Recorder().fit(None)
-    with pytest.raises(ValueError, match="needs 2 normal clips with a score, got 1"):
+    with pytest.raises(ValueError, match="needs at least 2 normal clips with a score, got 1"):
         inlier_variance_scorer()(model, np.array([[1.0], [np.nan]]))
-    with pytest.raises(ValueError, match=r"all scores are 0.*not fitted on"):
+    with pytest.raises(ValueError, match=r"all scores are 0.*was not fitted"):
         inlier_variance_scorer()(model, np.zeros((3, 1)))

@@ -1,4 +1,4 @@
-"""A whole pipeline that is fitted on normal clips alone."""
+"""A whole pipeline that is fitted only on normal clips."""
 
 import copy
 import pickle
@@ -53,7 +53,7 @@ def test_the_whole_pipeline_is_fitted_on_the_normal_clips():
 
 
 @pytest.mark.parametrize("y", [None, np.ones(60), [1.0] * 60], ids=["no labels", "all normal", "a list"])
-def test_without_anomalies_all_clips_are_passed_on_as_they_are(y):
+def test_without_anomalies_all_clips_are_passed_unchanged(y):
     class Keeper(IsolationForest):
         def fit(self, X, y="nothing"):
             self.given_ = X, y
@@ -61,17 +61,17 @@ def test_without_anomalies_all_clips_are_passed_on_as_they_are(y):
 
     fitted = NormalOnly(Keeper()).fit(X, y)
     assert fitted.estimator_.given_[0] is X
-    assert fitted.estimator_.given_[1] == "nothing"  # labels are not for the estimator
+    assert fitted.estimator_.given_[1] == "nothing"  # the estimator gets no labels
     assert fitted.n_samples_fit_ == 60
 
 
-def test_the_estimator_that_was_passed_stays_unfitted():
+def test_the_given_estimator_stays_unfitted():
     inner = pipeline()
     NormalOnly(inner).fit(X, Y)
     assert not hasattr(inner[0], "mean_")
 
 
-def test_fitting_again_forgets_the_fit_before():
+def test_a_second_fit_replaces_the_first():
     fitted = NormalOnly(pipeline()).fit(X + 10, Y)
     fitted.fit(X, Y)
     np.testing.assert_array_equal(fitted.score_samples(X), NormalOnly(pipeline()).fit(X, Y).score_samples(X))
@@ -101,18 +101,18 @@ def test_labels_that_cannot_be_read_are_an_error(method, coding, message):
 @pytest.mark.parametrize(
     ("estimator", "message"),
     [
-        (LogisticRegression(), "LogisticRegression learns from labels.*pass an outlier detector"),
-        (make_pipeline(StandardScaler(), LinearRegression()), "Pipeline learns from labels"),
+        (LogisticRegression(), "LogisticRegression needs labels of both kinds.*Pass an outlier detector"),
+        (make_pipeline(StandardScaler(), LinearRegression()), "Pipeline needs labels of both kinds"),
         (OneClassSVM, "must be an outlier detector or a Pipeline, got <class"),
     ],
     ids=["classifier", "regressor", "class"],
 )
-def test_what_is_no_detector_is_refused(estimator, message):
+def test_an_estimator_that_is_not_a_detector_is_refused(estimator, message):
     with pytest.raises(TypeError, match=message):
         NormalOnly(estimator).fit(X, Y)
 
 
-def test_paths_clips_lists_frames_and_sparse_matrices_are_filtered_alike(write_wavs):
+def test_paths_clips_lists_frames_and_sparse_matrices_are_filtered_in_the_same_way(write_wavs):
     paths = write_wavs([4000] * 8)
     y = np.array([1, -1, 1, 1, -1, 1, 1, 1])
     on_sound = make_pipeline(
@@ -137,7 +137,7 @@ def test_paths_clips_lists_frames_and_sparse_matrices_are_filtered_alike(write_w
     np.testing.assert_allclose(sparse.score_samples(X), OneClassSVM().fit(NORMAL).score_samples(X))
 
 
-def test_a_clip_that_could_not_be_read_is_never_called_normal():
+def test_an_unreadable_clip_is_never_called_normal():
     broken = np.vstack([X, np.full(5, np.nan)])
     detector = make_pipeline(StandardScaler(), NearestNeighborsDetector())
     fitted = NormalOnly(detector).fit(X, Y)
@@ -145,7 +145,7 @@ def test_a_clip_that_could_not_be_read_is_never_called_normal():
     assert fitted.predict(broken)[-1] == -1
 
 
-def test_weights_lose_the_anomalies_entries_as_x_does(rng):
+def test_weights_lose_the_entries_of_the_anomalies(rng):
     weights = rng.uniform(0.1, 2, size=60)
     expected = OneClassSVM().fit(NORMAL, sample_weight=weights[Y == 1]).score_samples(X)
     for given in (weights, weights.tolist(), pd.Series(weights)):
@@ -163,8 +163,8 @@ class Receiver(OneClassSVM):
         return super().fit(X)
 
 
-def test_parameters_that_have_no_entry_a_clip_are_passed_on_whole():
-    name = "n" * 60  # as long as there are clips
+def test_parameters_without_one_entry_per_clip_are_passed_unchanged():
+    name = "n" * 60  # the length equals the number of clips
     fitted = NormalOnly(Receiver()).fit(X, Y, groups=np.arange(60), name=name, factor=2.0)
     groups, *rest = fitted.estimator_.received_
     np.testing.assert_array_equal(groups, np.flatnonzero(Y == 1))
@@ -173,7 +173,7 @@ def test_parameters_that_have_no_entry_a_clip_are_passed_on_whole():
         assert NormalOnly(Receiver()).fit(X, Y, factor=whole).estimator_.received_[2] is whole
 
 
-def test_metadata_routing_sends_the_filtered_weights_to_whom_asks_for_them(rng):
+def test_metadata_routing_sends_the_filtered_weights_to_the_step_that_requests_them(rng):
     weights = rng.uniform(0.1, 2, size=60)
     with sklearn.config_context(enable_metadata_routing=True):
         asking = pipeline(OneClassSVM().set_fit_request(sample_weight=True))
@@ -188,24 +188,24 @@ def test_metadata_routing_sends_the_filtered_weights_to_whom_asks_for_them(rng):
     np.testing.assert_array_equal(fitted.score_samples(X), alone.score_samples(X))
 
 
-def test_fit_predict_judges_normal_clips_as_the_estimator_does_and_anomalies_as_new_ones():
+def test_fit_predict_decides_about_normal_clips_by_fit_predict_and_about_anomalies_by_predict():
     detector = pipeline(NearestNeighborsDetector())
     decisions = NormalOnly(detector).fit_predict(X, Y)
     np.testing.assert_array_equal(decisions[Y == 1], clone(detector).fit_predict(NORMAL))
     np.testing.assert_array_equal(decisions[Y == -1], clone(detector).fit(NORMAL).predict(X[Y == -1]))
-    assert (decisions[Y == 1] == -1).any()  # predict takes them all for normal
+    assert (decisions[Y == 1] == -1).any()  # predict calls all of them normal
     assert (decisions[Y == -1] == -1).all()
     np.testing.assert_array_equal(NormalOnly(detector).fit_predict(NORMAL), decisions[Y == 1])
 
 
-def test_fit_predict_is_fit_and_predict_where_the_estimator_knows_nothing_better():
+def test_fit_predict_is_fit_and_predict_if_the_estimator_has_no_fit_predict():
     detector = LocalOutlierFactor(novelty=True)
     np.testing.assert_array_equal(
         NormalOnly(detector).fit_predict(X, Y), clone(detector).fit(NORMAL).predict(X)
     )
 
 
-def test_the_methods_are_those_that_the_estimator_has():
+def test_the_wrapper_has_the_methods_of_the_estimator():
     frames = NormalOnly(NearestNeighborsDetector())
     assert hasattr(frames, "score_frames")
     assert frames.fit(X, Y).score_frames(X).shape == (60, 1)
@@ -216,7 +216,7 @@ def test_the_methods_are_those_that_the_estimator_has():
     )
 
 
-def test_the_components_of_a_mixture_are_not_taken_for_decisions():
+def test_the_components_of_a_mixture_are_not_decisions():
     mixture = NormalOnly(GaussianMixture(2, random_state=0)).fit(X, Y)
     assert not hasattr(mixture, "predict")
     assert not hasattr(mixture, "fit_predict")
@@ -231,7 +231,7 @@ def test_a_detector_without_predict_says_why():
     assert "novelty=False" in str(error.value.__cause__.__cause__)
 
 
-def test_it_is_an_outlier_detector_to_scikit_learn():
+def test_scikit_learn_sees_an_outlier_detector():
     assert is_outlier_detector(NormalOnly(pipeline()))
     assert not is_classifier(NormalOnly(pipeline()))
     assert NormalOnly(NearestNeighborsDetector()).__sklearn_tags__().input_tags.three_d_array is True
@@ -246,7 +246,7 @@ def test_parameters_are_nested():
 
 
 @pytest.mark.parametrize("method", ["predict", "score_samples", "decision_function"])
-def test_before_fit_it_says_that_it_is_not_fitted(method):
+def test_before_fit_the_error_says_not_fitted(method):
     outer = NormalOnly(pipeline())
     with pytest.raises(NotFittedError, match="NormalOnly instance is not fitted"):
         getattr(outer, method)(X)
@@ -260,7 +260,7 @@ def test_the_html_repr_shows_the_steps_inside():
     assert "OneClassSVM" in html
 
 
-def test_it_comes_back_from_pickle_skops_and_a_file(tmp_path):
+def test_pickle_skops_and_a_file_restore_the_wrapper(tmp_path):
     fitted = NormalOnly(pipeline(AutoencoderDetector(max_epochs=2, random_state=0))).fit(X, Y)
     save_detector(fitted, tmp_path / "detector.skops")
     for again in (

@@ -1,4 +1,4 @@
-"""Scorers against the metrics they stand for, in scikit-learn's searches and validations."""
+"""Scorers against their metrics, in scikit-learn's searches and validations."""
 
 import pickle
 
@@ -36,7 +36,7 @@ from skaudio_ad.model_selection import (
 
 
 class Stub(OutlierMixin, BaseEstimator):
-    """The first column of X is the score."""
+    """Detector whose score is the first column of X."""
 
     def fit(self, X, y=None):
         self.fitted_ = True
@@ -60,7 +60,7 @@ class DecisionsOnly(BaseEstimator):
 
 @pytest.fixture
 def clips(rng):
-    """Sixty clips of four features, every third anomalous."""
+    """Sixty clips of four features. Every third clip is anomalous."""
     y = np.tile([1, 1, -1], 20)
     return rng.normal(size=(60, 4)) * np.where(y == 1, 1, 2.5)[:, np.newaxis], y
 
@@ -73,7 +73,7 @@ def test_every_scorer_has_the_value_of_its_metric_with_the_anomaly_positive(clip
     expected = {
         "anomaly_auc": roc_auc_score(anomalous, -scores),
         "anomaly_partial_auc": roc_auc_score(anomalous, -scores, max_fpr=0.1),
-        # floor(0.1 * 40) = 4 normal clips that look worst
+        # floor(0.1 * 40) = 4 most anomalous normal clips
         "anomaly_partial_auc_mean": (scores[anomalous][:, np.newaxis] < worst[:4]).mean(),
         "anomaly_average_precision": average_precision_score(anomalous, -scores),
         "anomaly_f1": fbeta_score(anomalous, alarms, beta=1),
@@ -108,7 +108,7 @@ def test_every_kind_of_detector_is_better_than_chance_where_anomalies_are_far_aw
     assert value > 0.7
 
 
-def test_decision_function_takes_the_place_of_score_samples(clips):
+def test_decision_function_replaces_a_missing_score_samples(clips):
     X, y = clips
     assert get_anomaly_scorer("anomaly_auc")(DecisionsOnly(), X, y) == pytest.approx(
         get_anomaly_scorer("anomaly_auc")(Stub(), X, y)
@@ -117,7 +117,7 @@ def test_decision_function_takes_the_place_of_score_samples(clips):
         get_anomaly_scorer("anomaly_auc")(StandardScaler(), X, y)
 
 
-def test_a_loss_is_turned_and_arguments_reach_the_metric(clips):
+def test_a_loss_changes_its_sign_and_arguments_reach_the_metric(clips):
     X, y = clips
     loss = make_anomaly_scorer(mean_absolute_error, greater_is_better=False, response="predict")
     assert loss(Stub(), X, y) == pytest.approx(-2 * np.mean(Stub().predict(X) != y))
@@ -125,18 +125,18 @@ def test_a_loss_is_turned_and_arguments_reach_the_metric(clips):
     assert f3(Stub(), X, y) == pytest.approx(fbeta_score(y == -1, X[:, 0] < 0, beta=3))
 
 
-def test_a_clip_that_could_not_be_read_is_less_normal_than_any_other():
+def test_an_unreadable_clip_is_less_normal_than_any_other_clip():
     scorer = get_anomaly_scorer("anomaly_auc")
-    # The normal clip without a score is worse than the anomaly at -5: 1 of 2 pairs is right.
+    # The normal clip without a score ranks below the anomaly at -5, so 1 of 2 pairs is right.
     assert scorer(Stub(), [[2.0], [np.nan], [-5.0]], [1, 1, -1]) == 0.5
-    # The anomaly without a score is found, beside one that is not.
+    # The anomaly without a score is found, and the other anomaly is not.
     assert scorer(Stub(), [[2.0], [-1e30], [np.nan], [9.0]], [1, 1, -1, -1]) == 0.5
-    # Two without a score are alike.
+    # Two clips without a score are tied.
     assert scorer(Stub(), [[np.nan], [np.nan]] + [[1.0]], [1, -1, 1]) == 0.75
     assert get_anomaly_scorer("anomaly_f1")(Stub(), [[2.0], [np.nan]], [1, -1]) == 1
 
 
-def test_clips_of_which_none_could_be_read_are_an_error():
+def test_clips_without_any_score_are_an_error():
     with pytest.raises(ValueError, match="none of the 2 clips has a score"):
         get_anomaly_scorer("anomaly_auc")(Stub(), [[np.nan], [np.nan]], [1, -1])
 
@@ -147,13 +147,13 @@ def test_clips_of_which_none_could_be_read_are_an_error():
     [
         ([0, 0, 1], r"^y must hold 1 for normal.*got the labels \[0, 1\].*np.where"),
         (["ok", "ok", "fault"], r"^y must hold.*got the labels \['fault', 'ok'\]"),
-        ([1, 1, 1], "^there is no anomalous clip among the 3 to judge by. Split with cv=NormalOnlySplit"),
+        ([1, 1, 1], "^there is no anomalous clip among the 3 clips to score. Split with cv=NormalOnlySplit"),
         ([-1, -1, -1], "^there is no normal clip among the 3"),
         (None, "^this scorer needs labels.*got y=None.*pseudo_anomaly_scorer"),
     ],
     ids=["zeros and ones", "words", "normal only", "anomalous only", "none"],
 )
-def test_labels_that_nothing_can_be_judged_by_are_refused_with_the_way_out(name, y, message):
+def test_labels_that_allow_no_score_are_refused_with_a_remedy(name, y, message):
     with pytest.raises(ValueError, match=message):
         get_anomaly_scorer(name)(Stub(), [[1.0], [2.0], [3.0]], y)
 
@@ -163,7 +163,7 @@ def test_scores_for_decisions_are_refused(clips):
         def predict(self, X):
             return self.score_samples(X)
 
-    with pytest.raises(ValueError, match=r"^what Wrong predicts must hold 1 for normal"):
+    with pytest.raises(ValueError, match=r"^the decisions of Wrong must hold 1 for normal"):
         get_anomaly_scorer("anomaly_f1")(Wrong(), *clips)
 
 
@@ -176,14 +176,14 @@ def test_an_unknown_name_lists_the_known_ones():
         get_anomaly_scorer([])
 
 
-def test_what_is_no_metric_or_no_response_is_refused():
+def test_a_wrong_metric_or_response_is_refused():
     with pytest.raises(TypeError, match=r"metric must be callable.*got 'auc'"):
         make_anomaly_scorer("auc")
     with pytest.raises(ValueError, match="response must be one of 'score_samples', 'predict', got 'proba'"):
         make_anomaly_scorer(anomaly_auc_score, response="proba")
 
 
-def test_a_scorer_says_what_it_is_and_survives_pickle_and_clone(clips):
+def test_a_scorer_has_a_repr_and_survives_pickle_and_clone(clips):
     scorer = make_anomaly_scorer(anomaly_fbeta_score, greater_is_better=False, response="predict", beta=2)
     assert repr(scorer) == (
         "make_anomaly_scorer(anomaly_fbeta_score, greater_is_better=False, response='predict', beta=2)"
@@ -239,7 +239,7 @@ def test_a_grid_search_chooses_by_the_scorer(clips, routing, n_jobs):
 @pytest.mark.parametrize("routing", [False, True])
 @pytest.mark.parametrize("form", ["dict", "one callable"])
 @pytest.mark.filterwarnings("ignore:.*, which y labels -1")
-def test_several_metrics_at_once_are_those_of_one_at_a_time(clips, routing, form):
+def test_several_metrics_at_once_equal_the_metrics_one_at_a_time(clips, routing, form):
     X, y = clips
     names = ["anomaly_auc", "anomaly_f2", "anomaly_average_precision"]
     several = {n: get_anomaly_scorer(n) for n in names} if form == "dict" else get_anomaly_scorer(names)
@@ -281,14 +281,14 @@ def test_weights_of_a_fit_reach_the_fit_and_no_scorer(clips, form, routing):
     assert search.cv_results_[f"mean_test_{name}"][0] == pytest.approx(np.mean(folds))
 
 
-def test_no_metadata_can_be_asked_for():
+def test_scorers_request_no_metadata():
     assert not hasattr(get_anomaly_scorer("anomaly_auc"), "set_score_request")
 
 
 def test_a_fold_without_anomalies_fails_and_names_the_splitter(clips):
     X, y = clips
     order = np.argsort(-y, kind="stable")  # all normal clips first
-    with pytest.raises(ValueError, match=r"no anomalous clip among the 20 to judge by.*NormalOnlySplit"):
+    with pytest.raises(ValueError, match=r"no anomalous clip among the 20 clips to score.*NormalOnlySplit"):
         cross_val_score(
             Stub(),
             X[order],

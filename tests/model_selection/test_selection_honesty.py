@@ -1,4 +1,4 @@
-"""Every tool of scikit-learn's model selection, on a pipeline from files to scores: no anomaly reaches a fit."""
+"""No anomaly reaches a fit in any tool of scikit-learn's model selection, on a pipeline from files to scores."""
 
 import json
 import uuid
@@ -35,11 +35,13 @@ NEIGHBORS = {"estimator__nearestneighborsdetector__n_neighbors": [1, 2]}
 
 
 class Spy(TransformerMixin, BaseEstimator):
-    """Writes down, for every fit, in any process, how many clips there were and how many of them were anomalies."""
+    """Step that records the number of clips and of anomalies of every fit, in any process."""
 
     def __init__(self, folder, anomalies=None):
         self.folder = folder
-        self.anomalies = anomalies  # features of the anomalies; None in front, where clips are paths
+        self.anomalies = (
+            anomalies  # features of the anomalies, or None before the loader, because its clips are paths
+        )
 
     def fit(self, X, y=None):
         if self.anomalies is None:
@@ -66,7 +68,7 @@ class Spy(TransformerMixin, BaseEstimator):
 
 @pytest.fixture(scope="module")
 def sounds(tmp_path_factory):
-    """Files of two machines, the anomalies in the midst of the normal clips."""
+    """Files of two machines. The anomalies are among the normal clips."""
     folder = tmp_path_factory.mktemp("sounds")
     made = make_machine_sounds(
         24, 8, duration=1.0, sample_rate=8000, snr=20.0, output_dir=folder, random_state=0
@@ -85,7 +87,7 @@ class Case:
         self.pipeline = make_pipeline(
             Spy(str(folder)),
             *features,
-            # In front of the scaler: what reaches this spy reaches the scaler too.
+            # The spy is before the scaler, so both get the same clips.
             Spy(str(folder), anomalies),
             StandardScaler(),
             NearestNeighborsDetector(),
@@ -109,7 +111,7 @@ def case(sounds, tmp_path):
 
 
 def values_by_hand(case, cv, groups):
-    """``decision_function`` of every fold: what is trained on and tested is chosen from the labels here."""
+    """Call ``decision_function`` in every fold."""
     normal, anomalous = np.flatnonzero(case.y == 1), np.flatnonzero(case.y == -1)
     for train, test in cv.split(normal, groups=None if groups is None else groups[normal]):
         train, test = normal[train], normal[test]
@@ -120,7 +122,7 @@ def values_by_hand(case, cv, groups):
 
 
 def mean_score(estimator, X, y=None):
-    """For folds with clips of one kind alone, where no metric of both is defined."""
+    """Scorer for folds with clips of one kind, in which metrics of both kinds are not defined."""
     return float(np.mean(estimator.score_samples(X)))
 
 
@@ -134,7 +136,7 @@ def randomized(case, cv, params):
 
 
 def halving(case, cv, params):
-    # Of so few clips half a test fold may hold one kind alone: this is about what is fitted.
+    # With few clips half a test fold may hold only one kind. This test checks only the fits.
     search = HalvingGridSearchCV(
         case.estimator, NEIGHBORS, scoring=mean_score, cv=cv, factor=2, min_resources=16, random_state=0
     )
@@ -195,13 +197,14 @@ def test_no_anomaly_reaches_a_fit_of_any_step_refit_included(tool, n_fits, routi
         for tested, values in by_hand:
             same = np.isclose(result[tested], values)
             assert same[case.y[tested] == 1].all()
-            # By hand each fold tests all 8 anomalies that it may; spread over 4 folds it is 2, or those of its group.
+            # By hand each fold tests all 8 allowed anomalies. Spread over 4 folds each fold tests 2, or those of its
+            # group.
             assert same[case.y[tested] == -1].sum() == (np.sum(case.y[tested] == -1) if groups else 2)
     if tool is curve:
         assert result[0][1] == (17 if groups else 18)
 
 
-def test_two_processes_are_as_honest_as_one(case):
+def test_no_anomaly_reaches_a_fit_in_two_processes(case):
     search = GridSearchCV(case.estimator, NEIGHBORS, scoring=AUC, cv=NormalOnlySplit(3), n_jobs=2)
     search.fit(case.paths, case.y)
     case.check_honest(7)
@@ -226,7 +229,7 @@ def test_the_splitter_alone_is_not_enough_for_the_refit(case):
         assert sorted(note["seen"] for note in case.notes(place)) == [0] * 6 + [8]
 
 
-def test_around_the_detector_alone_the_scaler_is_not_clean(case):
+def test_a_wrapper_around_only_the_detector_does_not_protect_the_scaler(case):
     late = make_pipeline(*case.pipeline[:-1], NormalOnly(NearestNeighborsDetector())).fit(case.paths, case.y)
     assert [note["seen"] for note in case.notes()] == [8, 8]
     assert late[-1].n_samples_fit_ == 24
@@ -241,7 +244,7 @@ def test_the_wrapper_alone_fits_on_normal_clips_under_any_splitter(case):
     assert [fitted.n_samples_fit_ for fitted in found["estimator"]] == n_normal
 
 
-def test_a_search_that_is_cross_validated_itself_chooses_by_anomalies_and_fits_none(case):
+def test_a_cross_validated_search_chooses_by_anomalies_but_fits_no_anomaly(case):
     search = GridSearchCV(case.estimator, NEIGHBORS, scoring=AUC, cv=NormalOnlySplit(2))
     outer = StratifiedKFold(2, shuffle=True, random_state=0)
     found = cross_validate(
@@ -267,8 +270,8 @@ def test_testing_every_anomaly_in_every_fold_makes_no_partition_to_predict(case)
     case.check_honest(0)
 
 
-def test_decisions_out_of_fold_come_by_predict_and_decision_function_too(case):
-    """cross_val_predict codes y anew for decision_function, and asks for classes_."""
+def test_predict_and_decision_function_give_out_of_fold_decisions(case):
+    """cross_val_predict encodes y for decision_function, and needs classes_."""
     cv = NormalOnlySplit(4, anomalies="spread")
     decisions, values = (
         cross_val_predict(case.estimator, case.paths, case.y, cv=cv, method=method)
@@ -304,7 +307,7 @@ def test_halving_by_a_parameter_keeps_the_anomalies_of_every_fold(case):
     case.check_honest(2 * 3 + 1 * 3 + 1)
 
 
-def test_training_scores_of_both_kinds_are_undefined_and_said_to_be(case):
+def test_training_scores_that_need_both_kinds_are_undefined_and_give_a_warning(case):
     with pytest.warns(UserWarning, match="there is no anomalous clip among the 16"):
         _, of_training, of_test = learning_curve(
             case.estimator, case.paths, case.y, cv=NormalOnlySplit(3), train_sizes=[1.0], scoring=AUC
@@ -313,7 +316,7 @@ def test_training_scores_of_both_kinds_are_undefined_and_said_to_be(case):
     assert np.isfinite(of_test).all()
 
 
-def test_labels_that_cross_val_predict_codes_anew_are_refused_where_a_fold_trains_on_both_kinds(case):
+def test_labels_encoded_by_cross_val_predict_are_refused_if_a_fold_trains_on_both_kinds(case):
     with pytest.raises(
         ValueError, match="y must hold 1 for normal and -1 for anomalous clips, got the labels"
     ):
@@ -321,8 +324,8 @@ def test_labels_that_cross_val_predict_codes_anew_are_refused_where_a_fold_train
     case.check_honest(0)
 
 
-def test_scores_of_every_fold_are_there_for_the_asking(case):
-    """The way to out-of-fold score_samples, which cross_val_predict does not know."""
+def test_cross_validate_gives_the_scores_of_every_fold(case):
+    """cross_validate gives out-of-fold score_samples, which cross_val_predict does not support."""
     found = cross_validate(
         case.estimator,
         case.paths,

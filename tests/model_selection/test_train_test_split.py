@@ -13,7 +13,7 @@ X = np.zeros((len(Y), 1))
 
 
 def parts(y, **settings):
-    """Positions in training, validation and test."""
+    """Return the positions in training, validation and test."""
     settings = {"random_state": 0, **settings}
     return normal_only_train_test_split(np.arange(len(y)), y=y, **settings)[:3]
 
@@ -21,7 +21,7 @@ def parts(y, **settings):
 MANY = np.repeat([1, -1], [200, 31])
 
 
-def test_seventy_percent_are_trained_on_and_all_anomalies_tested_by_default():
+def test_by_default_seventy_percent_are_for_training_and_all_anomalies_for_the_test():
     train, validation, test = parts(MANY)
     assert (len(train), len(validation), len(test)) == (140, 30, 30 + 31)
     assert (MANY[train] == 1).all()
@@ -29,7 +29,7 @@ def test_seventy_percent_are_trained_on_and_all_anomalies_tested_by_default():
     np.testing.assert_array_equal(np.sort(np.concatenate([train, validation, test])), np.arange(231))
 
 
-def test_shared_anomalies_go_half_to_the_validation():
+def test_half_of_the_shared_anomalies_go_to_the_validation():
     train, validation, test = parts(MANY, anomalies="shared")
     assert (MANY[train] == 1).all()
     assert [np.count_nonzero(MANY[part] == -1) for part in (validation, test)] == [15, 16]
@@ -49,15 +49,15 @@ def test_a_seed_gives_the_same_split_and_another_seed_another():
     np.testing.assert_array_equal(*(parts(MANY, random_state=generator)[0] for generator in generators))
 
 
-def test_which_part_a_clip_comes_into_is_random():
+def test_the_part_of_a_clip_is_random():
     counts = np.zeros(10)
     for seed in range(300):
         counts[parts(np.ones(10), validation_size=0.2, test_size=0.2, random_state=seed)[2]] += 1
-    # Binomial with 300 draws at 0.2: a standard deviation of 6.9.
+    # A binomial distribution with 300 draws at 0.2 has a standard deviation of 6.9.
     np.testing.assert_allclose(counts, 60, atol=28)
 
 
-def test_groups_stay_together_and_sizes_are_met_as_nearly_as_they_allow(rng):
+def test_groups_stay_together_and_sizes_are_as_close_as_groups_allow(rng):
     groups = rng.integers(60, size=300)
     y = np.where(np.isin(groups, [3, 30]), -1, 1)
     found = parts(y, groups=groups)
@@ -84,16 +84,16 @@ def test_four_machines_give_every_part_at_least_one():
         assert [len(part) for part in parts(np.ones(100), groups=groups, random_state=seed)] == [50, 25, 25]
 
 
-def test_groups_that_leave_nothing_to_train_on_are_an_error_with_the_way_out():
+def test_groups_that_leave_no_training_clip_are_an_error_with_a_remedy():
     groups = np.r_[np.arange(20) % 4, np.arange(4)]
     with pytest.raises(
         ValueError,
-        match=r"no normal clip is left for the training part: .* 4 groups.* 4 of them with anomalies",
+        match=r"no normal clip is left for the training part: .* 4 groups.* 4 of these groups hold anomalies",
     ):
         parts(np.repeat([1, -1], [20, 4]), groups=groups)
 
 
-def test_what_comes_out_is_of_the_kind_that_went_in():
+def test_the_parts_have_the_type_of_the_input():
     y = np.repeat([1, -1], [10, 2])
     waves = np.arange(12 * 5, dtype=np.float32).reshape(12, 5) / 100
     clips = AudioClips(waves, sample_rate=8000)
@@ -127,7 +127,7 @@ def test_what_comes_out_is_of_the_kind_that_went_in():
         (
             {"test_size": 0.5, "validation_size": 0.5},
             ValueError,
-            "100 and 100, which leaves none for training",
+            "100 and 100 clips, which leaves no clip for training",
         ),
         ({"anomalies": "every"}, ValueError, "anomalies must be one of 'test', 'shared'"),
         ({"groups": [1, 2]}, ValueError, "inconsistent numbers of samples"),
@@ -139,18 +139,18 @@ def test_bad_input_to_the_train_test_split_is_named(settings, error, message):
         parts(MANY, **settings)
 
 
-def test_labels_are_checked_and_something_must_be_there_to_split():
+def test_labels_are_checked_and_at_least_one_array_is_needed():
     with pytest.raises(ValueError, match="y must hold 1 for normal"):
         normal_only_train_test_split(X, y=np.arange(17) % 2)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         normal_only_train_test_split(X, np.zeros(3), y=Y)
-    with pytest.raises(ValueError, match=r"pass at least one array to split; np\.arange"):
+    with pytest.raises(ValueError, match=r"pass at least one array to split\. np\.arange"):
         normal_only_train_test_split(y=Y)
     with pytest.raises(ValueError, match="0 normal clips"):
         normal_only_train_test_split(X, y=-np.ones(17))
 
 
-def test_labels_may_be_left_out_where_all_clips_are_normal():
+def test_labels_may_be_none_if_all_clips_are_normal():
     made = normal_only_train_test_split(np.arange(20), y=None, random_state=0)
     assert [len(part) for part in made] == [14, 3, 3] * 2
 

@@ -1,0 +1,1 @@
+"""How well detectors, scorers and thresholds work on published recordings."""
