@@ -3,6 +3,8 @@
 import unicodedata
 from typing import Any
 
+import numpy as np
+
 # Categories of Unicode that move the cursor, turn the direction of writing, show nothing or are no characters.
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -47,6 +49,10 @@ class Named:
     def name(self, index):
         """What to call clip `index` in a message."""
         raise NotImplementedError
+
+    def missing(self, index):
+        """What stands for clip `index` once it is left out: NaN throughout."""
+        return np.full_like(self[index], np.nan)
 
 
 class ClipError(ValueError):

@@ -1,67 +1,15 @@
-"""Sequences whose items are computed on access, and the one streaming loop over them."""
+"""Sequences whose items are computed on access."""
 
 import copy
-import os
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from ._clip_errors import ClipError, ClipList, Named, leave_out, with_names
+from ._stream import missing_clip, stream
 
-# More threads than this only queue behind the disk and hold more clips in memory.
-_MAX_THREADS = 4
 # Values up to which what stands for a missing clip is lengthened until a window fits in.
 _LARGEST_STAND_IN = 1 << 22
-
-
-def stream(function, items):
-    """Yield ``function(item)`` for every item, in order, computed a few items ahead in threads.
-
-    Access to ``items[i]`` happens in the threads too, so that decoding runs ahead while the consumer
-    computes. At most a handful of results exist at any time, whatever the length of `items`.
-
-    Parameters
-    ----------
-    function : callable
-    items : sequence
-
-    Yields
-    ------
-    object
-        ``function(items[i])`` for i = 0, 1, ...
-    """
-    if len(items) == 1:  # nothing to run ahead of: threads would only cost their start
-        yield _apply(function, items, 0)
-        return
-    n_threads = min(_MAX_THREADS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(n_threads, thread_name_prefix="skaudio_ad") as pool:
-        pending: deque = deque()
-        try:
-            for index in range(len(items)):
-                pending.append(pool.submit(_apply, function, items, index))
-                if len(pending) > 2 * n_threads:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            # A consumer that stops early, or an item that fails, must not leave work behind it.
-            for future in pending:
-                future.cancel()
-
-
-def _apply(function, items, index):
-    try:
-        return function(items[index])
-    except Exception as error:
-        leave_out(items, index, error)
-        return function(_missing(items, index))
-
-
-def _missing(items, index):
-    """What stands for clip `index` once it is left out."""
-    return items.missing(index) if isinstance(items, LazySequence) else np.full_like(items[index], np.nan)
 
 
 def take(clips, positions):
@@ -234,7 +182,7 @@ class LazySequence(Named, Sequence):
         -------
         ndarray
         """
-        return self._through(_missing(self._items, self._place(index)))
+        return self._through(missing_clip(self._items, self._place(index)))
 
     def _compute(self, index):
         return self._through(self._source(index))

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 
-from skaudio_ad._checks import check_features, check_number, check_option
+from skaudio_ad._checks import check_number, check_option
+from skaudio_ad._input_checks import check_features
 from skaudio_ad._lazy import LazySequence
 
 

@@ -14,13 +14,16 @@ from .instances import exports
 
 ROOT = Path(skaudio_ad.__file__).parent
 FLOORS = {
-    "_clip_errors": -2,
+    "_clip_errors": -3,
+    "_stream": -2,
     "_lazy": -1,
+    "_typing": -1,
     "_archive": 0,
     "_atomic": 0,
     "_checks": 0,
+    "_clip_calls": 0,
+    "_input_checks": 0,
     "_output": 0,
-    "_typing": -1,
     "_versions": 0,
     "_base": 1,
     "audio": 1,
@@ -87,15 +90,29 @@ def test_nothing_imports_the_reference_implementations_unless_asked_to_run_one(p
     assert not roots & {"torchaudio", "hear21passt", "timm", "torchvision"}
 
 
-def test_audio_and_features_need_no_torch():
+def _loaded_by(module):
+    """Packages that a fresh process has loaded after the import of one module."""
+    code = f"import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_audio_and_features_import_no_torch_anywhere():
     for path in FILES:
         if path.relative_to(ROOT).parts[0] in ("audio", "features", "_lazy.py", "_checks.py"):
             assert "torch" not in {module.split(".")[0] for module in _imports(path)}, path
 
 
-def test_networks_need_no_scikit_learn():
+def test_networks_import_no_scikit_learn_anywhere():
     for path in (ROOT / "networks").glob("*.py"):
         assert "sklearn" not in {module.split(".")[0] for module in _imports(path)}, path
+
+
+@pytest.mark.parametrize(("unit", "heavy"), [("networks", "sklearn"), ("audio", "torch"), ("features", "torch")])
+def test_importing_a_subpackage_does_not_load_what_it_does_not_need(unit, heavy):
+    loaded = _loaded_by(f"skaudio_ad.{unit}")
+    assert "skaudio_ad" in loaded
+    assert heavy not in loaded
 
 
 def test_there_is_one_training_loop():
@@ -121,7 +138,4 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_importing_the_package_imports_nothing_heavy():
-    code = "import sys, skaudio_ad; print(sorted({m.split('.')[0] for m in sys.modules}))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    for heavy in ("torch", "librosa", "matplotlib", "sklearn", "scipy"):
-        assert f"'{heavy}'" not in loaded
+    assert not _loaded_by("skaudio_ad") & {"torch", "librosa", "matplotlib", "sklearn", "scipy"}

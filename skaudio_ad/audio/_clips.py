@@ -1,4 +1,4 @@
-"""`AudioClips`, the lazy sequence of recordings, and how every consumer of waveforms gets one."""
+"""`AudioClips`, the lazy sequence of recordings."""
 
 import hashlib
 import os
@@ -6,11 +6,10 @@ import warnings
 
 import joblib
 import numpy as np
-from sklearn.utils.validation import validate_data
 
 from .._clip_errors import shown
 from .._lazy import ClipError, LazySequence, is_missing
-from ._decode import AudioReadError, fit_length, read_audio
+from ._decode import AudioReadError, read_audio
 
 
 class AudioReadWarning(UserWarning):
@@ -149,7 +148,7 @@ class AudioClips(LazySequence):
     def _source(self, index):
         source = self._items[index]
         if not isinstance(source, str):
-            return _check_waveform(source)
+            return check_waveform(source)
         if source in self._unreadable:
             return self._stand_in()
         try:
@@ -239,7 +238,7 @@ class AudioClips(LazySequence):
 
     def _compute(self, index):
         clip = super()._compute(index)
-        return _check_waveform(clip) if self._functions else clip
+        return check_waveform(clip) if self._functions else clip
 
     def _stand_in(self):
         """What stands for a file that could not be read, before any step."""
@@ -255,129 +254,7 @@ def _is_ours(function):
     return type(function).__module__.startswith(__name__.partition(".")[0] + ".")
 
 
-class _FitLength:
-    """`fit_length` after an offset, as a function of the samples alone, that pickles."""
-
-    def __init__(self, sample_rate, offset, duration, pad):
-        self.sample_rate, self.offset, self.duration, self.pad = sample_rate, offset, duration, pad
-
-    def __call__(self, samples):
-        start = round(self.offset * self.sample_rate)
-        if start >= len(samples):
-            raise ClipError(
-                f"a clip of {len(samples) / self.sample_rate:g} s has nothing left after offset={self.offset:g} s."
-            )
-        return fit_length(samples[start:], self.sample_rate, duration=self.duration, pad=self.pad)
-
-
-def cut_clips(clips, *, offset, duration, pad):
-    """Cut and pad clips that are decoded already, lazily.
-
-    Parameters
-    ----------
-    clips : AudioClips
-    offset, duration : float
-        In seconds.
-    pad : {"none", "zeros", "repeat", "reflect"}
-
-    Returns
-    -------
-    AudioClips
-    """
-    if offset == 0 and duration is None:
-        return clips
-    return clips.map(_FitLength(clips.sample_rate, offset, duration, pad))
-
-
-def as_clips(estimator, X, *, sample_rate, reset):
-    """Turn what a user passes as clips into `AudioClips`, checking all that can be checked at once.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Who asks, for messages; gets ``n_features_in_`` from 2-D arrays on `reset`.
-
-    X : AudioClips, list of paths, array-like of shape (n_clips, n_samples) or list of 1-D ndarray
-        Arrays are taken to be at `sample_rate`.
-
-    sample_rate : int or None
-        The rate that the estimator works at, in hertz; None if any will do.
-
-    reset : bool
-        True in `fit`, False afterwards.
-
-    Returns
-    -------
-    AudioClips
-
-    Raises
-    ------
-    ValueError
-        If there are no clips, a clip is empty, not mono, not finite, or at another sample rate.
-    """
-    name = type(estimator).__name__
-    if isinstance(X, (str, os.PathLike)):
-        raise ValueError(f"{name} takes a list of clips, got the single path {X!r}: put it in a list.")
-    if hasattr(X, "__len__") and getattr(X, "ndim", 1) == 1 and len(X) == 0:
-        raise ValueError(f"{name} got no clips: X has 0 samples, at least 1 is required.")
-    if isinstance(X, AudioClips):
-        if sample_rate is not None and X.sample_rate is not None and X.sample_rate != sample_rate:
-            # A pretrained network has but one rate.
-            other = (
-                f" or set {name}(sample_rate={X.sample_rate})" if hasattr(estimator, "sample_rate") else ""
-            )
-            raise ValueError(
-                f"{name} works at sample_rate={sample_rate} Hz, but the clips are at {X.sample_rate} Hz: "
-                f"load them with AudioLoader(sample_rate={sample_rate}){other}."
-            )
-        return X
-    paths = _as_paths(X)
-    if paths is not None:
-        if sample_rate is None:
-            raise ValueError(f"{name} takes waveforms, got paths: put AudioLoader in front of it.")
-        return AudioClips(paths, sample_rate)
-    if _is_list_of_waveforms(X):
-        return AudioClips([_check_listed(name, i, x) for i, x in enumerate(X)], sample_rate)
-    _check_kind(getattr(X, "dtype", None), f"{name}: X ")
-    return AudioClips(validate_data(estimator, X, reset=reset, dtype=[np.float32, np.float64]), sample_rate)
-
-
-def _as_paths(X):
-    """X as a list of paths, or None if it is none. A data frame of paths has one column."""
-    if getattr(X, "ndim", 1) == 2 and X.shape[1] == 1 and hasattr(X, "iloc"):
-        X = X.iloc[:, 0]
-    if getattr(X, "ndim", 1) != 1 or not hasattr(X, "__len__") or len(X) == 0:
-        return None
-    values = list(X)
-    is_path = [isinstance(value, (str, os.PathLike)) for value in values]
-    if all(is_path):
-        return [str(os.fsdecode(value)) for value in values]
-    if any(is_path):
-        raise ValueError(f"X mixes paths with other things: entry {is_path.index(False)} is no path.")
-    return None
-
-
-def _is_list_of_waveforms(X):
-    if not isinstance(X, (list, tuple)) or len(X) == 0:
-        return False
-    if all(isinstance(x, np.ndarray) for x in X):
-        return True
-    # Nested lists of one length are a matrix like any other, which scikit-learn validates.
-    lengths = {len(x) if hasattr(x, "__len__") else None for x in X}
-    return None not in lengths and len(lengths) > 1
-
-
-def _check_listed(name, index, clip):
-    try:
-        clip = _check_waveform(clip)
-        if is_missing(clip):
-            raise ClipError("is NaN throughout.")
-    except ClipError as error:
-        raise ValueError(f"{name}: clip {index} {error}") from None
-    return clip
-
-
-def _check_waveform(clip):
+def check_waveform(clip):
     """One clip as float32, if it is mono, not empty and made of finite numbers; or missing."""
     clip = np.asarray(clip)
     if clip.ndim != 1:
@@ -389,14 +266,14 @@ def _check_waveform(clip):
         raise ClipError("is empty (0 samples).")
     if clip.dtype.kind not in "fiu":
         raise ClipError(f"holds {clip.dtype}, not numbers.")
-    _check_kind(clip.dtype)
+    check_kind(clip.dtype)
     clip = clip.astype(np.float32, copy=False)
     if not np.isfinite(clip).all() and not is_missing(clip):
         raise ClipError("contains NaN or infinity.")
     return clip
 
 
-def _check_kind(dtype, what=""):
+def check_kind(dtype, what=""):
     """Raise for samples as a file stores them: taken for floats, they are thousands of times too loud."""
     ways = {np.dtype(np.int16): "divide by 32768", np.dtype(np.uint8): "subtract 128 and divide by 128"}
     if way := ways.get(dtype):

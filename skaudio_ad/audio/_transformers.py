@@ -4,9 +4,11 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._checks import check_number, check_option
+from .._clip_errors import ClipError
 from .._output import TableOutputMixin, bin_names
-from ._clips import AudioClips, _as_paths, as_clips, cut_clips
-from ._decode import check_cut
+from ._as_clips import as_clips, as_paths
+from ._clips import AudioClips
+from ._decode import check_cut, fit_length
 
 _ON_ERROR = ("raise", "skip")
 
@@ -127,10 +129,44 @@ class AudioLoader(_ClipTransformer):
         check_cut(offset=self.offset, duration=self.duration, channel=self.channel, pad=self.pad)
         check_option(self.on_error, "on_error", _ON_ERROR)
         cut = {"offset": self.offset, "duration": self.duration, "pad": self.pad}
-        paths = _as_paths(X) if not isinstance(X, (str, AudioClips)) else None
+        paths = as_paths(X) if not isinstance(X, (str, AudioClips)) else None
         if paths is not None:
             return AudioClips(paths, self.sample_rate, channel=self.channel, on_error=self.on_error, **cut)
-        return cut_clips(as_clips(self, X, sample_rate=self.sample_rate, reset=reset), **cut)
+        return _cut_clips(as_clips(self, X, sample_rate=self.sample_rate, reset=reset), **cut)
+
+
+def _cut_clips(clips, *, offset, duration, pad):
+    """Cut and pad clips that are decoded already, lazily.
+
+    Parameters
+    ----------
+    clips : AudioClips
+    offset, duration : float
+        In seconds.
+    pad : {"none", "zeros", "repeat", "reflect"}
+
+    Returns
+    -------
+    AudioClips
+    """
+    if offset == 0 and duration is None:
+        return clips
+    return clips.map(_FitLength(clips.sample_rate, offset, duration, pad))
+
+
+class _FitLength:
+    """`fit_length` after an offset, as a function of the samples alone, that pickles."""
+
+    def __init__(self, sample_rate, offset, duration, pad):
+        self.sample_rate, self.offset, self.duration, self.pad = sample_rate, offset, duration, pad
+
+    def __call__(self, samples):
+        start = round(self.offset * self.sample_rate)
+        if start >= len(samples):
+            raise ClipError(
+                f"a clip of {len(samples) / self.sample_rate:g} s has nothing left after offset={self.offset:g} s."
+            )
+        return fit_length(samples[start:], self.sample_rate, duration=self.duration, pad=self.pad)
 
 
 class LevelNormalizer(_ClipTransformer):

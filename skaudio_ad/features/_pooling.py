@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import check_features, check_number
+from .._checks import check_number
+from .._input_checks import check_features
 from .._lazy import ClipError, is_missing, map_collect
 
 _NAMES = ("mean", "std", "min", "max", "gem", "rdp", "flatten")

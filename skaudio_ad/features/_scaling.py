@@ -4,8 +4,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import check_features, check_number, check_option
+from .._checks import check_number, check_option
 from .._clip_errors import with_names
+from .._input_checks import check_features
 from .._lazy import LazySequence, is_missing
 from .._output import TableOutputMixin
 

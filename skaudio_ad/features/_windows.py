@@ -4,7 +4,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import check_features, check_number
+from .._checks import check_number
+from .._input_checks import check_features
 from .._lazy import ClipError, LazySequence, map_collect
 from .._output import TableOutputMixin, bin_names
 from ._spectral import WaveformTransformer

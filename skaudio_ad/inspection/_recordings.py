@@ -9,7 +9,8 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from .._clip_errors import explain
-from .._lazy import LazySequence, stream
+from .._lazy import LazySequence
+from .._stream import stream
 from ..audio import AudioLoader
 from ..thresholds import ThresholdedDetector
 from ..thresholds._cross_conformal import split_off_shared_steps
