@@ -1,19 +1,33 @@
 """Checks of features, spectrograms and groups, shared by every estimator."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from ._clip_errors import with_names
 from ._lazy import LazySequence, is_missing
+from ._typing import IntArray
 
 
-def check_groups(groups, n_clips):
-    """The group of every clip as a number, ndarray of int of shape (n_clips,); None where `groups` is None.
+def check_groups(groups: Any, n_clips: int) -> IntArray | None:
+    """Number the groups of the clips.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_clips,) or None
+    n_clips : int
+
+    Returns
+    -------
+    ndarray of int of shape (n_clips,) or None
+        Number of the group of every clip. None where `groups` is None.
 
     Raises
     ------
     ValueError
-        If there is not one group a clip.
+        If the number of groups differs from the number of clips, or a clip has no group.
     """
     if groups is None:
         return None
@@ -24,36 +38,36 @@ def check_groups(groups, n_clips):
     if unknown:
         raise ValueError(
             f"groups must name a group for every clip, got {groups[unknown[0]]} for clip {unknown[0]}. Give a clip "
-            "that is alone a group of its own."
+            "that belongs to no group a group of its own."
         )
     return np.unique(groups, return_inverse=True)[1]
 
 
-def check_features(estimator, X, *, reset, ndims=(2, 3)):
-    """Validate features or spectrograms: finite, rectangular, and as many bins as in `fit`.
+def check_features(estimator: Any, X: Any, *, reset: bool, ndims: Sequence[int] = (2, 3)) -> Any:
+    """Check that features or spectrograms are finite, rectangular, and have as many bins as in `fit`.
 
     Parameters
     ----------
     estimator : estimator
-        Gets ``n_features_in_`` (bins, for spectrograms) on `reset`.
+        Its ``n_features_in_`` is set where `reset` is True. For spectrograms, it is the number of bins.
     X : array-like or list of ndarray or LazySequence
         ``(n_clips, n_features)``, ``(n_clips, n_bins, n_frames)``, or a list (or lazy sequence) of
-        ``(n_bins, n_frames_i)`` for clips of different lengths. A clip of nothing but NaN stands for one
-        that could not be read and passes.
+        ``(n_bins, n_frames_i)`` for clips of different lengths. A clip that is NaN throughout passes, because
+        such a clip stands for a file that could not be read.
     reset : bool
         True in `fit`, False afterwards.
     ndims : tuple of int, default=(2, 3)
-        Numbers of dimensions that the estimator takes, the first axis being the clips.
+        Numbers of dimensions that the estimator takes. The first axis is the clips.
 
     Returns
     -------
     ndarray or list of ndarray or LazySequence
-        An array is float32 or float64. A lazy sequence comes back as it is: its items are computed later.
+        An array is float32 or float64. A lazy sequence is returned unchanged: its items are computed later.
 
     Raises
     ------
     ValueError
-        If X is empty, ragged, not finite, of the wrong dimension or with other bins than in `fit`.
+        If X is empty, ragged or not finite, has a wrong number of dimensions, or has other bins than in `fit`.
     """
     name = type(estimator).__name__
     if isinstance(X, (list, tuple, LazySequence)) and not len(X):
@@ -62,7 +76,7 @@ def check_features(estimator, X, *, reset, ndims=(2, 3)):
         first = X[0]
         if first.ndim != 2:
             raise ValueError(
-                f"{name} takes spectrograms, (n_bins, n_frames) each, got {X!r} whose first has the shape "
+                f"{name} takes spectrograms of shape (n_bins, n_frames), got {X!r}, whose first clip has the shape "
                 f"{first.shape}: put a MelTransformer in front of it."
             )
         _check_bins(estimator, [first], reset)
@@ -82,16 +96,16 @@ def check_features(estimator, X, *, reset, ndims=(2, 3)):
         shapes = {2: "(n_clips, n_features)", 3: "(n_clips, n_bins, n_frames)"}
         wanted = " or ".join(shapes[n] for n in ndims)
         raise ValueError(f"{name} takes X of shape {wanted}, got {X.shape}. Time is the last axis.")
-    # A clip that could not be read is NaN throughout; a NaN in the midst of numbers is an error upstream. The sums
-    # find the rows to look at without a mask as long as the corpus.
+    # A clip that could not be read is NaN throughout. A NaN among numbers is an error of an earlier step. The sums
+    # find suspect rows, because a mask of all values would need memory in the size of the corpus.
     rows = X.reshape(len(X), -1)
-    with np.errstate(over="ignore", invalid="ignore"):  # infinities of either sign add up to NaN
+    with np.errstate(over="ignore", invalid="ignore"):  # inf - inf is NaN
         suspects = np.flatnonzero(np.isnan(rows.sum(axis=1, dtype=np.float64)))
     broken = [i for i in suspects if np.isnan(rows[i]).any() and not is_missing(rows[i])]
     if broken:
         raise ValueError(
-            f"Input X contains NaN among numbers, first in clip {broken[0]}. {name} accepts NaN only as a clip "
-            "that is NaN throughout, which stands for a file that could not be read."
+            f"Input X contains NaN among numbers, first in clip {broken[0]}. {name} accepts NaN only in a clip "
+            "that is NaN throughout, because such a clip stands for a file that could not be read."
         )
     return X
 

@@ -2,21 +2,23 @@
 
 import os
 from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
 from ._clip_errors import Named, leave_out
 
-# More threads than this only queue behind the disk and hold more clips in memory.
+# Maximum number of threads: more threads only wait for the disk and hold more clips in memory.
 _MAX_THREADS = 4
 
 
-def stream(function, items):
-    """Yield ``function(item)`` for every item, in order, computed a few items ahead in threads.
+def stream(function: Callable[[Any], Any], items: Any) -> Iterator[Any]:
+    """Yield ``function(item)`` for every item, in order. Threads compute a few items ahead.
 
-    Access to ``items[i]`` happens in the threads too, so that decoding runs ahead while the consumer
-    computes. At most a handful of results exist at any time, whatever the length of `items`.
+    The threads also get ``items[i]``, so that they decode files while the consumer computes. The number of
+    results that exist at the same time has a small maximum, whatever the length of `items`.
 
     Parameters
     ----------
@@ -28,7 +30,7 @@ def stream(function, items):
     object
         ``function(items[i])`` for i = 0, 1, ...
     """
-    if len(items) == 1:  # nothing to run ahead of: threads would only cost their start
+    if len(items) == 1:  # there is nothing to compute ahead, and threads take time to start
         yield _apply(function, items, 0)
         return
     n_threads = min(_MAX_THREADS, os.cpu_count() or 1)
@@ -42,7 +44,7 @@ def stream(function, items):
             while pending:
                 yield pending.popleft().result()
         finally:
-            # A consumer that stops early, or an item that fails, must not leave work behind it.
+            # No work goes on after a consumer stops early or an item fails.
             for future in pending:
                 future.cancel()
 
@@ -55,6 +57,6 @@ def _apply(function, items, index):
         return function(missing_clip(items, index))
 
 
-def missing_clip(items, index):
-    """What stands for clip `index` once it is left out."""
+def missing_clip(items: Any, index: int) -> Any:
+    """Return the array of NaN that replaces clip `index` where the clip is left out."""
     return items.missing(index) if isinstance(items, Named) else np.full_like(items[index], np.nan)

@@ -108,7 +108,9 @@ def test_networks_import_no_scikit_learn_anywhere():
         assert "sklearn" not in {module.split(".")[0] for module in _imports(path)}, path
 
 
-@pytest.mark.parametrize(("unit", "heavy"), [("networks", "sklearn"), ("audio", "torch"), ("features", "torch")])
+@pytest.mark.parametrize(
+    ("unit", "heavy"), [("networks", "sklearn"), ("audio", "torch"), ("features", "torch")]
+)
 def test_importing_a_subpackage_does_not_load_what_it_does_not_need(unit, heavy):
     loaded = _loaded_by(f"skaudio_ad.{unit}")
     assert "skaudio_ad" in loaded

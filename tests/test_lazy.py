@@ -1,96 +1,12 @@
 import pickle
-import threading
-import time
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from skaudio_ad._lazy import ClipError, LazySequence, collect, is_missing, map_collect, stream, take
+from skaudio_ad._lazy import ClipError, LazySequence, collect, is_missing, map_collect, take
 
-
-class Source:
-    """Items 0, 1, 2, ..., and a note of which were asked for."""
-
-    def __init__(self, n_items, delays=(0.0,)):
-        self.n_items, self.delays = n_items, delays
-        self.asked = []
-
-    def __len__(self):
-        return self.n_items
-
-    def __getitem__(self, index):
-        self.asked.append(index)
-        time.sleep(self.delays[index % len(self.delays)])
-        return np.full(3, index, dtype=np.float32)
-
-
-def double(item):
-    return 2 * item
-
-
-def threads_of_the_stream():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("skaudio_ad")]
-
-
-def test_the_stream_keeps_the_order_however_long_each_item_takes():
-    source = Source(50, delays=(0.008, 0.0, 0.004, 0.0, 0.002))
-    assert [int(item[0]) for item in stream(double, source)] == list(range(0, 100, 2))
-    assert sorted(source.asked) == list(range(50))
-
-
-def test_the_stream_runs_ahead_of_a_slow_consumer_but_only_by_a_handful():
-    source = Source(100)
-    ahead = []
-    for n_consumed, _ in enumerate(stream(double, source), start=1):
-        time.sleep(0.002)
-        ahead.append(len(source.asked) - n_consumed)
-    assert 1 <= max(ahead) <= 10
-
-
-def test_an_error_in_one_item_stops_the_stream_and_names_the_clip():
-    source = Source(300, delays=(0.001,))
-
-    def refuse_the_sixth(item):
-        if item[0] == 5:
-            raise ClipError("is broken; mend it.")
-        return item
-
-    running = stream(refuse_the_sixth, source)
-    assert [int(next(running)[0]) for _ in range(5)] == [0, 1, 2, 3, 4]
-    with pytest.raises(ClipError, match=r"^clip 5: is broken; mend it\.$"):
-        next(running)
-    assert len(source.asked) < 20
-    assert not threads_of_the_stream()
-
-
-def test_an_error_that_is_no_clips_fault_reaches_the_consumer_unchanged():
-    def divide(item):
-        return 1 // int(item[0])
-
-    with pytest.raises(ZeroDivisionError, match="integer"):
-        list(stream(divide, Source(3)))
-
-
-def test_a_stream_closed_early_leaves_no_thread_and_no_work_behind():
-    source = Source(300, delays=(0.001,))
-    running = stream(double, source)
-    assert [int(next(running)[0]) for _ in range(3)] == [0, 2, 4]
-    running.close()
-    n_asked = len(source.asked)
-    assert not threads_of_the_stream()
-    time.sleep(0.03)
-    assert len(source.asked) == n_asked < 20
-
-
-def test_items_that_wait_when_a_stream_is_closed_are_never_computed():
-    source = Source(50, delays=(0.2,))
-    running = stream(double, source)
-    next(running)
-    time.sleep(0.05)  # the threads are at their next items, others wait
-    n_asked = len(source.asked)
-    running.close()
-    assert len(source.asked) == n_asked
+from .sources import Source, double
 
 
 def test_a_loop_over_a_lazy_sequence_that_breaks_computes_little_more():
@@ -265,8 +181,8 @@ STEPS = {
     no_first: "is empty, or contains NaN or infinity, after no_first",
     infinite_at_the_end: "is empty, or contains NaN or infinity, after infinite_at_the_end",
     nothing_of: "is empty, or contains NaN or infinity, after nothing_of",
-    forgetful: "is no array of numbers after forgetful",
-    words: "is no array of numbers after words",
+    forgetful: "is not an array of numbers after forgetful",
+    words: "is not an array of numbers after words",
 }
 
 

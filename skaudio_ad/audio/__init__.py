@@ -1,4 +1,4 @@
-"""Files to samples: decoding, lazy clips, loading and level normalisation. No torch."""
+"""Turn files into samples: decoding, lazy clips, loading and level normalisation. Nothing here needs torch."""
 
 from ._as_clips import as_clips
 from ._clips import AudioClips, AudioReadWarning

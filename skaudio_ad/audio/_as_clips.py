@@ -1,6 +1,7 @@
-"""`as_clips`: turn what a user passes as clips into `AudioClips`."""
+"""`as_clips`: turn clips in any accepted form into `AudioClips`."""
 
 import os
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -10,19 +11,20 @@ from .._lazy import is_missing
 from ._clips import AudioClips, check_kind, check_waveform
 
 
-def as_clips(estimator, X, *, sample_rate, reset):
-    """Turn what a user passes as clips into `AudioClips`, checking all that can be checked at once.
+def as_clips(estimator: Any, X: Any, *, sample_rate: int | None, reset: bool) -> AudioClips:
+    """Turn clips in any accepted form into `AudioClips`. All checks that need no decoding happen here.
 
     Parameters
     ----------
     estimator : estimator
-        Who asks, for messages; gets ``n_features_in_`` from 2-D arrays on `reset`.
+        Estimator that needs the clips. Messages name the estimator. For 2-D arrays, its ``n_features_in_`` is set
+        where `reset` is True.
 
     X : AudioClips, list of paths, array-like of shape (n_clips, n_samples) or list of 1-D ndarray
-        Arrays are taken to be at `sample_rate`.
+        Clips. Arrays must be at `sample_rate`.
 
     sample_rate : int or None
-        The rate that the estimator works at, in hertz; None if any will do.
+        Sample rate that the estimator needs, in hertz. None accepts any rate.
 
     reset : bool
         True in `fit`, False afterwards.
@@ -34,7 +36,7 @@ def as_clips(estimator, X, *, sample_rate, reset):
     Raises
     ------
     ValueError
-        If there are no clips, a clip is empty, not mono, not finite, or at another sample rate.
+        If there are no clips, or a clip is empty, not mono, not finite, or at another sample rate.
     """
     name = type(estimator).__name__
     if isinstance(X, (str, os.PathLike)):
@@ -43,7 +45,7 @@ def as_clips(estimator, X, *, sample_rate, reset):
         raise ValueError(f"{name} got no clips: X has 0 samples, at least 1 is required.")
     if isinstance(X, AudioClips):
         if sample_rate is not None and X.sample_rate is not None and X.sample_rate != sample_rate:
-            # A pretrained network has but one rate.
+            # A pretrained network has a fixed rate and no parameter for the rate.
             other = (
                 f" or set {name}(sample_rate={X.sample_rate})" if hasattr(estimator, "sample_rate") else ""
             )
@@ -63,8 +65,8 @@ def as_clips(estimator, X, *, sample_rate, reset):
     return AudioClips(validate_data(estimator, X, reset=reset, dtype=[np.float32, np.float64]), sample_rate)
 
 
-def as_paths(X):
-    """X as a list of paths, or None if it is none. A data frame of paths has one column."""
+def as_paths(X: Any) -> list[str] | None:
+    """Return X as a list of paths, or None where X holds no paths. A data frame of paths has one column."""
     if getattr(X, "ndim", 1) == 2 and X.shape[1] == 1 and hasattr(X, "iloc"):
         X = X.iloc[:, 0]
     if getattr(X, "ndim", 1) != 1 or not hasattr(X, "__len__") or len(X) == 0:
@@ -74,7 +76,9 @@ def as_paths(X):
     if all(is_path):
         return [str(os.fsdecode(value)) for value in values]
     if any(is_path):
-        raise ValueError(f"X mixes paths with other things: entry {is_path.index(False)} is no path.")
+        raise ValueError(
+            f"X mixes paths with other things: entry {is_path.index(False)} is no path. Pass paths only."
+        )
     return None
 
 
@@ -83,7 +87,7 @@ def _is_list_of_waveforms(X):
         return False
     if all(isinstance(x, np.ndarray) for x in X):
         return True
-    # Nested lists of one length are a matrix like any other, which scikit-learn validates.
+    # Nested lists of one length are a matrix, which scikit-learn validates.
     lengths = {len(x) if hasattr(x, "__len__") else None for x in X}
     return None not in lengths and len(lengths) > 1
 

@@ -6,7 +6,7 @@ from .._lazy import LazySequence, is_missing
 
 
 class VariedClips(LazySequence):
-    """Variations of items, each from its own seed; seed -1 leaves the item as it is."""
+    """Lazy sequence of variations of items. Every variation has its own seed; seed -1 leaves the item unchanged."""
 
     def __init__(self, items, sources, seeds, methods, settings):
         super().__init__(items)
@@ -34,7 +34,7 @@ class VariedClips(LazySequence):
 
 
 def _silence(x):
-    """The quietest value: 0 in a waveform, the minimum in a spectrogram."""
+    """Return the quietest value: 0 in a waveform, the minimum in a spectrogram."""
     return 0.0 if x.ndim == 1 else x.min()
 
 
@@ -63,7 +63,7 @@ def _mixup(x, rng, varied):
         return x
     weight = rng.beta(varied.settings["mixup_alpha"], varied.settings["mixup_alpha"])
     weight = min(weight, 1 - weight)
-    # The other clip is cut, or repeated, to the length of this one.
+    # The other clip is cut or repeated to the length of x.
     other = np.take(other, np.arange(x.shape[-1]), axis=-1, mode="wrap")
     return (1 - weight) * x + weight * other
 

@@ -169,7 +169,7 @@ def test_without_a_length_it_is_the_shortest_of_so_many_frames(settings, n_sampl
         assert mel.transform(np.zeros((1, length))).shape[2] == 32
         assert mel_to_audio(X, mel, n_samples=length).shape == (2, length)
     for length in (n_samples - 1, n_samples + 511):
-        wanted = f"clip 0: has 32 frames, which are those of {n_samples} to {n_samples + 510} samples, got"
+        wanted = rf"clip 0: has 32 frames, so n_samples must lie in \[{n_samples}, {n_samples + 510}\], got"
         with pytest.raises(ValueError, match=f"{wanted} n_samples={length}; None takes {n_samples}"):
             mel_to_audio(X, mel, n_samples=length)
 
@@ -264,7 +264,7 @@ def test_nan_or_infinity_among_numbers_is_named(bad):
     [
         (
             np.zeros((128, 9)),
-            r"clip 0: has the shape \(9,\), but .*; a single one is X\[np.newaxis\]",
+            r"clip 0: has the shape \(9,\), but .*; pass a single spectrogram as X\[np.newaxis\]",
         ),
         (
             np.zeros((2, 64, 9)),
