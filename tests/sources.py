@@ -1,4 +1,4 @@
-"""A source of clips that notes which clips were asked for."""
+"""Source of clips that lists the requested clips."""
 
 import time
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Source:
-    """Items 0, 1, 2, ..., and a note of which were asked for."""
+    """Sequence of the items 0, 1, 2, ... that lists the requested indices."""
 
     def __init__(self, n_items, delays=(0.0,)):
         self.n_items, self.delays = n_items, delays

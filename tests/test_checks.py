@@ -8,7 +8,7 @@ from skaudio_ad._checks import check_number, check_option
     ("closed", "accepted"),
     [("both", [0, 0.5, 1]), ("left", [0, 0.5]), ("right", [0.5, 1]), ("neither", [0.5])],
 )
-def test_exactly_the_numbers_of_the_interval_are_accepted(closed, accepted):
+def test_only_numbers_in_the_interval_are_accepted(closed, accepted):
     def is_accepted(value):
         try:
             check_number(value, "x", low=0, high=1, closed=closed)
@@ -28,7 +28,7 @@ def test_exactly_the_numbers_of_the_interval_are_accepted(closed, accepted):
         ({"low": 1, "closed": "neither"}, r"\(1, inf\)"),
     ],
 )
-def test_a_number_outside_is_refused_with_its_name_the_interval_and_the_value(bounds, interval):
+def test_the_error_for_a_number_outside_gives_the_name_the_interval_and_the_value(bounds, interval):
     with pytest.raises(ValueError, match=rf"^n_mels must lie in {interval}, got -2\.$"):
         check_number(-2, "n_mels", **bounds)
 
@@ -44,12 +44,12 @@ def test_a_number_outside_is_refused_with_its_name_the_interval_and_the_value(bo
         ([1], {"none": True}, "a number or None"),
     ],
 )
-def test_what_is_no_number_is_refused_with_what_would_be(value, options, wanted):
+def test_the_error_for_a_value_that_is_not_a_number_gives_the_wanted_kind(value, options, wanted):
     with pytest.raises(TypeError, match=rf"^hop_length must be {wanted}, got "):
         check_number(value, "hop_length", **options)
 
 
-def test_numbers_of_numpy_are_numbers():
+def test_numpy_numbers_are_accepted():
     check_number(np.int64(3), "x", low=3, integer=True)
     check_number(np.float32(0.5), "x", high=1)
     check_number(None, "x", low=0, none=True)
@@ -57,7 +57,7 @@ def test_numbers_of_numpy_are_numbers():
         check_number(np.int64(2), "x", low=3, integer=True)
 
 
-def test_an_unknown_option_is_refused_with_the_known_ones():
+def test_the_error_for_an_unknown_option_lists_the_known_options():
     check_option(None, "norm", ("slaney", None))
     with pytest.raises(ValueError, match=r"^norm must be one of 'slaney', None, got 'l2'\.$"):
         check_option("l2", "norm", ("slaney", None))

@@ -11,7 +11,7 @@ def estimator():
     return BaseEstimator()
 
 
-def test_nan_among_numbers_is_refused_and_its_clip_named(estimator):
+def test_the_error_for_nan_among_numbers_names_the_clip(estimator):
     X = np.zeros((4, 3, 5))
     X[2, 1, 4] = np.nan
     with pytest.raises(ValueError, match=r"NaN among numbers, first in clip 2\..*could not be read"):
@@ -30,7 +30,7 @@ def test_infinity_is_refused(estimator):
         check_features(estimator, np.array([[1.0, np.inf]]), reset=True)
 
 
-def test_the_bins_of_fit_are_asked_for_afterwards(estimator):
+def test_clips_need_the_number_of_bins_of_fit(estimator):
     check_features(estimator, np.zeros((2, 3, 5)), reset=True)
     assert estimator.n_features_in_ == 3
     check_features(estimator, np.zeros((2, 3, 9)), reset=False)
@@ -52,7 +52,7 @@ def test_the_bins_of_fit_are_asked_for_afterwards(estimator):
         (np.zeros((2, 5)), "clip 1 has 2 bins, but BaseEstimator expects 3"),
     ],
 )
-def test_a_spectrogram_in_a_list_that_breaks_a_rule_is_named(estimator, clip, message):
+def test_the_error_for_a_bad_spectrogram_in_a_list_names_the_spectrogram(estimator, clip, message):
     with pytest.raises(ValueError, match=message):
         check_features(estimator, [np.zeros((3, 5)), clip], reset=True)
 
@@ -76,7 +76,7 @@ def test_no_clips_at_all_are_refused(estimator, X):
         check_features(estimator, X, reset=True)
 
 
-def test_the_wrong_number_of_dimensions_is_refused_with_the_right_ones(estimator):
+def test_the_error_for_a_wrong_number_of_dimensions_gives_the_right_shapes(estimator):
     with pytest.raises(
         ValueError, match=r"takes X of shape \(n_clips, n_bins, n_frames\), got \(4, 3\)\. Time is"
     ):

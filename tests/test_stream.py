@@ -1,4 +1,4 @@
-"""The streaming loop."""
+"""Tests of the streaming loop."""
 
 import threading
 import time
@@ -15,13 +15,13 @@ def threads_of_the_stream():
     return [thread for thread in threading.enumerate() if thread.name.startswith("skaudio_ad")]
 
 
-def test_the_stream_keeps_the_order_however_long_each_item_takes():
+def test_the_stream_keeps_the_order_even_if_some_items_take_longer():
     source = Source(50, delays=(0.008, 0.0, 0.004, 0.0, 0.002))
     assert [int(item[0]) for item in stream(double, source)] == list(range(0, 100, 2))
     assert sorted(source.asked) == list(range(50))
 
 
-def test_the_stream_runs_ahead_of_a_slow_consumer_but_only_by_a_handful():
+def test_the_stream_runs_only_a_few_items_ahead_of_a_slow_consumer():
     source = Source(100)
     ahead = []
     for n_consumed, _ in enumerate(stream(double, source), start=1):
@@ -46,7 +46,7 @@ def test_an_error_in_one_item_stops_the_stream_and_names_the_clip():
     assert not threads_of_the_stream()
 
 
-def test_an_error_that_is_no_clips_fault_reaches_the_consumer_unchanged():
+def test_an_unexpected_error_reaches_the_consumer_unchanged():
     def divide(item):
         return 1 // int(item[0])
 
@@ -54,7 +54,7 @@ def test_an_error_that_is_no_clips_fault_reaches_the_consumer_unchanged():
         list(stream(divide, Source(3)))
 
 
-def test_a_stream_closed_early_leaves_no_thread_and_no_work_behind():
+def test_a_stream_that_is_closed_early_leaves_no_thread_and_no_work():
     source = Source(300, delays=(0.001,))
     running = stream(double, source)
     assert [int(next(running)[0]) for _ in range(3)] == [0, 2, 4]
@@ -65,11 +65,11 @@ def test_a_stream_closed_early_leaves_no_thread_and_no_work_behind():
     assert len(source.asked) == n_asked < 20
 
 
-def test_items_that_wait_when_a_stream_is_closed_are_never_computed():
+def test_waiting_items_of_a_closed_stream_are_never_computed():
     source = Source(50, delays=(0.2,))
     running = stream(double, source)
     next(running)
-    time.sleep(0.05)  # the threads are at their next items, others wait
+    time.sleep(0.05)  # the threads compute their next items, and other items wait
     n_asked = len(source.asked)
     running.close()
     assert len(source.asked) == n_asked

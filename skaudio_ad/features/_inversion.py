@@ -35,7 +35,7 @@ def mel_to_audio(
 
     Parameters
     ----------
-    X : array-like of shape (n_clips, n_mels, n_frames), list of (n_mels, n_frames_i) or lazy sequence of them
+    X : array-like of shape (n_clips, n_mels, n_frames), list of (n_mels, n_frames_i), or lazy sequence
         Spectrograms, as `mel` computes them. Undo a scaling first, with ``ClipScaler.inverse_transform``.
 
     mel : MelTransformer
@@ -77,12 +77,12 @@ def mel_to_audio(
     clips that are scaled up, librosa's solver takes a hundred times longer. The table gives the error of the bands
     within 40 dB of the loudest band:
 
-    ==============================  ============  ==========
-    sound                           mel_to_audio  librosa
-    ==============================  ============  ==========
-    dog barks of ESC-10             0.001 dB      0.2 dB
-    faint sine of 150 Hz            0.001 dB      6 dB
-    ==============================  ============  ==========
+    ====================  ============  =======
+    sound                 mel_to_audio  librosa
+    ====================  ============  =======
+    dog barks of ESC-10   0.001 dB      0.2 dB
+    faint sine of 150 Hz  0.001 dB      6 dB
+    ====================  ============  =======
 
     Values at `log_offset` count as silence. Other values that `log_offset` or `top_db` of `mel` has raised stay
     raised. `pre_emphasis` is undone. Negative values of a `mel` with ``log=None`` count as 0.

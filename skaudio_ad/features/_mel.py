@@ -105,13 +105,13 @@ class MelTransformer(_FrameClock, WaveformTransformer):
     -----
     The computation is in float32, as in librosa and torchaudio. The maximum differences are:
 
-    ==================================================  ==================
-    difference                                          maximum
-    ==================================================  ==================
-    from librosa, within 40 dB of the loudest band      1e-4 dB
-    from librosa, within 80 dB of the loudest band      2e-3 dB
+    ===================================================  ============
+    difference                                           maximum
+    ===================================================  ============
+    from librosa, within 40 dB of the loudest band       1e-4 dB
+    from librosa, within 80 dB of the loudest band       2e-3 dB
     from torchaudio, because its filter bank is rounded  6e-4 dB more
-    ==================================================  ==================
+    ===================================================  ============
 
     Bands further below the loudest band hold rounding errors of float32, here and in librosa.
 

@@ -8,7 +8,7 @@ from skaudio_ad.audio import _clips, read_audio
 
 @pytest.fixture
 def decoded(monkeypatch):
-    """The paths that have been decoded so far."""
+    """List of the paths that have been decoded so far."""
     paths = []
 
     def read(path, *args, **kwargs):

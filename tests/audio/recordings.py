@@ -14,7 +14,7 @@ def stereo_tones(n_seconds, sample_rate=44100):
 
 
 def refuses(path, *parts, **options):
-    """`read_audio` names the path first, then the rule and the way out."""
+    """Check that the error of `read_audio` names the path, says what is wrong and how to fix it."""
     with pytest.raises(AudioReadError) as caught:
         read_audio(path, **options)
     message = str(caught.value)

@@ -1,4 +1,4 @@
-"""What a consumer of waveforms takes and refuses."""
+"""Clips that a consumer of waveforms accepts and refuses."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def test_no_clips_at_all_are_refused(consumer, X):
 
 
 @consumers
-def test_stereo_arrays_are_refused_with_the_way_out(consumer):
+def test_stereo_arrays_raise_an_error_that_says_how_to_fix_them(consumer):
     with pytest.raises(
         ValueError, match=r"clip 1 has shape \(5000, 2\), a clip is mono.*take one channel.*AudioLoader mix"
     ):
@@ -54,7 +54,7 @@ def test_stereo_arrays_are_refused_with_the_way_out(consumer):
 @pytest.mark.parametrize(
     ("dtype", "way"), [(np.int16, "divide by 32768"), (np.uint8, "subtract 128 and divide by 128")]
 )
-def test_integer_samples_of_a_file_are_refused_with_the_way_out(consumer, dtype, way):
+def test_integer_samples_raise_an_error_that_says_how_to_fix_them(consumer, dtype, way):
     with pytest.raises(ValueError, match=f"clip 1 holds {np.dtype(dtype)} samples.*{way}"):
         consumer.fit([np.zeros(5000), np.zeros(5000, dtype=dtype)])
     with pytest.raises(ValueError, match=f"X holds {np.dtype(dtype)} samples.*{way}"):
@@ -69,7 +69,7 @@ def test_paths_among_arrays_are_refused(consumer):
 
 @consumers
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_samples_that_are_no_numbers_are_refused_and_the_clip_named(consumer, value):
+def test_samples_of_nan_or_infinity_raise_an_error_that_names_the_clip(consumer, value):
     with pytest.raises(ValueError, match="clip 1 contains NaN or infinity"):
         consumer.fit([np.zeros(3), np.array([0.0, value, 1.0])])
     with pytest.raises(ValueError, match="clip 0 is NaN throughout"):
@@ -83,7 +83,7 @@ def test_a_clip_without_samples_is_refused(consumer):
 
 
 @consumers
-def test_a_clip_of_words_is_refused(consumer):
+def test_a_clip_of_strings_is_refused(consumer):
     with pytest.raises(ValueError, match="clip 0 holds <U1, not numbers"):
         consumer.fit([np.array(["a", "b"]), np.zeros(3)])
 
@@ -99,7 +99,7 @@ def test_an_array_of_three_dimensions_is_refused(consumer):
     [AudioLoader(8000), MelTransformer(8000), MFCCTransformer(8000)],
     ids=lambda c: type(c).__name__,
 )
-def test_clips_at_another_rate_are_refused_with_both_rates_and_the_way_out(consumer):
+def test_the_error_for_clips_at_another_rate_gives_both_rates_and_says_how_to_fix_them(consumer):
     name = type(consumer).__name__
     clips = AudioClips([np.zeros(16000)], 16000)
     with pytest.raises(
@@ -111,6 +111,6 @@ def test_clips_at_another_rate_are_refused_with_both_rates_and_the_way_out(consu
 
 
 @pytest.mark.parametrize("consumer", [LevelNormalizer(), FrameTransformer(), Augmenter()])
-def test_a_consumer_without_a_rate_of_its_own_refuses_paths(consumer):
+def test_a_consumer_without_a_sample_rate_refuses_paths(consumer):
     with pytest.raises(ValueError, match="takes waveforms, got paths: put AudioLoader in front of it"):
         consumer.fit(["a.wav"])

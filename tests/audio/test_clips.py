@@ -16,7 +16,7 @@ from skaudio_ad import (
 from skaudio_ad.audio import AudioReadError, AudioReadWarning, read_audio
 
 
-def test_clips_hold_what_soundfile_reads(write_wavs):
+def test_clips_hold_the_samples_that_soundfile_reads(write_wavs):
     paths = write_wavs([100, 200, 300])
     clips = AudioClips(paths, 16000)
     assert len(clips) == 3
@@ -30,7 +30,7 @@ def test_clips_hold_what_soundfile_reads(write_wavs):
     [slice(1, 3), slice(None, None, -1), [0, -1], np.array([2, 2, 0]), np.array([True, False, True, False])],
     ids=str,
 )
-def test_a_part_has_the_paths_that_numpy_would_take(write_wavs, key):
+def test_a_subset_has_the_paths_that_numpy_would_select(write_wavs, key):
     paths = write_wavs([10, 20, 30, 40])
     part = AudioClips(paths, 16000)[key]
     expected = np.array(paths)[key].tolist()
@@ -39,20 +39,20 @@ def test_a_part_has_the_paths_that_numpy_would_take(write_wavs, key):
     assert [len(clip) for clip in part] == [len(soundfile.read(path)[0]) for path in expected]
 
 
-def test_one_clip_is_an_array_counted_from_either_end(write_wavs):
+def test_an_index_may_count_from_either_end(write_wavs):
     clips = AudioClips(write_wavs([10, 20, 30]), 16000)
     assert [clips[i].shape for i in (0, -1, np.int64(1))] == [(10,), (30,), (20,)]
     with pytest.raises(IndexError, match="clip 3 does not exist: there are 3 clips"):
         clips[3]
 
 
-def test_iteration_is_in_order_also_over_many_clips(write_wavs):
+def test_iteration_over_many_clips_keeps_the_order(write_wavs):
     lengths = list(range(10, 60))
     clips = AudioClips(write_wavs(lengths), 16000)
     assert [len(clip) for clip in clips] == lengths
 
 
-def test_a_clip_is_decoded_when_it_is_asked_for_and_not_before(write_wavs, decoded):
+def test_a_clip_is_decoded_on_access_and_not_before(write_wavs, decoded):
     paths = write_wavs([100] * 20)
     clips = AudioClips(paths, 16000)
     part = LevelNormalizer().fit_transform(AudioLoader().fit_transform(clips))[5:]
@@ -64,7 +64,7 @@ def test_a_clip_is_decoded_when_it_is_asked_for_and_not_before(write_wavs, decod
     assert decoded == [paths[7]]
 
 
-def test_a_file_removed_after_construction_is_missed_on_access_only(write_wavs):
+def test_a_file_removed_after_construction_raises_an_error_on_access_only(write_wavs):
     paths = write_wavs([100, 100])
     clips = AudioClips(paths, 16000)
     os.remove(paths[1])
@@ -73,14 +73,14 @@ def test_a_file_removed_after_construction_is_missed_on_access_only(write_wavs):
         clips[1]
 
 
-def test_an_array_of_clips_of_one_length_stacks_them(write_wavs):
+def test_clips_of_one_length_become_one_array(write_wavs):
     paths = write_wavs([50, 50, 50])
     expected = np.stack([soundfile.read(path, dtype="float32")[0] for path in paths])
     np.testing.assert_array_equal(np.asarray(AudioClips(paths, 16000)), expected)
     assert np.asarray(AudioClips(paths, 16000), dtype=np.float64).dtype == np.float64
 
 
-def test_an_array_of_clips_of_different_lengths_is_refused_with_the_way_out(write_wavs):
+def test_the_error_for_an_array_of_clips_of_different_lengths_says_how_to_fix_them(write_wavs):
     with pytest.raises(
         ValueError, match=r"AudioClips holds clips of different lengths.*a duration and a pad"
     ):
@@ -106,12 +106,12 @@ def test_the_shape_is_known_without_decoding_where_the_length_is_fixed(write_wav
     assert decoded == []
 
 
-def test_clips_say_how_many_they_are_and_at_what_rate():
+def test_the_repr_gives_the_number_of_clips_and_their_rate():
     assert repr(AudioClips([np.zeros(3)] * 4, 8000)) == "<AudioClips of 4 clips at 8000 Hz>"
     assert repr(AudioClips([np.zeros(3)], None)) == "<AudioClips of 1 clips at an unknown rate>"
 
 
-def test_files_need_a_rate_to_be_resampled_to():
+def test_clips_of_files_need_a_sample_rate():
     with pytest.raises(ValueError, match="AudioClips of files need a sample_rate"):
         AudioClips(["a.wav"], None)
 
@@ -125,7 +125,7 @@ def test_paths_may_come_as_path_objects_or_as_an_array(write_wavs):
         assert [len(clip) for clip in clips] == [10, 20]
 
 
-def test_samples_in_memory_are_given_back_as_float32():
+def test_samples_in_memory_are_returned_as_float32():
     clips = AudioClips([np.array([0.5, -0.5]), np.array([0.25])], 16000)
     assert [clip.tolist() for clip in clips] == [[0.5, -0.5], [0.25]]
     assert clips[0].dtype == np.float32
@@ -141,7 +141,7 @@ def test_samples_in_memory_are_given_back_as_float32():
         (np.array([1, 2], dtype=np.int16), r"clip 1: holds int16 samples.*divide by 32768"),
     ],
 )
-def test_samples_in_memory_that_are_no_clip_are_refused_on_access(clip, message):
+def test_invalid_samples_in_memory_are_refused_on_access(clip, message):
     clips = AudioClips([np.zeros(9), clip], 16000)
     with pytest.raises(ValueError, match=message):
         clips[1]
@@ -156,7 +156,7 @@ def test_clips_of_a_single_path_are_refused():
 @pytest.mark.parametrize(
     "name", [b"caf\xe9.wav", b"two\nlines.wav", b"\x1b[31mred.wav", b"-o.wav", b"=1+1.wav"], ids=repr
 )
-def test_a_file_of_any_name_is_read_and_named_in_messages_that_any_terminal_takes(tmp_path, name):
+def test_a_file_with_any_name_is_read_and_its_messages_are_safe_for_a_terminal(tmp_path, name):
     path = os.fsdecode(os.fsencode(tmp_path) + b"/" + name)
     with open(path, "wb") as file:
         soundfile.write(file, np.full(1000, 0.5), 16000, format="WAV")

@@ -1,4 +1,4 @@
-"""Files whose header is wrong, or that are damaged in the middle."""
+"""Files with a wrong header, and files that are damaged in the middle."""
 
 import re
 import struct
@@ -30,7 +30,7 @@ def set_flac_frames(n_frames):
     return lambda content: replace_bits(content, 18, 26, 36, n_frames)
 
 
-def test_a_flac_of_unknown_length_from_a_pipe_is_read_whole(write, rng):
+def test_a_flac_of_unknown_length_from_a_pipe_is_read_completely(write, rng):
     path = write("pipe.flac", 0.1 * rng.standard_normal(50000), 16000)
     expected = read_audio(path)[0]
     rewrite(path, set_flac_frames(0))
@@ -66,7 +66,7 @@ def test_a_wav_that_says_one_hertz_does_not_become_gigabytes(write):
 
 
 @pytest.mark.parametrize("rate", [2**31 - 1, 10**6])
-def test_a_wav_of_a_rate_that_leaves_no_sample_is_refused_by_name(write, rate):
+def test_a_wav_whose_rate_leaves_no_sample_is_refused_by_name(write, rate):
     refuses(write("fast.wav", np.zeros(10), rate), "holds no samples (at 16000 Hz", sample_rate=16000)
 
 
@@ -89,7 +89,7 @@ def test_a_chunk_of_4_gigabytes_in_front_of_the_samples_is_refused_by_name(write
     refuses(path)
 
 
-def test_a_file_that_takes_more_memory_than_there_is_is_refused_by_name(write, monkeypatch):
+def test_a_file_that_needs_too_much_memory_is_refused_by_name(write, monkeypatch):
     def fail(self, block):
         raise MemoryError
 
@@ -99,7 +99,7 @@ def test_a_file_that_takes_more_memory_than_there_is_is_refused_by_name(write, m
 
 
 def ogg_pages(content):
-    """Where every page begins, and the end."""
+    """Positions of the starts of all pages, and of the end."""
     return [match.start() for match in re.finditer(b"OggS", content)] + [len(content)]
 
 

@@ -1,4 +1,4 @@
-"""Listing the recordings in a folder."""
+"""Tests of listing the recordings in a folder."""
 
 import re
 from pathlib import Path

@@ -26,7 +26,7 @@ from skaudio_ad.audio import AudioReadError, AudioReadWarning
 
 @pytest.fixture
 def with_broken(write_wavs, tmp_path):
-    """Five paths, the third of which is text."""
+    """Five paths; the third file is text."""
     paths = write_wavs([16000, 16000, 16000, 16000])
     broken = tmp_path / "broken.wav"
     broken.write_text("no audio")
@@ -46,7 +46,7 @@ def chain(**settings):
     "settings", [{}, {"center": False}, {"lazy": True}, {"lazy": True, "center": False}], ids=str
 )
 @pytest.mark.parametrize("position", [0, 2, 4])
-def test_a_skipped_file_is_a_row_of_nan_and_changes_no_other_row(with_broken, settings, position):
+def test_a_skipped_file_becomes_a_row_of_nan_and_changes_no_other_row(with_broken, settings, position):
     paths = [path for path in with_broken if "broken" not in path]
     paths.insert(position, with_broken[2])
     with pytest.warns(AudioReadWarning, match="left out .*broken.wav: is no audio"):
@@ -88,7 +88,7 @@ def test_every_skipped_file_is_named_with_its_reason(with_broken, tmp_path, dura
     assert "no such file" in clips.failures[missing]
 
 
-def test_failures_are_shared_with_parts_and_with_later_steps(with_broken):
+def test_subsets_and_later_steps_share_the_failures(with_broken):
     clips = AudioLoader(on_error="skip").fit_transform(with_broken)
     part = Augmenter(random_state=0).fit_transform(LevelNormalizer().fit_transform(clips[1:4]))
     with pytest.warns(AudioReadWarning, match="broken.wav"):
@@ -96,7 +96,7 @@ def test_failures_are_shared_with_parts_and_with_later_steps(with_broken):
     assert list(clips.failures) == list(part.failures) == [with_broken[2]]
 
 
-def test_failures_survive_pickling_and_are_not_warned_of_again(with_broken, decoded):
+def test_failures_survive_pickling_and_cause_no_second_warning(with_broken, decoded):
     clips = AudioLoader(on_error="skip").fit_transform(with_broken)
     with pytest.warns(AudioReadWarning, match="broken.wav"):
         list(clips)
@@ -123,7 +123,7 @@ def autoencoder():
 
 @pytest.fixture
 def with_short(write_wavs):
-    """Nine paths of different lengths, the third of which holds 100 samples."""
+    """Nine paths of different lengths; the third file holds 100 samples."""
     return write_wavs([16000, 17000, 100, *range(18000, 24000, 1000)])
 
 
@@ -185,7 +185,7 @@ def test_one_short_clip_at_the_start_does_not_leave_out_the_others(write_wavs):
         assert np.isnan(pipeline.score_samples(paths)).tolist() == [True] + [False] * 6
 
 
-def test_a_clip_too_short_for_one_transform_is_still_there_for_another(write_wavs):
+def test_a_clip_too_short_for_one_transform_can_be_used_by_another(write_wavs):
     clips = AudioLoader(on_error="skip").fit_transform(write_wavs([16000, 600]))
     with pytest.warns(AudioReadWarning, match=r"clip_1\.wav: has 600 samples, fewer than one window"):
         wide = MelTransformer(n_fft=1024, center=False).fit_transform(clips)
@@ -197,7 +197,7 @@ def test_a_clip_too_short_for_one_transform_is_still_there_for_another(write_wav
 
 @pytest.mark.parametrize("error", [OSError("disk"), AttributeError("no such thing"), MemoryError()], ids=repr)
 @LAZY
-def test_whatever_one_clip_raises_stays_its_row(write_wavs, error, lazy):
+def test_an_error_of_one_clip_changes_only_its_row(write_wavs, error, lazy):
     def fail_on_short(clip):
         if len(clip) == 8000:
             raise error
@@ -216,7 +216,7 @@ def test_whatever_one_clip_raises_stays_its_row(write_wavs, error, lazy):
 
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
 @LAZY
-def test_a_clip_whose_features_overflow_stays_its_row(write_wavs, lazy):
+def test_a_clip_whose_features_overflow_changes_only_its_row(write_wavs, lazy):
     paths = write_wavs([16000, 16000])
     soundfile.write(paths[1], np.full(16000, 1e30, dtype=np.float32), 16000, subtype="FLOAT")
     mel = MelTransformer(n_mels=16, lazy=lazy)

@@ -39,7 +39,7 @@ def test_a_truncated_file_is_refused_by_name(write, rng, ending, kept):
     refuses(path, 'on_error="skip"')
 
 
-def test_a_truncated_wav_is_told_what_is_missing(write):
+def test_the_error_for_a_truncated_wav_gives_the_sizes(write):
     path = write("cut.wav", np.zeros(1000), subtype="PCM_16")
     Path(path).write_bytes(Path(path).read_bytes()[:-500])
     refuses(path, "is truncated: its header promises 2000 bytes of samples, it holds 1500; restore it")
@@ -70,7 +70,7 @@ def test_a_headerless_file_is_refused_by_name(tmp_path, ending):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_float_wav_with_a_sample_that_is_no_number_is_refused_by_name(write, value):
+def test_a_float_wav_with_nan_or_infinity_is_refused_by_name(write, value):
     path = write("nan.wav", np.array([0.0, value, 0.0]), subtype="FLOAT")
     refuses(path, "contains NaN or infinite samples", "repair it", 'on_error="skip"')
 
@@ -86,14 +86,14 @@ def test_an_offset_beyond_the_end_is_refused_by_name(write, offset):
     refuses(path, "lasts 1 s", f"nothing is left after offset={offset:g} s", offset=offset)
 
 
-def test_a_wav_of_a_header_alone_is_refused_by_name(write):
+def test_a_wav_with_a_header_but_no_samples_is_refused_by_name(write):
     path = write("header.wav", np.zeros(0))
     refuses(path, "holds no samples", 'on_error="skip"')
     refuses(path, "holds no samples", 'on_error="skip"', duration=1.0)
 
 
 @pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0x7FFFFF00])
-def test_a_wav_that_was_streamed_without_a_known_size_is_accepted(write, rng, size):
+def test_a_wav_from_a_stream_of_unknown_size_is_accepted(write, rng, size):
     samples = rng.uniform(-0.5, 0.5, 4000).astype(np.float32)
     path = write("streamed.wav", samples, 8000, subtype="PCM_16")
     expected, _ = soundfile.read(path, dtype="float32")
@@ -108,7 +108,7 @@ def test_a_wav_that_was_streamed_without_a_known_size_is_accepted(write, rng, si
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes in folders")
-def test_what_is_no_file_is_refused_at_once(tmp_path, write):
+def test_a_pipe_a_device_or_a_broken_link_is_refused_at_once(tmp_path, write):
     os.mkfifo(tmp_path / "pipe.wav")
     (tmp_path / "broken.wav").symlink_to(tmp_path / "gone.wav")
     (tmp_path / "loop.wav").symlink_to(tmp_path / "loop.wav")

@@ -1,4 +1,4 @@
-"""Clips in the searches, splits and cross-validations of scikit-learn."""
+"""Clips in searches, splits and cross-validations of scikit-learn."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from skaudio_ad import (
 
 @pytest.fixture
 def machine(tmp_path, rng):
-    """Wavs of noise (normal, 1) and of noise with a tone (anomalous, -1), 0.5 s at 8 kHz."""
+    """Wavs of noise (normal, 1) and of noise with a tone (anomalous, -1). A clip lasts 0.5 s at 8 kHz."""
     paths, labels = [], []
     tone = 0.05 * np.sin(2 * np.pi * 1000 * np.arange(4000) / 8000)
     for index in range(16):
@@ -45,7 +45,7 @@ def mel_and_forest(*steps):
     )
 
 
-def test_a_grid_search_over_the_loader_scores_what_a_loop_by_hand_scores(machine):
+def test_a_grid_search_over_the_loader_gives_the_scores_of_a_manual_loop(machine):
     paths, y = machine
     cv = StratifiedKFold(4, shuffle=True, random_state=0)
     durations = [0.1, 0.5]
@@ -66,7 +66,7 @@ def test_a_grid_search_over_the_loader_scores_what_a_loop_by_hand_scores(machine
     assert len(set(search.cv_results_["mean_test_score"])) == 2
 
 
-def test_clips_are_split_by_scikit_learn_as_arrays_are(machine):
+def test_scikit_learn_splits_clips_as_it_splits_arrays(machine):
     paths, y = machine
     clips = AudioLoader(8000).fit_transform(paths)
     samples = np.asarray(clips)
@@ -88,7 +88,7 @@ def test_clips_are_split_by_scikit_learn_as_arrays_are(machine):
         np.array,
         lambda p: np.array(p, dtype=object),
         lambda p: pd.Series(p, index=range(40, 24, -1)),
-        # Not its strings of Arrow, where pyarrow is installed: scikit-learn cannot take rows of such an Index.
+        # dtype=object, because scikit-learn cannot take rows of an Index of Arrow strings (with pyarrow).
         lambda p: pd.Index(p, dtype=object),
     ],
     ids=["tuple", "str array", "object array", "Series", "Index"],

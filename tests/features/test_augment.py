@@ -18,20 +18,20 @@ def varied(X, *args, seed=0, **kwargs):
     return Augmenter(*args, random_state=seed, **kwargs).fit_transform(X)
 
 
-# --- training clips vary, clips to be scored do not
+# --- only training clips are varied
 
 
 @pytest.mark.parametrize("method", FOR_WAVEFORMS)
-def test_training_waveforms_vary_and_others_do_not(waves, method):
+def test_only_training_waveforms_are_varied(waves, method):
     augmenter = Augmenter(method, random_state=0)
     training = augmenter.fit_transform(waves)
     assert training.shape == waves.shape
-    assert (training != waves).any(axis=1).sum() >= 5  # a draw of nothing is possible
+    assert (training != waves).any(axis=1).sum() >= 5  # a drawn shift may be 0
     np.testing.assert_array_equal(augmenter.transform(waves), waves)
 
 
 @pytest.mark.parametrize("method", FOR_SPECTROGRAMS)
-def test_training_spectrograms_vary_and_others_do_not(spectrograms, method):
+def test_only_training_spectrograms_are_varied(spectrograms, method):
     augmenter = Augmenter(method, max_mask=0.4, random_state=0)
     training = augmenter.fit_transform(spectrograms)
     assert training.shape == spectrograms.shape
@@ -40,7 +40,7 @@ def test_training_spectrograms_vary_and_others_do_not(spectrograms, method):
 
 
 class Spy(TransformerMixin, BaseEstimator):
-    """Passes everything on and keeps what it saw last."""
+    """Transformer that returns its input and keeps the last one."""
 
     def fit(self, X, y=None):
         return self
@@ -50,7 +50,7 @@ class Spy(TransformerMixin, BaseEstimator):
         return X
 
 
-def test_in_a_pipeline_the_detector_is_trained_on_variations_and_scores_the_clips_themselves(waves):
+def test_in_a_pipeline_the_detector_trains_on_variations_and_scores_unchanged_clips(waves):
     spy = Spy()
     pipeline = make_pipeline(
         Augmenter(("time_roll", "noise"), random_state=0),
@@ -74,18 +74,18 @@ def test_the_seed_decides_the_variation(waves):
     assert (varied(waves, seed=3) != varied(waves, seed=4)).any()
 
 
-def test_a_random_state_moves_on_between_fits(waves):
+def test_a_generator_gives_new_variations_in_every_fit(waves):
     augmenter = Augmenter(random_state=np.random.RandomState(0))
     assert (augmenter.fit_transform(waves) != augmenter.fit_transform(waves)).any()
 
 
-def test_the_global_generator_is_left_as_it_was(waves):
+def test_the_global_generator_stays_unchanged(waves):
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     varied(waves, FOR_WAVEFORMS)
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
-def test_a_clip_varies_the_same_way_whenever_it_is_computed(waves):
+def test_the_variation_of_a_clip_does_not_depend_on_the_order_of_access(waves):
     lazy = varied(AudioClips(waves, 16000), FOR_WAVEFORMS)
     together = np.asarray(lazy)
     np.testing.assert_array_equal(lazy[4], together[4])
@@ -97,7 +97,7 @@ def test_a_clip_varies_the_same_way_whenever_it_is_computed(waves):
 # --- kinds of input
 
 
-def test_copies_are_appended_to_the_clips_themselves(waves):
+def test_copies_are_appended_to_the_unchanged_clips(waves):
     training = varied(waves, "noise", n_copies=2)
     assert training.shape == (18, 4000)
     np.testing.assert_array_equal(training[:6], waves)
@@ -145,7 +145,7 @@ def test_clips_of_different_lengths_are_a_list(rng, kind):
 
 
 @pytest.mark.parametrize("method", FOR_SPECTROGRAMS)
-def test_a_missing_clip_stays_missing_and_enters_no_other(spectrograms, method):
+def test_a_missing_clip_stays_missing_and_changes_no_other_clip(spectrograms, method):
     spectrograms[1] = np.nan
     training = varied(spectrograms, method, n_copies=5)
     assert np.isnan(training).all(axis=(1, 2)).tolist() == [i % 6 == 1 for i in range(36)]
@@ -153,7 +153,7 @@ def test_a_missing_clip_stays_missing_and_enters_no_other(spectrograms, method):
 
 
 @pytest.mark.parametrize("method", ["noise", "pitch_shift"])
-def test_a_method_for_waveforms_refuses_spectrograms_with_the_way_out(spectrograms, method):
+def test_a_method_for_waveforms_refuses_spectrograms_and_says_how_to_fix_it(spectrograms, method):
     for X in (spectrograms, list(spectrograms), MelTransformer(lazy=True).fit_transform(np.zeros((2, 2000)))):
         with pytest.raises(
             ValueError,
@@ -163,7 +163,7 @@ def test_a_method_for_waveforms_refuses_spectrograms_with_the_way_out(spectrogra
 
 
 @pytest.mark.parametrize("method", ["time_mask", "frequency_mask"])
-def test_a_method_for_spectrograms_refuses_waveforms_with_the_way_out(waves, method):
+def test_a_method_for_spectrograms_refuses_waveforms_and_says_how_to_fix_it(waves, method):
     for X in (waves, list(waves), AudioClips(waves, 16000)):
         with pytest.raises(
             ValueError,
@@ -196,7 +196,7 @@ def test_a_short_clip_can_be_shifted_in_pitch_without_a_warning(rng):
         assert varied(rng.standard_normal((2, 300)), "pitch_shift").shape == (2, 300)
 
 
-def test_lazy_variations_stay_varied_through_the_steps_after_them():
+def test_lazy_variations_stay_varied_after_later_steps():
     noise = np.random.default_rng(0).normal(0, 0.1, size=(3, 8000)).astype(np.float32)
     lazy = MelTransformer(lazy=True).fit_transform(AudioClips(list(noise), 16000))
     varied = Augmenter("time_roll", n_copies=1, random_state=0).fit_transform(lazy)

@@ -29,7 +29,7 @@ each_setting = pytest.mark.parametrize("settings", SETTINGS, ids=str)
 
 
 def librosa_mel(x, settings, fix=()):
-    """librosa's mel spectrogram, no logarithm."""
+    """Compute a mel spectrogram without a logarithm, with librosa."""
     settings = dict(MelTransformer().get_params(), **settings)
     names = (
         "n_fft",
@@ -73,7 +73,7 @@ def torchaudio_db(torchaudio, x, settings, exact_bank=False):
     settings = dict(MelTransformer().get_params(), **settings)
     power = settings["power"]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecations within torchaudio
+        warnings.simplefilter("ignore")  # torchaudio uses deprecated functions
         mel = torchaudio.transforms.MelSpectrogram(
             settings["sample_rate"],
             f_min=settings["fmin"],
@@ -113,16 +113,16 @@ def noise():
 
 
 @each_setting
-def test_the_log_mel_of_noise_is_librosas(noise, settings):
+def test_the_log_mel_of_noise_equals_librosa(noise, settings):
     ours = MelTransformer(**settings).fit_transform([noise])[0]
     assert ours.dtype == np.float32
     np.testing.assert_allclose(ours, librosa_db(noise, settings), rtol=0, atol=1e-4)
 
 
 @each_setting
-def test_the_log_mel_of_noise_is_torchaudios(torchaudio, noise, settings):
+def test_the_log_mel_of_noise_equals_torchaudio(torchaudio, noise, settings):
     ours = MelTransformer(**settings).fit_transform([noise])[0]
-    # torchaudio computes the edges of its bands in float32, which alone is worth more than 1e-4 dB.
+    # torchaudio computes the edges of its bands in float32, which causes an error above 1e-4 dB.
     np.testing.assert_allclose(ours, torchaudio_db(torchaudio, noise, settings), rtol=0, atol=1e-3)
     exact = torchaudio_db(torchaudio, noise, settings, exact_bank=True)
     np.testing.assert_allclose(ours, exact, rtol=0, atol=1e-4)
@@ -130,7 +130,7 @@ def test_the_log_mel_of_noise_is_torchaudios(torchaudio, noise, settings):
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("machine", ["fan", "pump", "slider", "valve"])
-def test_the_log_mel_of_a_machine_is_librosas_and_torchaudios(data_home, machine, torchaudio):
+def test_the_log_mel_of_a_machine_equals_librosa_and_torchaudio(data_home, machine, torchaudio):
     paths = sorted((data_home / "mimii").glob(f"*/{machine}/*/*/*.wav"))[::20]
     if not paths:
         pytest.skip("no MIMII recordings in SKAUDIO_AD_DATA")
@@ -145,7 +145,9 @@ def test_the_log_mel_of_a_machine_is_librosas_and_torchaudios(data_home, machine
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("pattern", ["hls_cmds/Sound/HS/*.wav", "esc10/*/*.ogg"])
-def test_the_log_mel_of_a_wide_dynamic_range_is_librosas_where_float32_reaches(data_home, pattern):
+def test_the_log_mel_of_a_wide_dynamic_range_equals_librosa_within_the_precision_of_float32(
+    data_home, pattern
+):
     paths = sorted(data_home.glob(pattern))[::20]
     if not paths:
         pytest.skip(f"no {pattern} in SKAUDIO_AD_DATA")
@@ -155,18 +157,18 @@ def test_the_log_mel_of_a_wide_dynamic_range_is_librosas_where_float32_reaches(d
         theirs = librosa_db(x, {"sample_rate": sample_rate})
         below = theirs.max(axis=0) - theirs
         difference = np.abs(ours - theirs)
-        # The transform is in float32: bands far below the loudest of their frame hold its rounding.
+        # The transform is in float32, so bands far below the loudest band of their frame hold rounding errors.
         assert difference[below <= 40].max() < 1e-4
         assert difference[below <= 80].max() < 5e-3
 
 
-def test_a_clip_of_more_frames_than_are_transformed_at_a_time_is_librosas(noise):
+def test_a_clip_of_more_than_one_block_of_frames_equals_librosa(noise):
     settings = {"n_fft": 64, "hop_length": 16, "n_mels": 8}  # 2501 frames
     ours = MelTransformer(**settings).fit_transform([noise])[0]
     np.testing.assert_allclose(ours, librosa_db(noise, settings), rtol=0, atol=1e-4)
 
 
-def test_the_natural_logarithm_is_of_the_mel_plus_the_offset(noise):
+def test_the_natural_logarithm_is_taken_of_the_mel_plus_the_offset(noise):
     ours = MelTransformer(log="natural", log_offset=0.01).fit_transform([noise])[0]
     np.testing.assert_allclose(ours, np.log(librosa_mel(noise, {}) + 0.01), rtol=0, atol=2e-5)
 
@@ -176,7 +178,7 @@ def test_without_a_logarithm_the_mel_itself_is_returned(noise):
     np.testing.assert_allclose(ours, librosa_mel(noise, {"power": 1.5}), rtol=2e-5)
 
 
-def test_decibels_of_any_power_are_of_the_amplitude(noise):
+def test_decibels_refer_to_the_amplitude_for_any_power(noise):
     ours = MelTransformer(power=1.5).fit_transform([noise])[0]
     np.testing.assert_allclose(
         ours, 20 / 1.5 * np.log10(librosa_mel(noise, {"power": 1.5})), rtol=0, atol=1e-4
@@ -188,13 +190,13 @@ def test_louder_clips_have_higher_decibels(noise):
     np.testing.assert_allclose(loud - quiet, 20, atol=1e-4)
 
 
-def test_pre_emphasis_is_the_filter_of_its_formula(noise):
+def test_pre_emphasis_equals_the_filter_of_its_formula(noise):
     filtered = scipy.signal.lfilter([1, -0.97], [1], noise.astype(np.float64)).astype(np.float32)
     ours = MelTransformer(pre_emphasis=0.97).fit_transform([noise])[0]
     np.testing.assert_allclose(ours, librosa_db(filtered, {}), rtol=0, atol=2e-4)
 
 
-def test_pre_emphasis_is_torchaudios(torchaudio, noise):
+def test_pre_emphasis_equals_torchaudio(torchaudio, noise):
     import torch
 
     filtered = torchaudio.functional.preemphasis(torch.from_numpy(noise), 0.9).numpy()
@@ -214,7 +216,7 @@ def test_pre_emphasis_is_torchaudios(torchaudio, noise):
     ],
     ids=str,
 )
-def test_mfccs_of_noise_are_librosas(noise, settings):
+def test_mfccs_of_noise_equal_librosa(noise, settings):
     all_settings = dict(MFCCTransformer().get_params(), **settings)
     names = ("n_fft", "win_length", "hop_length", "n_mels", "fmin", "fmax")
     S = librosa.power_to_db(
@@ -231,7 +233,7 @@ def test_mfccs_of_noise_are_librosas(noise, settings):
     np.testing.assert_allclose(ours, expected, rtol=0, atol=5e-4)
 
 
-def test_mfccs_with_default_parameters_are_librosas_default(noise):
+def test_mfccs_with_default_parameters_equal_the_default_of_librosa(noise):
     ours = MFCCTransformer().fit_transform([noise])[0]
     np.testing.assert_allclose(ours, librosa.feature.mfcc(y=noise, sr=16000), rtol=0, atol=5e-4)
 

@@ -1,4 +1,4 @@
-"""Log-mel spectrograms of many clips, their times and their borders."""
+"""Spectrograms of several clips, times of frames, and special cases."""
 
 import librosa
 import numpy as np
@@ -22,7 +22,7 @@ def test_a_clip_is_the_same_alone_in_a_batch_and_in_reverse_to_the_last_bit(rng,
         np.testing.assert_array_equal(transformer.fit_transform([clip])[0], expected)
 
 
-def test_clips_of_different_lengths_come_back_as_a_list_each_as_if_alone(rng):
+def test_clips_of_different_lengths_give_a_list_and_every_clip_is_as_if_alone(rng):
     X = [rng.standard_normal(n).astype(np.float32) for n in (16000, 9000, 30000)]
     spectrograms = MelTransformer().fit_transform(X)
     assert isinstance(spectrograms, list)
@@ -42,7 +42,7 @@ def test_paths_are_resampled_to_the_rate_of_the_transformer(write_wavs, lazy):
 
 
 @pytest.mark.parametrize("transformer", [MelTransformer(lazy=True), MFCCTransformer(lazy=True)])
-def test_lazy_features_are_the_eager_ones_and_decoded_when_asked_for(write_wavs, transformer):
+def test_lazy_features_equal_eager_features_and_are_computed_on_access(write_wavs, transformer):
     paths = [*write_wavs([16000, 8000]), "missing.wav"]
     lazy = transformer.fit_transform(paths)
     assert isinstance(lazy, LazySequence)
@@ -58,13 +58,13 @@ def test_lazy_features_are_the_eager_ones_and_decoded_when_asked_for(write_wavs,
 
 
 @pytest.mark.parametrize("n_samples", [1024, 1535, 1536, 16000, 160000])
-def test_the_number_of_frames_is_that_of_the_formula(n_samples):
+def test_the_number_of_frames_follows_the_formula(n_samples):
     X = np.zeros((1, n_samples), dtype=np.float32)
     assert MelTransformer().fit_transform(X).shape == (1, 128, 1 + n_samples // 512)
     assert MelTransformer(center=False).fit_transform(X).shape == (1, 128, 1 + (n_samples - 1024) // 512)
 
 
-def test_a_click_lies_in_the_frame_whose_time_is_its_own():
+def test_the_loudest_frame_has_the_time_of_the_click():
     x = np.zeros(16000)
     x[7680] = 1.0  # 0.48 s
     for transformer in (MelTransformer(hop_length=256), MelTransformer(hop_length=256, center=False)):
@@ -81,7 +81,7 @@ def test_a_click_lies_in_the_frame_whose_time_is_its_own():
         (MFCCTransformer(22050, hop_length=441), None),
     ],
 )
-def test_the_time_of_a_frame_is_librosas(transformer, n_fft):
+def test_the_time_of_a_frame_equals_librosa(transformer, n_fft):
     frames = np.arange(10)
     expected = librosa.frames_to_time(
         frames, sr=transformer.sample_rate, hop_length=transformer.hop_length, n_fft=n_fft
@@ -89,11 +89,11 @@ def test_the_time_of_a_frame_is_librosas(transformer, n_fft):
     np.testing.assert_allclose(transformer.frames_to_seconds(frames), expected, rtol=1e-12)
 
 
-def test_the_time_between_two_frames_lies_between_theirs():
+def test_a_fractional_frame_has_a_time_between_its_neighbours():
     assert MelTransformer().frames_to_seconds([0, 0.5, 1]).tolist() == [0, 0.016, 0.032]
 
 
-# --- borders
+# --- special cases
 
 
 def test_silence_is_finite_and_at_the_floor():
@@ -172,14 +172,14 @@ def missing(clip):
 @pytest.mark.parametrize(
     "transformer", [MelTransformer(), MelTransformer(lazy=True), MFCCTransformer()], ids=str
 )
-def test_what_an_earlier_step_spoilt_is_refused_by_name(tmp_path, transformer, step):
+def test_a_clip_that_an_earlier_step_spoilt_is_refused_by_name(tmp_path, transformer, step):
     soundfile.write(tmp_path / "hum.wav", np.sin(np.arange(4000)), 16000)
-    # Levelled, half a clip of NaN would be one that could not be read.
+    # Without the check, the normaliser would turn half a clip of NaN into a missing clip.
     clips = LevelNormalizer().fit_transform(AudioClips([tmp_path / "hum.wav"] * 2, 16000).map(step))
     with pytest.raises(ValueError, match=rf"hum\.wav: is empty, or contains NaN .* after {step.__name__}"):
         list(transformer.fit_transform(clips))
 
 
-def test_a_clip_that_an_earlier_step_made_a_missing_one_stays_missing():
+def test_a_clip_that_an_earlier_step_made_missing_stays_missing():
     clips = AudioClips(np.zeros((2, 4000), dtype=np.float32), 16000).map(missing)
     assert np.isnan(MelTransformer().fit_transform(clips)).all()

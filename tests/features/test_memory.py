@@ -10,13 +10,13 @@ import soundfile
 _PEAK = """
 import re, sys
 def peak_megabytes():
-    # Not getrusage: it starts at the peak of the process that started this one.
+    # getrusage would start at the peak of the parent process.
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) / 1024
 """
 
 
 def grown_megabytes(code, *arguments):
-    """How much `code` raises the peak memory of a process of its own: what it prints."""
+    """Run `code` in a new process. The code prints by how much it raises the peak memory, in megabytes."""
     if sys.platform != "linux":
         pytest.skip("peak memory is read from /proc, which only Linux has")
     done = subprocess.run(
@@ -29,8 +29,8 @@ def grown_megabytes(code, *arguments):
     return float(done.stdout)
 
 
-def test_a_corpus_is_pooled_in_the_memory_of_a_few_clips(write_wavs):
-    # 3000 clips of 1 s: 128 bands x 501 frames x 4 bytes each, 770 MB of spectrograms.
+def test_pooling_a_lazy_corpus_needs_the_memory_of_a_few_clips(write_wavs):
+    # The spectrograms of 3000 clips of 1 s need 770 MB: 128 bands x 501 frames x 4 bytes each.
     grown = grown_megabytes(
         """
 import numpy as np
@@ -41,7 +41,7 @@ steps = make_pipeline(
     AudioLoader(8000), LevelNormalizer(), MelTransformer(8000, n_fft=64, hop_length=16, lazy=True), TemporalPooling()
 )
 import warnings
-warnings.simplefilter("ignore")  # a filter bank as narrow as this has empty bands
+warnings.simplefilter("ignore")  # this narrow filter bank has empty bands
 steps.fit_transform(paths[:20])
 before = peak_megabytes()
 assert np.isfinite(steps.fit_transform(paths)).all()
@@ -52,13 +52,13 @@ print(peak_megabytes() - before)
     assert grown < 60
 
 
-def test_an_hour_long_clip_needs_little_more_than_its_samples(tmp_path, rng):
+def test_an_hour_long_clip_needs_little_more_memory_than_its_samples(tmp_path, rng):
     path = tmp_path / "hour.wav"
     with soundfile.SoundFile(path, "w", 8000, 1, subtype="PCM_16") as file:
         for _ in range(60):
             file.write(rng.integers(-3000, 3000, 60 * 8000, dtype=np.int16))
-    # 115 MB of samples, as much again padded, 29 MB of log-mel. All frames at once would be 230 MB, their
-    # spectrum as much again.
+    # The samples need 115 MB, their padded copy 115 MB, and the log-mel 29 MB. All frames at once would need 230 MB,
+    # and their spectrum another 230 MB.
     grown = grown_megabytes(
         """
 from skaudio_ad import MelTransformer

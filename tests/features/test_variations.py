@@ -12,7 +12,7 @@ def varied(X, *args, seed=0, **kwargs):
 
 
 @pytest.mark.parametrize("snr", [(0.0, 0.0), (20.0, 20.0), (-5.0, 5.0)])
-def test_noise_reaches_the_ratio_asked_for(rng, snr):
+def test_noise_has_a_signal_to_noise_ratio_in_the_range(rng, snr):
     X = 10.0 ** rng.uniform(-4, 0, (30, 1)) * rng.standard_normal((30, 4000))
     noise = varied(X, "noise", snr=snr) - X
     measured = 10 * np.log10((X**2).mean(axis=1) / (noise**2).mean(axis=1))
@@ -20,7 +20,7 @@ def test_noise_reaches_the_ratio_asked_for(rng, snr):
     assert measured.max() <= snr[1] + 0.01
     assert np.ptp(measured) >= 0.5 * (snr[1] - snr[0])
     correlation = np.corrcoef(noise[0][1:], noise[0][:-1])[0, 1]
-    assert abs(correlation) < 0.08  # white
+    assert abs(correlation) < 0.08  # the noise is white
 
 
 def test_noise_on_silence_is_silence():
@@ -28,12 +28,12 @@ def test_noise_on_silence_is_silence():
 
 
 def shift_of(x, moved):
-    """The rolls that turn x into moved."""
+    """Return all rolls that turn x into moved."""
     return [s for s in range(-(x.shape[-1] // 2), x.shape[-1] // 2 + 1) if (np.roll(x, s, -1) == moved).all()]
 
 
 @pytest.mark.parametrize("max_shift", [0.1, 0.5])
-def test_a_roll_keeps_every_sample_and_moves_no_further_than_allowed(rng, max_shift):
+def test_a_roll_keeps_every_sample_and_stays_within_the_maximum_shift(rng, max_shift):
     X = rng.standard_normal((60, 50)).astype(np.float32)
     rolled = varied(X, "time_roll", max_shift=max_shift)
     np.testing.assert_array_equal(np.sort(rolled, axis=1), np.sort(X, axis=1))
@@ -71,7 +71,7 @@ def test_a_shift_fills_the_gap_with_silence(rng, spectrograms):
 
 @pytest.mark.parametrize(("method", "axis"), [("time_mask", 1), ("frequency_mask", 0)])
 @pytest.mark.parametrize("max_mask", [0.1, 0.4])
-def test_a_mask_is_one_stripe_of_the_mean_no_wider_than_allowed(rng, method, axis, max_mask):
+def test_a_mask_is_one_stripe_of_the_mean_and_stays_within_the_maximum_width(rng, method, axis, max_mask):
     X = rng.uniform(-80, 0, (80, 20, 50)).astype(np.float32)
     widths = []
     for x, masked in zip(X, varied(X, method, max_mask=max_mask)):
@@ -91,7 +91,7 @@ def test_mixup_blends_in_less_than_half_of_one_other_clip(rng, shape):
     X = rng.standard_normal(shape).astype(np.float32)
     weights = []
     for x, mixed in zip(X, varied(X, "mixup", mixup_alpha=1.0)):
-        # mixed = (1 - w) x + w other, for one other clip and one w.
+        # There must be one other clip and one w with mixed = (1 - w) x + w other.
         fits = []
         for other in X:
             direction = (other - x).ravel()
@@ -105,15 +105,15 @@ def test_mixup_blends_in_less_than_half_of_one_other_clip(rng, shape):
     assert len(set(np.round(weights, 6))) > 20
 
 
-def test_mixup_takes_clips_of_another_length():
+def test_mixup_accepts_clips_of_another_length():
     X = [np.zeros(10), np.ones(4)]
     mixed = [varied(X, "mixup", mixup_alpha=5.0, seed=seed) for seed in range(8)]
     longer = np.array([clips[0] for clips in mixed])
     assert longer.max() > 0.1
-    np.testing.assert_allclose(longer, longer[:, :1] * np.ones(10))  # the short one is repeated, not padded
+    np.testing.assert_allclose(longer, longer[:, :1] * np.ones(10))  # the short clip is repeated, not padded
 
 
-def test_a_pitch_shift_moves_a_tone_by_no_more_than_allowed():
+def test_a_pitch_shift_stays_within_the_maximum_shift():
     tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000).astype(np.float32)
     shifted = varied(np.tile(tone, (12, 1)), "pitch_shift", max_semitones=3.0)
     assert shifted.shape == (12, 16000)
@@ -135,7 +135,7 @@ def test_the_rate_of_clips_decides_a_pitch_shift(waves, monkeypatch):
 
 def test_methods_are_applied_in_their_order():
     X = np.ones((10, 1000))
-    # Noise first: the gap of the shift is silent. Noise last: it is not.
+    # If the noise comes first, the gap of the shift is silent. If the noise comes last, the gap holds noise.
     first = varied(X, ("noise", "time_shift"))
     last = varied(X, ("time_shift", "noise"))
     assert (first == 0).sum() > 100
