@@ -1,56 +1,65 @@
-"""One clip that breaks a rule: what it is called, and whether it ends everything or is left out."""
+"""Errors of single clips: how a message names the clip, and whether the clip is left out."""
 
 import unicodedata
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-# Categories of Unicode that move the cursor, turn the direction of writing, show nothing or are no characters.
+import numpy as np
+
+# Categories of Unicode that are unsafe in a terminal: they move the cursor, change the direction of writing, show
+# nothing, or are not characters.
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
-def shown(text):
-    r"""A text as it may go to a terminal: one line, and no character that a terminal obeys.
+def shown(text: object) -> str:
+    r"""Make a text safe for a terminal: one line, without control characters.
 
-    File names may hold such characters, and could forge a row of a table or send a command to the terminal.
+    A file name may hold control characters. Such a name could forge a row of a table, or send a command to the
+    terminal.
 
     Parameters
     ----------
     text : object
-        Anything with a text form.
+        Any object; its text form is shown.
 
     Returns
     -------
     str
-        Control characters, line breaks and marks of direction are written as escapes (``\n``, ``\x1b``, ``\u202e``),
-        and so is a byte of a file name that is not UTF-8 (``\xff``).
+        Text in which control characters, line breaks and marks of direction are escapes (``\n``, ``\x1b``,
+        ``\u202e``). A byte of a file name that is not UTF-8 is an escape too (``\xff``).
     """
     return "".join(_escape(char) if unicodedata.category(char) in _UNSAFE else char for char in str(text))
 
 
 def _escape(char):
-    if "\udc80" <= char <= "\udcff":  # how Python holds a byte of a file name that is not UTF-8
+    if "\udc80" <= char <= "\udcff":  # Python stores a byte that is not UTF-8 so
         return f"\\x{ord(char) - 0xDC00:02x}"
     return char.encode("unicode_escape").decode("ascii")
 
 
 class Named:
-    """Mixin for sequences of clips that know what each clip is called.
+    """Mixin for sequences of clips that know the name of every clip.
 
     Attributes
     ----------
     origin : sequence or None
-        The files that the clips are from, which know whether to leave out a clip that cannot be used; None for
-        clips of no files.
+        Files that the clips come from. They say whether a clip that cannot be used is left out. None where the
+        clips come from no files.
     """
 
     origin: Any = None
 
-    def name(self, index):
-        """What to call clip `index` in a message."""
+    def name(self, index: int) -> str:
+        """Return the name of clip `index` for messages."""
         raise NotImplementedError
+
+    def missing(self, index: int) -> Any:
+        """Return the array of NaN that replaces clip `index` where the clip is left out."""
+        return np.full_like(self[index], np.nan)  # type: ignore[index]
 
 
 class ClipError(ValueError):
-    """One clip breaks a rule. Who raises it says the rule; who asked for the clip adds which one it was.
+    """One clip breaks a rule. The step that raises it states the rule; the caller adds the name of the clip.
 
     Attributes
     ----------
@@ -63,8 +72,8 @@ class ClipError(ValueError):
     named = False
     reason = ""
 
-    def of(self, items, index):
-        """The same error, with the name of the clip in front unless it has one."""
+    def of(self, items: Any, index: int) -> "ClipError":
+        """Return the same error with the name of the clip in front, unless the message has one already."""
         if self.named:
             return self
         name = items.name(index) if isinstance(items, Named) else f"clip {index}"
@@ -73,23 +82,23 @@ class ClipError(ValueError):
         return error
 
 
-def leave_out(items, index, error):
-    """Leave out a clip that a step can do nothing with, if its loader says so; else raise, and name the clip.
+def leave_out(items: Any, index: int, error: Exception) -> None:
+    """Leave out a clip that a step cannot use, if the loader allows it. Otherwise raise, and name the clip.
 
     Parameters
     ----------
     items : sequence
-        The clips. Lazy sequences of files, and lists that steps have computed from them, know what to do
-        about a clip that cannot be used (``on_error``).
+        Clips. Lazy sequences of files know ``on_error``, and so do lists that a step computed from such
+        sequences.
     index : int
         Position of the clip.
     error : Exception
-        What the clip has caused.
+        Error that the clip has caused.
 
     Raises
     ------
     Exception
-        `error`, with the name of the clip, unless the clip is left out.
+        `error` with the name of the clip, unless the clip is left out.
     """
     origin = items.origin if isinstance(items, Named) else None
     if origin is not None and origin.skips:
@@ -101,40 +110,40 @@ def leave_out(items, index, error):
         raise error
 
 
-def explain(error):
-    """What an exception says, without the clip's name, and with its kind where no rule of ours is broken."""
+def explain(error: Exception) -> str:
+    """Return the message of an exception without the name of the clip. Unexpected kinds of errors are named."""
     reason = getattr(error, "reason", "") or str(error)
     return reason if isinstance(error, ValueError) else f"{type(error).__name__}: {reason}"
 
 
 class ClipList(Named, list):
-    """Clips of different lengths that a step has computed from files, with the names of these files.
+    """List of clips of different lengths that a step has computed from files, with the names of the files.
 
     Parameters
     ----------
     clips : iterable of ndarray
     names : list of str
-        What to call the clips in a message.
+        Names of the clips for messages.
     origin : LazySequence
-        The files, which know whether to leave out a clip that cannot be used.
+        Files that the clips come from. They say whether a clip that cannot be used is left out.
     """
 
-    def __init__(self, clips, names, origin):
+    def __init__(self, clips: Iterable[Any], names: list[str], origin: Any) -> None:
         super().__init__(clips)
         self.names, self.origin = names, origin
 
-    def name(self, index):
-        """What to call clip `index` in a message."""
+    def name(self, index: int) -> str:
+        """Return the name of clip `index` for messages."""
         return self.names[index]
 
 
-def with_names(clips, source):
-    """A list of clips with the names that their source knows; `clips` itself where that knows no files.
+def with_names(clips: list[Any], source: Sequence[Any] | None) -> list[Any]:
+    """Add the names of the files to a list of clips. Clips that come from no files are returned unchanged.
 
     Parameters
     ----------
     clips : list of ndarray
-        One for every clip of `source`, in order.
+        One array for every clip of `source`, in the same order.
     source : sequence
 
     Returns

@@ -1,96 +1,47 @@
-"""Sequences whose items are computed on access, and the one streaming loop over them."""
+"""Sequences whose items are computed on access."""
 
 import copy
-import os
-from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Self
 
 import numpy as np
 
 from ._clip_errors import ClipError, ClipList, Named, leave_out, with_names
+from ._stream import missing_clip, stream
 
-# More threads than this only queue behind the disk and hold more clips in memory.
-_MAX_THREADS = 4
-# Values up to which what stands for a missing clip is lengthened until a window fits in.
+# Maximum number of values of a missing clip that is lengthened until one window fits in.
 _LARGEST_STAND_IN = 1 << 22
 
 
-def stream(function, items):
-    """Yield ``function(item)`` for every item, in order, computed a few items ahead in threads.
-
-    Access to ``items[i]`` happens in the threads too, so that decoding runs ahead while the consumer
-    computes. At most a handful of results exist at any time, whatever the length of `items`.
-
-    Parameters
-    ----------
-    function : callable
-    items : sequence
-
-    Yields
-    ------
-    object
-        ``function(items[i])`` for i = 0, 1, ...
-    """
-    if len(items) == 1:  # nothing to run ahead of: threads would only cost their start
-        yield _apply(function, items, 0)
-        return
-    n_threads = min(_MAX_THREADS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(n_threads, thread_name_prefix="skaudio_ad") as pool:
-        pending: deque = deque()
-        try:
-            for index in range(len(items)):
-                pending.append(pool.submit(_apply, function, items, index))
-                if len(pending) > 2 * n_threads:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            # A consumer that stops early, or an item that fails, must not leave work behind it.
-            for future in pending:
-                future.cancel()
-
-
-def _apply(function, items, index):
-    try:
-        return function(items[index])
-    except Exception as error:
-        leave_out(items, index, error)
-        return function(_missing(items, index))
-
-
-def _missing(items, index):
-    """What stands for clip `index` once it is left out."""
-    return items.missing(index) if isinstance(items, LazySequence) else np.full_like(items[index], np.nan)
-
-
-def take(clips, positions):
-    """The clips at some positions, of whatever holds clips: paths, arrays, lists, lazy sequences, data frames.
+def take(clips: Any, positions: Any) -> Any:
+    """Take the clips at some positions from any container of clips.
 
     Parameters
     ----------
     clips : array-like of clips
+        Array, list, tuple, lazy sequence, pandas Series or data frame.
     positions : ndarray of int
 
     Returns
     -------
     array-like of clips
+        Container of the same kind.
     """
     if hasattr(clips, "iloc"):
         return clips.iloc[positions]
     if isinstance(clips, ClipList):
         return ClipList([clips[i] for i in positions], [clips.name(i) for i in positions], clips.origin)
-    # Lists and tuples take no array of indices; everything else that holds clips does.
+    # Lists and tuples cannot be indexed with an array. All other containers of clips can.
     return [clips[index] for index in positions] if isinstance(clips, (list, tuple)) else clips[positions]
 
 
-def is_missing(item):
-    """Whether `item` stands for a clip that could not be read: an array of nothing but NaN."""
+def is_missing(item: Any) -> bool:
+    """Tell whether an array is NaN throughout, and so stands for a clip that could not be read."""
     return item.size > 0 and bool(np.isnan(item.flat[0])) and bool(np.isnan(item).all())
 
 
 class _PassMissing:
-    """`function`, except that a missing clip stays missing, in the shape `function` gives it."""
+    """`function` for clips; a missing clip stays missing, and gets the shape of the output of `function`."""
 
     def __init__(self, function):
         self.function = function
@@ -101,62 +52,64 @@ class _PassMissing:
         while True:
             try:
                 made = self.function(item)
-                # Steps that cut silence away leave nothing of NaN.
+                # A step that removes silence returns an empty array for NaN.
                 return np.full_like(made if np.size(made) else item, np.nan)
             except ClipError:
-                # What stands for a clip of unknown length may be shorter than one window.
+                # A missing clip of unknown length may be shorter than one window.
                 if item.size > _LARGEST_STAND_IN:
                     raise
                 item = np.concatenate([item, item], axis=-1)
 
 
 class _Checked(_PassMissing):
-    """The same, and a result that is no array of numbers is an error of its clip."""
+    """`_PassMissing` that checks the result: a result that is not an array of numbers is an error of the clip."""
 
     def __call__(self, item):
         return _check_step(super().__call__(item), self)
 
 
 def _check_step(item, function):
-    """`item`, which a step of a lazy sequence has made, if it is an array of numbers; or missing.
+    """Return `item`, the result of one step, if `item` is an array of finite numbers or a missing clip.
 
-    After every step: the next may turn one NaN into nothing but NaN, and so a fault into a missing clip.
+    The check follows every step, because the next step may spread one NaN over the whole clip. The clip would then
+    count as missing, and the fault would stay hidden.
     """
     values = np.asarray(item)
     is_numbers = values.dtype.kind in "fiu"
     if is_numbers and values.size and (np.isfinite(values).all() or is_missing(values)):
         return item
-    found = "is empty, or contains NaN or infinity," if is_numbers else "is no array of numbers"
+    found = "is empty, or contains NaN or infinity," if is_numbers else "is not an array of numbers"
     step = getattr(function, "function", function)
     raise ClipError(
-        f"{found} after {getattr(step, '__name__', type(step).__name__)}. Mend this step; where it cannot do anything "
-        "with a clip, an array of nothing but NaN makes it one that could not be read."
+        f"{found} after {getattr(step, '__name__', type(step).__name__)}. Mend this step. Where the step cannot use "
+        "a clip, let the step return an array that is NaN throughout: the clip then counts as unreadable."
     )
 
 
 class LazySequence(Named, Sequence):
-    """Sequence of arrays, each computed when it is asked for and then forgotten.
+    """Sequence of arrays. Each array is computed on access and not kept.
 
     Parameters
     ----------
     items : sequence
-        What the arrays are computed from: another sequence, or anything with ``len`` and ``[int]``.
+        Sequence that the arrays are computed from; any object with ``len`` and ``[int]``.
 
     functions : tuple of callable, default=()
-        Applied to an item one after the other. They must pickle, or joblib cannot send the sequence on.
+        Functions that are applied to an item in this order. They must pickle, because joblib pickles the sequence
+        for its workers.
     """
 
-    def __init__(self, items, functions=()):
+    def __init__(self, items: Any, functions: Iterable[Callable[[Any], Any]] = ()) -> None:
         self._items = items
         self._functions = tuple(functions)
-        self._positions = None  # of the items in the sequence that this is a part of
+        self._positions: Any = None  # positions of the items in the sequence that this one is a part of
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._items)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
-            key = key[0]  # how scikit-learn indexes the rows of anything that has a shape
+            key = key[0]  # scikit-learn indexes the rows of any object with a shape so
         if isinstance(key, (int, np.integer)):
             if not -len(self) <= key < len(self):
                 raise IndexError(f"clip {key} does not exist: there are {len(self)} clips.")
@@ -168,10 +121,10 @@ class LazySequence(Named, Sequence):
                 return self.missing(index)
         return self._subset(self._indices(key))
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return stream(_identity, self)
 
-    def __array__(self, dtype=None, copy=None):  # NumPy's names
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # NumPy's names
         if copy is False:
             raise ValueError(
                 f"{type(self).__name__} computes its items on access: an array of them is a copy."
@@ -185,46 +138,46 @@ class LazySequence(Named, Sequence):
             )
         return stacked if dtype is None else stacked.astype(dtype)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self)} clips>"
 
-    def name(self, index):
-        """What to call item `index` in a message: its file, or its place in the sequence that this is a part of."""
+    def name(self, index: int) -> str:
+        """Return the name of item `index` for messages: its file, or its place in the whole sequence."""
         if isinstance(self._items, LazySequence):
             return self._items.name(self._place(index))
         return f"clip {index if self._positions is None else self._positions[index]}"
 
-    def map(self, function):
-        """Apply `function` to every item, lazily.
+    def map(self, function: Callable[[Any], Any]) -> Self:
+        """Apply `function` to every item, on access.
 
         Parameters
         ----------
         function : callable
-            Takes and returns an array; must pickle. An array that is empty, or holds NaN or infinity among
-            numbers, is an error when it is asked for.
+            Takes and returns an array; must pickle. A result that is empty, or holds NaN or infinity among
+            numbers, raises an error on access.
 
         Returns
         -------
         LazySequence
-            Of the same length; missing clips (all NaN) stay missing.
+            Sequence of the same length. Missing clips (NaN throughout) stay missing.
         """
         return self._replace(self._items, (*self._functions, _PassMissing(function)))
 
     def _source(self, index):
-        """Item `index` before `functions`; what a subclass that makes its items itself defines."""
+        """Return item `index` before `functions` are applied. A subclass may compute the item itself."""
         return self._items[index]
 
     def _place(self, index):
-        """Position, in the sequence below, of what item `index` is made from."""
+        """Return the position, in the sequence below, of the item that item `index` is computed from."""
         return index
 
     @property
-    def origin(self):
-        """The sequence of files that the items are computed from, or None if they are from none."""
+    def origin(self) -> Any:  # type: ignore[override]
+        """Sequence of files that the items are computed from. None where they come from no files."""
         return self._items.origin if isinstance(self._items, LazySequence) else None
 
-    def missing(self, index):
-        """What stands for item `index` once it is left out: NaN throughout.
+    def missing(self, index: int) -> Any:
+        """Return the array of NaN that replaces item `index` where the item is left out.
 
         Parameters
         ----------
@@ -234,7 +187,7 @@ class LazySequence(Named, Sequence):
         -------
         ndarray
         """
-        return self._through(_missing(self._items, self._place(index)))
+        return self._through(missing_clip(self._items, self._place(index)))
 
     def _compute(self, index):
         return self._through(self._source(index))
@@ -245,14 +198,16 @@ class LazySequence(Named, Sequence):
         return item
 
     def _indices(self, key):
-        """Positions that a slice, a list, an array of indices or a boolean mask selects."""
+        """Return the positions that a slice, a list, an array of indices or a boolean mask selects."""
         if isinstance(key, slice):
             return np.arange(len(self))[key]
         indices = np.asarray(key)
         if indices.ndim == 1 and indices.size == 0:
             return indices.astype(int)
         if indices.ndim != 1 or indices.dtype.kind not in "iub":
-            raise TypeError(f"clips are indexed with an int, a slice or a 1-D array of them, got {key!r}.")
+            raise TypeError(
+                f"clips are indexed with an int, a slice or a 1-D array of ints or bools, got {key!r}."
+            )
         if indices.dtype.kind == "b" and len(indices) != len(self):
             raise IndexError(f"a boolean index must have one entry per clip: {len(indices)} for {len(self)}.")
         return np.arange(len(self))[indices]
@@ -278,10 +233,10 @@ def _identity(item):
     return item
 
 
-def collect(items):
-    """Gather equal shapes into one float32 array, different ones into a list.
+def collect(items: Any) -> Any:
+    """Gather items of one shape in a float32 array, and items of different shapes in a list.
 
-    The array is allocated when the first item arrives, so that memory grows by the result alone.
+    The array is allocated when the first item arrives, so that no second copy of the items is in memory.
 
     Parameters
     ----------
@@ -294,15 +249,15 @@ def collect(items):
     return gather(iter(items), len(items), items)
 
 
-def map_collect(function, items, *, finite=False):
-    """``collect`` over ``function(item)``, computed ahead in threads; missing clips stay missing.
+def map_collect(function: Callable[[Any], Any], items: Any, *, finite: bool = False) -> Any:
+    """Gather ``function(item)`` of every item, as :func:`collect` does. Missing clips stay missing.
 
     Parameters
     ----------
     function : callable
     items : sequence of ndarray
     finite : bool, default=False
-        Whether NaN or infinity in a result is an error of its clip, as it is in a lazy sequence.
+        Whether NaN or infinity in a result is an error of its clip, as in a lazy sequence.
 
     Returns
     -------
@@ -312,15 +267,28 @@ def map_collect(function, items, *, finite=False):
     return gather(stream(step, items), len(items), items)
 
 
-def gather(iterator, n_items, source=None):
-    """:func:`collect` for an iterator that says beforehand how many items will come, and from which clips."""
+def gather(iterator: Iterable[Any], n_items: int, source: Any = None) -> Any:
+    """Gather the items of an iterator, as :func:`collect` does.
+
+    Parameters
+    ----------
+    iterator : iterable of ndarray
+    n_items : int
+        Number of items that the iterator yields.
+    source : sequence, default=None
+        Clips that the items are computed from. They give a list its names.
+
+    Returns
+    -------
+    ndarray of shape (n_items, ...) or list of ndarray
+    """
     array, rows, item = None, None, np.empty(0, dtype=np.float32)
     for index, item in enumerate(iterator):
         if rows is not None:
             rows.append(item)
             continue
         if is_missing(item):
-            continue  # its row is NaN already, in the shape of the clips around it
+            continue  # the row of this item is NaN already
         if array is None:
             array = np.full((n_items, *item.shape), np.nan, dtype=np.float32)
         if item.shape == array.shape[1:]:

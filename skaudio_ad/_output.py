@@ -1,20 +1,23 @@
-"""`set_output` for transformers whose output is a table only sometimes."""
+"""`set_output` for transformers whose output is not always a table."""
 
 from functools import wraps
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import TransformerMixin
 
 
 class TableOutputMixin(TransformerMixin, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Transformer whose 2-D output becomes a data frame where the user asks for one, and nothing else does.
+    """Mixin for transformers: only a 2-D output becomes a data frame, where the user asks for data frames.
 
-    scikit-learn makes a data frame of whatever a transformer with names returns, and fails on spectrograms
-    (n_clips, n_bins, n_frames), on lists of clips of different lengths and on lazy clips. Those stay what they are
-    here, so that a whole pipeline takes ``set_output(transform="pandas")`` and ``set_config(transform_output=...)``.
+    scikit-learn makes a data frame of every output of a transformer with names. That fails for spectrograms
+    (n_clips, n_bins, n_frames), for lists of clips of different lengths and for lazy clips. Here those outputs stay
+    unchanged, so that a whole pipeline accepts ``set_output(transform="pandas")`` and
+    ``set_config(transform_output=...)``.
 
-    Subclasses define ``get_feature_names_out``: names of the columns, or of the bins where the output has three
-    axes. An array carries no names into the next step, so that bins are called x0, x1, ... in any case.
+    Subclasses define ``get_feature_names_out``. It names the columns, or the bins where the output has three axes.
+    Bins are always called x0, x1, ..., because an array carries no names into the next step.
     """
 
     def __init_subclass__(cls, **kwargs):
@@ -26,36 +29,37 @@ class TableOutputMixin(TransformerMixin, auto_wrap_output_keys=None):  # type: i
             if name in vars(cls):
                 setattr(cls, name, _tables_only(vars(cls)[name]))
 
-    def fit_transform(self, X, y=None, **fit_params):
-        """Fit, and transform the training clips.
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        """Fit the transformer, and transform the training clips.
 
         Parameters
         ----------
-        X : array-like of clips, as in `fit`
+        X : array-like of clips
+            Training clips, as in `fit`.
         y : array-like of shape (n_clips,), default=None
-            As in `fit`.
+            Labels, as in `fit`.
         **fit_params : dict
             Further arguments of `fit`.
 
         Returns
         -------
         ndarray, list, lazy sequence or data frame
-            As of `transform`.
+            Output of `transform`.
         """
         return self.fit(X, y, **fit_params).transform(X)
 
     def _is_table(self, made):
-        """Whether an output is one row of named values a clip."""
+        """Tell whether an output has one row of named values per clip."""
         return isinstance(made, np.ndarray) and made.ndim == 2
 
 
-def bin_names(n_bins):
-    """Names x0, x1, ... as scikit-learn calls columns without names, ndarray of str of shape (n_bins,)."""
+def bin_names(n_bins: int) -> npt.NDArray[np.object_]:
+    """Return the names x0, x1, ..., ndarray of str of shape (n_bins,). scikit-learn names columns so."""
     return np.array([f"x{index}" for index in range(n_bins)], dtype=object)
 
 
 def _or_made(method):
-    """`method`, but returning `made` where that is given: what is left to do is to make a data frame of it."""
+    """Wrap `method` so that it returns `made` where given. scikit-learn then makes a data frame of `made`."""
 
     @wraps(method)
     def wrapped(self, X, *args, made=None, **kwargs):
@@ -65,8 +69,8 @@ def _or_made(method):
 
 
 def _tables_only(method):
-    """`method`, which makes a data frame of what it is given as `made`, for tables alone."""
-    make = method.__wrapped__  # what scikit-learn has wrapped
+    """Wrap `method`, which makes a data frame of `made`, so that only tables become data frames."""
+    make = method.__wrapped__  # the method below the wrapper of scikit-learn
 
     @wraps(method)
     def wrapped(self, X, *args, **kwargs):

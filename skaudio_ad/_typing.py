@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 #: Path of a file or a folder.
 PathLike: TypeAlias = str | os.PathLike[str]
-#: Clips in any form that a step takes: an array, a list of arrays or of paths, a pandas Series, `AudioClips`.
+#: Clips in any form that a step accepts: an array, a list of arrays or paths, a pandas Series, `AudioClips`.
 Clips: TypeAlias = npt.ArrayLike | Sequence[Any]
-#: One label a clip: 1 for normal, -1 for anomalous clips.
+#: One label per clip: 1 is normal, -1 is anomalous.
 Labels: TypeAlias = npt.ArrayLike
-#: Clips as arrays: one array, or a list where the clips differ in length.
+#: Clips as one array, or as a list of arrays where the clips differ in length.
 ClipArrays: TypeAlias = npt.NDArray[np.floating[Any]] | list[npt.NDArray[np.floating[Any]]]
 #: Scores, distances, errors.
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -23,5 +23,5 @@ Float32Array: TypeAlias = npt.NDArray[np.float32]
 IntArray: TypeAlias = npt.NDArray[np.int_]
 #: Seed or generator, as scikit-learn takes them.
 RandomState: TypeAlias = int | np.random.RandomState | None
-#: Threshold of a detector: by held-out clips, or a fraction of the training clips.
+#: Threshold of a detector: "auto" (from held-out clips), or the fraction of training clips to call anomalous.
 Contamination: TypeAlias = float | Literal["auto"]

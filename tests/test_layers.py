@@ -1,4 +1,4 @@
-"""The house's floors: a file imports only from floors below its own."""
+"""Tests of the floors: a file imports only from floors below its own."""
 
 import ast
 import importlib
@@ -14,16 +14,19 @@ from .instances import exports
 
 ROOT = Path(skaudio_ad.__file__).parent
 FLOORS = {
-    "_clip_errors": -2,
+    "_clip_errors": -3,
+    "_stream": -2,
     "_lazy": -1,
+    "_typing": -1,
     "_archive": 0,
     "_atomic": -1,
     "_checks": 0,
     "_checksums": 0,
     "_download": 0,
     "_labels": 0,
+    "_clip_calls": 0,
+    "_input_checks": 0,
     "_output": 0,
-    "_typing": -1,
     "_versions": 0,
     "_base": 1,
     "audio": 1,
@@ -42,11 +45,13 @@ FLOORS = {
     "presets": 4,
     "cli": 5,
 }
+# Files and folders that need no torch.
+LIGHT = ("audio", "features", "_checks.py", "_input_checks.py", "_lazy.py", "_stream.py")
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 
 
 def _imports(path):
-    """(module, is_ours) of everything a file imports, at any depth of nesting."""
+    """Yield the modules that a file imports, also inside functions."""
     package = path.relative_to(ROOT.parent).with_suffix("").parts[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -86,20 +91,36 @@ def test_a_file_imports_only_from_floors_below(path):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_imports_the_reference_implementations_unless_asked_to_run_one(path):
     if path == ROOT / "embeddings" / "families" / "_hear21passt.py":
-        return  # runtime="hear21passt", of an extra
+        return  # runtime="hear21passt" needs an optional package
     roots = {module.split(".")[0] for module in _imports(path)}
     assert not roots & {"torchaudio", "hear21passt", "timm", "torchvision"}
 
 
-def test_audio_and_features_need_no_torch():
+def _loaded_by(module):
+    """Return the packages that a fresh process has loaded after the import of one module."""
+    code = f"import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_audio_and_features_import_no_torch_anywhere():
     for path in FILES:
-        if path.relative_to(ROOT).parts[0] in ("audio", "features", "_lazy.py", "_checks.py"):
+        if path.relative_to(ROOT).parts[0] in LIGHT:
             assert "torch" not in {module.split(".")[0] for module in _imports(path)}, path
 
 
-def test_networks_need_no_scikit_learn():
+def test_networks_import_no_scikit_learn_anywhere():
     for path in (ROOT / "networks").glob("*.py"):
         assert "sklearn" not in {module.split(".")[0] for module in _imports(path)}, path
+
+
+@pytest.mark.parametrize(
+    ("unit", "heavy"), [("networks", "sklearn"), ("audio", "torch"), ("features", "torch")]
+)
+def test_importing_a_subpackage_loads_no_heavy_package_that_it_does_not_need(unit, heavy):
+    loaded = _loaded_by(f"skaudio_ad.{unit}")
+    assert "skaudio_ad" in loaded
+    assert heavy not in loaded
 
 
 def test_there_is_one_training_loop():
@@ -125,7 +146,4 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_importing_the_package_imports_nothing_heavy():
-    code = "import sys, skaudio_ad; print(sorted({m.split('.')[0] for m in sys.modules}))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    for heavy in ("torch", "librosa", "matplotlib", "sklearn", "scipy"):
-        assert f"'{heavy}'" not in loaded
+    assert not _loaded_by("skaudio_ad") & {"torch", "librosa", "matplotlib", "sklearn", "scipy"}

@@ -1,99 +1,15 @@
 import pickle
-import threading
-import time
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from skaudio_ad._lazy import ClipError, LazySequence, collect, is_missing, map_collect, stream, take
+from skaudio_ad._lazy import ClipError, LazySequence, collect, is_missing, map_collect, take
+
+from .sources import Source, double
 
 
-class Source:
-    """Items 0, 1, 2, ..., and a note of which were asked for."""
-
-    def __init__(self, n_items, delays=(0.0,)):
-        self.n_items, self.delays = n_items, delays
-        self.asked = []
-
-    def __len__(self):
-        return self.n_items
-
-    def __getitem__(self, index):
-        self.asked.append(index)
-        time.sleep(self.delays[index % len(self.delays)])
-        return np.full(3, index, dtype=np.float32)
-
-
-def double(item):
-    return 2 * item
-
-
-def threads_of_the_stream():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("skaudio_ad")]
-
-
-def test_the_stream_keeps_the_order_however_long_each_item_takes():
-    source = Source(50, delays=(0.008, 0.0, 0.004, 0.0, 0.002))
-    assert [int(item[0]) for item in stream(double, source)] == list(range(0, 100, 2))
-    assert sorted(source.asked) == list(range(50))
-
-
-def test_the_stream_runs_ahead_of_a_slow_consumer_but_only_by_a_handful():
-    source = Source(100)
-    ahead = []
-    for n_consumed, _ in enumerate(stream(double, source), start=1):
-        time.sleep(0.002)
-        ahead.append(len(source.asked) - n_consumed)
-    assert 1 <= max(ahead) <= 10
-
-
-def test_an_error_in_one_item_stops_the_stream_and_names_the_clip():
-    source = Source(300, delays=(0.001,))
-
-    def refuse_the_sixth(item):
-        if item[0] == 5:
-            raise ClipError("is broken; mend it.")
-        return item
-
-    running = stream(refuse_the_sixth, source)
-    assert [int(next(running)[0]) for _ in range(5)] == [0, 1, 2, 3, 4]
-    with pytest.raises(ClipError, match=r"^clip 5: is broken; mend it\.$"):
-        next(running)
-    assert len(source.asked) < 20
-    assert not threads_of_the_stream()
-
-
-def test_an_error_that_is_no_clips_fault_reaches_the_consumer_unchanged():
-    def divide(item):
-        return 1 // int(item[0])
-
-    with pytest.raises(ZeroDivisionError, match="integer"):
-        list(stream(divide, Source(3)))
-
-
-def test_a_stream_closed_early_leaves_no_thread_and_no_work_behind():
-    source = Source(300, delays=(0.001,))
-    running = stream(double, source)
-    assert [int(next(running)[0]) for _ in range(3)] == [0, 2, 4]
-    running.close()
-    n_asked = len(source.asked)
-    assert not threads_of_the_stream()
-    time.sleep(0.03)
-    assert len(source.asked) == n_asked < 20
-
-
-def test_items_that_wait_when_a_stream_is_closed_are_never_computed():
-    source = Source(50, delays=(0.2,))
-    running = stream(double, source)
-    next(running)
-    time.sleep(0.05)  # the threads are at their next items, others wait
-    n_asked = len(source.asked)
-    running.close()
-    assert len(source.asked) == n_asked
-
-
-def test_a_loop_over_a_lazy_sequence_that_breaks_computes_little_more():
+def test_a_loop_that_breaks_computes_few_further_items():
     source = Source(300, delays=(0.001,))
     for item in LazySequence(source):
         if item[0] == 2:
@@ -116,19 +32,19 @@ def test_a_loop_over_a_lazy_sequence_that_breaks_computes_little_more():
     ],
     ids=str,
 )
-def test_a_part_of_a_lazy_sequence_is_what_numpy_would_take(key):
+def test_a_subset_of_a_lazy_sequence_holds_the_items_that_numpy_would_select(key):
     part = LazySequence(Source(5))[key]
     expected = [] if isinstance(key, list) and not key else np.arange(5)[key].tolist()
     assert isinstance(part, LazySequence)
     assert [int(item[0]) for item in part] == expected
 
 
-def test_a_part_of_a_part_refers_to_the_right_items():
+def test_a_subset_of_a_subset_holds_the_right_items():
     lazy = LazySequence(Source(10)).map(double)[2:][::-1][np.array([0, 3])]
     assert [int(item[0]) for item in lazy] == [18, 12]
 
 
-def test_one_item_can_be_counted_from_the_end():
+def test_an_index_may_count_from_the_end():
     lazy = LazySequence(Source(5))
     assert [int(lazy[i][0]) for i in (0, -1, np.int64(3), -5)] == [0, 4, 3, 0]
 
@@ -154,7 +70,7 @@ def test_a_boolean_index_of_another_length_is_refused():
         LazySequence(Source(5))[[True, False, True]]
 
 
-def test_nothing_is_computed_before_it_is_asked_for():
+def test_nothing_is_computed_before_access():
     computed = []
 
     def note(item):
@@ -199,7 +115,7 @@ def test_items_of_different_shapes_are_gathered_into_a_list():
 
 
 @pytest.mark.parametrize("position", [0, 2, 3])
-def test_a_missing_item_becomes_a_row_of_nan_in_the_shape_of_the_others(position):
+def test_a_missing_item_becomes_a_row_of_nan_with_the_shape_of_the_others(position):
     items = [np.full((2, 3), i, dtype=float) for i in range(4)]
     items[position] = np.full((2, 1), np.nan)
     gathered = collect(items)
@@ -209,7 +125,7 @@ def test_a_missing_item_becomes_a_row_of_nan_in_the_shape_of_the_others(position
     assert gathered[rest][:, 0, 0].tolist() == rest
 
 
-def test_items_that_are_all_missing_are_all_gathered():
+def test_items_are_gathered_even_if_all_are_missing():
     assert np.isnan(collect([np.full(2, np.nan)] * 3)).tolist() == [[True, True]] * 3
 
 
@@ -219,13 +135,13 @@ def test_a_missing_item_keeps_its_place_among_items_of_different_shapes():
     assert [len(gathered[0]), len(gathered[2])] == [3, 2]
 
 
-def test_only_an_item_of_nothing_but_nan_is_missing():
+def test_only_an_item_that_is_nan_throughout_is_missing():
     assert is_missing(np.full((2, 2), np.nan))
     assert not is_missing(np.array([np.nan, 1.0]))
     assert not is_missing(np.empty(0))
 
 
-def test_a_missing_item_stays_missing_whatever_the_function():
+def test_a_missing_item_stays_missing_after_any_function():
     mapped = map_collect(np.nan_to_num, [np.ones(2), np.full(2, np.nan)])
     assert np.isnan(mapped).tolist() == [[False, False], [True, True]]
 
@@ -265,14 +181,14 @@ STEPS = {
     no_first: "is empty, or contains NaN or infinity, after no_first",
     infinite_at_the_end: "is empty, or contains NaN or infinity, after infinite_at_the_end",
     nothing_of: "is empty, or contains NaN or infinity, after nothing_of",
-    forgetful: "is no array of numbers after forgetful",
-    words: "is no array of numbers after words",
+    forgetful: "is not an array of numbers after forgetful",
+    words: "is not an array of numbers after words",
 }
 
 
 @pytest.mark.parametrize(("step", "message"), STEPS.items(), ids=[step.__name__ for step in STEPS])
 def test_a_step_that_spoils_a_clip_is_named_with_the_clip(step, message):
-    # The next step would make all of it NaN, or fail for a reason of its own.
+    # The next step would spread the NaN over the clip, or raise another error.
     lazy = LazySequence(Source(3)).map(double).map(step).map(np.cumsum)
     for use in (lambda: lazy[2], lambda: LazySequence(lazy[2:]).map(double)[0]):
         with pytest.raises(ClipError, match=rf"^clip 2: {message}\. Mend this step"):
@@ -281,7 +197,7 @@ def test_a_step_that_spoils_a_clip_is_named_with_the_clip(step, message):
         collect(lazy)
 
 
-def test_a_step_may_make_a_clip_a_missing_one():
+def test_a_step_may_turn_a_clip_into_a_missing_one():
     def without_the_second(item):
         return np.full(1, np.nan) if item[0] == 1 else item
 
@@ -289,7 +205,7 @@ def test_a_step_may_make_a_clip_a_missing_one():
     assert np.isnan(gathered).all(axis=1).tolist() == [False, True, False]
 
 
-def test_a_missing_item_of_which_a_step_leaves_nothing_stays_missing():
+def test_a_missing_item_stays_missing_after_a_step_that_returns_an_empty_array():
     def without_silence(item):
         return item[np.abs(item) > 0.1]
 
@@ -313,7 +229,7 @@ def test_an_array_of_a_lazy_sequence_has_the_type_asked_for():
     assert array.tolist() == [[0, 0, 0], [2, 2, 2], [4, 4, 4]]
 
 
-def test_clips_of_different_lengths_do_not_become_an_array():
+def test_an_array_of_clips_of_different_lengths_is_refused():
     lazy = LazySequence([np.zeros(3), np.zeros(5), np.zeros(4)])
     with pytest.raises(ValueError, match=r"shapes \(3,\) to \(5,\).*AudioLoader a duration and a pad"):
         np.asarray(lazy)
@@ -325,7 +241,7 @@ def test_an_array_without_a_copy_is_refused():
 
 
 @pytest.mark.parametrize("kind", ["list", "tuple", "array", "Series", "DataFrame", "lazy"])
-def test_clips_are_taken_from_whatever_holds_them(kind):
+def test_take_selects_clips_from_any_container(kind):
     values = np.arange(12.0).reshape(6, 2)
     holders = {
         "list": list(values),

@@ -1,6 +1,7 @@
-"""Files to samples: decoding, lazy clips, loading and level normalisation. No torch."""
+"""Turn files into samples: decoding, lazy clips, loading and level normalisation. Nothing here needs torch."""
 
-from ._clips import AudioClips, AudioReadWarning, as_clips
+from ._as_clips import as_clips
+from ._clips import AudioClips, AudioReadWarning
 from ._decode import AudioReadError, read_audio
 from ._files import find_audio_files
 from ._transformers import AudioLoader, LevelNormalizer

@@ -1,56 +1,69 @@
-"""`AudioClips`, the lazy sequence of recordings, and how every consumer of waveforms gets one."""
+"""`AudioClips`, the lazy sequence of recordings."""
 
 import hashlib
 import os
 import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, Self
 
 import joblib
 import numpy as np
-from sklearn.utils.validation import validate_data
 
 from .._clip_errors import shown
 from .._lazy import ClipError, LazySequence, is_missing
-from ._decode import AudioReadError, fit_length, read_audio
+from .._typing import Float32Array, PathLike
+from ._decode import AudioReadError, read_audio
 
 
 class AudioReadWarning(UserWarning):
-    """A file was left out because it could not be read, or a step could not use it (``on_error="skip"``)."""
+    """A file was left out, because it could not be read or a step could not use it (``on_error="skip"``)."""
 
 
 class AudioClips(LazySequence):
-    """Lazy sequence of mono clips: decodes on access, holds no samples.
+    """Lazy sequence of mono clips. A clip is decoded on access, and its samples are not kept.
 
-    Index it with an int for one clip, or with a slice, an array of indices or a boolean mask for a
-    smaller sequence. Iterating decodes a few clips ahead in threads. ``numpy.asarray`` stacks clips of
-    one length.
+    Index the sequence with an int to get one clip. A slice, an array of indices or a boolean mask gives a shorter
+    sequence. A loop over the sequence decodes a few clips ahead in threads. ``numpy.asarray`` stacks clips of one
+    length.
+
+    With ``on_error="skip"``, a file that cannot be read becomes a clip that is NaN throughout. The same happens to a
+    file that a later step cannot use. ``failures`` lists these files and the reasons. Every step that computes its
+    output from the sequence knows the sequence as its ``origin``, and so follows the same rule and names the file.
 
     Parameters
     ----------
     sources : list of str or path-like, or sequence of ndarray of shape (n_samples,)
-        Files, or samples already in memory.
+        Paths of files, or samples in memory.
 
     sample_rate : int or None
-        Samples per second of every clip, in hertz. Files are resampled to it; samples in memory are taken
-        to be at it. None, for samples in memory only, means unknown.
+        Samples per second of every clip, in hertz. Files are resampled to this rate. Samples in memory must be at
+        this rate already. None means an unknown rate, and is allowed for samples in memory only.
 
     offset, duration, channel, pad
-        Which part of a file becomes the clip, as in :func:`read_audio`.
+        Part of a file that becomes the clip, as in :func:`read_audio`.
 
     on_error : {"raise", "skip"}, default="raise"
-        What to do about a file that cannot be read, or that a later step cannot use, being too short for it.
-        "skip" warns, notes it in ``failures`` and puts a clip of nothing but NaN in its place, so that rows stay
-        aligned with the input.
+        What to do about a file that cannot be read, or that is too short for a later step. "raise" raises an error
+        that names the file. "skip" warns, adds the file to ``failures`` and puts a clip of NaN in the place of the
+        file, so that rows stay aligned with the input.
 
     Attributes
     ----------
     sample_rate : int or None
-        In hertz.
+        Samples per second of every clip, in hertz.
 
     paths : list of str or None
-        The files, or None for samples in memory.
+        Paths of the files. None for samples in memory.
 
     failures : dict of {str: str}
-        The files that were left out so far, and why. Shared with every part taken from the sequence.
+        Path of every file that has been left out so far, with the reason. A file gets its entry when the file is
+        decoded. A slice, a subset and the output of ``map`` share this dict.
+
+    origin : AudioClips or None
+        Sequence of files that the clips come from. None for samples in memory.
+
+    skips : bool
+        Whether files that cannot be read or used are left out (``on_error="skip"``).
 
     Examples
     --------
@@ -62,26 +75,36 @@ class AudioClips(LazySequence):
     """
 
     def __init__(
-        self, sources, sample_rate, *, offset=0.0, duration=None, channel="mix", pad="none", on_error="raise"
-    ):
+        self,
+        sources: Iterable[PathLike] | Sequence[Any] | Any,
+        sample_rate: int | None,
+        *,
+        offset: float = 0.0,
+        duration: float | None = None,
+        channel: int | Literal["mix"] = "mix",
+        pad: Literal["none", "zeros", "repeat", "reflect"] = "none",
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> None:
         if isinstance(sources, (str, os.PathLike)):
             raise ValueError(f"AudioClips takes a list of files, got the single path {str(sources)!r}.")
         in_memory = isinstance(sources, np.ndarray) and sources.dtype.kind in "fiub"
-        # Iterating a lazy sequence would compute and hold all of it.
+        # A loop over a lazy sequence would compute all its items and keep them in memory.
         if not in_memory and not isinstance(sources, LazySequence):
             sources = [str(os.fsdecode(s)) if isinstance(s, (str, os.PathLike)) else s for s in sources]
         super().__init__(sources)
         self.sample_rate = sample_rate
-        self.failures = {}
-        self._unreadable = set()  # those of them that no step needs to ask for again
+        self.failures: dict[str, str] = {}
+        self._unreadable: set[str] = set()  # files that could not be read: they are not decoded again
         self._cut = {"offset": offset, "duration": duration, "channel": channel, "pad": pad}
         self._on_error = on_error
         if self.paths is not None and sample_rate is None:
-            raise ValueError("AudioClips of files need a sample_rate, in hertz, to resample them to.")
+            raise ValueError(
+                "AudioClips of files need a sample_rate, in hertz: files are resampled to this rate."
+            )
 
     @property
-    def paths(self):
-        """The files, or None for samples in memory."""
+    def paths(self) -> list[str] | None:
+        """Paths of the files, or None for samples in memory."""
         return list(self._items) if self._is_files else None
 
     @property
@@ -89,18 +112,18 @@ class AudioClips(LazySequence):
         return isinstance(self._items, list) and bool(self._items) and isinstance(self._items[0], str)
 
     @property
-    def origin(self):
-        """The sequence of files that the clips are from, or None for samples in memory."""
+    def origin(self) -> Any:  # type: ignore[override]
+        """Sequence of files that the clips come from, or None for samples in memory."""
         return self if self._is_files else super().origin
 
     @property
-    def skips(self):
-        """Whether a file that cannot be read or used is left out."""
+    def skips(self) -> bool:
+        """Whether files that cannot be read or used are left out."""
         return self._on_error == "skip"
 
     @property
-    def shape(self):
-        """``(n_clips, n_samples)`` where that is known without decoding, else ``(n_clips,)``."""
+    def shape(self) -> tuple[int, ...]:
+        """``(n_clips, n_samples)`` where the length is known without decoding, else ``(n_clips,)``."""
         if not self._functions:
             if isinstance(self._items, np.ndarray):
                 return self._items.shape
@@ -108,16 +131,16 @@ class AudioClips(LazySequence):
                 return len(self), max(1, round(self._cut["duration"] * self.sample_rate))
         return (len(self),)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         rate = "an unknown rate" if self.sample_rate is None else f"{self.sample_rate} Hz"
         return f"<AudioClips of {len(self)} clips at {rate}>"
 
-    def name(self, index):
-        """What to call clip `index` in a message: its file, where there is one."""
+    def name(self, index: int) -> str:
+        """Return the name of clip `index` for messages: the path of its file, where the clip has one."""
         return self._items[index] if self._is_files else super().name(index)
 
-    def map(self, function):
-        """Apply `function` to every clip, lazily; it must keep the sample rate.
+    def map(self, function: Callable[[Any], Any]) -> Self:
+        """Apply `function` to every clip, on access. The function must keep the sample rate.
 
         Parameters
         ----------
@@ -127,12 +150,12 @@ class AudioClips(LazySequence):
         Returns
         -------
         AudioClips
-            Of the same length; missing clips (all NaN) stay missing.
+            Sequence of the same length. Missing clips (NaN throughout) stay missing.
         """
         return super().map(function)
 
-    def map_features(self, function):
-        """Apply `function` to every clip, lazily, for results that are no waveforms.
+    def map_features(self, function: Callable[[Any], Any]) -> LazySequence:
+        """Apply `function` to every clip, on access. The results need not be waveforms.
 
         Parameters
         ----------
@@ -142,14 +165,14 @@ class AudioClips(LazySequence):
         Returns
         -------
         LazySequence
-            Of the same length; missing clips (all NaN) stay missing.
+            Sequence of the same length. Missing clips (NaN throughout) stay missing.
         """
         return LazySequence(self).map(function)
 
     def _source(self, index):
         source = self._items[index]
         if not isinstance(source, str):
-            return _check_waveform(source)
+            return check_waveform(source)
         if source in self._unreadable:
             return self._stand_in()
         try:
@@ -160,31 +183,33 @@ class AudioClips(LazySequence):
             self.note_failures({source: error.reason})
             return self._stand_in()
 
-    def note_failures(self, failures):
-        """Warn of files that could not be read, here or in another process, and leave them out from now on.
+    def note_failures(self, failures: dict[str, str]) -> None:
+        """Warn about files that this or another process could not read, and do not decode them again.
 
         Parameters
         ----------
         failures : dict of {str: str}
-            The files, and why. Those that are known already are passed over.
+            Paths of the files, with the reasons. There is no second warning about a file.
         """
         for path, reason in failures.items():
             self._unreadable.add(path)
             self.note_left_out(path, reason)
 
-    def note_left_out(self, path, reason):
-        """Warn, once, of a file that is left out. Other steps may still use it: it is asked for again.
+    def note_left_out(self, path: str, reason: str) -> None:
+        """Warn, once, about a file that is left out. The file is decoded again for steps that can use the file.
 
         Parameters
         ----------
-        path, reason : str
+        path : str
+        reason : str
+            What is wrong with the file.
         """
         if path not in self.failures:
             self.failures[path] = reason
             warnings.warn(f"left out {shown(path)}: {reason}", AudioReadWarning, stacklevel=3)
 
-    def missing(self, index):
-        """What stands for clip `index` once it is left out: NaN throughout.
+    def missing(self, index: int) -> Any:
+        """Return the clip of NaN that replaces clip `index` where the clip is left out.
 
         Parameters
         ----------
@@ -196,21 +221,21 @@ class AudioClips(LazySequence):
         """
         return self._through(self._stand_in()) if self._is_files else super().missing(index)
 
-    def cache_keys(self, by="file"):
-        """What tells every clip from all others, for a cache: clips of equal keys have equal samples.
+    def cache_keys(self, by: Literal["file", "content"] = "file") -> list[tuple[Any, ...] | None]:
+        """Return a key of every clip, for a cache. Clips with equal keys have equal samples.
 
-        Clips that are no files, or that functions of other packages have changed, are known by their samples, which
-        are computed for it.
+        The key of a clip in memory is a checksum of its samples, and so is the key of a clip that a function of
+        another package has changed. Such a clip is computed for its key.
 
         Parameters
         ----------
         by : {"file", "content"}, default="file"
-            Whether a file is known by its path, size and time of change, or by its bytes.
+            Whether the key of a file holds its path, size and time of change, or a checksum of its bytes.
 
         Returns
         -------
         list of tuple or None
-            None for a clip that cannot be read.
+            One key per clip. None for a clip that cannot be read.
         """
         steps = None
         if all(_is_ours(function) for function in self._functions):
@@ -226,7 +251,7 @@ class AudioClips(LazySequence):
                 if is_missing(clip)
                 else ("samples", len(clip), hashlib.sha256(clip.tobytes()).hexdigest())
             )
-        if not os.path.isfile(source):  # opening a pipe would wait
+        if not os.path.isfile(source):  # to open a pipe would wait
             return None
         try:
             if by == "content":
@@ -234,15 +259,15 @@ class AudioClips(LazySequence):
                     return "content", hashlib.file_digest(file, "sha256").hexdigest(), steps
             stat = os.stat(source)
         except OSError:
-            return None  # whoever decodes it says what is wrong
+            return None  # the error is raised where the file is decoded
         return "file", os.path.abspath(source), stat.st_size, stat.st_mtime_ns, steps
 
     def _compute(self, index):
         clip = super()._compute(index)
-        return _check_waveform(clip) if self._functions else clip
+        return check_waveform(clip) if self._functions else clip
 
     def _stand_in(self):
-        """What stands for a file that could not be read, before any step."""
+        """Return the clip of NaN that replaces a file, before any step."""
         duration = self._cut["duration"]
         return np.full(
             1 if duration is None else max(1, round(duration * self.sample_rate)), np.nan, np.float32
@@ -250,154 +275,32 @@ class AudioClips(LazySequence):
 
 
 def _is_ours(function):
-    """Whether a step's own parameters say all that it does: what other functions do may change unnoticed."""
+    """Tell whether a step is part of this package. Functions of other packages may change without a new key."""
     function = getattr(function, "function", function)
     return type(function).__module__.startswith(__name__.partition(".")[0] + ".")
 
 
-class _FitLength:
-    """`fit_length` after an offset, as a function of the samples alone, that pickles."""
-
-    def __init__(self, sample_rate, offset, duration, pad):
-        self.sample_rate, self.offset, self.duration, self.pad = sample_rate, offset, duration, pad
-
-    def __call__(self, samples):
-        start = round(self.offset * self.sample_rate)
-        if start >= len(samples):
-            raise ClipError(
-                f"a clip of {len(samples) / self.sample_rate:g} s has nothing left after offset={self.offset:g} s."
-            )
-        return fit_length(samples[start:], self.sample_rate, duration=self.duration, pad=self.pad)
-
-
-def cut_clips(clips, *, offset, duration, pad):
-    """Cut and pad clips that are decoded already, lazily.
-
-    Parameters
-    ----------
-    clips : AudioClips
-    offset, duration : float
-        In seconds.
-    pad : {"none", "zeros", "repeat", "reflect"}
-
-    Returns
-    -------
-    AudioClips
-    """
-    if offset == 0 and duration is None:
-        return clips
-    return clips.map(_FitLength(clips.sample_rate, offset, duration, pad))
-
-
-def as_clips(estimator, X, *, sample_rate, reset):
-    """Turn what a user passes as clips into `AudioClips`, checking all that can be checked at once.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Who asks, for messages; gets ``n_features_in_`` from 2-D arrays on `reset`.
-
-    X : AudioClips, list of paths, array-like of shape (n_clips, n_samples) or list of 1-D ndarray
-        Arrays are taken to be at `sample_rate`.
-
-    sample_rate : int or None
-        The rate that the estimator works at, in hertz; None if any will do.
-
-    reset : bool
-        True in `fit`, False afterwards.
-
-    Returns
-    -------
-    AudioClips
-
-    Raises
-    ------
-    ValueError
-        If there are no clips, a clip is empty, not mono, not finite, or at another sample rate.
-    """
-    name = type(estimator).__name__
-    if isinstance(X, (str, os.PathLike)):
-        raise ValueError(f"{name} takes a list of clips, got the single path {X!r}: put it in a list.")
-    if hasattr(X, "__len__") and getattr(X, "ndim", 1) == 1 and len(X) == 0:
-        raise ValueError(f"{name} got no clips: X has 0 samples, at least 1 is required.")
-    if isinstance(X, AudioClips):
-        if sample_rate is not None and X.sample_rate is not None and X.sample_rate != sample_rate:
-            # A pretrained network has but one rate.
-            other = (
-                f" or set {name}(sample_rate={X.sample_rate})" if hasattr(estimator, "sample_rate") else ""
-            )
-            raise ValueError(
-                f"{name} works at sample_rate={sample_rate} Hz, but the clips are at {X.sample_rate} Hz: "
-                f"load them with AudioLoader(sample_rate={sample_rate}){other}."
-            )
-        return X
-    paths = _as_paths(X)
-    if paths is not None:
-        if sample_rate is None:
-            raise ValueError(f"{name} takes waveforms, got paths: put AudioLoader in front of it.")
-        return AudioClips(paths, sample_rate)
-    if _is_list_of_waveforms(X):
-        return AudioClips([_check_listed(name, i, x) for i, x in enumerate(X)], sample_rate)
-    _check_kind(getattr(X, "dtype", None), f"{name}: X ")
-    return AudioClips(validate_data(estimator, X, reset=reset, dtype=[np.float32, np.float64]), sample_rate)
-
-
-def _as_paths(X):
-    """X as a list of paths, or None if it is none. A data frame of paths has one column."""
-    if getattr(X, "ndim", 1) == 2 and X.shape[1] == 1 and hasattr(X, "iloc"):
-        X = X.iloc[:, 0]
-    if getattr(X, "ndim", 1) != 1 or not hasattr(X, "__len__") or len(X) == 0:
-        return None
-    values = list(X)
-    is_path = [isinstance(value, (str, os.PathLike)) for value in values]
-    if all(is_path):
-        return [str(os.fsdecode(value)) for value in values]
-    if any(is_path):
-        raise ValueError(f"X mixes paths with other things: entry {is_path.index(False)} is no path.")
-    return None
-
-
-def _is_list_of_waveforms(X):
-    if not isinstance(X, (list, tuple)) or len(X) == 0:
-        return False
-    if all(isinstance(x, np.ndarray) for x in X):
-        return True
-    # Nested lists of one length are a matrix like any other, which scikit-learn validates.
-    lengths = {len(x) if hasattr(x, "__len__") else None for x in X}
-    return None not in lengths and len(lengths) > 1
-
-
-def _check_listed(name, index, clip):
-    try:
-        clip = _check_waveform(clip)
-        if is_missing(clip):
-            raise ClipError("is NaN throughout.")
-    except ClipError as error:
-        raise ValueError(f"{name}: clip {index} {error}") from None
-    return clip
-
-
-def _check_waveform(clip):
-    """One clip as float32, if it is mono, not empty and made of finite numbers; or missing."""
+def check_waveform(clip: Any) -> Float32Array:
+    """Return one clip as float32. The clip must be mono, not empty and finite, or missing (NaN throughout)."""
     clip = np.asarray(clip)
     if clip.ndim != 1:
         raise ClipError(
             f"has shape {clip.shape}, a clip is mono, of shape (n_samples,): take one channel, or let AudioLoader "
-            "mix them."
+            "mix the channels."
         )
     if clip.size == 0:
         raise ClipError("is empty (0 samples).")
     if clip.dtype.kind not in "fiu":
         raise ClipError(f"holds {clip.dtype}, not numbers.")
-    _check_kind(clip.dtype)
+    check_kind(clip.dtype)
     clip = clip.astype(np.float32, copy=False)
     if not np.isfinite(clip).all() and not is_missing(clip):
         raise ClipError("contains NaN or infinity.")
     return clip
 
 
-def _check_kind(dtype, what=""):
-    """Raise for samples as a file stores them: taken for floats, they are thousands of times too loud."""
+def check_kind(dtype: Any, what: str = "") -> None:
+    """Raise for integer samples of a file, because as floats they would be thousands of times too loud."""
     ways = {np.dtype(np.int16): "divide by 32768", np.dtype(np.uint8): "subtract 128 and divide by 128"}
     if way := ways.get(dtype):
         raise ClipError(

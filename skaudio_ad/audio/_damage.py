@@ -1,4 +1,4 @@
-"""Whether a file is one that can be opened, and whether it is whole: what libsndfile tells only its log."""
+"""Find out whether a file can be opened, and whether it is complete. libsndfile reports damage only in its log."""
 
 import os
 import re
@@ -6,12 +6,13 @@ import stat
 import struct
 import zlib
 
-# What libsndfile writes to its log when a header promises more than the file holds.
+# Lines in the log of libsndfile where a header promises more than the file holds.
 _PROMISES = (
     re.compile(r"^\s*(?:data|riff|SSND|Data Size|BODY)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE),
     re.compile(r"^Data length (\d+) should be (\d+)", re.MULTILINE),
 )
 _FRAMES = re.compile(r"^\s*Frames\s*: (\d+)\s*$", re.MULTILINE)
+# Messages in the log of libsndfile about a file that is truncated.
 _CUT_SHORT = (
     "File ended unexpectedly",
     "Last page lacks an end-of-stream bit",
@@ -20,24 +21,24 @@ _CUT_SHORT = (
     "seems to be truncated",
     "Seems to be a truncated file",
 )
-# What libsndfile writes when pages of an Ogg file are missing or broken; it decodes the others.
+# Messages in the log of libsndfile about missing or broken pages of an Ogg file. libsndfile decodes the other pages.
 _HOLES = re.compile(
     r"reports a hole|Hole found|Skipped \d+ bytes looking for the next page|checksum is \w+ should be"
 )
-# Number of characters that fit in libsndfile's log. Long tags fill the log, and what follows is lost.
+# Maximum number of characters in the log of libsndfile. Long tags fill the log, and later messages are lost.
 _LOG_SIZE = 2047
-# Programs that write to a pipe cannot know the length: sizes just below 2 and 4 GiB stand for "unknown", not
-# "truncated" (SoX writes 0x7FFFF000, arecord 0x7FFFFF00, FFmpeg 0xFFFFFFFF; some round to whole frames).
+# Sizes just below 2 and 4 GiB mean "unknown", because a program that writes to a pipe cannot know the length. SoX
+# writes 0x7FFFF000, arecord 0x7FFFFF00 and FFmpeg 0xFFFFFFFF. Some programs round to whole frames.
 _UNKNOWN_SIZES = (range(0x7FFFEF00, 0x80000001), range(0xFFFFF000, 0x100000000))
 _TRUNCATED_OGG = "it ends in the middle of its stream"
 _DAMAGED_OGG = "is damaged: pages in the middle of its stream are missing or broken"
 HEADERLESS = "is headerless: its sample rate cannot be known; convert it to wav or flac."
-# Each byte with its bits in reverse order: the checksum of Ogg is that of zip, with the bits the other way round.
+# Every byte with its bits in reverse order. The checksum of Ogg is the checksum of zip with reversed bits.
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def why_unreadable(path):
-    """Why a path is no file that can be opened, or None. Never waits, as opening a pipe may.
+def why_unreadable(path: str) -> str | None:
+    """Say why a path is not a file that can be opened. The check never waits; opening a pipe would.
 
     Parameters
     ----------
@@ -46,6 +47,7 @@ def why_unreadable(path):
     Returns
     -------
     str or None
+        None where the path is a file that can be opened.
     """
     try:
         status = os.stat(path)
@@ -56,31 +58,32 @@ def why_unreadable(path):
     except (
         OSError,
         ValueError,
-    ) as error:  # a loop of links, a name too long, a folder that may not be entered
+    ) as error:  # a loop of links, a name that is too long, a folder without permission
         return f"cannot be opened ({getattr(error, 'strerror', None) or error}); check the path and its permissions."
     if stat.S_ISDIR(status.st_mode):
         return "is a folder; list its recordings with skaudio_ad.audio.find_audio_files."
     if not stat.S_ISREG(status.st_mode):
-        return "is a pipe, a socket or a device, and no file; save what comes out of it to a file first."
+        return "is a pipe, a socket or a device, and not a file; save its output to a file first."
     if status.st_size == 0:
         return 'is empty (0 bytes); restore it or leave it out with on_error="skip".'
     return HEADERLESS if path.lower().endswith(".raw") else None
 
 
-def find_damage(log, path, n_frames):
-    """What is wrong with a file of which libsndfile would quietly decode the rest.
+def find_damage(log: str, path: str, n_frames: int) -> str | None:
+    """Say what is wrong with a damaged file. libsndfile would decode the rest of the file without an error.
 
     Parameters
     ----------
     log : str
-        Of libsndfile; of what it has decoded so far.
+        Log of libsndfile, for the part of the file that has been decoded.
     path : str
     n_frames : int
-        Number of frames that libsndfile takes the file to have.
+        Number of frames of the file according to libsndfile.
 
     Returns
     -------
     str or None
+        None where no damage is found.
     """
     if _HOLES.search(log):
         return _DAMAGED_OGG
@@ -106,7 +109,7 @@ def _is_unknown(size):
 
 
 def _damage_of_container(path):
-    """Damage that the container itself gives away, for files whose tags leave no room in the log."""
+    """Find damage in the container itself, for files whose tags fill the log."""
     with open(path, "rb") as file:
         magic = file.read(12)
         file.seek(0)
@@ -119,7 +122,7 @@ def _damage_of_container(path):
 
 
 def _damage_of_chunks(file, size, order):
-    """Damage of a file of chunks, which are each a name of 4 bytes, a size and the contents."""
+    """Find damage in a file of chunks. A chunk is a name of 4 bytes, a size and the contents."""
     position, long_size = 12, None
     while position + 8 <= size:
         file.seek(position)
@@ -138,7 +141,7 @@ def _damage_of_chunks(file, size, order):
 
 
 def _damage_of_ogg(file):
-    """Damage of a file of Ogg pages, each of which has a number in its stream and a checksum."""
+    """Find damage in a file of Ogg pages. Every page has a number in its stream and a checksum."""
     next_numbers: dict[int, int] = {}
     unfinished: set[int] = set()
     while header := file.read(27):

@@ -1,8 +1,8 @@
-"""One file to samples: decode, mix, resample, cut, pad. Every failure names the file and the way out."""
+"""Turn one file into samples: decode, mix, resample, cut, pad. Every error names the file and says how to fix it."""
 
 import os
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import soundfile
@@ -10,15 +10,17 @@ import soxr
 
 from .._checks import check_number, check_option
 from .._clip_errors import shown
+from .._typing import Float32Array, PathLike
 from ._damage import HEADERLESS, find_damage, why_unreadable
 
-# Number of values decoded at a time, of all channels together: a long recording is mixed down as it is read.
+# Number of values of one block, all channels together. A long recording is decoded and mixed block by block.
 _BLOCK = 1 << 18
-# Number of frames from which on libsndfile means "unknown", as in a FLAC file that was written to a pipe.
+# Number of frames that libsndfile gives, at least, where the length is unknown: in a FLAC file written to a pipe.
 _UNKNOWN_FRAMES = 1 << 62
-# Number of samples up to which any recording may be lengthened by resampling: 35 minutes at 16 kHz.
+# Maximum number of samples of a recording that resampling may lengthen by any factor: 35 minutes at 16 kHz.
 _LARGEST_LENGTHENED = 1 << 25
-# Maximum factor by which a longer recording may be lengthened. A header that says 1 Hz makes gigabytes of a megabyte.
+# Maximum factor by which resampling may lengthen a longer recording. Otherwise a file of one megabyte whose header says
+# 1 Hz would become gigabytes.
 _LARGEST_FACTOR = 16
 _PADS = ("none", "zeros", "repeat", "reflect")
 
@@ -29,27 +31,27 @@ class AudioReadError(ValueError):
     Attributes
     ----------
     path : str
-        The file.
+        Path of the file.
     reason : str
-        The rule it breaks and the way out.
+        What is wrong with the file and how to fix it.
     """
 
-    def __init__(self, path, reason):
+    def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)
         self.path = path
         self.reason = reason
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{shown(self.path)}: {self.reason}"
 
 
-def check_cut(*, offset, duration, channel, pad):
-    """Check the parameters that say which part of a file becomes the clip.
+def check_cut(*, offset: Any, duration: Any, channel: Any, pad: Any) -> None:
+    """Check the parameters that select the part of a file that becomes the clip.
 
     Raises
     ------
     TypeError, ValueError
-        That name the parameter, the rule and the value.
+        If a parameter is out of range.
     """
     check_number(offset, "offset", low=0)
     check_number(duration, "duration", low=0, closed="neither", none=True)
@@ -63,34 +65,42 @@ def check_cut(*, offset, duration, channel, pad):
         raise ValueError(f"pad={pad!r} needs a duration to pad to; give one, in seconds.")
 
 
-def read_audio(path, sample_rate=None, *, offset=0.0, duration=None, channel="mix", pad="none"):
-    """Decode one recording to mono samples at the wanted rate.
+def read_audio(
+    path: PathLike,
+    sample_rate: int | None = None,
+    *,
+    offset: float = 0.0,
+    duration: float | None = None,
+    channel: int | Literal["mix"] = "mix",
+    pad: Literal["none", "zeros", "repeat", "reflect"] = "none",
+) -> tuple[Float32Array, int]:
+    """Decode one recording to mono samples at one sample rate.
 
     Parameters
     ----------
     path : str or path-like
-        A file that libsndfile decodes: wav, flac, ogg, mp3 and more.
+        Path of a file that libsndfile decodes: wav, flac, ogg, mp3 and more.
 
     sample_rate : int or None, default=None
-        Samples per second of the result, in hertz. None keeps the file's own.
+        Samples per second of the result, in hertz. None keeps the rate of the file.
 
     offset : float, default=0.0
         Seconds to skip at the start of the file.
 
     duration : float or None, default=None
-        Seconds to keep. None keeps all.
+        Seconds to keep. None keeps the whole recording.
 
     channel : "mix" or int, default="mix"
-        The mean of all channels, or the index of one.
+        "mix" is the mean of all channels, an int the index of one channel.
 
     pad : {"none", "zeros", "repeat", "reflect"}, default="none"
-        What becomes of a recording shorter than `duration`: left short, or filled up at its end with
-        silence, with itself again, or with its mirror image.
+        How to pad a recording shorter than `duration` at its end: not at all, with silence, with repetitions of
+        the recording, or with its mirror image.
 
     Returns
     -------
     samples : ndarray of shape (n_samples,), float32
-        In [-1, 1] for integer formats.
+        Samples; in [-1, 1] for integer formats.
 
     sample_rate : int
         Samples per second of `samples`, in hertz.
@@ -98,14 +108,14 @@ def read_audio(path, sample_rate=None, *, offset=0.0, duration=None, channel="mi
     Raises
     ------
     AudioReadError
-        If the file is missing, no regular file, empty, truncated, damaged, not audio, without the wanted
-        channel or stretch, holds NaN, or needs more memory than there is.
+        If the file is missing, not a regular file, empty, truncated, damaged or not audio, lacks the channel or
+        the part that is asked for, holds NaN, or needs more memory than there is.
 
     Notes
     -----
-    The file is decoded, mixed and resampled block by block: beside the samples that are returned, some megabytes
-    are in use, however long the recording. A sample does not depend on the blocks, and resampling gives the very
-    samples of ``soxr.resample`` with ``quality="HQ"``.
+    The file is decoded, mixed and resampled block by block. Besides the samples that are returned, some megabytes of
+    memory are in use, whatever the length of the recording. The samples do not depend on the size of the blocks.
+    Resampling gives exactly the samples of ``soxr.resample`` with ``quality="HQ"``.
     """
     check_number(sample_rate, "sample_rate", low=1, integer=True, none=True)
     check_cut(offset=offset, duration=duration, channel=channel, pad=pad)
@@ -124,26 +134,26 @@ def read_audio(path, sample_rate=None, *, offset=0.0, duration=None, channel="mi
     except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
         raise AudioReadError(
             path,
-            f"is no audio that can be decoded to its end ({_said(error)}). wav, flac, ogg and mp3 are; restore or "
-            'convert the file, or leave it out with on_error="skip".',
+            f"is no audio that can be decoded to its end ({_said(error)}). Readable formats are wav, flac, ogg and "
+            'mp3. Restore or convert the file, or leave it out with on_error="skip".',
         ) from error
 
 
 def _said(error):
-    """What libsndfile said, without the path."""
+    """Return the message of libsndfile without the path."""
     return error.error_string if isinstance(error, soundfile.LibsndfileError) else error
 
 
-def fit_length(samples, sample_rate, *, duration, pad):
-    """Cut `samples` to `duration` seconds, or pad them if they are shorter.
+def fit_length(samples: Any, sample_rate: int, *, duration: float | None, pad: str) -> Any:
+    """Cut `samples` to `duration` seconds, or pad them where they are shorter.
 
     Parameters
     ----------
     samples : ndarray of shape (n_samples,)
     sample_rate : int
-        In hertz.
+        Samples per second, in hertz.
     duration : float or None
-        In seconds; None leaves the samples as they are.
+        Length in seconds. None leaves the samples unchanged.
     pad : {"none", "zeros", "repeat", "reflect"}
 
     Returns
@@ -160,13 +170,13 @@ def fit_length(samples, sample_rate, *, duration, pad):
 
 
 def _decode(file, path, sample_rate, offset, duration, channel):
-    """The wanted stretch of an open file, mixed and resampled, as one array."""
-    if file.format == "RAW":  # libsndfile takes anything named .au, .snd, .vox or .gsm for telephone speech
+    """Return the wanted part of an open file, mixed and resampled, as one array."""
+    if file.format == "RAW":  # libsndfile decodes any file named .au, .snd, .vox or .gsm as speech
         raise AudioReadError(path, HEADERLESS)
     if channel != "mix" and channel >= file.channels:
         raise AudioReadError(
             path,
-            f'has {file.channels} channel(s), so channel={channel} does not exist; take a lower one or "mix".',
+            f'has {file.channels} channel(s), so channel={channel} does not exist; take a lower channel or "mix".',
         )
     _check_complete(file, path)
     own_rate = file.samplerate
@@ -177,7 +187,7 @@ def _decode(file, path, sample_rate, offset, duration, channel):
         )
     n_wanted = file.frames - start
     if duration is not None:
-        # One frame more than asked for: resampling then never falls a sample short.
+        # Read one extra frame, so that resampling never gives one sample too few.
         n_wanted = min(n_wanted, int(np.ceil(duration * own_rate)) + 1)
     if n_wanted < _UNKNOWN_FRAMES:
         _check_lengthening(path, n_wanted, own_rate, sample_rate)
@@ -185,7 +195,7 @@ def _decode(file, path, sample_rate, offset, duration, channel):
     samples = _resample(
         _mono_blocks(file, path, n_wanted, channel, sample_rate), path, own_rate, sample_rate, n_wanted
     )
-    _check_complete(file, path)  # some damage is noticed where it is decoded
+    _check_complete(file, path)  # libsndfile notices some damage only while it decodes
     if not len(samples):
         raise AudioReadError(
             path,
@@ -219,7 +229,7 @@ def _mono_blocks(file, path, n_wanted, channel, sample_rate):
 
 
 def _resample(blocks, path, own_rate, sample_rate, n_frames):
-    """Blocks as one array at another rate."""
+    """Resample blocks to another rate, and return one array."""
     samples = _Growing(-(-n_frames * sample_rate // own_rate))
     if own_rate == sample_rate:
         for block in blocks:
@@ -237,23 +247,23 @@ def _resample(blocks, path, own_rate, sample_rate, n_frames):
 
 
 def _check_lengthening(path, n_frames, own_rate, sample_rate):
-    """Raise where a sample rate that cannot be right would make a clip of any size of a small file."""
+    """Raise where a wrong sample rate in the header would make a huge clip of a small file."""
     n_samples = n_frames * sample_rate // own_rate
     if n_samples > _LARGEST_LENGTHENED and n_samples > _LARGEST_FACTOR * n_frames:
         raise AudioReadError(
             path,
-            f"lasts {n_frames / own_rate / 3600:.3g} hours by its header, which says {own_rate} Hz, and would be "
-            f"{n_samples} samples at {sample_rate} Hz; mend the sample rate of the file, or give a duration.",
+            f"lasts {n_frames / own_rate / 3600:.3g} hours by its header, which says {own_rate} Hz, and would become "
+            f"{n_samples} samples at {sample_rate} Hz; correct the sample rate of the file, or give a duration.",
         )
 
 
 class _Growing:
-    """Samples in one array that grows as they come: a header is not believed before they are there.
+    """Samples in one array that grows with every block, because the length in a header may be wrong.
 
     Parameters
     ----------
     expected : int
-        Number of samples that the array does not grow beyond before there are more.
+        Expected number of samples. The array stays within this size until more samples arrive.
     """
 
     def __init__(self, expected):
@@ -263,7 +273,7 @@ class _Growing:
     def append(self, block):
         start, self._n_samples = self._n_samples, self._n_samples + len(block)
         if self._n_samples > len(self._array):
-            # By a quarter: an array that moves to a new place is then copied a handful of times at most.
+            # The array grows by a quarter, so that few of the resizes copy it to a new place.
             room = min(self._expected, len(self._array) * 5 // 4)
             self._array.resize(max(self._n_samples, room), refcheck=False)
         self._array[start : self._n_samples] = block
@@ -276,8 +286,8 @@ class _Growing:
 class _Forward(soundfile.SoundFile):
     """A file that is read from its start to its end.
 
-    A seekable file is repositioned by soundfile after every read, and after that an mp3 lacks the bits that
-    its frames borrow from earlier ones: thousands of samples come out wrong.
+    soundfile repositions a seekable file after every read. After that, an mp3 lacks the bits that its frames borrow
+    from earlier frames, and thousands of samples are wrong.
     """
 
     def seekable(self):
@@ -294,6 +304,6 @@ def _skip(file, n_frames):
 
 
 def _check_complete(file, path):
-    """Raise where libsndfile would quietly return what is left of a damaged file."""
+    """Raise where libsndfile would return the rest of a damaged file without an error."""
     if damage := find_damage(file.extra_info, path, file.frames):
         raise AudioReadError(path, f'{damage}; restore it or leave it out with on_error="skip".')

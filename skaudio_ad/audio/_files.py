@@ -1,11 +1,13 @@
-"""The recordings in a folder."""
+"""`find_audio_files`: list the recordings in a folder."""
 
 from pathlib import Path
 
 import soundfile
 
+from .._typing import PathLike
 
-def find_audio_files(folder, *, recursive=True):
+
+def find_audio_files(folder: PathLike, *, recursive: bool = True) -> list[str]:
     """List the recordings in a folder, sorted by path.
 
     Parameters
@@ -13,22 +15,22 @@ def find_audio_files(folder, *, recursive=True):
     folder : str or path-like
 
     recursive : bool, default=True
-        Whether to descend into folders below it.
+        Whether to list the folders below `folder` too.
 
     Returns
     -------
     list of str
-        Files whose ending names a format that libsndfile decodes. Hidden files are left out.
+        Paths of the files whose ending names a format that libsndfile decodes. Hidden files are left out.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such folder, or no recording in it.
+        If the folder does not exist, or holds no recording.
 
     Notes
     -----
-    A broken link, a pipe or a device with such an ending is listed too: whoever reads it says what is wrong,
-    and no recording is left out unseen.
+    A broken link, a pipe or a device with such an ending is listed too. The step that reads the path raises an
+    error, so that no recording is left out silently.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -39,7 +41,7 @@ def find_audio_files(folder, *, recursive=True):
         ".opus",
         ".mpga",
     }
-    endings -= {".raw"}  # headerless: its rate cannot be known
+    endings -= {".raw"}  # a headerless file: its sample rate cannot be known
     found = sorted(
         str(path)
         for path in (folder.rglob("*") if recursive else folder.glob("*"))
@@ -47,6 +49,6 @@ def find_audio_files(folder, *, recursive=True):
     )
     if not found:
         raise FileNotFoundError(
-            f"{folder}: holds no recording; wav, flac, ogg, mp3 and similar endings are looked for."
+            f"{folder}: holds no recording. Recordings are files that end in wav, flac, ogg, mp3 or the like."
         )
     return found

@@ -1,21 +1,27 @@
-"""Transformers from clips to clips: loading and level normalisation. Both are lazy."""
+"""Transformers from clips to clips: loading and level normalisation. Both compute clips on access."""
+
+from typing import Any, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from .._checks import check_number, check_option
+from .._clip_errors import ClipError
 from .._output import TableOutputMixin, bin_names
-from ._clips import AudioClips, _as_paths, as_clips, cut_clips
-from ._decode import check_cut
+from .._typing import Clips
+from ._as_clips import as_clips, as_paths
+from ._clips import AudioClips
+from ._decode import check_cut, fit_length
 
 _ON_ERROR = ("raise", "skip")
 
 
 class _ClipTransformer(TableOutputMixin, BaseEstimator):
-    """Stateless transformer of clips: `fit` checks, `transform` works."""
+    """Stateless transformer of clips: `fit` only checks parameters and input."""
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of what `transform` returns: none, clips have samples and no columns.
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Return an empty array, because clips have samples and no named columns.
 
         Parameters
         ----------
@@ -24,7 +30,7 @@ class _ClipTransformer(TableOutputMixin, BaseEstimator):
         Returns
         -------
         ndarray of str of shape (0,)
-            So that the names of a whole pipeline can be asked for.
+            Empty array. ``get_feature_names_out`` of a whole pipeline needs this method.
         """
         return bin_names(0)
 
@@ -37,37 +43,46 @@ class _ClipTransformer(TableOutputMixin, BaseEstimator):
 
 
 class AudioLoader(_ClipTransformer):
-    """Turn paths into `AudioClips`: mono, at one sample rate, decoded only when a later step asks.
+    """Turn paths into `AudioClips`: mono clips at one sample rate, decoded when a later step needs them.
+
+    The loader decides what happens to files that cannot be used. ``on_error="skip"`` leaves them out, whichever step
+    finds the fault: the loader, a transformer or a detector. The ``failures`` of the clips list the files that were
+    left out, with the reasons.
 
     Parameters
     ----------
     sample_rate : int, default=16000
-        Samples per second of the clips, in hertz; files at another rate are resampled (soxr, high
-        quality). The default is that of the DCASE Task 2 and MIMII recordings.
+        Samples per second of the clips, in hertz. Files at another rate are resampled (soxr, high quality).
+        The default is the rate of the DCASE Task 2 and MIMII recordings.
 
     duration : float or None, default=None
-        Length of the clips, in seconds: longer recordings are cut. None keeps them whole.
+        Length of the clips, in seconds. Longer recordings are cut. None keeps whole recordings.
 
     offset : float, default=0.0
         Seconds to skip at the start of every recording.
 
     channel : "mix" or int, default="mix"
-        The mean of all channels, or the index of one.
+        "mix" is the mean of all channels, an int the index of one channel.
 
     pad : {"none", "zeros", "repeat", "reflect"}, default="none"
-        What becomes of a recording shorter than `duration`: left short, or filled up at its end with
-        silence, with itself again, or with its mirror image.
+        How to pad a recording shorter than `duration` at its end: not at all, with silence, with repetitions of
+        the recording, or with its mirror image.
 
     on_error : {"raise", "skip"}, default="raise"
-        What to do about a file that cannot be read, or that a later step cannot use, such as one shorter than a
-        detector's window. "raise" stops with an error that names it. "skip" warns, notes it in the clips'
-        ``failures`` and puts a clip of NaN in its place: rows stay aligned with the input, features of it are
-        NaN, and detectors leave it out of training, give it a score of NaN and never call it normal. Clips that
-        are all of one length, and all too short for a detector, are an error in either case.
+        What to do about a file that cannot be read, or that a later step cannot use, such as a file shorter than the
+        window of a detector.
+
+        - "raise" stops with an error that names the file.
+        - "skip" warns, adds the file to the ``failures`` of the clips, and puts a clip of NaN in the place of the
+          file. Rows stay aligned with the input, and the features of the clip are NaN. Detectors leave the clip out
+          of training, give the clip a score of NaN, and never call the clip normal.
+
+        If all clips have one length and are too short for a detector, the detector raises an error in either case.
 
     See Also
     --------
-    skaudio_ad.audio.find_audio_files : The recordings in a folder.
+    skaudio_ad.audio.find_audio_files : List the recordings in a folder.
+    skaudio_ad.audio.AudioClips : Lazy sequence of clips that `transform` returns.
 
     Examples
     --------
@@ -78,8 +93,15 @@ class AudioLoader(_ClipTransformer):
     """
 
     def __init__(
-        self, sample_rate=16000, *, duration=None, offset=0.0, channel="mix", pad="none", on_error="raise"
-    ):
+        self,
+        sample_rate: int = 16000,
+        *,
+        duration: float | None = None,
+        offset: float = 0.0,
+        channel: int | Literal["mix"] = "mix",
+        pad: Literal["none", "zeros", "repeat", "reflect"] = "none",
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> None:
         self.sample_rate = sample_rate
         self.duration = duration
         self.offset = offset
@@ -87,8 +109,8 @@ class AudioLoader(_ClipTransformer):
         self.pad = pad
         self.on_error = on_error
 
-    def fit(self, X, y=None):
-        """Check parameters and input; nothing is decoded.
+    def fit(self, X: Clips, y: Any = None) -> Self:
+        """Check parameters and input. No file is decoded.
 
         Parameters
         ----------
@@ -108,13 +130,13 @@ class AudioLoader(_ClipTransformer):
         self._load(X, reset=True)
         return self
 
-    def transform(self, X):
-        """Return the clips, to be decoded on access.
+    def transform(self, X: Clips) -> AudioClips:
+        """Return the clips, which are decoded on access.
 
         Parameters
         ----------
         X : list of paths, array-like of shape (n_clips, n_samples), list of 1-D ndarray, or AudioClips
-            Arrays are taken to be at `sample_rate`.
+            Clips. Arrays must be at `sample_rate`.
 
         Returns
         -------
@@ -127,25 +149,61 @@ class AudioLoader(_ClipTransformer):
         check_cut(offset=self.offset, duration=self.duration, channel=self.channel, pad=self.pad)
         check_option(self.on_error, "on_error", _ON_ERROR)
         cut = {"offset": self.offset, "duration": self.duration, "pad": self.pad}
-        paths = _as_paths(X) if not isinstance(X, (str, AudioClips)) else None
+        paths = as_paths(X) if not isinstance(X, (str, AudioClips)) else None
         if paths is not None:
             return AudioClips(paths, self.sample_rate, channel=self.channel, on_error=self.on_error, **cut)
-        return cut_clips(as_clips(self, X, sample_rate=self.sample_rate, reset=reset), **cut)
+        return _cut_clips(as_clips(self, X, sample_rate=self.sample_rate, reset=reset), **cut)
+
+
+def _cut_clips(clips, *, offset, duration, pad):
+    """Cut and pad clips in memory, on access.
+
+    Parameters
+    ----------
+    clips : AudioClips
+    offset : float
+        Seconds to skip at the start of every clip.
+    duration : float or None
+        Seconds to keep. None keeps the whole clip.
+    pad : {"none", "zeros", "repeat", "reflect"}
+
+    Returns
+    -------
+    AudioClips
+    """
+    if offset == 0 and duration is None:
+        return clips
+    return clips.map(_FitLength(clips.sample_rate, offset, duration, pad))
+
+
+class _FitLength:
+    """Function of the samples alone: `fit_length` after an offset. A class, because the function must pickle."""
+
+    def __init__(self, sample_rate, offset, duration, pad):
+        self.sample_rate, self.offset, self.duration, self.pad = sample_rate, offset, duration, pad
+
+    def __call__(self, samples):
+        start = round(self.offset * self.sample_rate)
+        if start >= len(samples):
+            raise ClipError(
+                f"a clip of {len(samples) / self.sample_rate:g} s has nothing left after offset={self.offset:g} s."
+            )
+        return fit_length(samples[start:], self.sample_rate, duration=self.duration, pad=self.pad)
 
 
 class LevelNormalizer(_ClipTransformer):
-    """Bring every clip to the same level, so that a recording's gain cannot give it away.
+    """Scale every clip to the same level, so that detectors cannot use the gain of a recording.
 
-    Each clip is scaled by its own level alone; nothing is learnt. Silence has no level and stays silence.
+    Every clip is scaled by its own level alone, and nothing is learnt. Silence has no level and stays silence.
 
     Parameters
     ----------
     method : {"rms", "peak"}, default="rms"
-        The level that is made equal: root mean square, or the largest absolute sample.
+        Level that becomes equal: the root mean square, or the largest absolute sample.
 
     target_level : float, default=-20.0
-        The level of the result, in dB relative to full scale (an amplitude of 1). The default is the
-        alignment level of SMPTE RP 155. Samples beyond full scale are kept, not clipped.
+        Level of the result, in dB relative to full scale (an amplitude of 1). The default is the
+        alignment level of SMPTE RP 155. Samples beyond full scale are not clipped.
 
     Examples
     --------
@@ -156,12 +214,12 @@ class LevelNormalizer(_ClipTransformer):
     array([ 1., -1.], dtype=float32)
     """
 
-    def __init__(self, method="rms", target_level=-20.0):
+    def __init__(self, method: Literal["rms", "peak"] = "rms", target_level: float = -20.0) -> None:
         self.method = method
         self.target_level = target_level
 
-    def fit(self, X, y=None):
-        """Check parameters and input; nothing is learnt.
+    def fit(self, X: Clips, y: Any = None) -> Self:
+        """Check parameters and input. Nothing is learnt.
 
         Parameters
         ----------
@@ -181,8 +239,8 @@ class LevelNormalizer(_ClipTransformer):
         self._normalize(X, reset=True)
         return self
 
-    def transform(self, X):
-        """Return the clips at the target level, computed on access.
+    def transform(self, X: Clips) -> AudioClips:
+        """Return the clips at the target level. The clips are computed on access.
 
         Parameters
         ----------
@@ -202,13 +260,13 @@ class LevelNormalizer(_ClipTransformer):
 
 
 class _Rescale:
-    """Scale one clip to an amplitude; a class because it must pickle."""
+    """Function that scales one clip to an amplitude. A class, because the function must pickle."""
 
     def __init__(self, method, amplitude):
         self.method, self.amplitude = method, amplitude
 
     def __call__(self, clip):
-        # float64: the squares of a very quiet clip vanish in float32.
+        # The squares are float64, because the squares of a very quiet clip underflow in float32.
         level = (
             np.sqrt(np.mean(np.square(clip, dtype=np.float64)))
             if self.method == "rms"

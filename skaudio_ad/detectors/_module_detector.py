@@ -9,7 +9,8 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from .._base import DetectorMixin, check_contamination, choose_offset
-from .._checks import check_features, check_groups, check_number, check_option
+from .._checks import check_number, check_option
+from .._input_checks import check_features, check_groups
 from .._lazy import take
 from ..training import (
     EpochCallbacks,

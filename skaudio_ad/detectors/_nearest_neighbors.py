@@ -9,7 +9,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import DetectorMixin, check_contamination, choose_offset
-from .._checks import check_features, check_groups, check_number, check_option, users_level
+from .._checks import check_number, check_option, users_level
+from .._input_checks import check_features, check_groups
 from .._lazy import LazySequence, collect, take
 from ._frame_rows import GrowingRows
 from ._frames import check_present, normal_positions, readable_clips

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import check_features, check_number, check_option
+from .._checks import check_number, check_option
+from .._input_checks import check_features
 from .._lazy import ClipError
 from ._frames import FrameBank, too_short
 from ._window_detector import WindowDetector

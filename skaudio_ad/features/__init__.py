@@ -1,4 +1,4 @@
-"""Waveforms to arrays and back: log-mel, MFCC, patches, scaling, augmentation. Time is the last axis."""
+"""Turn waveforms into arrays and back: log-mel, MFCC, patches, scaling, augmentation. Time is the last axis."""
 
 from ._augment import Augmenter
 from ._inversion import mel_to_audio

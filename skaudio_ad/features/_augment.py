@@ -1,13 +1,20 @@
-"""`Augmenter`: variations of the training clips, and of nothing else."""
+"""`Augmenter`: variations of the training clips."""
+
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from .._checks import check_features, check_number, check_option
-from .._lazy import LazySequence, collect, is_missing
+from .._checks import check_number, check_option
+from .._input_checks import check_features
+from .._lazy import LazySequence, collect
 from .._output import TableOutputMixin, bin_names
+from .._typing import Clips, RandomState
 from ..audio import AudioClips, as_clips
+from ._variations import VariedClips
 
 _EITHER = ("time_shift", "time_roll", "mixup")
 _WAVEFORMS = ("noise", "pitch_shift")
@@ -15,48 +22,53 @@ _SPECTROGRAMS = ("time_mask", "frequency_mask")
 
 
 class Augmenter(TableOutputMixin, BaseEstimator):
-    """Augment training clips: `fit_transform` varies them, `transform` returns them unchanged.
+    """Augment training clips: `fit_transform` varies clips, `transform` returns clips unchanged.
 
-    In a `Pipeline`, ``fit`` calls `fit_transform` and everything after that `transform`, so the clips a
-    detector scores are never augmented. Works on waveforms (2-D arrays, lists of 1-D arrays, `AudioClips`)
-    and on spectrograms (3-D arrays, lists of 2-D arrays).
+    In a `Pipeline`, ``fit`` calls `fit_transform`, and all other methods call `transform`. So the clips that a
+    detector scores are never augmented. The input is waveforms (2-D arrays, lists of 1-D arrays, `AudioClips`)
+    or spectrograms (3-D arrays, lists of 2-D arrays).
 
     Parameters
     ----------
     methods : str or tuple of str, default="time_roll"
-        What to apply, in this order. For both kinds: "time_shift" (moved, the gap filled with silence),
-        "time_roll" (moved, wrapped around), "mixup" (blended with another clip). For waveforms: "noise",
-        "pitch_shift". For spectrograms: "time_mask", "frequency_mask" (a stripe set to the clip's mean).
+        Variations, applied in this order.
+
+        - For both kinds of input: "time_shift" (the clip moves, and silence fills the gap), "time_roll" (the clip
+          moves, and its end comes in at its start), "mixup" (the clip is blended with another clip).
+        - For waveforms: "noise", "pitch_shift".
+        - For spectrograms: "time_mask", "frequency_mask" (a stripe is set to the mean of the clip).
 
     max_shift : float, default=0.5
-        Largest move of "time_shift" and "time_roll", as a fraction of the clip.
+        Maximum shift of "time_shift" and "time_roll", as a fraction of the clip.
 
     snr : tuple of float, default=(10.0, 30.0)
-        Range that the signal-to-noise ratio of "noise" (white) is drawn from, in dB.
+        Range of the signal-to-noise ratio of "noise", in dB. The noise is white.
 
     max_semitones : float, default=1.0
-        Largest move of "pitch_shift", up or down, in semitones.
+        Maximum shift of "pitch_shift", up or down, in semitones.
 
     max_mask : float, default=0.1
-        Largest width of a masked stripe, as a fraction of the frames or bins.
+        Maximum width of a masked stripe, as a fraction of the frames or bins.
 
     mixup_alpha : float, default=0.2
-        The weight of the other clip is the smaller part of a Beta(alpha, alpha) draw (Zhang et al. 2018).
+        Parameter alpha of "mixup" (Zhang et al. 2018). With w drawn from Beta(alpha, alpha), the weight of the other
+        clip is the smaller of w and 1 - w.
 
     n_copies : int, default=0
-        0 replaces every clip by one variation. k > 0 keeps the clips and appends k variations of each, which
-        makes a small training set larger; labels passed to `fit` do not grow with it.
+        0 replaces every clip by one variation. k > 0 keeps the clips and appends k variations of each clip, which
+        makes a small training set larger. Labels passed to `fit` are not repeated.
 
     sample_rate : int, default=16000
-        Samples per second, in hertz; used by "pitch_shift" on bare arrays.
+        Samples per second, in hertz. Only "pitch_shift" of plain arrays uses this rate.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the variations.
 
     Notes
     -----
-    Defaults are modest and not tuned on any data set; a variation must still sound normal, which only the
-    user can judge: a pitch shift that makes a fan sound like a faster fan may hide a fault.
+    The default variations are small and not tuned on any data set. A variation must still sound normal, and only
+    the user can judge whether it does. For example, a pitch shift that makes a fan sound like a faster fan may hide a
+    fault.
 
     Examples
     --------
@@ -72,17 +84,17 @@ class Augmenter(TableOutputMixin, BaseEstimator):
 
     def __init__(
         self,
-        methods="time_roll",
+        methods: str | Sequence[str] = "time_roll",
         *,
-        max_shift=0.5,
-        snr=(10.0, 30.0),
-        max_semitones=1.0,
-        max_mask=0.1,
-        mixup_alpha=0.2,
-        n_copies=0,
-        sample_rate=16000,
-        random_state=None,
-    ):
+        max_shift: float = 0.5,
+        snr: tuple[float, float] = (10.0, 30.0),
+        max_semitones: float = 1.0,
+        max_mask: float = 0.1,
+        mixup_alpha: float = 0.2,
+        n_copies: int = 0,
+        sample_rate: int = 16000,
+        random_state: RandomState = None,
+    ) -> None:
         self.methods = methods
         self.max_shift = max_shift
         self.snr = snr
@@ -93,8 +105,8 @@ class Augmenter(TableOutputMixin, BaseEstimator):
         self.sample_rate = sample_rate
         self.random_state = random_state
 
-    def fit(self, X, y=None):
-        """Check parameters and input; nothing is learnt.
+    def fit(self, X: Clips, y: Any = None) -> Self:
+        """Check parameters and input. Nothing is learnt.
 
         Parameters
         ----------
@@ -109,13 +121,13 @@ class Augmenter(TableOutputMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If a method is unknown or does not go with the input, or a parameter is out of range.
+            If a method is unknown or does not fit the kind of input, or a parameter is out of range.
         """
         self._check(X, reset=True)
         return self
 
-    def transform(self, X):
-        """Return X unchanged: clips to be scored are never augmented.
+    def transform(self, X: Clips) -> Any:
+        """Return X unchanged, because clips to be scored are never augmented.
 
         Parameters
         ----------
@@ -127,7 +139,7 @@ class Augmenter(TableOutputMixin, BaseEstimator):
         """
         return self._check(X, reset=False)
 
-    def fit_transform(self, X, y=None, **fit_params):
+    def fit_transform(self, X: Clips, y: Any = None, **fit_params: Any) -> Any:
         """Return variations of the training clips.
 
         Parameters
@@ -141,31 +153,31 @@ class Augmenter(TableOutputMixin, BaseEstimator):
         Returns
         -------
         ndarray, list or AudioClips
-            Of ``n_clips`` or ``n_clips * (1 + n_copies)`` clips. `AudioClips` stay lazy.
+            ``n_clips`` or ``n_clips * (1 + n_copies)`` clips. `AudioClips` stay lazy.
         """
         items = self._check(X, reset=True)
         random_state = check_random_state(self.random_state)
         n_varied = len(items) * max(1, self.n_copies)
-        # One seed a clip, drawn in order: a clip's variation does not depend on when it is computed.
+        # Every clip has its own seed, so that its variation does not depend on the order of computation.
         seeds = random_state.randint(np.iinfo(np.int32).max, size=n_varied)
         sources = np.arange(n_varied) % len(items)
         if self.n_copies:
             sources = np.concatenate([np.arange(len(items)), sources])
             seeds = np.concatenate([np.full(len(items), -1), seeds])
-        varied = _Varied(items, sources, seeds, self._methods(), self.get_params(deep=False))
+        varied = VariedClips(items, sources, seeds, self._methods(), self.get_params(deep=False))
         if isinstance(items, AudioClips):
             clips = AudioClips(varied, items.sample_rate)
             clips.failures = items.failures
             return clips
         return varied if isinstance(items, LazySequence) else collect(varied)
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of the bins of spectrograms, which stay as they are.
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Return the names of the bins of spectrograms, unchanged.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of the bins, by default x0, x1, ... where `fit` has seen an array.
+            Names of the bins. None means x0, x1, ... where `fit` has seen an array.
 
         Returns
         -------
@@ -218,104 +230,3 @@ def _is_spectrograms(X):
     if isinstance(X, (list, tuple)):
         return len(X) > 0 and np.ndim(X[0]) == 2
     return getattr(X, "ndim", 2) == 3
-
-
-class _Varied(LazySequence):
-    """Variations of items, each from its own seed; seed -1 leaves the item as it is."""
-
-    def __init__(self, items, sources, seeds, methods, settings):
-        super().__init__(items)
-        self.sources, self.seeds, self.methods, self.settings = sources, seeds, methods, settings
-
-    def __len__(self):
-        return len(self.sources)
-
-    def _place(self, index):
-        return int(self.sources[index])
-
-    def _source(self, index):
-        item = np.asarray(self._items[self._place(index)])
-        if self.seeds[index] < 0 or is_missing(item):
-            return item
-        rng = np.random.default_rng(self.seeds[index])
-        for method in self.methods:
-            item = _VARY[method](item, rng, self)
-        return np.asarray(item, dtype=np.float32)
-
-    def _subset(self, indices):
-        part = self._replace(self._items, self._functions)
-        part.sources, part.seeds = self.sources[indices], self.seeds[indices]
-        return part
-
-
-def _silence(x):
-    """The quietest value: 0 in a waveform, the minimum in a spectrogram."""
-    return 0.0 if x.ndim == 1 else x.min()
-
-
-def _draw_shift(x, rng, settings):
-    largest = int(settings["max_shift"] * x.shape[-1])
-    return int(rng.integers(-largest, largest + 1))
-
-
-def _time_roll(x, rng, varied):
-    return np.roll(x, _draw_shift(x, rng, varied.settings), axis=-1)
-
-
-def _time_shift(x, rng, varied):
-    shift = _draw_shift(x, rng, varied.settings)
-    moved = np.full_like(x, _silence(x))
-    if shift >= 0:
-        moved[..., shift:] = x[..., : x.shape[-1] - shift]
-    else:
-        moved[..., :shift] = x[..., -shift:]
-    return moved
-
-
-def _mixup(x, rng, varied):
-    other = np.asarray(varied._items[int(rng.integers(len(varied._items)))])
-    if is_missing(other):
-        return x
-    weight = rng.beta(varied.settings["mixup_alpha"], varied.settings["mixup_alpha"])
-    weight = min(weight, 1 - weight)
-    # The other clip is cut, or repeated, to the length of this one.
-    other = np.take(other, np.arange(x.shape[-1]), axis=-1, mode="wrap")
-    return (1 - weight) * x + weight * other
-
-
-def _noise(x, rng, varied):
-    snr = rng.uniform(*varied.settings["snr"])
-    noise = rng.standard_normal(len(x))
-    power = np.mean(np.square(x, dtype=np.float64))
-    return x + noise * np.sqrt(power / 10 ** (snr / 10) / np.mean(noise**2))
-
-
-def _pitch_shift(x, rng, varied):
-    import librosa
-
-    semitones = rng.uniform(-1, 1) * varied.settings["max_semitones"]
-    rate = getattr(varied._items, "sample_rate", None) or varied.settings["sample_rate"]
-    # A short clip needs a short window.
-    n_fft = min(2048, 2 ** int(np.log2(max(len(x), 2))))
-    return librosa.effects.pitch_shift(x, sr=rate, n_steps=semitones, n_fft=n_fft)
-
-
-def _mask(x, rng, varied, axis):
-    width = int(rng.integers(0, int(varied.settings["max_mask"] * x.shape[axis]) + 1))
-    start = int(rng.integers(0, x.shape[axis] - width + 1))
-    stripe = [slice(None)] * x.ndim
-    stripe[axis] = slice(start, start + width)
-    masked = x.copy()
-    masked[tuple(stripe)] = x.mean()
-    return masked
-
-
-_VARY = {
-    "time_shift": _time_shift,
-    "time_roll": _time_roll,
-    "mixup": _mixup,
-    "noise": _noise,
-    "pitch_shift": _pitch_shift,
-    "time_mask": lambda x, rng, varied: _mask(x, rng, varied, axis=-1),
-    "frequency_mask": lambda x, rng, varied: _mask(x, rng, varied, axis=-2),
-}

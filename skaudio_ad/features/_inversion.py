@@ -1,4 +1,6 @@
-"""`mel_to_audio`: sound back from log-mel spectrograms."""
+"""`mel_to_audio`: turn log-mel spectrograms back into sound."""
+
+from typing import Any
 
 import numpy as np
 from scipy.signal import lfilter
@@ -6,71 +8,84 @@ from sklearn.utils import check_random_state
 
 from .._checks import check_number
 from .._lazy import ClipError, is_missing, map_collect
+from .._typing import RandomState
 from ._mel import MelTransformer
 
-# 50 steps leave the bands of a mixture of tones wrong by 0.2 dB, 200 by 0.05 dB, in 10 ms for 5 s of sound.
+# Number of steps. After 50 steps, the bands of a mixture of tones have an error of 0.2 dB. After 200 steps, the error
+# is 0.05 dB, and the steps take 10 ms for 5 s of sound.
 _INVERSION_STEPS = 200
-# What float32 leaves of log_offset after the logarithm and back, relative to it.
+# Maximum relative error of log_offset in float32, after the logarithm and its inverse.
 _ROUNDING = 1e-5
-# Largest magnitude to invert, 600 dB: float32 ends at 3e38, and a spectrum adds up many bands.
+# Maximum magnitude to invert, 600 dB: the limit of float32 is 3e38, and a spectrum is a sum of many bands.
 _LARGEST = 1e30
 
 
-def mel_to_audio(X, mel, *, n_samples=None, n_iter=32, random_state=None):
-    """Sound back from log-mel spectrograms, for listening to what a model made of a clip.
+def mel_to_audio(
+    X: Any,
+    mel: MelTransformer,
+    *,
+    n_samples: int | None = None,
+    n_iter: int = 32,
+    random_state: RandomState = None,
+) -> Any:
+    """Turn log-mel spectrograms back into sound, to listen to the output of a model.
 
-    The logarithm is undone, a spectrum that has these mel bands is found, and the phases, which no
-    spectrogram holds, are estimated by Griffin and Lim's algorithm. What comes back sounds alike; its samples
-    differ.
+    The function undoes the logarithm and finds a spectrum that has these mel bands. A spectrogram holds no phases, so
+    the algorithm of Griffin and Lim estimates them. The result sounds like the clip, but its samples differ.
 
     Parameters
     ----------
-    X : array-like of shape (n_clips, n_mels, n_frames), list of (n_mels, n_frames_i) or lazy sequence of them
-        As `mel` gives them. Scaled ones go through ``ClipScaler.inverse_transform`` first.
+    X : array-like of shape (n_clips, n_mels, n_frames), list of (n_mels, n_frames_i), or lazy sequence
+        Spectrograms, as `mel` computes them. Undo a scaling first, with ``ClipScaler.inverse_transform``.
 
     mel : MelTransformer
-        The one that made the spectrograms: its settings say what the values mean.
+        Transformer that computed the spectrograms. Its settings give the meaning of the values.
 
     n_samples : int or None, default=None
-        Length of the waveforms. None is ``(n_frames - 1) * hop_length`` if `mel` has ``center=True``, and
-        ``n_fft`` samples more if it has not: up to ``hop_length - 1`` samples short of the clip, since that
-        many leave no trace in the spectrogram.
+        Length of the waveforms, in samples. None is ``(n_frames - 1) * hop_length`` if `mel` has ``center=True``, and
+        ``n_fft`` samples more otherwise. The result may be up to ``hop_length - 1`` samples shorter than the clip,
+        because the spectrogram does not depend on these last samples.
 
     n_iter : int, default=32
-        Steps of Griffin and Lim's algorithm; 32 is librosa's default.
+        Number of steps of the algorithm of Griffin and Lim. 32 is the default of librosa.
 
     random_state : int, RandomState instance or None, default=None
-        Of the phases to begin with, the same ones for every clip: a clip sounds the same alone and in any
-        company. None draws them anew, and leaves NumPy's global generator alone.
+        Seed of the initial phases. All clips get the same initial phases, so that a clip sounds the same alone and
+        with any other clips. None draws new phases, without NumPy's global generator.
 
     Returns
     -------
     ndarray of shape (n_clips, n_samples), float32
-        At ``mel.sample_rate``; a list of (n_samples_i,) where clips differ in length. Loudness is kept: what
-        a network puts at +60 dB comes back a thousand times louder than at 0 dB, far outside [-1, 1]. A clip
-        of NaN, which could not be read, comes back as NaN.
+        Waveforms at ``mel.sample_rate``. A list of (n_samples_i,) where clips differ in length. Loudness is kept:
+        a value of +60 dB gives an amplitude a thousand times larger than 0 dB, far outside [-1, 1]. A clip of NaN
+        (a file that could not be read) gives NaN.
 
     Raises
     ------
     TypeError
-        If `mel` is no MelTransformer.
+        If `mel` is not a MelTransformer.
     ValueError
-        If X is empty, holds NaN among numbers or infinity, has other bands than `mel`, is beyond 600 dB or
-        shorter than one window, does not last `n_samples`, or the frames of `mel` overlap by less than half a
-        window.
+        If X is empty, holds NaN among numbers or infinity, has other bands than `mel`, exceeds 600 dB, is shorter
+        than one window, or has a number of frames that does not fit `n_samples`. Also if the frames of `mel` overlap
+        by less than half a window.
 
     Notes
     -----
-    The spectrum minimises the Kullback-Leibler divergence of its mel bands from the given ones, with no
-    negative value (Lee and Seung's multiplicative steps). ``librosa.feature.inverse.mel_to_stft`` minimises
-    the squared error instead: its solver stops at an absolute tolerance, which leaves quiet clips and bands
-    as they were guessed; and scaled up until it does not, it takes a hundred times longer. Within 40 dB of the
-    loudest band, the bands of our spectra are exact to 0.001 dB; librosa's differ by 0.2 dB for dog barks of
-    ESC-10 and by 6 dB for a faint sine of 150 Hz.
+    The spectrum has no negative values and minimises the Kullback-Leibler divergence between its mel bands and the
+    given bands (multiplicative steps of Lee and Seung). ``librosa.feature.inverse.mel_to_stft`` minimises the squared
+    error instead. Its solver stops at an absolute tolerance, so quiet clips and bands keep their initial guess. With
+    clips that are scaled up, librosa's solver takes a hundred times longer. The table gives the error of the bands
+    within 40 dB of the loudest band:
 
-    What `log_offset` or `top_db` of `mel` has raised stays raised, but for values at `log_offset` itself:
-    they are taken for silence. `pre_emphasis` is undone. Negative values of a `mel` with ``log=None`` count
-    as 0.
+    ====================  ============  =======
+    sound                 mel_to_audio  librosa
+    ====================  ============  =======
+    dog barks of ESC-10   0.001 dB      0.2 dB
+    faint sine of 150 Hz  0.001 dB      6 dB
+    ====================  ============  =======
+
+    Values at `log_offset` count as silence. Other values that `log_offset` or `top_db` of `mel` has raised stay
+    raised. `pre_emphasis` is undone. Negative values of a `mel` with ``log=None`` count as 0.
 
     References
     ----------
@@ -83,7 +98,7 @@ def mel_to_audio(X, mel, *, n_samples=None, n_iter=32, random_state=None):
 
     Examples
     --------
-    There and back through the scaling that a network wants:
+    Scale a spectrogram, undo the scaling, and listen to the result:
 
     >>> import numpy as np
     >>> from skaudio_ad import ClipScaler, MelTransformer
@@ -93,7 +108,7 @@ def mel_to_audio(X, mel, *, n_samples=None, n_iter=32, random_state=None):
     >>> spectrograms = mel.fit_transform([tone])
     >>> scaled = scaler.fit_transform(spectrograms)
     >>> ranges = scaler.clip_statistics(spectrograms)
-    >>> unscaled = scaler.inverse_transform(scaled, ranges)  # or of what a network made of it
+    >>> unscaled = scaler.inverse_transform(scaled, ranges)  # or of the output of a network
     >>> audio = mel_to_audio(unscaled, mel, n_samples=16000, random_state=0)
     >>> audio.shape
     (1, 16000)
@@ -114,7 +129,7 @@ def mel_to_audio(X, mel, *, n_samples=None, n_iter=32, random_state=None):
 
 
 class _Inverse:
-    """Function from one log-mel spectrogram (n_mels, n_frames) to its waveform (n_samples,), float32."""
+    """Function from one log-mel spectrogram (n_mels, n_frames) to one waveform (n_samples,), float32."""
 
     def __init__(self, mel, n_samples, n_iter, seed):
         self.log_mel = mel._function()
@@ -122,7 +137,7 @@ class _Inverse:
         win_length = mel.win_length or mel.n_fft
         if 2 * mel.hop_length > win_length:
             raise ValueError(
-                "sound comes back from frames that overlap by half a window or more: hop_length must be at "
+                "frames must overlap by at least half a window to be turned back into sound: hop_length must be at "
                 f"most half of win_length={win_length}, got hop_length={mel.hop_length}."
             )
         self.n_samples, self.n_iter, self.seed = n_samples, n_iter, seed
@@ -133,14 +148,14 @@ class _Inverse:
         if clip.ndim != 2 or len(clip) != n_mels:
             raise ClipError(
                 f"has the shape {clip.shape}, but a spectrogram of this MelTransformer is ({n_mels}, "
-                "n_frames), and X (n_clips, n_mels, n_frames); a single one is X[np.newaxis]."
+                "n_frames), and X (n_clips, n_mels, n_frames); pass a single spectrogram as X[np.newaxis]."
             )
         if is_missing(clip):
             return np.full(self.n_samples or max(1, self._shortest(clip)), np.nan, dtype=np.float32)
         if not np.isfinite(clip).all():
             raise ClipError(
-                "contains NaN or infinity; only a clip that is NaN throughout stands for one that could not "
-                "be read."
+                "contains NaN or infinity. NaN is accepted only in a clip that is NaN throughout, because such a "
+                "clip stands for a file that could not be read."
             )
         n_samples = self._length(clip)
         mel = self._expand(clip.astype(np.float64))
@@ -153,7 +168,7 @@ class _Inverse:
                 f"reaches {clip.max():.4g}, beyond 600 dB; was a scaled spectrogram unscaled with other "
                 "statistics?"
             )
-        # At a peak of 1, so that loud and quiet clips are treated alike.
+        # The spectrum is found at a peak of 1, so that loud and quiet clips are equally exact.
         audio = self._find_phases(self._find_spectrum((mel / peak).astype(np.float32)), n_samples)
         audio *= np.float32(scale)
         if self.log_mel.pre_emphasis is not None:
@@ -161,7 +176,7 @@ class _Inverse:
         return audio.astype(np.float32)
 
     def _shortest(self, clip):
-        """The smallest number of samples that has so many frames."""
+        """Return the smallest number of samples that gives the number of frames of the clip."""
         n_fft, hop_length = self.log_mel.n_fft, self.log_mel.hop_length
         return (clip.shape[1] - 1) * hop_length + n_fft - 2 * self.padding
 
@@ -171,18 +186,18 @@ class _Inverse:
         n_samples = shortest if self.n_samples is None else self.n_samples
         if not shortest <= n_samples <= longest:
             raise ClipError(
-                f"has {clip.shape[1]} frames, which are those of {shortest} to {longest} samples, got "
+                f"has {clip.shape[1]} frames, so n_samples must lie in [{shortest}, {longest}], got "
                 f"n_samples={n_samples}; None takes {shortest}."
             )
         if n_samples < self.log_mel.n_fft:
             raise ClipError(
                 f"has {clip.shape[1]} frames, {n_samples} samples, fewer than one window of "
-                f"n_fft={self.log_mel.n_fft}: too short to be turned back into sound."
+                f"n_fft={self.log_mel.n_fft}. Clips that short cannot be turned back into sound."
             )
         return n_samples
 
     def _expand(self, clip):
-        """Undo the logarithm, float64 (n_mels, n_frames)."""
+        """Undo the logarithm: float64 array of shape (n_mels, n_frames)."""
         log, power, log_offset = self.log_mel.log, self.log_mel.power, self.log_mel.log_offset
         if log is None:
             return np.maximum(clip, 0)
@@ -195,11 +210,11 @@ class _Inverse:
         return mel
 
     def _find_spectrum(self, mel):
-        """Magnitudes (1 + n_fft // 2, n_frames) whose mel bands are `mel`, by Lee and Seung's steps."""
+        """Find magnitudes (1 + n_fft // 2, n_frames) whose mel bands are `mel`, by the steps of Lee and Seung."""
         filters = self.log_mel.filters
         transposed = filters.T.tocsr()
         weights = np.asarray(filters.sum(axis=0))[:, np.newaxis]
-        weights[weights == 0] = 1  # bins in no band: they stay 0
+        weights[weights == 0] = 1  # bins outside all bands stay 0
         tiny = np.finfo(np.float32).tiny
         spectrum = transposed @ mel / weights
         for _ in range(_INVERSION_STEPS):
@@ -223,8 +238,8 @@ class _Inverse:
             random_state=self.seed,
             **frame,
         )
-        # Where only the margin of a window reaches, at an end of the clip, dividing by it makes a click
-        # louder than the clip: leave the fade of the window there.
+        # At the ends of the clip, only the margin of a window covers the samples. A division by this margin would make
+        # a click louder than the clip, so the fade of the window stays there.
         reach = librosa.filters.window_sumsquare(n_frames=spectrum.shape[1], **frame)
         reach = reach[self.padding : self.padding + n_samples]
         return audio * np.minimum(1, reach / (0.5 * reach.max()))

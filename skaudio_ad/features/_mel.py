@@ -1,33 +1,35 @@
 """`MelTransformer` and `MFCCTransformer`."""
 
 import math
+from typing import Any, Literal
 
 import numpy as np
 import scipy.fft
 
 from .._checks import check_number
+from .._typing import FloatArray
 from ._spectral import LogMel, WaveformTransformer
 
 
 class _FrameClock:
-    """When a frame of a short-time Fourier transform sounds."""
+    """Times of the frames of a short-time Fourier transform."""
 
     sample_rate: int
     n_fft: int
     hop_length: int
 
     @property
-    def n_edge_frames(self):
-        """Frames at either end of a clip that reach beyond it, into the padding of ``center=True``."""
+    def n_edge_frames(self) -> int:
+        """Number of frames at each end of a clip that reach into the padding of ``center=True``."""
         return math.ceil(self.n_fft / 2 / self.hop_length) if getattr(self, "center", True) else 0
 
-    def frames_to_seconds(self, frames):
-        """Time of the middle of a frame.
+    def frames_to_seconds(self, frames: Any) -> FloatArray:
+        """Convert positions of frames to times. The time of a frame is the time of its middle.
 
         Parameters
         ----------
         frames : array-like of float
-            Positions on the last axis of what `transform` returns; fractions lie between frames.
+            Positions on the last axis of the output of `transform`. Fractions lie between frames.
 
         Returns
         -------
@@ -39,7 +41,7 @@ class _FrameClock:
 
 
 class MelTransformer(_FrameClock, WaveformTransformer):
-    """Log-mel spectrogram of every clip, as librosa and torchaudio compute it with the same settings.
+    """Compute the log-mel spectrogram of every clip, as librosa and torchaudio do with the same settings.
 
     Parameters
     ----------
@@ -48,7 +50,7 @@ class MelTransformer(_FrameClock, WaveformTransformer):
 
     n_fft : int, default=1024
         Length of the Fourier transform, in samples. The defaults of `n_fft`, `hop_length`, `n_mels` and
-        `power` are those of the DCASE Task 2 baselines.
+        `power` come from the DCASE Task 2 baselines.
 
     win_length : int or None, default=None
         Length of the periodic Hann window, in samples, zero-padded on both sides to `n_fft`. None is `n_fft`.
@@ -66,44 +68,52 @@ class MelTransformer(_FrameClock, WaveformTransformer):
         Upper edge of the highest band, in hertz. None is half the sample rate.
 
     mel_scale : {"slaney", "htk"}, default="slaney"
-        Formula of the mel scale; "slaney" is librosa's default, "htk" torchaudio's.
+        Formula of the mel scale. librosa's default is "slaney", torchaudio's default is "htk".
 
     norm : {"slaney", None}, default="slaney"
-        "slaney" gives every band the same area, None the same height.
+        "slaney" gives all bands the same area, None gives all bands the same height.
 
     power : float, default=2.0
         Exponent of the magnitude: 1 is magnitude, 2 is power.
 
     log : {"db", "natural", None}, default="db"
         "db" is ``20 / power * log10(max(mel, log_offset))``, "natural" is ``log(mel + log_offset)``, None is
-        no logarithm. The reference of the decibel is 1 for every clip: loudness is often the first sign
-        of a fault, and relating each clip to its own maximum would hide it.
+        no logarithm. The reference of the decibel is 1 for all clips, because loudness is often the first sign
+        of a fault. A reference per clip, such as the maximum of the clip, would hide the loudness.
 
     log_offset : float, default=1e-10
-        Keeps silence finite; librosa's ``amin``.
+        Smallest value before the logarithm, so that silence stays finite. librosa calls this value ``amin``.
 
     top_db : float or None, default=None
-        Raise everything quieter than this many dB below the clip's loudest value. None keeps it, as
-        torchaudio does; librosa's ``power_to_db`` has 80.
+        Range below the loudest value of the clip, in dB. Lower values are raised to the end of this range. None
+        keeps all values, as torchaudio does; the default of librosa's ``power_to_db`` is 80.
 
     pre_emphasis : float or None, default=None
-        Coefficient a of the filter ``y[t] = x[t] - a x[t-1]``, 0.97 where one is used. None filters nothing.
+        Coefficient a of the filter ``y[t] = x[t] - a x[t-1]``. 0.97 is a common value. None means no filter.
 
     center : bool, default=True
-        Whether frame t is centred on sample ``t * hop_length`` (the clip is padded), or starts there.
+        True centres frame t on sample ``t * hop_length``, and pads the clip. False starts frame t there.
 
     pad_mode : {"constant", "reflect", "edge"}, default="constant"
-        What `center` pads with; "constant" is zeros, librosa's default, and works for any length.
+        Padding of ``center=True``. "constant" pads with zeros, is the default of librosa, and works for any length.
 
     lazy : bool, default=False
-        Whether `transform` returns a lazy sequence that computes each spectrogram when the next step asks
-        for it, so that a corpus whose spectrograms do not fit into memory can be pooled or scored.
+        Whether `transform` returns a lazy sequence, which computes a spectrogram when the next step needs the
+        spectrogram. So a corpus can be pooled or scored whose spectrograms do not fit into memory.
 
     Notes
     -----
-    Computed in float32, as librosa and torchaudio do. Results agree with librosa's to 1e-4 dB in bands within 40 dB
-    of the clip's loudest, and to 2e-3 dB within 80 dB; what lies further below holds the rounding of either.
-    torchaudio's own filter bank is rounded too and adds up to 6e-4 dB.
+    The computation is in float32, as in librosa and torchaudio. The maximum differences are:
+
+    ===================================================  ============
+    difference                                           maximum
+    ===================================================  ============
+    from librosa, within 40 dB of the loudest band       1e-4 dB
+    from librosa, within 80 dB of the loudest band       2e-3 dB
+    from torchaudio, because its filter bank is rounded  6e-4 dB more
+    ===================================================  ============
+
+    Bands further below the loudest band hold rounding errors of float32, here and in librosa.
 
     Shapes: (n_clips, n_mels, n_frames) with ``n_frames = 1 + n_samples // hop_length`` if `center`, else
     ``1 + (n_samples - n_fft) // hop_length``.
@@ -118,25 +128,25 @@ class MelTransformer(_FrameClock, WaveformTransformer):
 
     def __init__(
         self,
-        sample_rate=16000,
+        sample_rate: int = 16000,
         *,
-        n_fft=1024,
-        win_length=None,
-        hop_length=512,
-        n_mels=128,
-        fmin=0.0,
-        fmax=None,
-        mel_scale="slaney",
-        norm="slaney",
-        power=2.0,
-        log="db",
-        log_offset=1e-10,
-        top_db=None,
-        pre_emphasis=None,
-        center=True,
-        pad_mode="constant",
-        lazy=False,
-    ):
+        n_fft: int = 1024,
+        win_length: int | None = None,
+        hop_length: int = 512,
+        n_mels: int = 128,
+        fmin: float = 0.0,
+        fmax: float | None = None,
+        mel_scale: Literal["slaney", "htk"] = "slaney",
+        norm: Literal["slaney"] | None = "slaney",
+        power: float = 2.0,
+        log: Literal["db", "natural"] | None = "db",
+        log_offset: float = 1e-10,
+        top_db: float | None = None,
+        pre_emphasis: float | None = None,
+        center: bool = True,
+        pad_mode: Literal["constant", "reflect", "edge"] = "constant",
+        lazy: bool = False,
+    ) -> None:
         self.sample_rate = sample_rate
         self.n_fft = n_fft
         self.win_length = win_length
@@ -155,13 +165,13 @@ class MelTransformer(_FrameClock, WaveformTransformer):
         self.pad_mode = pad_mode
         self.lazy = lazy
 
-    def band_centers(self):
-        """Centre frequencies of the bands.
+    def band_centers(self) -> FloatArray:
+        """Compute the centre frequencies of the bands.
 
         Returns
         -------
         ndarray of shape (n_mels,), float64
-            In hertz.
+            Frequencies, in hertz.
         """
         import librosa
 
@@ -181,10 +191,10 @@ class MelTransformer(_FrameClock, WaveformTransformer):
 
 
 class MFCCTransformer(_FrameClock, WaveformTransformer):
-    """Mel-frequency cepstral coefficients of every clip, equal to librosa's.
+    """Compute the mel-frequency cepstral coefficients of every clip, as librosa does.
 
-    The cosine transform (type 2, orthonormal) of a log-mel spectrogram in dB along its bands. Defaults are
-    those of ``librosa.feature.mfcc``, but for the sample rate.
+    The coefficients are the cosine transform (type 2, orthonormal) of a log-mel spectrogram in dB along its bands.
+    All defaults except the sample rate are the defaults of ``librosa.feature.mfcc``.
 
     Parameters
     ----------
@@ -216,10 +226,10 @@ class MFCCTransformer(_FrameClock, WaveformTransformer):
         Formula of the mel scale.
 
     top_db : float or None, default=80.0
-        Raise everything quieter than this many dB below the clip's loudest band.
+        Range below the loudest value of the clip, in dB. Lower values are raised to the end of this range.
 
     pre_emphasis : float or None, default=None
-        Coefficient a of the filter ``y[t] = x[t] - a x[t-1]``. None filters nothing.
+        Coefficient a of the filter ``y[t] = x[t] - a x[t-1]``. None means no filter.
 
     lazy : bool, default=False
         Whether `transform` returns a lazy sequence, as in :class:`MelTransformer`.
@@ -234,20 +244,20 @@ class MFCCTransformer(_FrameClock, WaveformTransformer):
 
     def __init__(
         self,
-        sample_rate=16000,
+        sample_rate: int = 16000,
         *,
-        n_mfcc=20,
-        n_fft=2048,
-        win_length=None,
-        hop_length=512,
-        n_mels=128,
-        fmin=0.0,
-        fmax=None,
-        mel_scale="slaney",
-        top_db=80.0,
-        pre_emphasis=None,
-        lazy=False,
-    ):
+        n_mfcc: int = 20,
+        n_fft: int = 2048,
+        win_length: int | None = None,
+        hop_length: int = 512,
+        n_mels: int = 128,
+        fmin: float = 0.0,
+        fmax: float | None = None,
+        mel_scale: Literal["slaney", "htk"] = "slaney",
+        top_db: float | None = 80.0,
+        pre_emphasis: float | None = None,
+        lazy: bool = False,
+    ) -> None:
         self.sample_rate = sample_rate
         self.n_mfcc = n_mfcc
         self.n_fft = n_fft
@@ -277,7 +287,7 @@ class MFCCTransformer(_FrameClock, WaveformTransformer):
 
 
 class _Cepstrum:
-    """The first coefficients of the cosine transform of a log-mel spectrogram."""
+    """Function from one waveform to the first coefficients of the cosine transform of its log-mel spectrogram."""
 
     def __init__(self, log_mel, n_mfcc):
         self.log_mel, self.n_mfcc = log_mel, n_mfcc

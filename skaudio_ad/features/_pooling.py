@@ -1,47 +1,53 @@
-"""`TemporalPooling`: a sequence of frames to one vector."""
+"""`TemporalPooling`: turn the frames of a clip into one vector."""
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import check_features, check_number
+from .._checks import check_number
+from .._input_checks import check_features
 from .._lazy import ClipError, is_missing, map_collect
+from .._typing import Clips
 
 _NAMES = ("mean", "std", "min", "max", "gem", "rdp", "flatten")
 _PERCENTILE = re.compile(r"percentile_(\d+(?:\.\d+)?)")
 
 
 class TemporalPooling(TransformerMixin, BaseEstimator):
-    """Summarise every clip's frames by statistics over time.
+    """Summarise the frames of every clip by statistics over time.
 
     Parameters
     ----------
     statistics : str or tuple of str, default=("mean", "std")
         Any of "mean", "std", "min", "max", "percentile_<q>" (such as "percentile_95"), "gem" (generalised
         mean), "rdp" (relative deviation pooling) and "flatten" (all frames one after the other, for clips of
-        one length). Their values stand side by side in the output. The mean and deviation of a log-mel
-        spectrogram are the usual first baseline.
+        one length). The output holds the values of the statistics side by side. The mean and standard deviation of
+        a log-mel spectrogram are the usual first baseline.
 
     gem_p : float, default=3.0
-        Exponent p of the generalised mean ``mean(max(x, 1e-6)^p)^(1/p)``, taken of the positive part:
-        1 is the mean, infinity the maximum. 3 is from Radenovic et al. 2018.
+        Exponent p of the generalised mean ``mean(max(x, 1e-6)^p)^(1/p)`` of the positive part. The exponent 1 gives
+        the mean, and infinity the maximum. The default comes from Radenovic et al. 2018.
 
     rdp_gamma : float, default=20.0
-        Exponent of relative deviation pooling: a frame's weight is ``(1 + d / max d)^gamma``, d being its
-        distance from the clip's mean frame, so that rare frames count; 16 to 20 in published systems.
+        Exponent of relative deviation pooling. The weight of a frame is ``(1 + d / max d)^gamma``, where d is the
+        distance of the frame from the mean frame of the clip. Rare frames so get a large weight. Published systems use
+        16 to 20.
 
     Attributes
     ----------
     n_frames_ : int
-        Frames of a clip, with "flatten".
+        Number of frames of a clip; only with "flatten".
 
     Notes
     -----
-    2-D input is taken as clips of one frame. Clips that could not be read stay NaN.
+    2-D input counts as clips of one frame. Clips that could not be read stay NaN.
 
     Examples
     --------
@@ -51,18 +57,26 @@ class TemporalPooling(TransformerMixin, BaseEstimator):
     [[2.0, 1.0], [5.0, 0.0]]
     """
 
-    def __init__(self, statistics=("mean", "std"), *, gem_p=3.0, rdp_gamma=20.0):
+    n_frames_: int
+
+    def __init__(
+        self,
+        statistics: str | Sequence[str] = ("mean", "std"),
+        *,
+        gem_p: float = 3.0,
+        rdp_gamma: float = 20.0,
+    ) -> None:
         self.statistics = statistics
         self.gem_p = gem_p
         self.rdp_gamma = rdp_gamma
 
-    def fit(self, X, y=None):
-        """Check parameters and input; learns only the number of bins (and of frames, for "flatten").
+    def fit(self, X: Clips, y: Any = None) -> Self:
+        """Check parameters and input. Only the number of bins is learnt, and the number of frames for "flatten".
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_bins, n_frames)
-            Or a list of (n_bins, n_frames_i), or a lazy sequence of them.
+            Or a list of (n_bins, n_frames_i), or a lazy sequence of such arrays.
         y : None
             Ignored.
 
@@ -73,7 +87,7 @@ class TemporalPooling(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If a statistic is unknown, a parameter out of range, or X not finite or empty.
+            If a statistic is unknown, a parameter is out of range, or X is not finite or empty.
         """
         self._names()
         X = check_features(self, X, reset=True)
@@ -81,34 +95,35 @@ class TemporalPooling(TransformerMixin, BaseEstimator):
             self.n_frames_ = _n_frames(X)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Clips) -> Any:
         """Pool every clip.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_bins, n_frames)
-            Or a list of (n_bins, n_frames_i), or a lazy sequence of them.
+            Or a list of (n_bins, n_frames_i), or a lazy sequence of such arrays.
 
         Returns
         -------
         ndarray of shape (n_clips, n_statistics * n_bins), float32
-            Statistic by statistic, bins in order within each; see :meth:`get_feature_names_out`.
+            Statistics one after the other, with all bins of one statistic side by side; see
+            :meth:`get_feature_names_out`.
         """
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
         functions = [self._function(name) for name in self._names()]
         if getattr(X, "ndim", 3) == 2:
             return _pool(functions, X[:, :, np.newaxis])
-        # Clip by clip: a deviation over all clips at once would hold them a second time.
+        # Clips are pooled one by one, because a deviation over all clips would need a second copy of all clips.
         return map_collect(partial(_pool, functions), X)
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of the output columns, such as ``x0_mean``.
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Return the names of the output columns, such as ``x0_mean``.
 
         Parameters
         ----------
         input_features : array-like of str of shape (n_bins,), default=None
-            Names of the bins, by default those seen in `fit`, or x0, x1, ...
+            Names of the bins. None means the names seen in `fit`, or x0, x1, ...
 
         Returns
         -------
@@ -164,9 +179,9 @@ class TemporalPooling(TransformerMixin, BaseEstimator):
 
 
 def _n_frames(X):
-    """Number of frames of a clip: of the first that could be read, or, in a list of several lengths, of most."""
+    """Return the number of frames of the first readable clip. In a list, return the most common number."""
     if isinstance(X, list):
-        # One short clip at the start must not make all others the wrong length.
+        # If the first clip set the length, one short clip at the start would make all other clips wrong.
         lengths = Counter(clip.shape[1] for clip in X if not is_missing(clip))
         return lengths.most_common(1)[0][0] if lengths else X[0].shape[1]
     first = next((X[i] for i in range(len(X)) if not is_missing(X[i])), X[0])
@@ -179,7 +194,7 @@ def _pool(functions, x):
 
 
 def _generalised_mean(x, p):
-    # float64, and relative to the largest value: powers of dB values leave float32's range.
+    # The powers are float64 and relative to the largest value, because powers of dB values overflow in float32.
     positive = np.maximum(x, 1e-6).astype(np.float64)
     peak = positive.max(axis=-1, keepdims=True)
     return peak[..., 0] * np.mean((positive / peak) ** p, axis=-1) ** (1 / p)
@@ -188,7 +203,7 @@ def _generalised_mean(x, p):
 def _relative_deviation(x, gamma):
     deviation = np.linalg.norm(x - x.mean(axis=-1, keepdims=True), axis=-2, keepdims=True).astype(np.float64)
     largest = deviation.max(axis=-1, keepdims=True)
-    # All frames alike: all weights alike.
+    # Where all frames are equal, all weights are 1.
     weights = (1 + deviation / np.where(largest > 0, largest, 1)) ** gamma
     return (x * weights).sum(axis=-1) / weights.sum(axis=-1)
 

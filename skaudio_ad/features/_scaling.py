@@ -1,42 +1,51 @@
-"""`ClipScaler`: min-max and z-score, with statistics per clip, per bin or over the data set."""
+"""`ClipScaler`: min-max and z-score scaling, with statistics per clip, per bin or over the data set."""
+
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import check_features, check_number, check_option
+from .._checks import check_number, check_option
 from .._clip_errors import with_names
+from .._input_checks import check_features
 from .._lazy import LazySequence, is_missing
 from .._output import TableOutputMixin
+from .._typing import Clips, FloatArray
 
 
 class ClipScaler(OneToOneFeatureMixin, TableOutputMixin, BaseEstimator):
-    """Scale features or spectrograms by their range or their deviation.
+    """Scale features or spectrograms by their range or their standard deviation.
 
     Parameters
     ----------
     method : {"minmax", "zscore"}, default="minmax"
-        ``(x - min) / (max - min + eps)`` or ``(x - mean) / (std + eps)``, the deviation with n - 1.
+        "minmax" is ``(x - min) / (max - min + eps)``, "zscore" is ``(x - mean) / (std + eps)``. The standard
+        deviation divides by n - 1.
 
     statistics : {"clip", "bin", "dataset"}, default="clip"
-        Where the statistics come from: each clip by itself, at any time; each frequency bin (or feature)
-        over the training clips; or all values of the training clips. With "clip" nothing is learnt and
-        loudness is lost, with the others it is kept.
+        Values that the statistics come from.
+
+        - "clip": every clip has its own statistics. Nothing is learnt, and the loudness of a clip is lost.
+        - "bin": every frequency bin (or feature) has its own statistics, from the training clips. The loudness is
+          kept.
+        - "dataset": the statistics come from all values of the training clips. The loudness is kept.
 
     eps : float, default=1e-8
-        Added to the denominator, in the unit of the features: a constant clip becomes 0, not NaN.
+        Number that is added to the denominator, in the unit of the features. With this number, a constant clip becomes
+        0 instead of NaN.
 
     Attributes
     ----------
     center_ : ndarray of shape (n_bins, 1), float64
-        Minimum or mean of the training clips ("bin"; one row for "dataset"; absent for "clip").
+        Minimum or mean of the training clips. One row for "dataset"; absent for "clip".
 
     scale_ : ndarray of shape (n_bins, 1), float64
-        Range or deviation of the training clips.
+        Range or standard deviation of the training clips. One row for "dataset"; absent for "clip".
 
     See Also
     --------
-    sklearn.preprocessing.MinMaxScaler : The same for 2-D features, per feature, with a choice of range.
+    sklearn.preprocessing.MinMaxScaler : Scale every feature of 2-D features to any range.
 
     Examples
     --------
@@ -51,18 +60,27 @@ class ClipScaler(OneToOneFeatureMixin, TableOutputMixin, BaseEstimator):
     [[2.0, 3.0, 4.0]]
     """
 
-    def __init__(self, method="minmax", statistics="clip", *, eps=1e-8):
+    center_: FloatArray
+    scale_: FloatArray
+
+    def __init__(
+        self,
+        method: Literal["minmax", "zscore"] = "minmax",
+        statistics: Literal["clip", "bin", "dataset"] = "clip",
+        *,
+        eps: float = 1e-8,
+    ) -> None:
         self.method = method
         self.statistics = statistics
         self.eps = eps
 
-    def fit(self, X, y=None):
-        """Learn the statistics of the training clips; with ``statistics="clip"`` only check.
+    def fit(self, X: Clips, y: Any = None) -> Self:
+        """Learn the statistics of the training clips. With ``statistics="clip"``, only check parameters and input.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
-            Or a list of (n_bins, n_frames_i), or a lazy sequence of them. Clips of NaN are left out.
+            Or a list of (n_bins, n_frames_i), or a lazy sequence of such arrays. Clips of NaN are left out.
         y : None
             Ignored.
 
@@ -83,18 +101,18 @@ class ClipScaler(OneToOneFeatureMixin, TableOutputMixin, BaseEstimator):
             self.center_, self.scale_ = self._learn(X)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Clips) -> Any:
         """Scale every clip.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
-            Or a list of (n_bins, n_frames_i), or a lazy sequence of them.
+            Or a list of (n_bins, n_frames_i), or a lazy sequence of such arrays.
 
         Returns
         -------
         ndarray of the same shape
-            A list or a lazy sequence where X is one.
+            Scaled clips. A list or a lazy sequence where X is one.
         """
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
@@ -106,7 +124,7 @@ class ClipScaler(OneToOneFeatureMixin, TableOutputMixin, BaseEstimator):
             return self._scale(X, *self._measure(X.reshape(len(X), -1), axis=1, shape=_per_clip(X)))
         return self._scale(X, *self._learnt(X))
 
-    def inverse_transform(self, X, statistics=None):
+    def inverse_transform(self, X: Clips, statistics: Any = None) -> Any:
         """Undo `transform`.
 
         Parameters
@@ -115,12 +133,13 @@ class ClipScaler(OneToOneFeatureMixin, TableOutputMixin, BaseEstimator):
             Scaled clips.
 
         statistics : ndarray of shape (n_clips, 2), default=None
-            What :meth:`clip_statistics` returned for the clips before scaling. Needed with
-            ``statistics="clip"``, where nothing else knows them.
+            Output of :meth:`clip_statistics` for the clips before scaling. Needed with ``statistics="clip"``, because
+            the scaler does not keep the statistics of single clips.
 
         Returns
         -------
         ndarray of the same shape, or list
+            Clips on their scale before `transform`.
         """
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
@@ -136,7 +155,7 @@ class ClipScaler(OneToOneFeatureMixin, TableOutputMixin, BaseEstimator):
         statistics = np.asarray(statistics, dtype=np.float64)
         if statistics.shape != (len(X), 2):
             raise ValueError(
-                f"statistics must have shape ({len(X)}, 2), one row a clip, got {statistics.shape}."
+                f"statistics must have shape ({len(X)}, 2), one row per clip, got {statistics.shape}."
             )
         center = statistics[:, 0]
         scale = statistics[:, 1] - center if self.method == "minmax" else statistics[:, 1]
@@ -144,8 +163,8 @@ class ClipScaler(OneToOneFeatureMixin, TableOutputMixin, BaseEstimator):
             return [self._unscale(item, center[i], scale[i]) for i, item in enumerate(X)]
         return self._unscale(X, center.reshape(_per_clip(X)), scale.reshape(_per_clip(X)))
 
-    def clip_statistics(self, X):
-        """Each clip's own minimum and maximum ("minmax") or mean and deviation ("zscore").
+    def clip_statistics(self, X: Clips) -> FloatArray:
+        """Compute the statistics of every clip: minimum and maximum ("minmax"), or mean and deviation ("zscore").
 
         Parameters
         ----------
@@ -154,7 +173,7 @@ class ClipScaler(OneToOneFeatureMixin, TableOutputMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_clips, 2), float64
-            Keep them beside the scaled clips and give them to :meth:`inverse_transform`.
+            Statistics of the clips. :meth:`inverse_transform` needs these statistics.
         """
         X = check_features(self, X, reset=False)
         rows = []
@@ -164,27 +183,27 @@ class ClipScaler(OneToOneFeatureMixin, TableOutputMixin, BaseEstimator):
         return np.array(rows, dtype=np.float64)
 
     def _measure(self, values, *, axis, shape):
-        """Center and scale along an axis, in float64."""
+        """Return centre and scale along an axis, in float64."""
         if self.method == "minmax":
             center = values.min(axis=axis).astype(np.float64)
             scale = values.max(axis=axis).astype(np.float64) - center
         else:
             center = values.mean(axis=axis, dtype=np.float64)
-            # One value has no deviation: 0, which eps keeps from dividing.
+            # A single value gets the deviation 0. Then eps prevents a division by 0.
             ddof = 1 if values.shape[axis] > 1 else 0
             scale = values.std(axis=axis, dtype=np.float64, ddof=ddof)
         return center.reshape(shape), scale.reshape(shape)
 
     def _learn(self, X):
-        """Center and scale over the training clips, one clip in memory at a time."""
+        """Return centre and scale over the training clips. Only one clip is in memory at a time."""
         if not isinstance(X, (list, LazySequence)) and X.ndim == 2:
-            X = [X[~np.isnan(X).any(axis=1)].T]  # all clips at once: features as bins, clips as frames
+            X = [X[~np.isnan(X).any(axis=1)].T]  # one array: features become bins, clips become frames
         count, mean, squares, low, high = 0, 0.0, 0.0, np.inf, -np.inf
         for item in X:
             if item.size == 0 or is_missing(item):
                 continue
             values = item.reshape(1, -1) if self.statistics == "dataset" else item
-            # Running mean and squared deviation, merged clip by clip (Chan, Golub, LeVeque 1983).
+            # The mean and the squared deviation are updated clip by clip (Chan, Golub, LeVeque 1983).
             n, m = values.shape[1], values.mean(axis=1, dtype=np.float64, keepdims=True)
             delta = m - mean
             squares = (
@@ -202,7 +221,7 @@ class ClipScaler(OneToOneFeatureMixin, TableOutputMixin, BaseEstimator):
         return mean, np.sqrt(squares / max(count - 1, 1))
 
     def _learnt(self, X):
-        """The learnt statistics, shaped to broadcast over an array of clips."""
+        """Return the learnt statistics, in a shape that broadcasts over an array of clips."""
         flat = X.ndim == 2
         return (self.center_[:, 0], self.scale_[:, 0]) if flat else (self.center_, self.scale_)
 

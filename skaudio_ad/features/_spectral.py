@@ -1,12 +1,14 @@
-"""Waveform to log-mel spectrogram, and what every transformer of waveforms shares.
+"""Log-mel spectrogram of a waveform, and the shared base class of the transformers of waveforms.
 
-NumPy and SciPy, not torch: a filter bank is sparse, and on one thread SciPy's transform with a sparse
-product is faster than torch's with a dense one (``benchmarks/speed/mel.py``).
+The computation uses NumPy and SciPy instead of torch, because a filter bank is sparse. On one thread, the transform of
+SciPy with a sparse product is faster than the transform of torch with a dense product (``benchmarks/speed/mel.py``).
 """
 
 from functools import lru_cache
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import scipy.fft
 import scipy.sparse
 from scipy.signal import get_window
@@ -15,22 +17,26 @@ from sklearn.base import BaseEstimator
 from .._checks import check_number, check_option
 from .._lazy import ClipError, map_collect
 from .._output import TableOutputMixin, bin_names
+from .._typing import Clips
 from ..audio import as_clips
 
-# Frames transformed at a time, so that an hour-long clip needs no more memory than its spectrogram.
+# Number of frames of one block. The spectrum of a block is small, so that an hour-long clip needs little more memory
+# than its spectrogram.
 _BLOCK = 1024
 
 
 class WaveformTransformer(TableOutputMixin, BaseEstimator):
     """Stateless transformer from waveforms to one array per clip.
 
-    Subclasses have ``lazy`` and define ``_function()``, which checks their parameters and returns a
-    picklable function from (n_samples,) to an array, ``_rate()``, the sample rate they work at, and
-    ``_n_bins()``, the rows of that array.
+    Subclasses have a parameter ``lazy`` and define three methods:
+
+    - ``_function()`` checks the parameters, and returns a picklable function from (n_samples,) to an array.
+    - ``_rate()`` returns the sample rate that the transformer needs, or None.
+    - ``_n_bins()`` returns the number of rows of the array.
     """
 
-    def fit(self, X, y=None):
-        """Check parameters and input; nothing is learnt.
+    def fit(self, X: Clips, y: Any = None) -> Self:
+        """Check parameters and input. Nothing is learnt.
 
         Parameters
         ----------
@@ -51,26 +57,26 @@ class WaveformTransformer(TableOutputMixin, BaseEstimator):
         as_clips(self, X, sample_rate=self._rate(), reset=True)
         return self
 
-    def transform(self, X):
-        """Compute the features of every clip, each by itself.
+    def transform(self, X: Clips) -> Any:
+        """Compute the features of every clip. The features of a clip do not depend on the other clips.
 
         Parameters
         ----------
         X : AudioClips, array-like of shape (n_clips, n_samples), list of 1-D ndarray, or list of paths
-            Arrays are taken to be at ``sample_rate``, files are resampled to it.
+            Clips. Arrays must be at ``sample_rate``, and files are resampled to ``sample_rate``.
 
         Returns
         -------
         ndarray of shape (n_clips, n_bins, n_frames), float32
-            A list of (n_bins, n_frames_i) where clips differ in length; a lazy sequence of them with
-            ``lazy=True``. Clips that could not be read (``on_error="skip"``) are NaN.
+            Features. A list of (n_bins, n_frames_i) where clips differ in length, and a lazy sequence of such
+            arrays with ``lazy=True``. Clips that could not be read (``on_error="skip"``) are NaN.
         """
         function = self._function()
         clips = as_clips(self, X, sample_rate=self._rate(), reset=False)
         return clips.map_features(function) if self.lazy else map_collect(function, clips, finite=True)
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of the bins that `transform` returns, which a later step makes names of columns from.
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Return the names of the bins. A later step makes names of columns from these names.
 
         Parameters
         ----------
@@ -79,7 +85,7 @@ class WaveformTransformer(TableOutputMixin, BaseEstimator):
         Returns
         -------
         ndarray of str of shape (n_bins,)
-            x0, x1, ...
+            Names x0, x1, ...
         """
         return bin_names(self._n_bins())
 
@@ -97,7 +103,7 @@ class WaveformTransformer(TableOutputMixin, BaseEstimator):
 class LogMel:
     """Function from one waveform (n_samples,) to its log-mel spectrogram (n_mels, n_frames), float32.
 
-    Parameters are those of :class:`MelTransformer`, which documents them.
+    :class:`MelTransformer` documents the parameters.
     """
 
     def __init__(

@@ -1,20 +1,25 @@
-"""Waveforms to frames, spectrograms to patches."""
+"""Cut waveforms into frames, and spectrograms into patches."""
+
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import check_features, check_number
+from .._checks import check_number
+from .._input_checks import check_features
 from .._lazy import ClipError, LazySequence, map_collect
 from .._output import TableOutputMixin, bin_names
+from .._typing import Clips
 from ._spectral import WaveformTransformer
 
 
 class FrameTransformer(WaveformTransformer):
     """Cut every waveform into overlapping frames.
 
-    A clip of N samples has ``(N - frame_length) // hop_length + 1`` frames; samples after the last whole
-    frame are left over.
+    A clip of N samples has ``(N - frame_length) // hop_length + 1`` frames. Samples after the last whole frame are
+    not used.
 
     Parameters
     ----------
@@ -29,7 +34,7 @@ class FrameTransformer(WaveformTransformer):
 
     Notes
     -----
-    Output is (n_clips, frame_length, n_frames), time last, as in ``librosa.util.frame``.
+    The output has the shape (n_clips, frame_length, n_frames), as in ``librosa.util.frame``. Time is the last axis.
 
     Examples
     --------
@@ -39,7 +44,7 @@ class FrameTransformer(WaveformTransformer):
     (2, 4, 4)
     """
 
-    def __init__(self, frame_length=2048, hop_length=512, *, lazy=False):
+    def __init__(self, frame_length: int = 2048, hop_length: int = 512, *, lazy: bool = False) -> None:
         self.frame_length = frame_length
         self.hop_length = hop_length
         self.lazy = lazy
@@ -59,21 +64,22 @@ class FrameTransformer(WaveformTransformer):
 class PatchTransformer(TableOutputMixin, BaseEstimator):
     """Cut every spectrogram into overlapping patches along time.
 
-    A spectrogram of N frames has ``(N - patch_length) // hop_length + 1`` patches; frames after the last
-    whole patch are left over.
+    A spectrogram of N frames has ``(N - patch_length) // hop_length + 1`` patches. Frames after the last whole patch
+    are not used.
 
     Parameters
     ----------
     patch_length : int, default=64
-        Length of a patch, in frames (the section classifier of the DCASE 2021 baseline).
+        Length of a patch, in frames. The default comes from the section classifier of the DCASE 2021 baseline.
 
     hop_length : int, default=8
-        Step between the starts of two patches, in frames (the same baseline).
+        Step between the starts of two patches, in frames. The default comes from the same baseline.
 
     Notes
     -----
-    Output is (n_clips, n_patches, n_bins, patch_length), a view where the input is an array; a list of
-    (n_patches_i, n_bins, patch_length) where clips differ in length. 2-D input is taken as clips of one frame.
+    The output has the shape (n_clips, n_patches, n_bins, patch_length), and is a view where the input is an array. The
+    output is a list of (n_patches_i, n_bins, patch_length) where clips differ in length. 2-D input counts as clips of
+    one frame.
 
     Examples
     --------
@@ -83,12 +89,12 @@ class PatchTransformer(TableOutputMixin, BaseEstimator):
     (2, 18, 128, 32)
     """
 
-    def __init__(self, patch_length=64, hop_length=8):
+    def __init__(self, patch_length: int = 64, hop_length: int = 8) -> None:
         self.patch_length = patch_length
         self.hop_length = hop_length
 
-    def fit(self, X, y=None):
-        """Check parameters and input; nothing is learnt but the number of bins.
+    def fit(self, X: Clips, y: Any = None) -> Self:
+        """Check parameters and input. Only the number of bins is learnt.
 
         Parameters
         ----------
@@ -103,13 +109,13 @@ class PatchTransformer(TableOutputMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If a parameter is out of range or X is no spectrograms.
+            If a parameter is out of range or X does not hold spectrograms.
         """
         self._function()
         check_features(self, X, reset=True)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Clips) -> Any:
         """Return the patches of every spectrogram.
 
         Parameters
@@ -119,7 +125,7 @@ class PatchTransformer(TableOutputMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_clips, n_patches, n_bins, patch_length)
-            Or a list of (n_patches_i, n_bins, patch_length).
+            Patches. A list of (n_patches_i, n_bins, patch_length) where clips differ in length.
 
         Raises
         ------
@@ -134,8 +140,8 @@ class PatchTransformer(TableOutputMixin, BaseEstimator):
             X = X[:, :, np.newaxis]
         return np.moveaxis(function(X), -1, 1)
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of the bins of a patch.
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Return the names of the bins of a patch.
 
         Parameters
         ----------
@@ -144,7 +150,7 @@ class PatchTransformer(TableOutputMixin, BaseEstimator):
         Returns
         -------
         ndarray of str of shape (n_bins,)
-            x0, x1, ...
+            Names x0, x1, ...
         """
         check_is_fitted(self, "n_features_in_")
         return bin_names(self.n_features_in_)
@@ -163,7 +169,7 @@ class PatchTransformer(TableOutputMixin, BaseEstimator):
 
 
 class _Windows:
-    """Windows along the last axis: (..., n) to (..., length, n_windows), without a copy."""
+    """Function that cuts windows along the last axis: (..., n) to (..., length, n_windows), without a copy."""
 
     def __init__(self, length, hop, unit, parameter):
         self.length, self.hop, self.unit, self.parameter = length, hop, unit, parameter
@@ -179,7 +185,7 @@ class _Windows:
 
 
 class _MovedWindows:
-    """`_Windows` of one spectrogram with the windows on the first axis."""
+    """Function that cuts one spectrogram into windows, with the windows on the first axis."""
 
     def __init__(self, windows):
         self.windows = windows

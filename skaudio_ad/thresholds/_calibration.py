@@ -12,9 +12,9 @@ from sklearn.model_selection import (
     ShuffleSplit,
     check_cv,
 )
-from sklearn.pipeline import Pipeline
 from sklearn.utils import indexable
 
+from .._clip_calls import fit_clips, score_clips
 from .._lazy import take
 
 
@@ -107,45 +107,6 @@ def as_clips(X, *others):
     return indexable(X, *others)
 
 
-def fit_clips(detector, X, positions, params):
-    """Train on the clips at `positions`, with those entries of the parameters that have one a clip."""
-    params = {
-        name: take(value, positions) if np.shape(value)[:1] == (_n_clips(X),) else value
-        for name, value in params.items()
-    }
-    return detector.fit(take(X, positions), None, **params)  # FrozenEstimator insists on a y
-
-
-def score_clips(detector, X):
-    """Scores of all clips, float64; NaN for the rows that are missing, whatever the detector makes of NaN."""
-    missing = missing_rows(X)
-    if missing.any():
-        scores = np.full(len(missing), np.nan)
-        if not missing.all():
-            scores[~missing] = score_clips(detector, take(X, np.flatnonzero(~missing)))
-        return scores
-    if isinstance(detector, Pipeline) and len(detector) > 1:
-        return score_clips(detector[-1], detector[:-1].transform(X))  # rows may be missing from the loader on
-    return np.asarray(detector.score_samples(X), dtype=np.float64)
-
-
-def score_windows(detector, X):
-    """Scores of every frame or window of every clip, by the last step of a Pipeline."""
-    if isinstance(detector, Pipeline):
-        X = detector[:-1].transform(X) if len(detector) > 1 else X
-        return score_windows(detector[-1], X)
-    return detector.score_frames(X)
-
-
-def missing_rows(X):
-    """Which rows of an array or a table are NaN throughout; none where X is anything else."""
-    if hasattr(X, "isna"):
-        return X.isna().to_numpy().all(axis=1)
-    if isinstance(X, np.ndarray) and X.dtype.kind == "f" and X.ndim > 1 and X.size:
-        return np.isnan(X.reshape(len(X), -1)).all(axis=1)
-    return np.zeros(_n_clips(X), dtype=bool)
-
-
 def check_has(estimator, name, methods, or_else=None):
     """Raise unless `estimator` is an instance with these methods; `or_else` says what else would do."""
     lacking = [method for method in methods if not hasattr(estimator, method)]
@@ -156,7 +117,3 @@ def check_has(estimator, name, methods, or_else=None):
             + (f", which has no {lacking[0]}" if lacking else ", a class: make an instance")
             + (". LocalOutlierFactor has it with novelty=True." if "score_samples" in lacking else ".")
         )
-
-
-def _n_clips(X):
-    return X.shape[0] if getattr(X, "shape", ()) else len(X)  # a sparse matrix has no length

@@ -8,7 +8,8 @@ from sklearn.utils import Bunch
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
-from ._calibration import fit_and_score, fit_clips, score_clips, score_windows
+from .._clip_calls import fit_clips, score_clips, score_windows
+from ._calibration import fit_and_score
 from ._cross_conformal import split_off_shared_steps
 
 # How the detector that scores new clips and the models of the calibration scores are related.

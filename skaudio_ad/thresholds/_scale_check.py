@@ -7,8 +7,8 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
+from .._clip_calls import fit_clips, score_clips
 from .._lazy import take
-from ._calibration import fit_clips, score_clips
 
 # Number of models that are trained to compare scales: with five, a quarter of the clips is compared.
 _N_MODELS = 5

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base import DetectorMixin
 from .._checks import check_number, check_option
+from .._clip_calls import missing_rows, score_clips
 from .._labels import is_anomalous
 from .._lazy import take
 from ._calibration import (
@@ -23,8 +24,6 @@ from ._calibration import (
     check_has,
     check_splits,
     make_splitter,
-    missing_rows,
-    score_clips,
     split_clips,
     splits_by_itself,
 )

@@ -7,7 +7,7 @@ from skaudio_ad import AudioClips, AudioLoader, LevelNormalizer
 from skaudio_ad.audio import AudioReadError, read_audio
 
 
-def test_a_loader_hands_its_parameters_to_the_decoder(tmp_path, rng):
+def test_a_loader_passes_its_parameters_to_the_decoder(tmp_path, rng):
     path = tmp_path / "stereo.wav"
     soundfile.write(path, rng.uniform(-0.5, 0.5, (22050, 2)), 22050, subtype="FLOAT")
     settings = {"offset": 0.3, "duration": 1.0, "channel": 1, "pad": "reflect"}
@@ -51,7 +51,7 @@ def test_an_array_shorter_than_the_offset_is_refused_by_number():
         ({"on_error": "ignore"}, "on_error must be one of 'raise', 'skip', got 'ignore'"),
     ],
 )
-def test_a_loaders_parameter_out_of_range_is_refused_in_fit_not_before(settings, message):
+def test_a_parameter_of_a_loader_that_is_out_of_range_is_refused_in_fit_and_not_before(settings, message):
     loader = clone(AudioLoader(**settings))
     with pytest.raises(ValueError, match=message):
         loader.fit(["missing.wav"])
@@ -84,7 +84,7 @@ def test_silence_has_no_level_and_stays_silent(method):
     assert silence.tolist() == [0.0] * 100
 
 
-def test_a_clip_whose_squares_vanish_in_float32_is_still_brought_to_the_level():
+def test_a_clip_whose_squares_underflow_in_float32_still_reaches_the_level():
     quiet = LevelNormalizer(target_level=0).fit_transform([np.full(100, 1e-30)])[0]
     np.testing.assert_allclose(quiet, 1.0, rtol=1e-5)
 
@@ -96,11 +96,11 @@ def test_a_clip_whose_squares_vanish_in_float32_is_still_brought_to_the_level():
         ({"target_level": "loud"}, TypeError, "target_level must be a number, got 'loud'"),
     ],
 )
-def test_a_level_that_cannot_be_is_refused(settings, kind, message):
+def test_an_invalid_method_or_level_is_refused(settings, kind, message):
     with pytest.raises(kind, match=message):
         LevelNormalizer(**settings).fit([np.zeros(3)])
 
 
-def test_the_rate_of_clips_is_kept_by_level_normalisation():
+def test_level_normalisation_keeps_the_sample_rate():
     assert LevelNormalizer().fit_transform(AudioClips([np.ones(3)], 8000)).sample_rate == 8000
     assert LevelNormalizer().fit_transform([np.ones(3)]).sample_rate is None

@@ -1,7 +1,6 @@
 import pickle
 import warnings
 
-import librosa
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -15,34 +14,24 @@ FOR_WAVEFORMS = ("time_shift", "time_roll", "mixup", "noise", "pitch_shift")
 FOR_SPECTROGRAMS = ("time_shift", "time_roll", "mixup", "time_mask", "frequency_mask")
 
 
-@pytest.fixture
-def waves(rng):
-    return rng.uniform(-0.5, 0.5, (6, 4000)).astype(np.float32)
-
-
-@pytest.fixture
-def spectrograms(rng):
-    return rng.uniform(-80, 0, (6, 20, 50)).astype(np.float32)
-
-
 def varied(X, *args, seed=0, **kwargs):
     return Augmenter(*args, random_state=seed, **kwargs).fit_transform(X)
 
 
-# --- training clips vary, clips to be scored do not
+# --- only training clips are varied
 
 
 @pytest.mark.parametrize("method", FOR_WAVEFORMS)
-def test_training_waveforms_vary_and_others_do_not(waves, method):
+def test_only_training_waveforms_are_varied(waves, method):
     augmenter = Augmenter(method, random_state=0)
     training = augmenter.fit_transform(waves)
     assert training.shape == waves.shape
-    assert (training != waves).any(axis=1).sum() >= 5  # a draw of nothing is possible
+    assert (training != waves).any(axis=1).sum() >= 5  # a drawn shift may be 0
     np.testing.assert_array_equal(augmenter.transform(waves), waves)
 
 
 @pytest.mark.parametrize("method", FOR_SPECTROGRAMS)
-def test_training_spectrograms_vary_and_others_do_not(spectrograms, method):
+def test_only_training_spectrograms_are_varied(spectrograms, method):
     augmenter = Augmenter(method, max_mask=0.4, random_state=0)
     training = augmenter.fit_transform(spectrograms)
     assert training.shape == spectrograms.shape
@@ -51,7 +40,7 @@ def test_training_spectrograms_vary_and_others_do_not(spectrograms, method):
 
 
 class Spy(TransformerMixin, BaseEstimator):
-    """Passes everything on and keeps what it saw last."""
+    """Transformer that returns its input and keeps the last one."""
 
     def fit(self, X, y=None):
         return self
@@ -61,7 +50,7 @@ class Spy(TransformerMixin, BaseEstimator):
         return X
 
 
-def test_in_a_pipeline_the_detector_is_trained_on_variations_and_scores_the_clips_themselves(waves):
+def test_in_a_pipeline_the_detector_trains_on_variations_and_scores_unchanged_clips(waves):
     spy = Spy()
     pipeline = make_pipeline(
         Augmenter(("time_roll", "noise"), random_state=0),
@@ -85,18 +74,18 @@ def test_the_seed_decides_the_variation(waves):
     assert (varied(waves, seed=3) != varied(waves, seed=4)).any()
 
 
-def test_a_random_state_moves_on_between_fits(waves):
+def test_a_generator_gives_new_variations_in_every_fit(waves):
     augmenter = Augmenter(random_state=np.random.RandomState(0))
     assert (augmenter.fit_transform(waves) != augmenter.fit_transform(waves)).any()
 
 
-def test_the_global_generator_is_left_as_it_was(waves):
+def test_the_global_generator_stays_unchanged(waves):
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     varied(waves, FOR_WAVEFORMS)
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
-def test_a_clip_varies_the_same_way_whenever_it_is_computed(waves):
+def test_the_variation_of_a_clip_does_not_depend_on_the_order_of_access(waves):
     lazy = varied(AudioClips(waves, 16000), FOR_WAVEFORMS)
     together = np.asarray(lazy)
     np.testing.assert_array_equal(lazy[4], together[4])
@@ -105,144 +94,10 @@ def test_a_clip_varies_the_same_way_whenever_it_is_computed(waves):
     np.testing.assert_array_equal(np.asarray(pickle.loads(pickle.dumps(lazy))), together)
 
 
-# --- each method against its definition
-
-
-@pytest.mark.parametrize("snr", [(0.0, 0.0), (20.0, 20.0), (-5.0, 5.0)])
-def test_noise_reaches_the_ratio_asked_for(rng, snr):
-    X = 10.0 ** rng.uniform(-4, 0, (30, 1)) * rng.standard_normal((30, 4000))
-    noise = varied(X, "noise", snr=snr) - X
-    measured = 10 * np.log10((X**2).mean(axis=1) / (noise**2).mean(axis=1))
-    assert measured.min() >= snr[0] - 0.01
-    assert measured.max() <= snr[1] + 0.01
-    assert np.ptp(measured) >= 0.5 * (snr[1] - snr[0])
-    correlation = np.corrcoef(noise[0][1:], noise[0][:-1])[0, 1]
-    assert abs(correlation) < 0.08  # white
-
-
-def test_noise_on_silence_is_silence():
-    assert not varied(np.zeros((1, 100)), "noise").any()
-
-
-def shift_of(x, moved):
-    """The rolls that turn x into moved."""
-    return [s for s in range(-(x.shape[-1] // 2), x.shape[-1] // 2 + 1) if (np.roll(x, s, -1) == moved).all()]
-
-
-@pytest.mark.parametrize("max_shift", [0.1, 0.5])
-def test_a_roll_keeps_every_sample_and_moves_no_further_than_allowed(rng, max_shift):
-    X = rng.standard_normal((60, 50)).astype(np.float32)
-    rolled = varied(X, "time_roll", max_shift=max_shift)
-    np.testing.assert_array_equal(np.sort(rolled, axis=1), np.sort(X, axis=1))
-    shifts = [shift_of(x, moved)[0] for x, moved in zip(X, rolled)]
-    limit = int(max_shift * 50)
-    assert -limit <= min(shifts) < -limit / 2
-    assert limit / 2 < max(shifts) <= limit
-
-
-def test_a_spectrogram_is_rolled_along_time_alone(spectrograms):
-    for x, moved in zip(spectrograms, varied(spectrograms, "time_roll")):
-        assert shift_of(x, moved)
-
-
-def test_a_shift_fills_the_gap_with_silence(rng, spectrograms):
-    X = rng.uniform(0.1, 1, (40, 50)).astype(np.float32)
-    waves_and_spectrograms = [*zip(X, varied(X, "time_shift", max_shift=0.3))]
-    waves_and_spectrograms += [*zip(spectrograms, varied(spectrograms, "time_shift", max_shift=0.3))]
-    directions = set()
-    for x, moved in waves_and_spectrograms:
-        silence = 0 if x.ndim == 1 else x.min()
-        candidates = []
-        for shift in range(-15, 16):
-            expected = np.full_like(x, silence)
-            if shift < 0:
-                expected[..., :shift] = x[..., -shift:]
-            else:
-                expected[..., shift:] = x[..., : x.shape[-1] - shift]
-            if (expected == moved).all():
-                candidates.append(shift)
-        assert len(candidates) == 1
-        directions.add(np.sign(candidates[0]))
-    assert {-1, 1} <= directions
-
-
-@pytest.mark.parametrize(("method", "axis"), [("time_mask", 1), ("frequency_mask", 0)])
-@pytest.mark.parametrize("max_mask", [0.1, 0.4])
-def test_a_mask_is_one_stripe_of_the_mean_no_wider_than_allowed(rng, method, axis, max_mask):
-    X = rng.uniform(-80, 0, (80, 20, 50)).astype(np.float32)
-    widths = []
-    for x, masked in zip(X, varied(X, method, max_mask=max_mask)):
-        changed = (masked != x).any(axis=1 - axis)
-        assert (masked != x).all(axis=1 - axis).tolist() == changed.tolist()
-        np.testing.assert_allclose(np.compress(changed, masked, axis), x.mean(), rtol=1e-5)
-        positions = np.flatnonzero(changed)
-        widths.append(len(positions))
-        assert positions.tolist() == list(range(positions[0], positions[-1] + 1)) if widths[-1] else True
-    limit = int(max_mask * X.shape[1 + axis])
-    assert max(widths) == limit
-    assert min(widths) == 0
-
-
-@pytest.mark.parametrize("shape", [(30, 40), (30, 4, 40)])
-def test_mixup_blends_in_less_than_half_of_one_other_clip(rng, shape):
-    X = rng.standard_normal(shape).astype(np.float32)
-    weights = []
-    for x, mixed in zip(X, varied(X, "mixup", mixup_alpha=1.0)):
-        # mixed = (1 - w) x + w other, for one other clip and one w.
-        fits = []
-        for other in X:
-            direction = (other - x).ravel()
-            w = direction @ (mixed - x).ravel() / max(direction @ direction, 1e-12)
-            if np.allclose((1 - w) * x + w * other, mixed, atol=1e-4):
-                fits.append(w)
-        assert fits
-        weights.append(max(fits))
-    assert min(weights) >= 0
-    assert 0.3 < max(weights) <= 0.5
-    assert len(set(np.round(weights, 6))) > 20
-
-
-def test_mixup_takes_clips_of_another_length():
-    X = [np.zeros(10), np.ones(4)]
-    mixed = [varied(X, "mixup", mixup_alpha=5.0, seed=seed) for seed in range(8)]
-    longer = np.array([clips[0] for clips in mixed])
-    assert longer.max() > 0.1
-    np.testing.assert_allclose(longer, longer[:, :1] * np.ones(10))  # the short one is repeated, not padded
-
-
-def test_a_pitch_shift_moves_a_tone_by_no_more_than_allowed():
-    tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000).astype(np.float32)
-    shifted = varied(np.tile(tone, (12, 1)), "pitch_shift", max_semitones=3.0)
-    assert shifted.shape == (12, 16000)
-    frequencies = np.fft.rfftfreq(16000, 1 / 16000)
-    peaks = frequencies[np.abs(np.fft.rfft(shifted * np.hanning(16000))).argmax(axis=1)]
-    semitones = 12 * np.log2(peaks / 1000)
-    assert np.abs(semitones).max() <= 3.05
-    assert semitones.min() < -1
-    assert semitones.max() > 1
-
-
-def test_the_rate_of_clips_decides_a_pitch_shift(waves, monkeypatch):
-    rates = []
-    monkeypatch.setattr(librosa.effects, "pitch_shift", lambda y, *, sr, **_: rates.append(sr) or y)
-    np.asarray(varied(AudioClips(waves[:2], 8000), "pitch_shift"))
-    varied(waves[:2], "pitch_shift", sample_rate=22050)
-    assert rates == [8000, 8000, 22050, 22050]
-
-
-def test_methods_are_applied_in_their_order():
-    X = np.ones((10, 1000))
-    # Noise first: the gap of the shift is silent. Noise last: it is not.
-    first = varied(X, ("noise", "time_shift"))
-    last = varied(X, ("time_shift", "noise"))
-    assert (first == 0).sum() > 100
-    assert (last == 0).sum() == 0
-
-
 # --- kinds of input
 
 
-def test_copies_are_appended_to_the_clips_themselves(waves):
+def test_copies_are_appended_to_the_unchanged_clips(waves):
     training = varied(waves, "noise", n_copies=2)
     assert training.shape == (18, 4000)
     np.testing.assert_array_equal(training[:6], waves)
@@ -290,7 +145,7 @@ def test_clips_of_different_lengths_are_a_list(rng, kind):
 
 
 @pytest.mark.parametrize("method", FOR_SPECTROGRAMS)
-def test_a_missing_clip_stays_missing_and_enters_no_other(spectrograms, method):
+def test_a_missing_clip_stays_missing_and_changes_no_other_clip(spectrograms, method):
     spectrograms[1] = np.nan
     training = varied(spectrograms, method, n_copies=5)
     assert np.isnan(training).all(axis=(1, 2)).tolist() == [i % 6 == 1 for i in range(36)]
@@ -298,7 +153,7 @@ def test_a_missing_clip_stays_missing_and_enters_no_other(spectrograms, method):
 
 
 @pytest.mark.parametrize("method", ["noise", "pitch_shift"])
-def test_a_method_for_waveforms_refuses_spectrograms_with_the_way_out(spectrograms, method):
+def test_a_method_for_waveforms_refuses_spectrograms_and_says_how_to_fix_it(spectrograms, method):
     for X in (spectrograms, list(spectrograms), MelTransformer(lazy=True).fit_transform(np.zeros((2, 2000)))):
         with pytest.raises(
             ValueError,
@@ -308,7 +163,7 @@ def test_a_method_for_waveforms_refuses_spectrograms_with_the_way_out(spectrogra
 
 
 @pytest.mark.parametrize("method", ["time_mask", "frequency_mask"])
-def test_a_method_for_spectrograms_refuses_waveforms_with_the_way_out(waves, method):
+def test_a_method_for_spectrograms_refuses_waveforms_and_says_how_to_fix_it(waves, method):
     for X in (waves, list(waves), AudioClips(waves, 16000)):
         with pytest.raises(
             ValueError,
@@ -341,7 +196,7 @@ def test_a_short_clip_can_be_shifted_in_pitch_without_a_warning(rng):
         assert varied(rng.standard_normal((2, 300)), "pitch_shift").shape == (2, 300)
 
 
-def test_lazy_variations_stay_varied_through_the_steps_after_them():
+def test_lazy_variations_stay_varied_after_later_steps():
     noise = np.random.default_rng(0).normal(0, 0.1, size=(3, 8000)).astype(np.float32)
     lazy = MelTransformer(lazy=True).fit_transform(AudioClips(list(noise), 16000))
     varied = Augmenter("time_roll", n_copies=1, random_state=0).fit_transform(lazy)

@@ -1,4 +1,4 @@
-"""Sound back from log-mel spectrograms, judged by librosa's spectrograms of it."""
+"""Sound from log-mel spectrograms, compared with librosa's spectrograms of the sound."""
 
 import random
 
@@ -19,7 +19,7 @@ def sine(frequency, amplitude=0.5, n_samples=RATE):
 
 
 def mixture(n_samples=RATE):
-    """Three tones, the last one for the middle of the clip only, in faint noise."""
+    """Three tones in faint noise. The third tone sounds only in a part of the clip."""
     gate = np.arange(n_samples) // (n_samples // 4) % 3 > 0
     noise = 1e-3 * np.random.default_rng(0).normal(size=n_samples)
     tones = sine(440, 0.3, n_samples) + sine(1250, 0.1, n_samples) + gate * sine(3700, 0.1, n_samples)
@@ -27,13 +27,13 @@ def mixture(n_samples=RATE):
 
 
 def power_mel(y, sample_rate=RATE, **settings):
-    """librosa's mel spectrogram in dB."""
+    """Compute a mel spectrogram in dB with librosa."""
     settings = {"n_fft": 1024, "hop_length": 512, "pad_mode": "constant", **settings}
     return librosa.power_to_db(librosa.feature.melspectrogram(y=y, sr=sample_rate, **settings), top_db=None)
 
 
 def likeness(one, other):
-    """Correlation of two spectrograms in dB, where the first is within 40 dB of its loudest value."""
+    """Correlate two spectrograms in dB, where the first one is within 40 dB of its loudest value."""
     loud = one > one.max() - 40
     return np.corrcoef(one[loud], other[loud])[0, 1]
 
@@ -56,21 +56,21 @@ def likeness(one, other):
     ],
     ids=str,
 )
-def test_the_sound_that_comes_back_has_the_spectrogram_of_the_one_that_went(settings):
+def test_the_sound_has_the_spectrogram_of_the_original_clip(settings):
     clip = mixture()
     mel = MelTransformer(RATE, **settings)
     (audio,) = mel_to_audio(mel.transform([clip]), mel, random_state=0)
     assert audio.dtype == np.float32
-    # Where the transformer does not look beyond the ends, neither does the judge: the sound fades there.
+    # Without padding, the sound fades at its ends. So the reference is computed with the same `center`.
     one, other = (power_mel(y, center=mel.center) for y in (clip[: len(audio)], audio))
     assert likeness(one, other) > 0.95
     loud = one > one.max() - 40
-    assert np.abs(one - other)[loud].mean() < 2.5  # in level too, not in shape alone
+    assert np.abs(one - other)[loud].mean() < 2.5  # the level is right too, and not only the shape
 
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("settings", [{}, {"n_fft": 2048}], ids=str)
-def test_dog_barks_come_back(data_home, settings):
+def test_the_sound_of_dog_barks_has_their_spectrograms(data_home, settings):
     paths = sorted((data_home / "esc10").glob("001*/*.ogg"))[:4]
     clips = AudioLoader(22050).transform(paths)
     mel = MelTransformer(22050, **settings)
@@ -86,7 +86,7 @@ def test_the_frequency_and_the_level_of_a_sine_are_kept(frequency):
     (audio,) = mel_to_audio(mel.transform([sine(frequency)]), mel, n_samples=RATE, random_state=0)
     assert np.abs(np.fft.rfft(audio)).argmax() == pytest.approx(
         frequency, rel=0.01
-    )  # one second: bins are hertz
+    )  # the clip lasts one second, so bins are hertz
     assert audio.std() == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
 
 
@@ -104,7 +104,7 @@ def test_the_bands_of_the_spectrum_are_exact_for_quiet_clips_too(amplitude):
 
     peak = bands.max()
     assert error(inverse._find_spectrum(bands / peak) * np.sqrt(peak)) < 1e-3
-    # Why librosa's is not used.
+    # The error of librosa is larger, so the package does not use librosa here.
     assert error(librosa.feature.inverse.mel_to_stft(bands, sr=RATE, n_fft=1024)) > 0.1
 
 
@@ -129,7 +129,7 @@ def test_twenty_decibels_more_are_ten_times_the_amplitude():
 
 
 @pytest.mark.parametrize(("log", "value"), [("db", 700.0), ("natural", 800.0), ("db", 1e6), (None, 1e300)])
-def test_what_no_waveform_can_hold_is_refused(log, value):
+def test_levels_beyond_600_db_are_refused(log, value):
     with pytest.raises(
         ValueError, match=r"clip 0: reaches .*, beyond 600 dB; was a scaled spectrogram unscaled"
     ):
@@ -137,8 +137,8 @@ def test_what_no_waveform_can_hold_is_refused(log, value):
 
 
 @pytest.mark.parametrize("settings", [{}, {"center": False}, {"center": False, "n_fft": 2048}], ids=str)
-def test_there_is_no_click_at_the_ends(settings):
-    # 511 samples past the last frame, where only the margin of its window reaches.
+def test_the_sound_has_no_click_at_its_ends(settings):
+    # The clip ends with 511 samples that only the margin of the last window covers.
     clip = 0.1 * np.random.default_rng(0).normal(size=31 * 512 + 511).astype(np.float32)
     mel = MelTransformer(RATE, **settings)
     n_samples = None if settings else len(clip)
@@ -148,7 +148,7 @@ def test_there_is_no_click_at_the_ends(settings):
     assert audio[2000:-2000].std() == pytest.approx(0.1, rel=0.2)
 
 
-def test_a_negative_power_of_a_network_counts_as_none():
+def test_negative_power_counts_as_zero():
     mel = MelTransformer(RATE, log=None)
     X = mel.transform([mixture()])
     below = np.where(X < 1e-6, -1.0, X)
@@ -161,7 +161,7 @@ def test_a_negative_power_of_a_network_counts_as_none():
     [({}, 31 * 511), ({"center": False}, 31 * 511 + 1024), ({"n_fft": 1023}, 31 * 511 + 1)],
     ids=str,
 )
-def test_without_a_length_it_is_the_shortest_of_so_many_frames(settings, n_samples):
+def test_the_default_length_is_the_shortest_that_gives_the_number_of_frames(settings, n_samples):
     mel = MelTransformer(RATE, hop_length=511, **settings)
     X = np.full((2, 128, 32), -100, dtype=np.float32)
     assert mel_to_audio(X, mel).shape == (2, n_samples)
@@ -169,12 +169,12 @@ def test_without_a_length_it_is_the_shortest_of_so_many_frames(settings, n_sampl
         assert mel.transform(np.zeros((1, length))).shape[2] == 32
         assert mel_to_audio(X, mel, n_samples=length).shape == (2, length)
     for length in (n_samples - 1, n_samples + 511):
-        wanted = f"clip 0: has 32 frames, which are those of {n_samples} to {n_samples + 510} samples, got"
+        wanted = rf"clip 0: has 32 frames, so n_samples must lie in \[{n_samples}, {n_samples + 510}\], got"
         with pytest.raises(ValueError, match=f"{wanted} n_samples={length}; None takes {n_samples}"):
             mel_to_audio(X, mel, n_samples=length)
 
 
-def test_a_clip_sounds_the_same_alone_and_in_any_company():
+def test_a_clip_sounds_the_same_alone_and_with_any_other_clips():
     mel = MelTransformer(RATE)
     clips = [mixture(), sine(440), mixture(12000), sine(700, n_samples=9000)]
     X = mel.transform(clips)
@@ -187,7 +187,7 @@ def test_a_clip_sounds_the_same_alone_and_in_any_company():
         np.testing.assert_array_equal(one, other)
 
 
-def test_the_same_random_state_gives_the_same_sound_and_another_one_another():
+def test_the_random_state_decides_the_sound():
     mel = MelTransformer(RATE)
     X = mel.transform([mixture()])
 
@@ -202,7 +202,7 @@ def test_the_same_random_state_gives_the_same_sound_and_another_one_another():
         sound("zero")
 
 
-def test_the_global_generators_are_left_as_they_were():
+def test_the_global_generators_stay_unchanged():
     mel = MelTransformer(RATE)
     X = mel.transform([mixture(4000)])
     before = random.getstate(), np.random.get_state()[1:3]  # noqa: NPY002
@@ -214,7 +214,7 @@ def test_the_global_generators_are_left_as_they_were():
     assert before[1][1] == after[1][1]
 
 
-def test_a_clip_that_could_not_be_read_comes_back_as_nan():
+def test_a_clip_that_could_not_be_read_gives_nan():
     mel = MelTransformer(RATE)
     X = mel.transform([mixture(), mixture()])
     X[0] = np.nan
@@ -226,7 +226,7 @@ def test_a_clip_that_could_not_be_read_comes_back_as_nan():
 
 
 @pytest.mark.parametrize("scaler", [ClipScaler(), ClipScaler("zscore", "bin")], ids=["clip", "bin"])
-def test_scaled_spectrograms_come_back_through_the_scaler(scaler):
+def test_scaled_spectrograms_become_sound_through_the_scaler(scaler):
     mel = MelTransformer(RATE)
     X = mel.transform([mixture(), sine(440), sine(440)])
     X[2] = np.nan
@@ -238,7 +238,7 @@ def test_scaled_spectrograms_come_back_through_the_scaler(scaler):
     assert np.isnan(audio[2]).all()
 
 
-def test_a_lazy_corpus_comes_back_too_and_its_files_are_named(write_wavs):
+def test_a_lazy_corpus_becomes_sound_and_errors_name_its_files(write_wavs):
     paths = write_wavs([8000, 8000])
     soundfile.write(paths[1], np.zeros(300), RATE)
     lazy, eager = MelTransformer(RATE, lazy=True), MelTransformer(RATE)
@@ -264,7 +264,7 @@ def test_nan_or_infinity_among_numbers_is_named(bad):
     [
         (
             np.zeros((128, 9)),
-            r"clip 0: has the shape \(9,\), but .*; a single one is X\[np.newaxis\]",
+            r"clip 0: has the shape \(9,\), but .*; pass a single spectrogram as X\[np.newaxis\]",
         ),
         (
             np.zeros((2, 64, 9)),
@@ -275,12 +275,12 @@ def test_nan_or_infinity_among_numbers_is_named(bad):
     ],
     ids=["one clip", "other bands", "one of other bands", "none"],
 )
-def test_what_are_no_spectrograms_of_the_transformer_is_refused(X, message):
+def test_spectrograms_of_another_shape_are_refused(X, message):
     with pytest.raises(ValueError, match=message):
         mel_to_audio(X, MelTransformer(RATE))
 
 
-def test_the_transformer_has_to_be_one_that_can_be_undone():
+def test_a_transformer_that_cannot_be_inverted_is_refused():
     X = np.zeros((1, 128, 9))
     with pytest.raises(
         TypeError, match=r"mel must be the MelTransformer that made X .*, got MFCCTransformer\(\)"
@@ -299,6 +299,6 @@ def test_the_transformer_has_to_be_one_that_can_be_undone():
     [({"n_samples": 0}, ValueError), ({"n_samples": 1.5}, TypeError), ({"n_iter": 0}, ValueError)],
     ids=str,
 )
-def test_bad_settings_are_named(settings, error):
+def test_errors_name_the_bad_setting(settings, error):
     with pytest.raises(error, match=f"{next(iter(settings))} must"):
         mel_to_audio(np.zeros((1, 128, 9)), MelTransformer(RATE), **settings)

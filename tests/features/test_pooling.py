@@ -59,14 +59,14 @@ def X(rng):
 
 
 @pytest.mark.parametrize("statistic", FORMULAS)
-def test_a_statistic_is_that_of_its_formula(X, statistic):
+def test_a_statistic_follows_its_formula(X, statistic):
     pooled = TemporalPooling(statistic).fit_transform(X)
     assert pooled.dtype == np.float32
     np.testing.assert_allclose(pooled, [FORMULAS[statistic](x.tolist()) for x in X], rtol=1e-5)
 
 
 @pytest.mark.parametrize("p", [1.0, 2.5, 8.0])
-def test_the_generalised_mean_takes_its_exponent(X, p):
+def test_the_generalised_mean_uses_its_exponent(X, p):
     expected = [gem(p)(x.tolist()) for x in X]
     np.testing.assert_allclose(TemporalPooling("gem", gem_p=p).fit_transform(X), expected, rtol=1e-5)
 
@@ -77,7 +77,7 @@ def test_the_generalised_mean_of_a_high_exponent_is_the_maximum():
 
 
 @pytest.mark.parametrize("gamma", [1.0, 16.0])
-def test_relative_deviation_pooling_takes_its_exponent(X, gamma):
+def test_relative_deviation_pooling_uses_its_exponent(X, gamma):
     expected = [rdp(gamma)(x.tolist()) for x in X]
     np.testing.assert_allclose(TemporalPooling("rdp", rdp_gamma=gamma).fit_transform(X), expected, rtol=1e-5)
 
@@ -110,14 +110,14 @@ def test_flattened_frames_are_named_by_bin_and_frame():
         pooling.get_feature_names_out(["a", "b", "c"])
 
 
-def test_a_frame_of_pandas_has_the_names_of_the_statistics(X):
+def test_a_data_frame_has_the_names_of_the_statistics(X):
     pytest.importorskip("pandas")
     frame = TemporalPooling().set_output(transform="pandas").fit_transform(X)
     assert frame.columns.tolist() == ["x0_mean", "x1_mean", "x2_mean", "x0_std", "x1_std", "x2_std"]
     np.testing.assert_allclose(frame["x1_std"], [std(x)[1] for x in X.tolist()], rtol=1e-5)
 
 
-def test_names_of_a_frame_of_pandas_are_passed_on(rng):
+def test_the_column_names_of_a_data_frame_are_used(rng):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(rng.standard_normal((4, 2)), columns=["low", "high"])
     pooling = TemporalPooling(("mean", "max")).fit(frame)
@@ -159,7 +159,7 @@ def test_a_missing_clip_is_a_row_of_nan(X):
         assert np.isnan(pooled).any(axis=1).tolist() == [False, False, True, False]
 
 
-def test_the_frames_of_flattened_clips_are_counted_on_one_that_could_be_read(write_wavs):
+def test_the_number_of_frames_for_flatten_comes_from_a_readable_clip(write_wavs):
     paths = ["missing.wav", *write_wavs([16000, 16000])]
     spectrograms = MelTransformer(n_mels=4, lazy=True).fit_transform(
         AudioLoader(on_error="skip").fit_transform(paths)
@@ -173,7 +173,7 @@ def test_the_frames_of_flattened_clips_are_counted_on_one_that_could_be_read(wri
 
 
 @pytest.mark.parametrize("kind", [np.array, list])
-def test_flattening_clips_of_another_length_is_refused_with_the_way_out(X, kind):
+def test_flattening_clips_of_another_length_raises_an_error_that_says_how_to_fix_it(X, kind):
     pooling = TemporalPooling("flatten").fit(X)
     with pytest.raises(ValueError, match=r"one length: 9 frames in fit, now 8\. Give AudioLoader a duration"):
         pooling.transform(kind(list(X[:, :, :8])))

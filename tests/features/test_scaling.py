@@ -28,7 +28,7 @@ def scaled(values, reference, method, eps):
 
 
 def expected_of(X, train, method, statistics, eps):
-    """Every clip scaled by the formula; the statistics of "bin" and "dataset" come from `train`."""
+    """Scale every clip by the formula. The statistics of "bin" and "dataset" come from `train`."""
     result = []
     for clip in X:
         if statistics == "clip":
@@ -47,7 +47,7 @@ def expected_of(X, train, method, statistics, eps):
 @each_method
 @each_statistics
 @pytest.mark.parametrize("eps", [1e-8, 0.5])
-def test_scaling_is_that_of_the_formula(X, method, statistics, eps):
+def test_scaling_follows_the_formula(X, method, statistics, eps):
     train, test = X[:3], X[2:]
     got = ClipScaler(method, statistics, eps=eps).fit(train).transform(test)
     np.testing.assert_allclose(got, expected_of(test, train, method, statistics, eps), rtol=1e-10)
@@ -64,13 +64,13 @@ def test_clips_of_different_lengths_are_scaled_by_the_formula(X, method, statist
         np.testing.assert_allclose(item, expected, rtol=1e-10)
 
 
-def test_min_max_of_bins_is_scikit_learns_on_features(rng):
+def test_min_max_of_bins_equals_scikit_learn_for_features(rng):
     train, test = rng.standard_normal((20, 5)), rng.standard_normal((9, 5))
     got = ClipScaler("minmax", "bin", eps=0).fit(train).transform(test)
     np.testing.assert_allclose(got, MinMaxScaler().fit(train).transform(test), rtol=1e-10)
 
 
-def test_z_score_of_bins_is_scikit_learns_on_features_but_for_n_minus_1(rng):
+def test_z_score_of_bins_equals_scikit_learn_for_features_with_n_minus_1(rng):
     train, test = rng.standard_normal((20, 5)), rng.standard_normal((9, 5))
     got = ClipScaler("zscore", "bin", eps=0).fit(train).transform(test)
     np.testing.assert_allclose(
@@ -80,14 +80,14 @@ def test_z_score_of_bins_is_scikit_learns_on_features_but_for_n_minus_1(rng):
 
 @each_method
 @each_statistics
-def test_features_of_one_row_a_clip_are_scaled_by_the_formula(rng, method, statistics):
+def test_features_with_one_row_per_clip_are_scaled_by_the_formula(rng, method, statistics):
     train, test = rng.standard_normal((20, 5)), rng.standard_normal((9, 5))
     got = ClipScaler(method, statistics, eps=0.1).fit(train).transform(test)
     expected = expected_of(test[:, :, None], train[:, :, None], method, statistics, 0.1)
     np.testing.assert_allclose(got, np.array(expected)[:, :, 0], rtol=1e-10)
 
 
-def test_the_deviation_of_values_far_from_zero_is_not_lost(rng):
+def test_the_deviation_of_values_far_from_zero_is_exact(rng):
     X = (1e6 + rng.standard_normal((5, 2, 300))).astype(np.float32)
     scaler = ClipScaler("zscore", "bin").fit(X)
     rows = X.astype(np.float64).transpose(1, 0, 2).reshape(2, -1)
@@ -113,12 +113,12 @@ def test_the_type_of_the_numbers_is_kept(X, dtype, statistics):
     assert ClipScaler("zscore", statistics).fit_transform(X.astype(dtype)).dtype == dtype
 
 
-# --- what is learnt, and from what
+# --- statistics that are learnt
 
 
 @each_method
 @pytest.mark.parametrize("statistics", ["bin", "dataset"])
-def test_statistics_of_clips_to_be_scored_never_enter(X, method, statistics):
+def test_clips_to_be_scored_never_change_the_statistics(X, method, statistics):
     scaler = ClipScaler(method, statistics).fit(X[:2])
     center, scale = scaler.center_.copy(), scaler.scale_.copy()
     alone = scaler.transform(X[2:3])
@@ -129,7 +129,7 @@ def test_statistics_of_clips_to_be_scored_never_enter(X, method, statistics):
 
 
 @each_method
-def test_statistics_of_a_clip_come_from_that_clip_alone(X, method):
+def test_the_statistics_of_a_clip_come_from_that_clip_alone(X, method):
     scaler = ClipScaler(method).fit(X[:1])
     np.testing.assert_array_equal(scaler.transform(X)[2], scaler.transform(X[2:3])[0])
     np.testing.assert_array_equal(scaler.transform([X[0], X[2]])[1], scaler.transform(X[2:3])[0])
@@ -165,7 +165,7 @@ def test_nothing_can_be_learnt_from_missing_clips_alone(shape):
 
 
 @each_statistics
-def test_a_lazy_input_is_scaled_when_it_is_asked_for(statistics, rng):
+def test_a_lazy_input_is_scaled_on_access(statistics, rng):
     waves = rng.standard_normal((4, 4000))
     computed = []
 
@@ -190,7 +190,7 @@ def test_a_lazy_input_is_scaled_when_it_is_asked_for(statistics, rng):
 @each_method
 @pytest.mark.parametrize("statistics", ["bin", "dataset"])
 @pytest.mark.parametrize("kind", [np.array, list])
-def test_the_inverse_gives_the_clips_back(X, method, statistics, kind):
+def test_the_inverse_restores_the_clips(X, method, statistics, kind):
     scaler = ClipScaler(method, statistics, eps=0.3).fit(X)
     back = scaler.inverse_transform(kind(list(scaler.transform(X))))
     np.testing.assert_allclose(np.array(back), X, rtol=1e-10)
@@ -198,7 +198,7 @@ def test_the_inverse_gives_the_clips_back(X, method, statistics, kind):
 
 @each_method
 @pytest.mark.parametrize("kind", [np.array, list])
-def test_the_inverse_of_scaling_by_clip_needs_and_takes_each_clips_own_statistics(X, method, kind):
+def test_the_inverse_of_scaling_by_clip_needs_the_statistics_of_every_clip(X, method, kind):
     clips = kind(list(X))
     scaler = ClipScaler(method, eps=0.3).fit(clips)
     own = scaler.clip_statistics(clips)
@@ -211,12 +211,12 @@ def test_the_inverse_of_scaling_by_clip_needs_and_takes_each_clips_own_statistic
     with pytest.raises(ValueError, match="keeps no range of a clip: pass statistics="):
         scaler.inverse_transform(scaler.transform(clips))
     with pytest.raises(
-        ValueError, match=r"statistics must have shape \(4, 2\), one row a clip, got \(3, 2\)"
+        ValueError, match=r"statistics must have shape \(4, 2\), one row per clip, got \(3, 2\)"
     ):
         scaler.inverse_transform(scaler.transform(clips), own[:3])
 
 
-def test_the_inverse_gives_lists_of_different_lengths_back(X):
+def test_the_inverse_restores_lists_of_different_lengths(X):
     clips = [X[0], X[1, :, :3], X[2, :, 2:]]
     for statistics in STATISTICS:
         scaler = ClipScaler("zscore", statistics).fit(clips)
@@ -226,13 +226,13 @@ def test_the_inverse_gives_lists_of_different_lengths_back(X):
 
 
 @pytest.mark.parametrize("statistics", ["bin", "dataset"])
-def test_the_inverse_gives_rows_of_features_back(rng, statistics):
+def test_the_inverse_restores_rows_of_features(rng, statistics):
     X = rng.standard_normal((6, 4))
     scaler = ClipScaler("zscore", statistics).fit(X)
     np.testing.assert_allclose(scaler.inverse_transform(scaler.transform(X)), X, rtol=1e-10)
 
 
-# --- borders
+# --- special cases
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from skaudio_ad import AudioClips, FrameTransformer, MelTransformer, PatchTransf
 
 
 @pytest.mark.parametrize(("frame_length", "hop_length"), [(2048, 512), (400, 160), (100, 300), (1, 1)])
-def test_frames_are_those_of_librosa(rng, frame_length, hop_length):
+def test_frames_equal_librosa(rng, frame_length, hop_length):
     X = rng.standard_normal((3, 5000)).astype(np.float32)
     frames = FrameTransformer(frame_length, hop_length).fit_transform(X)
     expected = librosa.util.frame(X, frame_length=frame_length, hop_length=hop_length)
@@ -22,7 +22,7 @@ def test_frames_of_clips_of_different_lengths_are_a_list(rng):
         np.testing.assert_array_equal(got, librosa.util.frame(clip, frame_length=8, hop_length=3))
 
 
-def test_frames_may_be_lazy_and_take_clips_of_any_rate(rng):
+def test_frames_may_be_lazy_and_accept_clips_of_any_rate(rng):
     clips = AudioClips([rng.standard_normal(100)] * 2, 44100)
     lazy = FrameTransformer(10, 10, lazy=True).fit_transform(clips)
     np.testing.assert_array_equal(lazy[1], clips[1].reshape(10, 10).T)
@@ -42,7 +42,7 @@ def test_a_clip_shorter_than_a_frame_is_refused_by_name(write_wavs):
     ("n_frames", "patch_length", "hop_length", "n_patches"),
     [(313, 32, 16, 18), (313, 64, 8, 32), (64, 64, 8, 1), (71, 64, 8, 1), (72, 64, 8, 2), (10, 1, 1, 10)],
 )
-def test_every_patch_is_its_stretch_of_the_spectrogram(rng, n_frames, patch_length, hop_length, n_patches):
+def test_every_patch_equals_its_part_of_the_spectrogram(rng, n_frames, patch_length, hop_length, n_patches):
     X = rng.standard_normal((2, 5, n_frames))
     patches = PatchTransformer(patch_length, hop_length).fit_transform(X)
     assert patches.shape == (2, n_patches, 5, patch_length)

@@ -1,0 +1,84 @@
+"""Fit a detector on a part of the clips, and score clips where some may be missing."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.pipeline import Pipeline
+
+from ._lazy import take
+from ._typing import FloatArray, IntArray
+
+
+def fit_clips(detector: Any, X: Any, positions: IntArray, params: dict[str, Any]) -> Any:
+    """Fit a detector on the clips at `positions`.
+
+    Parameters
+    ----------
+    detector : estimator
+    X : array-like of n_clips clips
+    positions : ndarray of int
+    params : dict of {str: object}
+        Further arguments of `fit`. An argument with one entry per clip is cut to the entries at `positions`.
+
+    Returns
+    -------
+    estimator
+        `detector`, fitted.
+    """
+    params = {
+        name: take(value, positions) if np.shape(value)[:1] == (_n_clips(X),) else value
+        for name, value in params.items()
+    }
+    return detector.fit(take(X, positions), None, **params)  # FrozenEstimator requires y
+
+
+def score_clips(detector: Any, X: Any) -> FloatArray:
+    """Score all clips. The detector never gets the missing ones.
+
+    Parameters
+    ----------
+    detector : estimator with ``score_samples``
+    X : array-like of n_clips clips
+
+    Returns
+    -------
+    ndarray of shape (n_clips,), float64
+        Higher is more normal; NaN for the clips that are missing.
+    """
+    missing = missing_rows(X)
+    if missing.any():
+        scores = np.full(len(missing), np.nan)
+        if not missing.all():
+            scores[~missing] = score_clips(detector, take(X, np.flatnonzero(~missing)))
+        return scores
+    if isinstance(detector, Pipeline) and len(detector) > 1:
+        return score_clips(detector[-1], detector[:-1].transform(X))  # any step may have left out a clip
+    return np.asarray(detector.score_samples(X), dtype=np.float64)
+
+
+def score_windows(detector: Any, X: Any) -> Any:
+    """Score every frame or window of every clip. In a Pipeline, the last step has ``score_frames``."""
+    if isinstance(detector, Pipeline):
+        X = detector[:-1].transform(X) if len(detector) > 1 else X
+        return score_windows(detector[-1], X)
+    return detector.score_frames(X)
+
+
+def missing_rows(X: Any) -> npt.NDArray[np.bool_]:
+    """Find the rows of an array or a table that are NaN throughout.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_clips,)
+        False throughout where X is neither an array nor a table.
+    """
+    if hasattr(X, "isna"):
+        return X.isna().to_numpy().all(axis=1)
+    if isinstance(X, np.ndarray) and X.dtype.kind == "f" and X.ndim > 1 and X.size:
+        return np.isnan(X.reshape(len(X), -1)).all(axis=1)
+    return np.zeros(_n_clips(X), dtype=bool)
+
+
+def _n_clips(X):
+    return X.shape[0] if getattr(X, "shape", ()) else len(X)  # a sparse matrix has no length

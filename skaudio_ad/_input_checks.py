@@ -1,0 +1,145 @@
+"""Checks of features, spectrograms and groups, shared by every estimator."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from ._clip_errors import with_names
+from ._lazy import LazySequence, is_missing
+from ._typing import IntArray
+
+
+def check_groups(groups: Any, n_clips: int) -> IntArray | None:
+    """Number the groups of the clips.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_clips,) or None
+    n_clips : int
+
+    Returns
+    -------
+    ndarray of int of shape (n_clips,) or None
+        Number of the group of every clip. None where `groups` is None.
+
+    Raises
+    ------
+    ValueError
+        If the number of groups differs from the number of clips, or a clip has no group.
+    """
+    if groups is None:
+        return None
+    groups = column_or_1d(groups)
+    if len(groups) != n_clips:
+        raise ValueError(f"groups must have one entry a clip: got {len(groups)} for {n_clips} clips.")
+    unknown = [index for index, group in enumerate(groups) if group is None or group != group]
+    if unknown:
+        raise ValueError(
+            f"groups must name a group for every clip, got {groups[unknown[0]]} for clip {unknown[0]}. Give a clip "
+            "that belongs to no group a group of its own."
+        )
+    return np.unique(groups, return_inverse=True)[1]
+
+
+def check_features(estimator: Any, X: Any, *, reset: bool, ndims: Sequence[int] = (2, 3)) -> Any:
+    """Check that features or spectrograms are finite, rectangular, and have as many bins as in `fit`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its ``n_features_in_`` is set where `reset` is True. For spectrograms, it is the number of bins.
+    X : array-like or list of ndarray or LazySequence
+        ``(n_clips, n_features)``, ``(n_clips, n_bins, n_frames)``, or a list (or lazy sequence) of
+        ``(n_bins, n_frames_i)`` for clips of different lengths. A clip that is NaN throughout passes, because
+        such a clip stands for a file that could not be read.
+    reset : bool
+        True in `fit`, False afterwards.
+    ndims : tuple of int, default=(2, 3)
+        Numbers of dimensions that the estimator takes. The first axis is the clips.
+
+    Returns
+    -------
+    ndarray or list of ndarray or LazySequence
+        An array is float32 or float64. A lazy sequence is returned unchanged: its items are computed later.
+
+    Raises
+    ------
+    ValueError
+        If X is empty, ragged or not finite, has a wrong number of dimensions, or has other bins than in `fit`.
+    """
+    name = type(estimator).__name__
+    if isinstance(X, (list, tuple, LazySequence)) and not len(X):
+        raise ValueError(f"{name} got no clips: X has 0 samples, at least 1 is required.")
+    if isinstance(X, LazySequence):
+        first = X[0]
+        if first.ndim != 2:
+            raise ValueError(
+                f"{name} takes spectrograms of shape (n_bins, n_frames), got {X!r}, whose first clip has the shape "
+                f"{first.shape}: put a MelTransformer in front of it."
+            )
+        _check_bins(estimator, [first], reset)
+        return X
+    if _is_list_of_arrays(X):
+        return _check_list(estimator, X, reset, ndims)
+    X = validate_data(
+        estimator,
+        X,
+        reset=reset,
+        dtype=[np.float32, np.float64],
+        allow_nd=max(ndims) > 2,
+        ensure_2d=2 in ndims,
+        ensure_all_finite="allow-nan",
+    )
+    if X.ndim not in ndims:
+        shapes = {2: "(n_clips, n_features)", 3: "(n_clips, n_bins, n_frames)"}
+        wanted = " or ".join(shapes[n] for n in ndims)
+        raise ValueError(f"{name} takes X of shape {wanted}, got {X.shape}. Time is the last axis.")
+    # A clip that could not be read is NaN throughout. A NaN among numbers is an error of an earlier step. The sums
+    # find suspect rows, because a mask of all values would need memory in the size of the corpus.
+    rows = X.reshape(len(X), -1)
+    with np.errstate(over="ignore", invalid="ignore"):  # inf - inf is NaN
+        suspects = np.flatnonzero(np.isnan(rows.sum(axis=1, dtype=np.float64)))
+    broken = [i for i in suspects if np.isnan(rows[i]).any() and not is_missing(rows[i])]
+    if broken:
+        raise ValueError(
+            f"Input X contains NaN among numbers, first in clip {broken[0]}. {name} accepts NaN only in a clip "
+            "that is NaN throughout, because such a clip stands for a file that could not be read."
+        )
+    return X
+
+
+def _is_list_of_arrays(X):
+    return (
+        isinstance(X, (list, tuple))
+        and len(X) > 0
+        and all(isinstance(x, np.ndarray) and x.ndim > 1 for x in X)
+    )
+
+
+def _check_list(estimator, X, reset, ndims):
+    name = type(estimator).__name__
+    if 3 not in ndims:
+        raise ValueError(f"{name} takes X of shape (n_clips, n_features), got a list of spectrograms.")
+    for index, item in enumerate(X):
+        if item.ndim != 2:
+            raise ValueError(f"{name}: clip {index} must be (n_bins, n_frames), got shape {item.shape}.")
+        if item.size == 0:
+            raise ValueError(f"{name}: clip {index} is empty, its shape is {item.shape}.")
+        if not np.isfinite(item).all() and not is_missing(item):
+            raise ValueError(f"{name}: clip {index} contains NaN or infinity.")
+    _check_bins(estimator, X, reset)
+    return with_names(list(X), X)
+
+
+def _check_bins(estimator, items, reset):
+    if reset:
+        estimator.n_features_in_ = items[0].shape[0]
+    expected = getattr(estimator, "n_features_in_", items[0].shape[0])
+    for index, item in enumerate(items):
+        if item.shape[0] != expected:
+            raise ValueError(
+                f"clip {index} has {item.shape[0]} bins, but {type(estimator).__name__} expects {expected}: "
+                "all clips need the same feature settings."
+            )
