@@ -10,7 +10,8 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from .._clip_errors import explain
-from .._lazy import LazySequence, stream
+from .._lazy import LazySequence
+from .._stream import stream
 from .._typing import PathLike
 from ._unwrap import find_clock, split_pipeline
 
