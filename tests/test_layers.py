@@ -17,7 +17,7 @@ FLOORS = {
     "_clip_errors": -3,
     "_stream": -2,
     "_lazy": -1,
-    "_typing": -1,
+    "_typing": -2,
     "_archive": 0,
     "_atomic": -1,
     "_checks": 0,
