@@ -275,7 +275,7 @@ def test_a_file_that_unpacks_to_too_many_bytes_is_not_unpacked(bomb, tmp_path):
     assert peak_of(load) < 8 << 20
 
 
-def test_a_directory_with_a_size_that_is_too_small_unpacks_only_this_size(tmp_path):
+def test_a_directory_that_states_too_small_a_size_does_not_unpack_more(tmp_path):
     lying_directory(tmp_path / "bomb.skops")
 
     def load():

@@ -233,7 +233,7 @@ class ScoreDistributionDisplay:
                 self.offset, color=THRESHOLD, linestyle="--", label=f"threshold ({self.offset:.3g})"
             )
         self.ax_.set(xlabel="score (higher is more normal)", ylabel="clips")
-        self.ax_.yaxis.get_major_locator().set_params(integer=True)
+        self.ax_.locator_params(axis="y", integer=True)
         if not finite.all():
             self.ax_.set_title(f"{count(np.count_nonzero(~finite), 'clip')} without a score left out")
         self.ax_.legend()

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
-from .._typing import FloatArray, PathLike
+from .._typing import PathLike
 from ..features import MelTransformer
 from ..recordings import ScoredRecording, score_recordings
 from ..recordings._score import local_threshold
@@ -53,10 +53,10 @@ class LocalScoreDisplay:
     def __init__(
         self,
         spectrogram: npt.NDArray[np.floating[Any]],
-        frame_times: FloatArray,
-        band_centers: FloatArray,
-        times: FloatArray,
-        local_scores: FloatArray,
+        frame_times: npt.NDArray[np.floating[Any]],
+        band_centers: npt.NDArray[np.floating[Any]],
+        times: npt.NDArray[np.floating[Any]],
+        local_scores: npt.NDArray[np.floating[Any]],
         *,
         offset: float | None = None,
         worst_window: int | None = None,

@@ -198,8 +198,11 @@ class PValueCalibrationDisplay:
         self.figure_, self.ax_ = get_axes(ax, (8, 4.8))
         self.band_ = self._find_band(len(normal)) if len(normal) else None
         if self.band_ is not None:
+            alpha, low, high = self.band_
             self.ax_.fill_between(
-                *self.band_,
+                alpha,
+                low,
+                high,
                 step="post",
                 color=NORMAL,
                 alpha=0.2,

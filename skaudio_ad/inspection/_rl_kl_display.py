@@ -202,7 +202,7 @@ class RLKLDisplay:
         limits = [_limits(values, chosen) for values, chosen in zip((kl, rl), scales)]
         self.figure_, self.ax_ = get_axes(ax)
         if self.classifier is not None:
-            self._draw_regions(limits, scales)
+            self._draw_regions(self.classifier, limits, scales)
         for label, chosen, settings in self._groups():
             chosen &= present
             if chosen.any():
@@ -246,7 +246,7 @@ class RLKLDisplay:
                 yield f"{label}, trained on", chosen & self.trained_on, {**look, "facecolors": "none"}
                 yield f"{label}, new", chosen & ~self.trained_on, {**look, "facecolors": color, "alpha": 0.7}
 
-    def _draw_regions(self, limits, scales):
+    def _draw_regions(self, classifier, limits, scales):
         """Colour the plane by the decisions of the classifier, and draw the decision boundary."""
         kl, rl = (
             np.geomspace(low, high, _GRID) if scale == "log" else np.linspace(low, high, _GRID)
@@ -254,13 +254,13 @@ class RLKLDisplay:
         )
         grid = np.stack(np.meshgrid(rl, kl, indexing="ij"), axis=-1)  # shape (n_rl, n_kl, 2)
         points = grid.reshape(-1, 2)
-        if hasattr(self.classifier, "feature_names_in_"):
+        if hasattr(classifier, "feature_names_in_"):
             import pandas as pd
 
-            names = list(self.classifier.feature_names_in_)
+            names = list(classifier.feature_names_in_)
             columns = ["RL", "KL"] if set(names) == {"RL", "KL"} else names
             points = pd.DataFrame(points, columns=columns)[names]
-        decisions = np.asarray(self.classifier.predict(points)).reshape(_GRID, _GRID)
+        decisions = np.asarray(classifier.predict(points)).reshape(_GRID, _GRID)
         self.ax_.contourf(kl, rl, decisions, levels=[-2, 0, 2], colors=[ANOMALOUS, NORMAL], alpha=0.15)
         if (decisions == 1).any() and (decisions == -1).any():
             self.ax_.contour(kl, rl, decisions, levels=[0], colors=[THRESHOLD], linewidths=1)

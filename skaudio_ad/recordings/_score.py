@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ from .._lazy import LazySequence
 from .._stream import stream
 from .._typing import PathLike
 from ._unwrap import find_clock, split_pipeline
+
+Decision: TypeAlias = Literal["normal", "anomalous", "error"]
 
 
 @dataclass
@@ -38,7 +40,7 @@ class ScoredRecording:
 
     path: str
     score: float = float("nan")
-    decision: Literal["normal", "anomalous", "error"] = "error"
+    decision: Decision = "error"
     times: npt.NDArray[np.floating[Any]] = field(default_factory=lambda: np.empty(0))
     local_scores: npt.NDArray[np.floating[Any]] = field(default_factory=lambda: np.empty(0))
     n_edge: int = 0
@@ -137,7 +139,7 @@ class _Score:
                 path, error="has no score: all its features are NaN after a step of the pipeline."
             )
         n_edge = 0 if self.clock is None else self.clock.n_edge_frames
-        decision = "normal" if is_normal else "anomalous"
+        decision: Decision = "normal" if is_normal else "anomalous"
         return ScoredRecording(path, score, decision, times, local_scores, n_edge)
 
     def _locate(self, features):
