@@ -179,6 +179,8 @@ TOOLS = [(grid, 9), (randomized, 9), (halving, 13), (scores, 4), (predictions, 4
 def test_no_anomaly_reaches_a_fit_of_any_step_refit_included(tool, n_fits, routing, groups, case):
     cv = NormalOnlySplit(GroupKFold(4) if groups else KFold(4, shuffle=True, random_state=0))
     with sklearn.config_context(enable_metadata_routing=routing):
+        if routing:
+            case.pipeline[-1].set_fit_request(groups=False)  # the groups are only for the splitter
         result = tool(case, cv, {"groups": case.groups} if groups else {})
     case.check_honest(n_fits)
     by_hand = values_by_hand(case, cv.cv, case.groups if groups else None)
