@@ -223,7 +223,7 @@ def _long_rf64(content):
     return _put(content, content.index(b"ds64") + 8, struct.pack("<QQQ", size + 100, size, size // 2))
 
 
-# What the header says: in which format, and how it is put there.
+# Format, and function that writes the false header, for every kind of false header.
 LIES = {
     "flac of 2^36 samples": ("flac", lambda c: _put_bits(c, 18, 26, 36, 2**36 - 1)),
     "flac of 1 Hz": ("flac", lambda c: _put_bits(c, 18, 21, 24, 1 << 4)),

@@ -103,7 +103,7 @@ def split(y, machine_id):
 
 
 def evaluate(data, *, epochs, n_seeds):
-    """Runs of every contender on one type of machine.
+    """Run every contender on one type of machine.
 
     Parameters
     ----------

@@ -10,8 +10,7 @@ Detectors:
 - "cosine" is the same detector with the cosine metric, on values without scaling.
 - "OneClassSVM" has scikit-learn's defaults.
 - "log-mel" is mean and standard deviation over time of MelTransformer's bands. It runs at 16 kHz, the rate of MIMII,
-and
-  at 32 kHz on the clips that the network gets. Resampling leaves the upper bands of these clips empty.
+  and at 32 kHz on the clips that the network gets. Resampling leaves the upper bands of these clips empty.
 - "loudness" is the distance of a clip's original level in dB from the mean level of the training clips. Compare every
   other AUC with it.
 

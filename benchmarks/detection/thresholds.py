@@ -10,8 +10,7 @@ the first column says how these clips were scored:
   GroupShuffleSplit, because in ESC-10 several clips are cut from one recording. ESC-10's own folds keep such clips
   together.
 - "in-sample" scores the clips on which the detector was trained. Users of other tools do this, and the rows are only
-for
-  contrast.
+  for contrast.
 - "the detector's own" is ``predict`` of the detector itself, with its defaults.
 
 Selectors that need anomalies get five, and these five are not in the test set. No setting is chosen by labels of test

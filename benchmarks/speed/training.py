@@ -10,13 +10,12 @@ PyOD: ``pyod.models.auto_encoder.AutoEncoder`` with the same layers, epochs, bat
 normalisation is on in both, and dropout and weight decay are 0. According to its code, PyOD's fit does the following:
 
 - Its ``preprocessing`` standardises a row every time that a DataLoader without workers asks for the row. The
-counterpart
-  is a StandardScaler before our detector.
+  counterpart is a StandardScaler before our detector.
 - It drops the last batch if the batch is not full.
 - Its Adam is not fused.
 - It reads ``loss.item()`` in every batch.
-- It scores the training rows by the Euclidean distance to their reconstruction, and sets ``threshold_`` at the
-  ``1 - contamination`` quantile of these scores. Our detector also scores the training rows, by the mean squared error
+- It scores the training rows by the Euclidean distance to their reconstruction, and sets ``threshold_`` at the ``1 -
+  contamination`` quantile of these scores. Our detector also scores the training rows, by the mean squared error
   (``validation_fraction=0``). The order of both scores is the same for the same reconstruction.
 
 Two settings differ, because PyOD and our detector do not allow to set them:

@@ -27,9 +27,8 @@ settings differ, and cannot be set:
 - PyOD draws initial weights by Kaiming's method. Our detector uses torch's default. "AUC, torch's initial weights" is
   PyOD's AUC with torch's default.
 - PyOD drops the last batch if the batch is not full, and our detector trains on it. PyOD's Adam is not fused. PyOD
-reads
-  ``loss.item()`` in every batch, and takes rows one by one through a DataLoader without workers. PyOD trains the biases
-  that batch normalisation cancels, and our detector fixes them at 0.
+  reads ``loss.item()`` in every batch, and takes rows one by one through a DataLoader without workers. PyOD trains the
+  biases that batch normalisation cancels, and our detector fixes them at 0.
 - Both score the training rows in fit (our detector with ``validation_fraction=0``). Our detector scores in float64.
 
 The default is one thread, as in ``benchmarks.speed.training``.

@@ -180,7 +180,7 @@ def test_no_anomaly_reaches_a_fit_of_any_step_refit_included(tool, n_fits, routi
     cv = NormalOnlySplit(GroupKFold(4) if groups else KFold(4, shuffle=True, random_state=0))
     with sklearn.config_context(enable_metadata_routing=routing):
         if routing:
-            case.pipeline[-1].set_fit_request(groups=False)  # the splitter alone uses the groups
+            case.pipeline[-1].set_fit_request(groups=False)  # the groups are only for the splitter
         result = tool(case, cv, {"groups": case.groups} if groups else {})
     case.check_honest(n_fits)
     by_hand = values_by_hand(case, cv.cv, case.groups if groups else None)
