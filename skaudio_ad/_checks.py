@@ -3,7 +3,7 @@
 import numbers
 import sys
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def check_number(
     *,
     low: float | None = None,
     high: float | None = None,
-    closed: Literal["both", "left", "right", "neither"] = "both",
+    closed: str = "both",
     integer: bool = False,
     none: bool = False,
 ) -> None:

@@ -76,7 +76,7 @@ def missing_rows(X: Any) -> npt.NDArray[np.bool_]:
     if hasattr(X, "isna"):
         return X.isna().to_numpy().all(axis=1)
     if isinstance(X, np.ndarray) and X.dtype.kind == "f" and X.ndim > 1 and X.size:
-        return np.isnan(X.reshape(len(X), -1)).all(axis=1)
+        return np.asarray(np.isnan(X.reshape(len(X), -1)).all(axis=1))
     return np.zeros(_n_clips(X), dtype=bool)
 
 

@@ -172,7 +172,7 @@ class LazySequence(Named, Sequence):
         return index
 
     @property
-    def origin(self) -> Any:  # type: ignore[override]
+    def origin(self) -> Any:
         """Sequence of files that the items are computed from. None where they come from no files."""
         return self._items.origin if isinstance(self._items, LazySequence) else None
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, Self
 
 import joblib
@@ -11,7 +11,7 @@ import numpy as np
 
 from .._clip_errors import shown
 from .._lazy import ClipError, LazySequence, is_missing
-from .._typing import Float32Array, PathLike
+from .._typing import Float32Array
 from ._decode import AudioReadError, read_audio
 
 
@@ -56,8 +56,8 @@ class AudioClips(LazySequence):
         Paths of the files. None for samples in memory.
 
     failures : dict of {str: str}
-        Path of every file that has been left out so far, with the reason. A file gets its entry when the file is
-        decoded. A slice, a subset and the output of ``map`` share this dict.
+        Path of every file that has been left out so far, with the reason. Entries appear while clips are computed,
+        because no file is decoded before. A slice, a subset and the output of ``map`` share this dict.
 
     origin : AudioClips or None
         Sequence of files that the clips come from. None for samples in memory.
@@ -76,7 +76,7 @@ class AudioClips(LazySequence):
 
     def __init__(
         self,
-        sources: Iterable[PathLike] | Sequence[Any] | Any,
+        sources: Iterable[Any],
         sample_rate: int | None,
         *,
         offset: float = 0.0,
@@ -95,7 +95,7 @@ class AudioClips(LazySequence):
         self.sample_rate = sample_rate
         self.failures: dict[str, str] = {}
         self._unreadable: set[str] = set()  # files that could not be read: they are not decoded again
-        self._cut = {"offset": offset, "duration": duration, "channel": channel, "pad": pad}
+        self._cut: dict[str, Any] = {"offset": offset, "duration": duration, "channel": channel, "pad": pad}
         self._on_error = on_error
         if self.paths is not None and sample_rate is None:
             raise ValueError(
@@ -112,7 +112,7 @@ class AudioClips(LazySequence):
         return isinstance(self._items, list) and bool(self._items) and isinstance(self._items[0], str)
 
     @property
-    def origin(self) -> Any:  # type: ignore[override]
+    def origin(self) -> Any:
         """Sequence of files that the clips come from, or None for samples in memory."""
         return self if self._is_files else super().origin
 

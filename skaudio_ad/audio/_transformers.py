@@ -148,7 +148,7 @@ class AudioLoader(_ClipTransformer):
         check_number(self.sample_rate, "sample_rate", low=1, integer=True)
         check_cut(offset=self.offset, duration=self.duration, channel=self.channel, pad=self.pad)
         check_option(self.on_error, "on_error", _ON_ERROR)
-        cut = {"offset": self.offset, "duration": self.duration, "pad": self.pad}
+        cut: dict[str, Any] = {"offset": self.offset, "duration": self.duration, "pad": self.pad}
         paths = as_paths(X) if not isinstance(X, (str, AudioClips)) else None
         if paths is not None:
             return AudioClips(paths, self.sample_rate, channel=self.channel, on_error=self.on_error, **cut)

@@ -110,12 +110,12 @@ class TemporalPooling(TransformerMixin, BaseEstimator):
             :meth:`get_feature_names_out`.
         """
         check_is_fitted(self)
-        X = check_features(self, X, reset=False)
+        clips: Any = check_features(self, X, reset=False)
         functions = [self._function(name) for name in self._names()]
-        if getattr(X, "ndim", 3) == 2:
-            return _pool(functions, X[:, :, np.newaxis])
+        if getattr(clips, "ndim", 3) == 2:
+            return _pool(functions, clips[:, :, np.newaxis])
         # Clips are pooled one by one, because a deviation over all clips would need a second copy of all clips.
-        return map_collect(partial(_pool, functions), X)
+        return map_collect(partial(_pool, functions), clips)
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the output columns, such as ``x0_mean``.

@@ -115,14 +115,16 @@ class ClipScaler(OneToOneFeatureMixin, TableOutputMixin, BaseEstimator):
             Scaled clips. A list or a lazy sequence where X is one.
         """
         check_is_fitted(self)
-        X = check_features(self, X, reset=False)
-        if isinstance(X, LazySequence):
-            return X.map(self._scale_item)
-        if isinstance(X, list):
-            return with_names([self._scale_item(item) for item in X], X)
+        clips: Any = check_features(self, X, reset=False)
+        if isinstance(clips, LazySequence):
+            return clips.map(self._scale_item)
+        if isinstance(clips, list):
+            return with_names([self._scale_item(item) for item in clips], clips)
         if self.statistics == "clip":
-            return self._scale(X, *self._measure(X.reshape(len(X), -1), axis=1, shape=_per_clip(X)))
-        return self._scale(X, *self._learnt(X))
+            return self._scale(
+                clips, *self._measure(clips.reshape(len(clips), -1), axis=1, shape=_per_clip(clips))
+            )
+        return self._scale(clips, *self._learnt(clips))
 
     def inverse_transform(self, X: Clips, statistics: Any = None) -> Any:
         """Undo `transform`.
@@ -142,26 +144,26 @@ class ClipScaler(OneToOneFeatureMixin, TableOutputMixin, BaseEstimator):
             Clips on their scale before `transform`.
         """
         check_is_fitted(self)
-        X = check_features(self, X, reset=False)
+        clips: Any = check_features(self, X, reset=False)
         if self.statistics != "clip":
-            if isinstance(X, (list, LazySequence)):
-                return [self._unscale(item, self.center_, self.scale_) for item in X]
-            return self._unscale(X, *self._learnt(X))
+            if isinstance(clips, (list, LazySequence)):
+                return [self._unscale(item, self.center_, self.scale_) for item in clips]
+            return self._unscale(clips, *self._learnt(clips))
         if statistics is None:
             raise ValueError(
                 'ClipScaler(statistics="clip") keeps no range of a clip: pass statistics='
                 "scaler.clip_statistics(X) of the clips before scaling."
             )
         statistics = np.asarray(statistics, dtype=np.float64)
-        if statistics.shape != (len(X), 2):
+        if statistics.shape != (len(clips), 2):
             raise ValueError(
-                f"statistics must have shape ({len(X)}, 2), one row per clip, got {statistics.shape}."
+                f"statistics must have shape ({len(clips)}, 2), one row per clip, got {statistics.shape}."
             )
         center = statistics[:, 0]
         scale = statistics[:, 1] - center if self.method == "minmax" else statistics[:, 1]
-        if isinstance(X, (list, LazySequence)):
-            return [self._unscale(item, center[i], scale[i]) for i, item in enumerate(X)]
-        return self._unscale(X, center.reshape(_per_clip(X)), scale.reshape(_per_clip(X)))
+        if isinstance(clips, (list, LazySequence)):
+            return [self._unscale(item, center[i], scale[i]) for i, item in enumerate(clips)]
+        return self._unscale(clips, center.reshape(_per_clip(clips)), scale.reshape(_per_clip(clips)))
 
     def clip_statistics(self, X: Clips) -> FloatArray:
         """Compute the statistics of every clip: minimum and maximum ("minmax"), or mean and deviation ("zscore").
@@ -175,9 +177,9 @@ class ClipScaler(OneToOneFeatureMixin, TableOutputMixin, BaseEstimator):
         ndarray of shape (n_clips, 2), float64
             Statistics of the clips. :meth:`inverse_transform` needs these statistics.
         """
-        X = check_features(self, X, reset=False)
+        clips: Any = check_features(self, X, reset=False)
         rows = []
-        for item in X:
+        for item in clips:
             center, scale = self._measure(item.reshape(1, -1), axis=1, shape=())
             rows.append((center, center + scale if self.method == "minmax" else scale))
         return np.array(rows, dtype=np.float64)

@@ -133,12 +133,12 @@ class PatchTransformer(TableOutputMixin, BaseEstimator):
             If a spectrogram is shorter than one patch.
         """
         function = self._function()
-        X = check_features(self, X, reset=False)
-        if isinstance(X, (list, LazySequence)):
-            return map_collect(_MovedWindows(function), X)
-        if X.ndim == 2:
-            X = X[:, :, np.newaxis]
-        return np.moveaxis(function(X), -1, 1)
+        clips: Any = check_features(self, X, reset=False)
+        if isinstance(clips, (list, LazySequence)):
+            return map_collect(_MovedWindows(function), clips)
+        if clips.ndim == 2:
+            clips = clips[:, :, np.newaxis]
+        return np.moveaxis(function(clips), -1, 1)
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the bins of a patch.
