@@ -1,7 +1,8 @@
 """`RowDetector`: the shared part of detectors that measure the distance of embeddings from normal ones."""
 
+from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -10,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._base import DetectorMixin, check_contamination, choose_offset
 from .._checks import check_features, check_groups, check_number, check_option
 from .._lazy import collect, take
-from .._typing import ClipArrays, Clips, FloatArray, IntArray, Labels
+from .._typing import ClipArrays, Clips, Contamination, FloatArray, IntArray, Labels
 from ._clip_rows import check_kind, of_readable, pool_over_time, row_batches, training_rows
 
 _LARGEST = np.finfo(np.float32).max
@@ -20,22 +21,16 @@ class RowDetector(DetectorMixin, BaseEstimator):
     """Base class of detectors whose score of a clip is minus a distance, pooled over time.
 
     A row is one embedding: of a clip, or of a frame of a clip. A subclass defines ``__init__``, which stores at least
-    `time_pooling`, `time_quantile` and `contamination`, and three methods:
-
-    ``_check_parameters()``
-        Check the parameters of the subclass.
-    ``_fit_rows(rows, members)``
-        Learn from the training rows, (n_rows, n_features). ``members``, int (n_rows,), numbers the clip of each row,
-        or its group where `fit` got groups. Return the leave-one-out distances, float64 (n_rows,): the distance of
-        every row from what is learnt without the rows of the same member.
-    ``_row_distances(rows)``
-        Distance of new rows, (n_rows, n_features), as float64 (n_rows,). It reads parameters from ``_settings``,
-        because a parameter that is set after `fit` waits for the next `fit`.
+    `time_pooling`, `time_quantile` and `contamination`, and the methods ``_fit_rows`` and ``_row_distances``. If the
+    subclass has more parameters, ``_check_parameters`` checks them.
     """
 
     # Number of columns of `rows` in `_fit_rows` that are left free behind the features.
     _n_spare_columns = 0
 
+    time_pooling: Literal["mean", "max", "quantile"]
+    time_quantile: float
+    contamination: Contamination
     n_features_in_: int
     n_samples_fit_: int
     offset_: float
@@ -83,7 +78,7 @@ class RowDetector(DetectorMixin, BaseEstimator):
             groups = groups[self._positions]
         members = np.repeat(np.arange(len(lengths)) if groups is None else groups, lengths)
         distances = self._fit_rows(rows, members)
-        self.held_out_scores_ = self._pool(np.split(distances, np.cumsum(lengths)[:-1]))
+        self.held_out_scores_ = _pool(np.split(distances, np.cumsum(lengths)[:-1]), self._settings)
         self.offset_ = choose_offset(
             self.contamination,
             held_out_scores=self.held_out_scores_,
@@ -133,7 +128,7 @@ class RowDetector(DetectorMixin, BaseEstimator):
         ndarray of shape (n_clips,), float64
             Minus the distance, pooled over time; NaN for a clip that could not be read.
         """
-        return self._pool(self._clip_distances(X))
+        return _pool(self._clip_distances(X), self._settings)
 
     def score_frames(self, X: Clips) -> ClipArrays:
         """Score every frame of every clip, to see when a clip sounds wrong. Higher is more normal.
@@ -178,15 +173,50 @@ class RowDetector(DetectorMixin, BaseEstimator):
             for part in np.split(of_readable(self._row_distances, rows), np.cumsum(lengths)[:-1])
         )
 
-    def _pool(self, distances):
-        """Scores of clips, float64 (n_clips,), from the distances of the rows of each."""
-        how, quantile = self._settings["time_pooling"], self._settings["time_quantile"]
-        return _negative(pool_over_time(distances, how, quantile))
+    def _check_parameters(self):
+        """Check the parameters of the subclass, before anything is computed."""
+
+    @abstractmethod
+    def _fit_rows(self, rows, members):
+        """Learn from the training rows, and measure each of them without its own clip or group.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_features + n_spare_columns), float32 or float64
+            A copy, which the detector may keep and write to.
+        members : ndarray of int of shape (n_rows,)
+            Number of the clip that each row belongs to, or of its group where `fit` got groups.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), float64
+            Distance of every row from what is learnt without the rows of the same member.
+        """
+
+    @abstractmethod
+    def _row_distances(self, rows):
+        """Measure new rows. Read parameters from ``_settings``, because a parameter set later waits for the next `fit`.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_features)
+            Finite values of any size.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), float64
+            Finite distances. The distance of a row does not depend on the other rows.
+        """
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _pool(distances, settings):
+    """Scores of clips, float64 (n_clips,), from the distances of the rows of each."""
+    return _negative(pool_over_time(distances, settings["time_pooling"], settings["time_quantile"]))
 
 
 def _negative(distances):
