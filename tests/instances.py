@@ -64,6 +64,7 @@ PARAMETERS = {
     "FrameTransformer": [{"frame_length": 1, "hop_length": 1}],
     "LevelNormalizer": [{}, {"method": "peak"}],
     "MFCCTransformer": [{"n_fft": 64, "n_mels": 8, "n_mfcc": 4}],
+    "MahalanobisDetector": [{}, {"covariance": "oas", "time_pooling": "max"}],
     "MelTransformer": [{"n_fft": 64, "n_mels": 8}],
     "MobileNetEmbedding": [{"variant": "mn01", "weights": None, "random_state": 0}],
     # Without tensors: joblib.hash, by which a check compares parameters, tells a tensor from its own copy.

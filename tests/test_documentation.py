@@ -16,7 +16,7 @@ import skaudio_ad
 from skaudio_ad.datasets import make_machine_sounds
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("plot_*.py"))
 ON_DATA = [path for path in EXAMPLES if "SKAUDIO_AD_DATA" in path.read_text(encoding="utf-8")]
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -1,6 +1,7 @@
 """Arrays to scores: detectors trained on normal clips."""
 
 from ._autoencoder import AutoencoderDetector
+from ._mahalanobis import MahalanobisDetector
 from ._nearest_neighbors import NearestNeighborsDetector
 from ._rlkl_classifier import RLKLClassifier
 from ._sequence_autoencoder import SequenceAutoencoderDetector
@@ -9,6 +10,7 @@ from ._vae import VAEDetector
 
 __all__ = [
     "AutoencoderDetector",
+    "MahalanobisDetector",
     "NearestNeighborsDetector",
     "RLKLClassifier",
     "SequenceAutoencoderDetector",

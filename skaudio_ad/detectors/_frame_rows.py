@@ -4,41 +4,50 @@ import numpy as np
 
 
 class GrowingRows:
-    """Rows in one array that grows as they come, without a second copy of what is there."""
+    """Rows in one array that grows as rows are added, without a second copy of the rows in it.
 
-    def __init__(self):
-        self._rows, self._filled, self._expected = np.empty((0, 0)), 0, 0
+    Parameters
+    ----------
+    n_spare : int, default=0
+        Number of columns to leave free behind those of the rows.
+    """
+
+    def __init__(self, n_spare=0):
+        self._n_spare, self._rows, self._filled, self._expected = n_spare, np.empty((0, 0)), 0, 0
 
     def expect(self, n_rows):
-        """Say how many rows will come, as far as is known: before the first, or again with the same number."""
+        """Announce the number of rows, as far as the number is known. Only the first call has an effect."""
         self._expected = self._expected or n_rows
 
     def append(self, rows):
-        """Add rows (n_rows, n_columns); a wider precision than before widens all."""
+        """Add rows (n_rows, n_columns). Rows of a higher precision than before raise the precision of all."""
         if not self._filled:
             self._rows = self._allocate(max(self._expected, len(rows)), rows)
         if np.result_type(self._rows, rows) != self._rows.dtype:
             self._rows = self._rows.astype(rows.dtype)
         stop = self._filled + len(rows)
-        if stop > len(self._rows):  # by an eighth: moved by the system in pages, which are not copied
+        if stop > len(self._rows):
+            # The system moves an array that grows by an eighth page by page, without copying it.
             self._resize(max(stop, len(self._rows) + len(self._rows) // 8))
-        self._rows[self._filled : stop] = rows
+        self._rows[self._filled : stop, : rows.shape[1]] = rows
         self._filled = stop
 
     def _allocate(self, n_rows, rows):
+        n_columns = rows.shape[1] + self._n_spare
         try:
-            return np.empty((n_rows, rows.shape[1]), dtype=rows.dtype)
-        except MemoryError:  # the first clip was a long one: its length times the number of clips says little
-            return np.empty(rows.shape, dtype=rows.dtype)
+            return np.empty((n_rows, n_columns), dtype=rows.dtype)
+        except MemoryError:
+            # A long first clip makes the expected number of rows too large.
+            return np.empty((len(rows), n_columns), dtype=rows.dtype)
 
     def finish(self):
-        """The array of all rows, (n_rows, n_columns)."""
+        """Return the array of all rows, (n_rows, n_columns + n_spare)."""
         self._resize(self._filled)
         return self._rows
 
     def _resize(self, n_rows):
         if n_rows != len(self._rows):
-            # No view of the array leaves this class before it is finished.
+            # The check of references can be off: no view of the array leaves this class before `finish`.
             self._rows.resize((n_rows, self._rows.shape[1]), refcheck=False)
 
 

@@ -1,30 +1,26 @@
-"""`NearestNeighborsDetector`: how far a clip is from the nearest normal clips."""
+"""`NearestNeighborsDetector`: the distance of a clip to the nearest normal clips."""
 
 import warnings
-from functools import partial
-from typing import Any
+from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import DetectorMixin, check_contamination, choose_offset
 from .._checks import check_number, check_option, users_level
-from .._input_checks import check_features, check_groups
-from .._lazy import LazySequence, collect, take
-from ._frame_rows import GrowingRows
-from ._frames import check_present, normal_positions, readable_clips
-from ._neighbor_rows import find_center, frame_batches, frames_of, prepare
+from .._input_checks import check_features
+from .._typing import Clips, Contamination, FloatArray, IntArray, Labels
+from ._clip_rows import check_kind, check_others
+from ._neighbor_rows import prepare_bank
 from ._neighbor_search import NeighborSearch
+from ._row_detector import RowDetector
 
 _AGGREGATES: dict[str, Any] = {"mean": np.mean, "max": np.max, "min": np.min}
-# Largest fraction of training clips with a copy that passes without a warning: with more, the threshold, meant for one
-# false alarm in twenty, lies at the distance of copies.
+# Largest fraction of training clips with a copy that passes without a warning. With a larger fraction the threshold,
+# which is set for one false alarm in twenty, lies at the distance of copies.
 _FEW_COPIES = 0.05
-_LARGEST = np.finfo(np.float32).max
 
 
-class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
+class NearestNeighborsDetector(RowDetector):
     """Detect anomalies as clips far from every normal training clip.
 
     The detector to put behind embeddings: `fit` keeps those of the training clips, and the score of a clip is minus
@@ -122,16 +118,19 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
     [0, 1]
     """
 
+    # The search keeps half the squared length of a row behind the row.
+    _n_spare_columns = 1
+
     def __init__(
         self,
-        n_neighbors=1,
+        n_neighbors: int = 1,
         *,
-        metric="euclidean",
-        aggregate="mean",
-        time_pooling="mean",
-        time_quantile=0.95,
-        contamination="auto",
-    ):
+        metric: Literal["euclidean", "cosine"] = "euclidean",
+        aggregate: Literal["mean", "max", "min"] = "mean",
+        time_pooling: Literal["mean", "max", "quantile"] = "mean",
+        time_quantile: float = 0.95,
+        contamination: Contamination = "auto",
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.aggregate = aggregate
@@ -139,7 +138,7 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         self.time_quantile = time_quantile
         self.contamination = contamination
 
-    def fit(self, X, y=None, groups=None):
+    def fit(self, X: Clips, y: Labels | None = None, groups: Labels | None = None) -> Self:
         """Keep the embeddings of X, taken as normal, and set the threshold.
 
         Parameters
@@ -171,86 +170,11 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         UserWarning
             If more than one training clip in twenty has a copy among the others: the threshold is too strict then.
         """
-        return self._fit(X, y, groups)
+        super().fit(X, y, groups)
+        self._warn_of_copies()
+        return self
 
-    def fit_predict(self, X, y=None, groups=None):
-        """Fit, and decide for every training clip as if it had not been one.
-
-        Unlike ``fit(X).predict(X)``, which finds every clip in the training set, this is for finding those that are
-        unlike the others.
-
-        Parameters
-        ----------
-        X : array-like of clips, as in `fit`
-        y : array-like of shape (n_clips,), default=None
-            As in `fit`.
-        groups : array-like of shape (n_clips,), default=None
-            As in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,), int
-            1 where ``held_out_scores_`` reach ``offset_``, else -1; -1 for a clip that could not be read. By `predict`
-            for clips that y labels anomalous, which are no training clips.
-        """
-        self._fit(X, y, groups)
-        decisions = np.full(len(X), -1)
-        decisions[self._positions[self.held_out_scores_ >= self.offset_]] = 1
-        others = np.setdiff1d(np.arange(len(X)), self._positions)
-        if y is not None and len(others):
-            decisions[others] = self.predict(take(X, others))
-        return decisions
-
-    def score_samples(self, X):
-        """Score every clip. Higher is more normal.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_features) or (n_clips, n_features, n_frames)
-            Or a list of (n_features, n_frames_i), or a lazy sequence of them.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,), float64
-            Minus the distance; 0 for a copy of a training clip, NaN for a clip that could not be read.
-        """
-        X = self._check_input(X)
-        return self._pool(self._frame_distances(X) if self._takes_frames else self._distances(X))
-
-    def score_frames(self, X):
-        """Score every frame of every clip: when does it sound wrong? Higher is more normal.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_features) or (n_clips, n_features, n_frames)
-            Or a list of (n_features, n_frames_i), or a lazy sequence of them.
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_frames), float32
-            Minus the distance of every frame to the nearest training frames. A list of (n_frames_i,) where clips
-            differ in length; (n_clips, 1) for clips of one embedding.
-        """
-        X = self._check_input(X)
-        distances = self._frame_distances(X) if self._takes_frames else self._distances(X)[:, np.newaxis]
-        return collect([_negative(np.minimum(part, _LARGEST)).astype(np.float32) for part in distances])
-
-    def window_centers(self, n_windows):
-        """Place of every score of `score_frames`, in frames from the start of the clip.
-
-        Parameters
-        ----------
-        n_windows : int
-
-        Returns
-        -------
-        ndarray of shape (n_windows,)
-            0, 1, ...: each is of one frame.
-        """
-        check_is_fitted(self)
-        return np.arange(n_windows, dtype=np.float64)
-
-    def kneighbors(self, X, n_neighbors=None):
+    def kneighbors(self, X: Clips, n_neighbors: int | None = None) -> tuple[FloatArray, IntArray]:
         """The nearest training clips: which normal clips is it most like?
 
         Parameters
@@ -272,7 +196,9 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         ValueError
             If the detector was fitted on sequences, whose neighbours are frames.
         """
-        X = self._check_input(X)
+        check_is_fitted(self)
+        X = check_features(self, X, reset=False)
+        check_kind(type(self).__name__, X, self._takes_frames)
         if self._takes_frames:
             raise ValueError(
                 "kneighbors names the nearest clips, but this detector was fitted on sequences, whose neighbours are "
@@ -284,141 +210,38 @@ class NearestNeighborsDetector(DetectorMixin, BaseEstimator):
         distances, rows = self._search().nearest(X, n_neighbors)
         return distances, np.where(rows < 0, -1, self._positions[rows])
 
-    def _fit(self, X, y, groups):
+    def _check_parameters(self):
         check_number(self.n_neighbors, "n_neighbors", low=1, integer=True)
         check_option(self.metric, "metric", ("cosine", "euclidean"))
         check_option(self.aggregate, "aggregate", tuple(_AGGREGATES))
-        check_option(self.time_pooling, "time_pooling", ("mean", "max", "quantile"))
-        check_number(self.time_quantile, "time_quantile", low=0, high=1)
-        check_contamination(self.contamination)
-        X = check_features(self, X, reset=True)
-        names = ("n_neighbors", "metric", "aggregate", "time_pooling", "time_quantile")
-        self._settings = {name: getattr(self, name) for name in names}
-        self._takes_frames = getattr(X, "ndim", 3) == 3
-        groups = check_groups(groups, len(X))
-        ends = self._fill_bank(X, y, groups)
-        if groups is not None:
-            groups = groups[self._positions]
-        members = np.repeat(np.arange(len(ends)) if groups is None else groups, np.diff(ends, prepend=0))
-        distances = self._aggregate(self._search().leave_one_out(self.n_neighbors, members))
-        scores = self._pool(np.split(distances, ends[:-1]) if self._takes_frames else distances)
-        self.held_out_scores_ = scores
-        self.offset_ = choose_offset(
-            self.contamination, held_out_scores=scores, training_scores=lambda: scores, groups=groups
+
+    def _fit_rows(self, rows, members):
+        check_others(
+            members,
+            self.n_samples_fit_,
+            self.n_neighbors,
+            needs=f"n_neighbors={self.n_neighbors} needs as many",
+            hint="a smaller n_neighbors",
         )
-        self._warn_of_copies()
-        return self
+        self._bank, self._center = rows, prepare_bank(rows, self.metric)
+        return self._aggregate(self._search().leave_one_out(self.n_neighbors, members))
 
-    def _fill_bank(self, X, y, groups):
-        """Keep all training rows, those of a clip side by side, and return where the rows of each clip end."""
-        name, normal = type(self).__name__, normal_positions(y, len(X), type(self).__name__)
-        if normal is not None:
-            X = take(X, normal)
-        kept = self._fill_with_frames(X) if self._takes_frames else self._fill_with_rows(X)
-        present, lengths = map(np.array, kept)
-        check_present(present, len(X), name)
-        self._positions = present if normal is None else normal[present]
-        self.n_samples_fit_ = len(present)
-        if groups is not None:
-            groups = groups[self._positions]
-        _check_others(lengths, groups, self.n_neighbors, "frames" if self._takes_frames else "clips")
-        self._center = find_center(self._bank, self.metric)
-        return np.cumsum(lengths)
+    def _row_distances(self, rows):
+        return self._aggregate(self._search().nearest(rows, self._settings["n_neighbors"])[0])
 
-    def _fill_with_rows(self, X):
-        present = [index for index, _ in readable_clips(X)]
-        if present:
-            rows = X if len(present) == len(X) else take(X, present)
-            self._bank = prepare(rows, self.metric, np.result_type(np.float32, X.dtype))
-        return present, np.ones(len(present), dtype=int)
+    def _search(self):
+        return NeighborSearch(self._bank, self._settings["metric"], self._center)
 
-    def _fill_with_frames(self, X):
-        bank = GrowingRows()
-        present: list[int] = []
-        lengths: list[int] = []
-        is_lazy = isinstance(X, LazySequence)
-        # float64 only where it is given. What is computed later says so when it comes.
-        given = () if is_lazy else {clip.dtype for clip in X}
-        for index, clip in readable_clips(X):
-            frames = frames_of(X, index, clip, self.n_features_in_)
-            bank.expect(len(X) * len(frames) if is_lazy else sum(other.shape[1] for other in X))
-            dtype = np.result_type(np.float32, clip.dtype, *given)
-            bank.append(prepare(frames, self.metric, np.float32 if dtype == np.float32 else np.float64))
-            present.append(index)
-            lengths.append(len(frames))
-        if present:
-            self._bank = bank.finish()
-        return np.array(present, dtype=int), lengths
+    def _aggregate(self, distances):
+        return _AGGREGATES[self._settings["aggregate"]](distances, axis=1)
 
     def _warn_of_copies(self):
         n_copies = np.count_nonzero(-self.held_out_scores_ <= self._search().rounding())
         if n_copies > _FEW_COPIES * self.n_samples_fit_:
             warnings.warn(
-                f"{n_copies} of {self.n_samples_fit_} training clips have a copy among the others, at a distance of 0: "
-                "the threshold lies where copies lie, and most new normal clips will raise an alarm. Remove the "
-                "copies first; numpy.unique(X, axis=0) keeps one of each row.",
+                f"{n_copies} of {self.n_samples_fit_} training clips have a copy among the others, at a distance of 0. "
+                "The threshold therefore lies at the distance of copies, and most new normal clips will raise an "
+                "alarm. Remove the copies first; numpy.unique(X, axis=0) keeps one of each row.",
                 UserWarning,
                 stacklevel=users_level(),
             )
-
-    def _check_input(self, X):
-        check_is_fitted(self)
-        X = check_features(self, X, reset=False)
-        if (getattr(X, "ndim", 3) == 3) != self._takes_frames:
-            kinds = [
-                "one embedding a clip, (n_clips, n_features)",
-                "sequences, (n_clips, n_features, n_frames)",
-            ]
-            given = f"has shape {X.shape}" if hasattr(X, "shape") else "holds sequences"
-            raise ValueError(
-                f"{type(self).__name__} was fitted on {kinds[self._takes_frames]}, but X {given}: pass the same "
-                "kind, or fit anew."
-            )
-        return X
-
-    def _search(self):
-        return NeighborSearch(self._bank, self._settings["metric"], self._center)
-
-    def _distances(self, rows):
-        """Distance of every row (n_rows, n_features), float64 (n_rows,); NaN for a row of NaN."""
-        return self._aggregate(self._search().nearest(rows, self._settings["n_neighbors"])[0])
-
-    def _frame_distances(self, X):
-        """Yield the distances of every clip's frames, float64 (n_frames_i,)."""
-        for clips in frame_batches(X, self.n_features_in_):
-            ends = np.cumsum([len(clip) for clip in clips])
-            yield from np.split(self._distances(np.concatenate(clips)), ends[:-1])
-
-    def _aggregate(self, distances):
-        return _AGGREGATES[self._settings["aggregate"]](distances, axis=1)
-
-    def _pool(self, distances):
-        """Scores of clips, float64 (n_clips,), of their distances, or of those of the frames of each."""
-        if self._takes_frames:
-            how, q = self._settings["time_pooling"], self._settings["time_quantile"]
-            pool = partial(np.quantile, q=q) if how == "quantile" else _AGGREGATES[how]
-            distances = np.array([pool(part) for part in distances])
-        return _negative(distances)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
-
-
-def _negative(distances):
-    """Scores of distances: higher is more normal, and 0 not written as -0."""
-    return 0.0 - distances
-
-
-def _check_others(lengths, groups, n_neighbors, kind):
-    """Raise unless even the longest clip, or the largest group, leaves enough to compare it with."""
-    together = lengths if groups is None else np.bincount(groups, weights=lengths).astype(int)
-    n_others = together.sum() - together.max()
-    if n_others < n_neighbors:
-        raise ValueError(
-            f"n_neighbors={n_neighbors} needs as many training {kind} beside those of any one "
-            f"{'clip' if groups is None else 'group'}, since each clip is compared with the others to set the "
-            f"threshold; got {n_others} from n_samples={len(lengths)}. Pass more "
-            f"{'clips' if groups is None else 'groups'}{', or a smaller n_neighbors' if n_others else ''}."
-        )

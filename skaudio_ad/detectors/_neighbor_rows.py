@@ -2,66 +2,12 @@
 
 import numpy as np
 
-from .._lazy import ClipError, LazySequence, is_missing
+from ._clip_rows import BLOCK, check_squares, slices, squared_lengths
 
-# Rows of the bank and of the queries in one product, whose result is all that is ever held of the distances: 4 MB in
-# float32. On one core of an EPYC with 2 MB of L2, blocks of 512 to 2048 compute 384 values at the speed of one large
-# product; fewer than 128 queries cost 15 % more.
-BLOCK = 2048
 # Largest ratio of the squared length of the mean row to the variance of the rows at which lengths are measured from
 # the origin. Rounding errors of the products grow with that length: at 16 they are 17 times those of centred rows,
 # which still leaves a handful of candidates, and subtracting the mean makes a single query take twice as long.
 _OFF_CENTRE = 16
-
-
-def frames_of(X, index, clip, n_features):
-    """A clip of sequences as rows, checked where it is only computed now.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_clips, n_features, n_frames), list or LazySequence
-        Where the clip is from, past ``check_features``.
-    index : int
-        Its position.
-    clip : ndarray of shape (n_features, n_frames)
-    n_features : int
-
-    Returns
-    -------
-    ndarray of shape (n_frames, n_features)
-
-    Raises
-    ------
-    ClipError
-        If a lazy clip has another shape, or holds NaN among numbers or infinity.
-    """
-    if isinstance(X, LazySequence):
-        if clip.ndim != 2 or clip.shape[0] != n_features or not clip.size:
-            raise ClipError(f"must have the shape ({n_features}, n_frames), got {clip.shape}.").of(X, index)
-        if not np.isfinite(clip).all() and not is_missing(clip):
-            raise ClipError("contains NaN or infinity.").of(X, index)
-    return clip.T
-
-
-def frame_batches(X, n_features):
-    """Yield clips of sequences as rows of frames, in lists: short clips together make a product worth its while.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_clips, n_features, n_frames), list or LazySequence
-    n_features : int
-
-    Yields
-    ------
-    list of ndarray of shape (n_frames_i, n_features)
-    """
-    clips, n_frames = [], 0
-    for index, clip in enumerate(X):
-        clips.append(frames_of(X, index, clip, n_features))
-        n_frames += len(clips[-1])
-        if n_frames >= BLOCK or index + 1 == len(X):
-            yield clips
-            clips, n_frames = [], 0
 
 
 def prepare(rows, metric, dtype, center=None):
@@ -99,14 +45,28 @@ def prepare(rows, metric, dtype, center=None):
             column = peak == 0
         else:
             column = half_squares(block, center)
-            # Products and squared differences of two rows are at most 8 times as large.
-            if column.max() > largest_half_square(dtype):
-                raise ValueError(
-                    f"X holds values up to {np.abs(block).max():.3g}, too large for their squares to be added up in "
-                    f"{np.dtype(dtype).name}: put a StandardScaler in front."
-                )
+            check_squares(block, column, dtype)
         prepared[part, :-1], prepared[part, -1] = block, column
     return prepared
+
+
+def prepare_bank(bank, metric):
+    """Prepare the rows of a bank where they are, and find their centre.
+
+    Parameters
+    ----------
+    bank : ndarray of shape (n_rows, n_features + 1)
+        Rows with one free column behind them. The array is written to.
+    metric : {"cosine", "euclidean"}
+
+    Returns
+    -------
+    ndarray of shape (n_features + 1,) or None
+        Centre of the rows, from :func:`find_center`.
+    """
+    for part in slices(len(bank), BLOCK):
+        bank[part] = prepare(bank[part, :-1], metric, bank.dtype)
+    return find_center(bank, metric)
 
 
 def find_center(bank, metric):
@@ -151,17 +111,3 @@ def half_squares(block, center):
     """Half the squared lengths of rows in float64, (n_rows,)."""
     with np.errstate(over="ignore"):
         return squared_lengths(block if center is None else block - center[:-1]) / 2
-
-
-def largest_half_square(dtype):
-    return np.finfo(dtype).max / 16
-
-
-def slices(n_rows, size):
-    for start in range(0, n_rows, size):
-        yield slice(start, min(start + size, n_rows))
-
-
-def squared_lengths(rows):
-    """Each row on its own: the last bit must not depend on how many there are."""
-    return np.einsum("ij,ij->i", rows, rows)

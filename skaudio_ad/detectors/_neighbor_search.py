@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ._neighbor_rows import BLOCK, half_squares, largest_half_square, prepare, slices, squared_lengths
+from ._clip_rows import BLOCK, largest_half_square, slices, squared_lengths
+from ._neighbor_rows import half_squares, prepare
 
 # Rows of which only the smallest key is looked at, unless that one is near. Smallest of groups cost 2 % of a product
 # where queries lie side by side in memory, and 10 % where rows do.

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 import skaudio_ad.detectors
 from skaudio_ad import (
     AutoencoderDetector,
+    MahalanobisDetector,
     NearestNeighborsDetector,
     NormalOnly,
     RLKLClassifier,
@@ -22,11 +23,12 @@ from skaudio_ad import (
     VAEDetector,
 )
 from skaudio_ad._lazy import LazySequence
-from skaudio_ad.detectors import _neighbor_rows, _neighbor_search
+from skaudio_ad.detectors import _clip_rows, _neighbor_rows, _neighbor_search
 from skaudio_ad.thresholds import QuantileThreshold
 
 DETECTORS = {
     "NearestNeighborsDetector": NearestNeighborsDetector(2),
+    "MahalanobisDetector": MahalanobisDetector(),
     "AutoencoderDetector": AutoencoderDetector(
         context=2, hidden_sizes=(4,), bottleneck_size=2, max_epochs=1, random_state=0
     ),
@@ -58,9 +60,11 @@ OTHER = {
     "cell": "gru",
     "contamination": 0.4,
     "context": 3,
+    "covariance": "oas",
     "cv": 3,
     "deterministic": True,
     "early_stopping": None,
+    "ensemble": False,
     "filters": (3, 3),
     "hidden_size": 5,
     "hidden_sizes": (3, 3),
@@ -143,7 +147,8 @@ def test_parameters_set_after_a_fit_wait_for_the_next_one(detector, wrap):
 @QUIET
 def test_the_next_fit_takes_them(detector):
     X, new = clips(), clips(5, seed=1)
-    name = "score_by" if isinstance(detector, VAEDetector) else "aggregate"
+    names = ("score_by", "aggregate", "time_pooling")
+    name = next(name for name in names if name in detector.get_params())
     before = detector.fit(X).score_samples(new)
     after = detector.set_params(**{name: OTHER[name]}).fit(X).score_samples(new)
     fresh = clone(DETECTORS[type(detector).__name__]).set_params(**{name: OTHER[name]}).fit(X)
@@ -289,9 +294,13 @@ def test_a_lazy_corpus_is_computed_once_and_held_once(detector, lengths, monkeyp
     if isinstance(detector, VAEDetector) and len(lengths) > 1:
         return  # takes clips of one size
     X = Counted(20, lengths)
+    if isinstance(detector, MahalanobisDetector):
+        X = Counted(
+            20, [64 * length for length in lengths], n_bins=128
+        )  # the covariance is small beside the clips
     n_bytes = 20 * 20 * 8192 * 4
     if isinstance(detector, NearestNeighborsDetector):
-        for module in (_neighbor_rows, _neighbor_search):
+        for module in (_clip_rows, _neighbor_rows, _neighbor_search):
             monkeypatch.setattr(module, "BLOCK", 16)  # rows that are held in float64 at a time
         monkeypatch.setattr(_neighbor_search, "_PAIRS", 16)
     else:

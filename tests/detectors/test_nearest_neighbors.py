@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from skaudio_ad import AudioClips, AudioLoader, MelTransformer, NearestNeighborsDetector, TemporalPooling
 from skaudio_ad._lazy import LazySequence
 from skaudio_ad.datasets import load_esc10
-from skaudio_ad.detectors import _neighbor_rows, _neighbor_search
+from skaudio_ad.detectors import _clip_rows, _neighbor_rows, _neighbor_search
 from skaudio_ad.metrics import anomaly_auc_score
 from skaudio_ad.persistence import load_detector, save_detector
 
@@ -53,7 +53,7 @@ def metric(request):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    for module in (_neighbor_rows, _neighbor_search):
+    for module in (_clip_rows, _neighbor_rows, _neighbor_search):
         monkeypatch.setattr(module, "BLOCK", 32)
 
 
