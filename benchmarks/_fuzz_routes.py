@@ -34,7 +34,7 @@ def score_by_python(pipeline, paths, note):
 
 def score_one_by_one(pipeline, paths, note):
     """One file after the other, each of which may raise an error that names it."""
-    from skaudio_ad._clip_errors import printable
+    from skaudio_ad._clip_errors import shown
 
     pipeline = _with_on_error(pipeline, "raise")
     for path in paths:
@@ -45,7 +45,7 @@ def score_one_by_one(pipeline, paths, note):
         except TimeoutError:
             note(path, "hung")
         except ValueError as error:
-            named = printable(path) in str(error) and not isinstance(error, UnicodeError)
+            named = shown(path) in str(error) and not isinstance(error, UnicodeError)
             note(path, REFUSED if named else f"crash: {error!r:.200}")
         except Exception as error:
             note(path, f"crash: {error!r:.200}")
