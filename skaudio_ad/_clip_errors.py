@@ -32,7 +32,7 @@ def shown(text: object) -> str:
 
 
 def _escape(char):
-    if "\udc80" <= char <= "\udcff":  # Python stores a byte that is not UTF-8 so
+    if "\udc80" <= char <= "\udcff":  # a byte of a file name that is not UTF-8
         return f"\\x{ord(char) - 0xDC00:02x}"
     return char.encode("unicode_escape").decode("ascii")
 
@@ -43,8 +43,8 @@ class Named:
     Attributes
     ----------
     origin : sequence or None
-        Files that the clips come from. They say whether a clip that cannot be used is left out. None where the
-        clips come from no files.
+        Files that the clips come from. The files know whether a clip that cannot be used is left out. None where
+        the clips come from no files.
     """
 
     origin: Any = None
@@ -125,7 +125,7 @@ class ClipList(Named, list):
     names : list of str
         Names of the clips for messages.
     origin : LazySequence
-        Files that the clips come from. They say whether a clip that cannot be used is left out.
+        Files that the clips come from. The files know whether a clip that cannot be used is left out.
     """
 
     def __init__(self, clips: Iterable[Any], names: list[str], origin: Any) -> None:

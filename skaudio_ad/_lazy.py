@@ -95,8 +95,8 @@ class LazySequence(Named, Sequence):
         Sequence that the arrays are computed from; any object with ``len`` and ``[int]``.
 
     functions : tuple of callable, default=()
-        Functions that are applied to an item in this order. They must pickle, because joblib pickles the sequence
-        for its workers.
+        Functions that are applied to an item in this order. The functions must pickle, because joblib
+        pickles the sequence for its workers.
     """
 
     def __init__(self, items: Any, functions: Iterable[Callable[[Any], Any]] = ()) -> None:
@@ -109,7 +109,7 @@ class LazySequence(Named, Sequence):
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
-            key = key[0]  # scikit-learn indexes the rows of any object with a shape so
+            key = key[0]  # scikit-learn indexes the rows of an object with a shape with (rows, ...)
         if isinstance(key, (int, np.integer)):
             if not -len(self) <= key < len(self):
                 raise IndexError(f"clip {key} does not exist: there are {len(self)} clips.")
@@ -173,7 +173,7 @@ class LazySequence(Named, Sequence):
 
     @property
     def origin(self) -> Any:
-        """Sequence of files that the items are computed from. None where they come from no files."""
+        """Sequence of files that the items are computed from. None where the items come from no files."""
         return self._items.origin if isinstance(self._items, LazySequence) else None
 
     def missing(self, index: int) -> Any:
@@ -276,7 +276,7 @@ def gather(iterator: Iterable[Any], n_items: int, source: Any = None) -> Any:
     n_items : int
         Number of items that the iterator yields.
     source : sequence, default=None
-        Clips that the items are computed from. They give a list its names.
+        Clips that the items are computed from. A list gets the names of these clips.
 
     Returns
     -------

@@ -54,7 +54,7 @@ class TableOutputMixin(TransformerMixin, auto_wrap_output_keys=None):  # type: i
 
 
 def bin_names(n_bins: int) -> npt.NDArray[np.object_]:
-    """Return the names x0, x1, ..., ndarray of str of shape (n_bins,). scikit-learn names columns so."""
+    """Return the names x0, x1, ..., ndarray of str of shape (n_bins,), as scikit-learn names columns."""
     return np.array([f"x{index}" for index in range(n_bins)], dtype=object)
 
 

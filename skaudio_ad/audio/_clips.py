@@ -221,7 +221,7 @@ class AudioClips(LazySequence):
         """
         return self._through(self._stand_in()) if self._is_files else super().missing(index)
 
-    def cache_keys(self, by: Literal["file", "content"] = "file") -> list[tuple[Any, ...] | None]:
+    def cache_keys(self, by: str = "file") -> list[Any]:
         """Return a key of every clip, for a cache. Clips with equal keys have equal samples.
 
         The key of a clip in memory is a checksum of its samples, and so is the key of a clip that a function of

@@ -37,7 +37,7 @@ class TemporalPooling(TransformerMixin, BaseEstimator):
 
     rdp_gamma : float, default=20.0
         Exponent of relative deviation pooling. The weight of a frame is ``(1 + d / max d)^gamma``, where d is the
-        distance of the frame from the mean frame of the clip. Rare frames so get a large weight. Published systems use
+        distance of the frame from the mean frame of the clip. So rare frames get a large weight. Published systems use
         16 to 20.
 
     Attributes
