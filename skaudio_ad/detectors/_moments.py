@@ -3,13 +3,11 @@
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
-from ._clip_rows import BLOCK, check_squares, slices, squared_lengths
+from ._clip_rows import BLOCK, FARTHEST, check_squares, slices, squared_lengths
 
 # Number of rows in every product of `measure`. The number is fixed, because BLAS adds up in another order for another
 # number of rows, and the score of a clip would depend on the number of clips beside the clip.
 _N_ROWS = 64
-# Largest distance that is reported, because the mean of many such distances is still finite.
-_FARTHEST = 1e300
 # Smallest part of the scatter that may be left when rows are subtracted from the sums. With a smaller part too many
 # digits are lost, and the sums of the others are computed anew. At most one clip or group can be that large.
 _SMALLEST_REST = 0.1
@@ -46,6 +44,7 @@ class Moments:
 
     def __init__(self, rows, covariance):
         self._rows, self._covariance = rows, covariance
+        check_squares(rows, np.float32)  # the sums of fourth powers are finite in float64 then
         n_features = rows.shape[1]
         # Differences from one of the rows keep their digits where the features have a large offset.
         first, total = rows[0].astype(np.float64), np.zeros(n_features)
@@ -55,10 +54,7 @@ class Moments:
         scatter, cubes, self._fourth = np.zeros((n_features, n_features)), np.zeros(n_features), 0.0
         for part in slices(len(rows), BLOCK):
             centred = rows[part] - self.mean
-            with np.errstate(over="ignore"):
-                squared = squared_lengths(centred)
-            # Fourth powers have to be finite in float64.
-            check_squares(rows[part], squared / 2, np.float32)
+            squared = squared_lengths(centred)
             scatter += centred.T @ centred
             cubes += squared @ centred
             self._fourth += squared @ squared
@@ -194,5 +190,5 @@ def measure(rows, mean, whitening):
         peak = np.abs(block).max(axis=1)
         scale = np.where(peak > 1e100, peak, 1)
         lengths = np.sqrt(squared_lengths((block / scale[:, np.newaxis]) @ whitening))
-        distances[part] = (np.minimum(lengths, _FARTHEST / scale) * scale)[:n_rows]
+        distances[part] = (np.minimum(lengths, FARTHEST / scale) * scale)[:n_rows]
     return distances

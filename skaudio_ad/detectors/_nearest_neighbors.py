@@ -215,6 +215,9 @@ class NearestNeighborsDetector(RowDetector):
         check_option(self.metric, "metric", ("cosine", "euclidean"))
         check_option(self.aggregate, "aggregate", tuple(_AGGREGATES))
 
+    def _ignores_lengths(self):
+        return self.metric == "cosine"
+
     def _fit_rows(self, rows, members):
         check_others(
             members,

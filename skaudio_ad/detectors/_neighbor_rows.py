@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._clip_rows import BLOCK, check_squares, slices, squared_lengths
+from ._clip_rows import BLOCK, slices, squared_lengths
 
 # Largest ratio of the squared length of the mean row to the variance of the rows at which lengths are measured from
 # the origin. Rounding errors of the products grow with that length: at 16 they are 17 times those of centred rows,
@@ -28,11 +28,6 @@ def prepare(rows, metric, dtype, center=None):
     -------
     ndarray of shape (n_rows, n_features + 1)
         Every row is the same, bit for bit, whatever the others are.
-
-    Raises
-    ------
-    ValueError
-        If the squared length of a row leaves the range of the dtype.
     """
     prepared = np.empty((len(rows), rows.shape[1] + 1), dtype=dtype)
     for part in slices(len(rows), BLOCK):
@@ -45,7 +40,6 @@ def prepare(rows, metric, dtype, center=None):
             column = peak == 0
         else:
             column = half_squares(block, center)
-            check_squares(block, column, dtype)
         prepared[part, :-1], prepared[part, -1] = block, column
     return prepared
 

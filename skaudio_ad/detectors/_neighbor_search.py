@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._clip_rows import BLOCK, largest_half_square, slices, squared_lengths
+from ._clip_rows import BLOCK, FARTHEST, largest_half_square, slices, squared_lengths
 from ._neighbor_rows import half_squares, prepare
 
 # Rows of which only the smallest key is looked at, unless that one is near. Smallest of groups cost 2 % of a product
@@ -13,8 +13,6 @@ _GROUP = 16
 _CROWD, _CROWD_PER_NEIGHBOR = 64, 16
 # Candidates beyond the neighbours that the search in float64 keeps.
 _SPARE = 8
-# Largest distance that is reported, for rows so far away that their distance has no double: sums of many still have.
-_FARTHEST = 1e300
 # Pairs of rows of which the differences are held at a time: 3 MB of 384 values in float64.
 _PAIRS = 1024
 
@@ -117,7 +115,7 @@ class NeighborSearch:
         parts = [self._bank[part, :-1] / peak for part in slices(len(self._bank), BLOCK)]
         squared = np.concatenate([squared_lengths(row / peak - part) for part in parts])
         best = np.argsort(squared, kind="stable")[:k]
-        return np.sqrt(squared[best]) * min(peak, _FARTHEST / np.sqrt(len(row))), best
+        return np.sqrt(squared[best]) * min(peak, FARTHEST / np.sqrt(len(row))), best
 
     def _nearest(self, queries, k, left_out=None):
         """Distances to the k nearest rows, and their rows.

@@ -13,7 +13,7 @@ from .._checks import check_number, check_option
 from .._input_checks import check_features, check_groups
 from .._lazy import collect, take
 from .._typing import ClipArrays, Clips, Contamination, FloatArray, IntArray, Labels
-from ._clip_rows import check_kind, of_readable, pool_over_time, row_batches, training_rows
+from ._clip_rows import check_kind, check_squares, of_readable, pool_over_time, row_batches, training_rows
 
 _LARGEST = np.finfo(np.float32).max
 
@@ -74,11 +74,13 @@ class RowDetector(DetectorMixin, BaseEstimator):
         rows, lengths, self._positions = training_rows(
             X, y, self.n_features_in_, type(self).__name__, self._n_spare_columns
         )
+        if not self._ignores_lengths():
+            check_squares(rows[:, : self.n_features_in_], rows.dtype)
         self.n_samples_fit_ = len(lengths)
         if groups is not None:
             groups = groups[self._positions]
         members = np.repeat(np.arange(len(lengths)) if groups is None else groups, lengths)
-        distances = self._fit_rows(rows, members)
+        distances = np.asarray(self._fit_rows(rows, members), dtype=np.float64)
         self.held_out_scores_ = _pool(np.split(distances, np.cumsum(lengths)[:-1]), self._settings)
         self.offset_ = choose_offset(
             self.contamination,
@@ -176,6 +178,10 @@ class RowDetector(DetectorMixin, BaseEstimator):
 
     def _check_parameters(self):
         """Check the parameters of the subclass, before anything is computed."""
+
+    def _ignores_lengths(self):
+        """Whether distances depend on directions alone, so that rows may be too long to be squared."""
+        return False
 
     @abstractmethod
     def _fit_rows(self, rows, members):

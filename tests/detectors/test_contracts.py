@@ -24,6 +24,7 @@ from skaudio_ad import (
 )
 from skaudio_ad._lazy import LazySequence
 from skaudio_ad.detectors import _clip_rows, _neighbor_rows, _neighbor_search
+from skaudio_ad.detectors._row_detector import RowDetector
 from skaudio_ad.thresholds import QuantileThreshold
 
 DETECTORS = {
@@ -299,7 +300,7 @@ def test_a_lazy_corpus_is_computed_once_and_held_once(detector, lengths, monkeyp
             20, [64 * length for length in lengths], n_bins=128
         )  # the covariance is small beside the clips
     n_bytes = 20 * 20 * 8192 * 4
-    if isinstance(detector, NearestNeighborsDetector):
+    if isinstance(detector, RowDetector):
         for module in (_clip_rows, _neighbor_rows, _neighbor_search):
             monkeypatch.setattr(module, "BLOCK", 16)  # rows that are held in float64 at a time
         monkeypatch.setattr(_neighbor_search, "_PAIRS", 16)
