@@ -1,30 +1,48 @@
 """
-Dog barks: a convolutional VAE and two numbers a clip
-=====================================================
+Detect dog barks with a convolutional VAE and two losses for each clip
+======================================================================
 
-A published project trains a convolutional variational autoencoder (VAE) on dog barks alone and describes every clip by
-two numbers: RL, the reconstruction loss, and KL, the Kullback-Leibler divergence of its latent distribution from the
-prior. Two small classifiers on (KL, RL), one linear throughout and one with ReLU, then tell barks from the other
-sounds of ESC-10; it reports accuracies of 0.900 and 0.902.
+A published project trains a convolutional variational autoencoder (VAE) on dog barks alone and describes
+every clip by two losses. RL is the reconstruction loss. KL is the Kullback-Leibler divergence of the latent
+distribution from the prior. Two small classifiers on (KL, RL), a linear one and one with ReLU, then tell
+barks from the other sounds of ESC-10. The project reports accuracies of 0.900 and 0.902.
 
-**What is the same:** log-mel spectrograms of 128 bands at 22.05 kHz and hop 512, scaled to [0, 1] clip by clip, of the
-first 1, 2 or 3 s; five convolutions with kernels of 3 and strides 2 2 2 2 1, 128 latent values, Adam with a learning
-rate of 1e-2 and a weight decay of 5e-4, 50 epochs, Prechelt's early stopping (generalisation loss above 30 %, training
-progress below 100 per mille); RL weighted by 1, 10 ... 1e9; the sizes and the training of the classifiers.
+These settings are the same as in the project:
 
-**What differs:** the project's barks are not public, so the 40 barks of ESC-10 take their place, and every bark is
-judged by a VAE that was not trained on it. So that this page builds in minutes on a processor, the convolutions have
-32 16 8 8 8 filters instead of 512 256 128 64 32; the batch has 8 clips instead of 64, since 27 barks would be but one
-step an epoch. ``python -m benchmarks.detection.dog_bark --published`` runs the full size.
+===================  ======================================================================================
+setting              value
+===================  ======================================================================================
+features             log-mel spectrograms, 128 bands, 22.05 kHz, hop 512, scaled to [0, 1] clip by clip
+duration             the first 1, 2 or 3 s
+convolutions         five, kernels of 3, strides 2 2 2 2 1
+latent values        128
+optimiser            Adam, learning rate 1e-2, weight decay 5e-4, 50 epochs
+early stopping       Prechelt's: generalisation loss above 30 %, training progress below 100 per mille
+weights of RL        1, 10 ... 1e9
+classifiers          sizes and training of the project
+===================  ======================================================================================
 
-Where ESC-10 is not at hand (environment variable ``SKAUDIO_AD_DATA``), generated sounds of valves take its place.
+These settings differ, so that this page builds in minutes on a CPU:
+
+===================  =======================  ============================================================
+setting              published                here
+===================  =======================  ============================================================
+barks                not public               the 40 barks of ESC-10; no VAE scores a bark of its training
+filters              512 256 128 64 32        32 16 8 8 8
+batch size           64                       8, because a batch of 64 would be one step an epoch
+===================  =======================  ============================================================
+
+``python -m benchmarks.detection.dog_bark --published`` runs the full size.
+
+If ESC-10 is missing (environment variable ``SKAUDIO_AD_DATA``), the page uses generated sounds of valves.
 """
 
 # %%
-# The recordings
-# --------------
+# Load the recordings
+# -------------------
 #
-# One class is normal: barks. Clips cut from one original recording lie in one fold, so folds are what to split by.
+# One class is normal: barks. Clips that were cut from one original recording lie in one fold, so the page
+# splits by folds.
 import warnings
 
 import matplotlib.pyplot as plt
@@ -48,7 +66,7 @@ try:
     clips, y, fold = data.paths, data.target, data.metadata["fold"]
     print(f"ESC-10: {np.sum(y == 1)} barks, {np.sum(y == -1)} other clips")
 except FileNotFoundError as error:
-    print(f"{error}\nGenerated sounds of valves take its place:")
+    print(f"{error}\nThe page uses generated sounds of valves:")
     data = make_machine_sounds(20, 20, machine="valve", duration=3.0, sample_rate=RATE, random_state=0)
     clips, y, fold = data.waveforms, data.target, 1 + np.arange(len(data.target)) % 5
     EPOCHS = 5
@@ -59,19 +77,21 @@ print(spectrograms.shape)
 
 
 def make_vae(**settings):
-    """The network of this page."""
+    """Make the network of this page."""
     small = {"filters": (32, 16, 8, 8, 8), "batch_size": 8, "max_epochs": EPOCHS, "random_state": 0}
     return VAEDetector(**{**small, **settings})
 
 
 # %%
-# Three experiments: 1, 2 and 3 seconds
-# -------------------------------------
+# Train on 1, 2 and 3 seconds
+# ---------------------------
 #
-# The VAE learns the barks of folds 1 to 4 and scores those of fold 5 and all other sounds. The AUC of either number
-# and of the distance in the (RL, KL) plane from the barks held out of training stand beside that of the nearest
-# training clip by log-mel statistics, which knows no network. On 2-D features the same detector is a dense VAE: here
-# on mean, deviation and maximum of every band over the whole clip, with all of its defaults.
+# The VAE learns the barks of folds 1 to 4, and scores the barks of fold 5 and all other sounds. The table
+# shows the AUC of RL, of KL, and of the distance in the (RL, KL) plane from the barks that training held out.
+#
+# Two rows need no spectrogram. "VAE on statistics" is the same detector on 2-D features, where the network is
+# a dense VAE with all its defaults. Its features are mean, deviation and maximum of every band over the whole
+# clip. "nearest bark by statistics" is the distance to the nearest training clip, without a network.
 train = (fold < 5) & (y == 1)
 scaler = ClipScaler("minmax", statistics="clip")
 inputs = {
@@ -82,7 +102,7 @@ statistics = StandardScaler().fit(pooled[train]).transform(pooled)
 
 
 def report(name, *scores):
-    """One line of AUCs, with bootstrap intervals, of scores of all clips."""
+    """Print one line of AUCs, with bootstrap intervals."""
     cells = [name.ljust(28)]
     for score in scores:
         auc = anomaly_auc_score(y[~train], score[~train])
@@ -104,19 +124,22 @@ nearest = NearestNeighbors(n_neighbors=1).fit(statistics[train])
 report("nearest bark by statistics", -nearest.kneighbors(statistics)[0][:, 0])
 
 # %%
-# With some thirty barks to learn from, each at another moment of its clip, the convolutions do hardly better than
-# chance: they reconstruct a steady sound of another class as well as a new bark. What a clip is like over all of its
-# duration tells more than its picture does. Eight barks make wide intervals; the last section tests all forty.
+# With about thirty barks to learn from, each at another moment of its clip, the convolutions are hardly
+# better than chance. They reconstruct a steady sound of another class as well as a new bark. Statistics over
+# the whole clip say more than the spectrogram. Eight barks give wide intervals; the last section tests all
+# forty.
 
 
 # %%
-# Reconstruction against regularisation
-# -------------------------------------
+# Weigh reconstruction against regularisation
+# -------------------------------------------
 #
-# The published weight of RL runs over 1, 10 ... 1e9, through a ``GridSearchCV`` whose scorer returns both numbers of
-# held-out barks. The project sums KL over the 64 clips of a batch, and the package takes the mean, so 1e8 there is
-# 1e8 / 64 here. With a small weight KL wins: the posterior is the prior, KL is 0, and the decoder returns one mean clip
-# whatever it is given; ``fit`` warns of it. With a large one RL falls and KL grows.
+# The published weight of RL takes the values 1, 10 ... 1e9. Here a ``GridSearchCV`` searches these values,
+# and its scorer returns both losses of held-out barks. The project sums KL over the 64 clips of a batch, and
+# this package takes the mean, so a published weight of 1e8 is 1e8 / 64 here.
+#
+# With a small weight KL dominates: the posterior equals the prior, KL is 0, and the decoder returns one mean
+# clip for every input. ``fit`` warns about this collapse. With a large weight RL falls and KL grows.
 def rl_kl(estimator, X, y=None):
     return dict(zip(("RL", "KL"), estimator.transform(X).mean(axis=0)))
 
@@ -149,19 +172,21 @@ best = weights[np.argmin(sweep.cv_results_["mean_test_RL"])]
 print(f"held-out barks are reconstructed best with a weight of {best:.3g}")
 
 # %%
-# Under- or over-fitted?
-# ----------------------
+# Check the loss curves for overfitting
+# -------------------------------------
 LossCurveDisplay.from_estimator(vaes[3])
 
 # %%
-# Back to sound
-# -------------
+# Turn spectrograms back into sound
+# ---------------------------------
 #
-# Each clip's own minimum and maximum, kept by the scaler, bring a reconstruction back to decibels, and
-# ``mel_to_audio`` makes sound of it. A clip sampled from N(0, I) in the latent space has no such range: it gets the
-# median of the training clips'. The sweep says which weight reconstructs best; but there the latent values of barks lie
-# so far from N(0, I), their KL so high, that samples of it mean nothing to the decoder. Where KL is small, samples
-# become sounds, and reconstructions blurred.
+# The scaler keeps minimum and maximum of each clip. These values turn a reconstruction back into decibels,
+# and ``mel_to_audio`` makes sound of the result. A clip that is sampled from N(0, I) in the latent space has
+# no such range, so the sample gets the median range of the training clips.
+#
+# The search found the weight that reconstructs best. At that weight the latent values of barks lie far from
+# N(0, I), and their KL is high, so samples of N(0, I) mean nothing to the decoder. At a weight with a small
+# KL, samples become sounds, and reconstructions are blurred.
 X, cut = inputs[3], spectrograms[:, :, : inputs[3].shape[2]]
 faithful = make_vae(reconstruction_weight=best).fit(X[train])
 inventive = make_vae(reconstruction_weight=2e3).fit(X[train])
@@ -188,15 +213,15 @@ axes[0].set_ylabel("mel band")
 figure.colorbar(image, ax=axes, label="level (dB)")
 
 # %%
-# Two classifiers on (KL, RL)
-# ---------------------------
+# Train two classifiers on (KL, RL)
+# ---------------------------------
 #
-# Clips that the VAE was trained on have better numbers than they deserve. So five VAEs, trained on the barks of four
-# folds each, give every clip of the fifth its numbers, and the classifiers are cross-validated over the same folds:
-# once with the convolutional VAE on 3 s, once with the dense one on statistics.
+# Clips that trained the VAE get losses that are too good. So five VAEs, each trained on the barks of four
+# folds, give every clip of the fifth fold its losses. The classifiers are cross-validated over the same
+# folds. The table has the convolutional VAE on 3 s and the dense VAE on statistics.
 folds = PredefinedSplit(fold)
 classifiers = {
-    "linear throughout": RLKLClassifier(activation="identity", random_state=0),
+    "linear": RLKLClassifier(activation="identity", random_state=0),
     "with ReLU": RLKLClassifier(activation="relu", random_state=0),
     "LogisticRegression": make_pipeline(StandardScaler(), LogisticRegression(C=np.inf)),
 }
@@ -223,11 +248,12 @@ for source, (X, model) in contenders.items():
         print(f"{source:12} {name:20} {row[0]:8.3f}  {row[1]:17.3f}  {row[2]:5.3f}")
 
 # %%
-# An accuracy of 0.900 is what a constant answer has where 360 of 400 clips are no barks, and the published 0.900 and
-# 0.902 may be no more than that: only the balanced accuracy and the AUC say what the two numbers are worth.
+# A constant answer has an accuracy of 0.900 if 360 of 400 clips are no barks. The published accuracies of
+# 0.900 and 0.902 may be no more than that. Only the balanced accuracy and the AUC show the value of the two
+# losses.
 #
-# The boundaries: linear throughout is logistic regression, drawn by a network, and ``LogisticRegression`` does the same
-# in a hundredth of the time. ReLU bends it.
+# The figure shows the boundaries. The linear classifier is logistic regression, drawn by a network.
+# ``LogisticRegression`` gives the same boundary in a hundredth of the time. ReLU bends the boundary.
 figure, axes = plt.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constrained")
 for ax, (name, classifier) in zip(axes, classifiers.items()):
     points = features["statistics"]

@@ -1,27 +1,46 @@
 """
-Heart and lung sounds: a dense autoencoder on MFCCs
-===================================================
+Detect abnormal heart and lung sounds with a dense autoencoder on MFCCs
+=======================================================================
 
-A published project trains a dense autoencoder on normal heart and lung sounds of HLS-CMDS and calls a recording
-abnormal where the reconstruction is bad. It reports a mean error of 0.0142 for normal and 0.0685 for abnormal
-recordings, a ratio of 4.8.
+A published project trains a dense autoencoder on normal heart and lung sounds of HLS-CMDS and calls a
+recording abnormal if the reconstruction is bad. The project reports these mean errors:
 
-This example rebuilds it: 15 s at 22.05 kHz (330 000 samples), MFCCs, min-max scaling fitted on the training set, an
-autoencoder input-128-32-128-input with ReLU, mean squared error, Adam with a learning rate of 1e-3, early stopping,
-and a 70/15/15 split of the normal recordings with all abnormal ones in the test set. What is not published is our
-choice: 13 coefficients, the usual number, all frames side by side as the input, a batch of 8 recordings. (With 20 and
-40 coefficients, split by file, the mean AUC of five splits moved by less than 0.04.)
+==================  ==========
+recordings          mean error
+==================  ==========
+normal              0.0142
+abnormal            0.0685
+ratio               4.8
+==================  ==========
 
-**The data set holds many recordings twice,** bit for bit, under different names. Split by file, copies of a training
-recording land in the test set, and the test set looks easy. So every figure is given twice: split by file, as
-published, and on distinct recordings only, which is the honest one.
+This example rebuilds the project. The settings above the line "our choice" are published:
 
-Where HLS-CMDS is not at hand (environment variable ``SKAUDIO_AD_DATA``), generated sounds of a pump take its place.
+==================  ======================================================================
+setting             value
+==================  ======================================================================
+clips               15 s at 22.05 kHz (330 000 samples)
+features            MFCCs, min-max scaling fitted on the training set
+network             input-128-32-128-input with ReLU
+training            mean squared error, Adam with a learning rate of 1e-3, early stopping
+split               70/15/15 of the normal recordings; all abnormal ones in the test set
+**our choice**
+coefficients        13, the usual number
+input               all frames side by side
+batch               8 recordings
+==================  ======================================================================
+
+With 20 and 40 coefficients, split by file, the mean AUC of five splits changed by less than 0.04.
+
+**The data set holds many recordings twice,** bit for bit, under different names. With a split by file, copies
+of training recordings reach the test set, and the test set looks easy. So every figure is given twice: split
+by file, as published, and on distinct recordings only. The second figure is the honest one.
+
+If HLS-CMDS is missing (environment variable ``SKAUDIO_AD_DATA``), the page uses generated sounds of a pump.
 """
 
 # %%
-# The recordings
-# --------------
+# Load the recordings
+# -------------------
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -35,7 +54,7 @@ try:
     clips = {name: data.paths for name, data in sets.items()}
     print("HLS-CMDS:")
 except FileNotFoundError as error:
-    print(f"{error}\nGenerated pump sounds take its place:")
+    print(f"{error}\nThe page uses generated sounds of a pump:")
     data = make_machine_sounds(24, 40, machine="pump", duration=2.0, sample_rate=22050, random_state=0)
     data.groups = np.arange(len(data.target))
     sets, clips = {"pump": data}, {"pump": data.waveforms}
@@ -46,27 +65,27 @@ for name, data in sets.items():
     print(f"{name}: {len(data.target)} recordings, {n_normal} of them normal, {distinct} distinct")
 
 # %%
-# The features, once
-# ------------------
+# Compute the features once
+# -------------------------
 #
-# The preset is a pipeline: everything before its last two steps, scaling and detector, learns nothing, so it can be
-# computed once for all splits.
+# The preset is a pipeline. All steps before the last two, scaling and detector, learn nothing. So these steps
+# run once for all splits.
 duration = None if "heart" in sets else 2.0
 features = {
     name: make_preset("heart_lung", duration=duration)[:-2].fit_transform(clips[name]) for name in sets
 }
 
 # %%
-# One split after the other
-# -------------------------
+# Evaluate ten splits
+# -------------------
 #
-# 15 % of the normal recordings are set aside for testing; of the rest, the detector itself holds out its
-# ``validation_fraction``, 15 % of all, to stop early and to set the threshold. No abnormal recording and no label
-# takes part in any choice.
+# 15 % of the normal recordings are set aside for testing. From the rest the detector itself holds out its
+# ``validation_fraction``, 15 % of all, to stop early and to set the threshold. No abnormal recording and no
+# label takes part in any choice.
 
 
 def evaluate(X, y, seed):
-    """Errors, labels and the fitted pipeline of one split."""
+    """Return the fitted pipeline, the errors and the labels of one split."""
     normal = np.random.default_rng(seed).permutation(np.flatnonzero(y == 1))
     n_test = max(2, round(0.15 * len(normal)))
     test = np.concatenate([normal[:n_test], np.flatnonzero(y == -1)])
@@ -82,12 +101,12 @@ for name, data in sets.items():
         results[name, how] = [evaluate(X, y, seed) for seed in range(10)]
 
 # %%
-# What came out
-# -------------
+# Compare the results
+# -------------------
 #
-# Mean errors and ratio are medians over ten splits, since a split without a copy of every test recording in its
-# training set differs so much from one with. The interval of the AUC is a bootstrap within the first split; the range
-# is over the ten splits.
+# Mean errors and ratio are medians over ten splits, because splits differ much: some have a copy of every
+# test recording in their training set. The interval of the AUC is a bootstrap within the first split. The
+# range is over the ten splits.
 header = ("", "split", "normal", "abnormal", "ratio", "AUC of split 0 [95 %]", "AUC of ten splits")
 print("{:6} {:9} {:>8} {:>8} {:>6}  {:22} {:>20}".format(*header))
 for (name, how), splits in results.items():
@@ -104,12 +123,13 @@ for (name, how), splits in results.items():
     )
 
 # %%
-# Under- or over-fitted?
-# ----------------------
+# Check the loss curves for overfitting
+# -------------------------------------
 #
-# The training loss falls on while the held-out loss comes to rest, or rises: with a dozen recordings and thousands
-# of values each, the network learns its recordings by heart. The weights of the best epoch are kept. Split by file,
-# the held-out loss falls further, because copies of held-out recordings are trained on.
+# The training loss keeps falling while the held-out loss settles or rises. With a dozen recordings of
+# thousands of values each, the network learns its recordings by heart. The weights of the best epoch are
+# kept. With a split by file the held-out loss falls further, because copies of held-out recordings are in the
+# training set.
 name = list(sets)[-1]
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
 for ax, how in zip(axes, ("by file", "distinct")):
@@ -117,11 +137,11 @@ for ax, how in zip(axes, ("by file", "distinct")):
     ax.set_title(f"{name}, {how}")
 
 # %%
-# Errors and threshold
-# --------------------
+# Plot the errors and the threshold
+# ---------------------------------
 #
-# The threshold is set from the held-out recordings alone. On distinct recordings there are two of them, and so it is
-# far out: Student's interval for two values is wide.
+# Only the held-out recordings set the threshold. On distinct recordings there are only two held-out
+# recordings, so the threshold is far from the scores: Student's interval for two values is wide.
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 for ax, how in zip(axes, ("by file", "distinct")):
     model, errors, y = results[name, how][0]

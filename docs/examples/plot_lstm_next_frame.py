@@ -1,28 +1,39 @@
 """
-Machines: predicting the next frame, rebuilding a window
-========================================================
+Detect machine faults by predicting the next frame
+==================================================
 
-A published comparison listens to machines with two recurrent networks trained on normal sound: an LSTM that predicts
-every frame of a log-mel spectrogram from the ten before it, and a GRU autoencoder that rebuilds windows of ten frames.
-A clip's score is its mean error. It reports, for its own machine, an AUC of 0.9406 for the LSTM and 0.892 for the GRU.
+A published comparison trains two recurrent networks on normal sound of machines. An LSTM predicts every frame
+of a log-mel spectrogram from the ten frames before it. A GRU autoencoder reconstructs windows of ten frames.
+The score of a clip is its mean error. The comparison reports, for a machine of its own, an AUC of 0.9406 for
+the LSTM and 0.892 for the GRU.
 
-**What is the same:** 10 s at 16 kHz, 128 bands, 313 frames, so 303 windows a clip for the LSTM; two layers of 256
-units, 10 epochs, Adam with a learning rate of 1e-3, batches of 32 and 64; the thresholds: mean, and mean with
-variance, of the validation errors, the point of the ROC nearest to (0, 1), a detection rate of 0.8, and the 90th
-percentile of normal errors.
+These settings are the same:
 
-**What differs:** the recordings are not public. A slider of MIMII takes their place, at -6 dB the hardest setting of
-that data set: 24 normal clips to learn from, 6 of each of four machines. Every clip is brought to one level, because
-in this sample of MIMII loudness alone gives much away. Each band is standardised by the training clips; on raw decibels
-the GRU learns nothing in 10 epochs. ``python -m benchmarks.detection.machines`` does the same for all four types
-of machine.
+==============  ==================================================================================
+setting         value
+==============  ==================================================================================
+clips           10 s at 16 kHz, 128 bands, 313 frames: 303 windows a clip for the LSTM
+networks        two layers of 256 units
+training        10 epochs, Adam with a learning rate of 1e-3, batches of 32 and 64
+thresholds      mean of the validation errors; mean with variance; 90th percentile of normal errors;
+                point of the ROC nearest to (0, 1); a detection rate of 0.8
+==============  ==================================================================================
 
-Where MIMII is not at hand (environment variable ``SKAUDIO_AD_DATA``), generated sounds of a slider take its place.
+The recordings are not public, so three settings differ:
+
+- The recordings are sliders of MIMII at -6 dB, the hardest setting of that data set. 24 normal clips train, 6
+  from each of four machines.
+- Every clip is brought to one level, because in this sample of MIMII loudness alone tells much.
+- Each band is standardised by the training clips. On raw decibels the GRU learns nothing in 10 epochs.
+
+``python -m benchmarks.detection.machines`` does the same for all four types of machine.
+
+If MIMII is missing (environment variable ``SKAUDIO_AD_DATA``), the page uses generated sounds of a slider.
 """
 
 # %%
-# The recordings
-# --------------
+# Load the recordings
+# -------------------
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.base import clone
@@ -46,7 +57,7 @@ try:
     data = load_mimii("slider")
     paths, y, machine, size = data.paths, data.target, data.metadata["machine_id"], {}
 except FileNotFoundError as error:
-    print(f"{error}\nGenerated sounds of a slider take its place:")
+    print(f"{error}\nThe page uses generated sounds of a slider:")
     import tempfile
 
     data = make_machine_sounds(
@@ -66,11 +77,12 @@ print(
 )
 
 # %%
-# Two networks, and two yardsticks
-# --------------------------------
+# Compare two networks with two baselines
+# ---------------------------------------
 #
-# The dense autoencoder of the DCASE baselines sees windows of five frames of the same spectrograms. Loudness is the
-# distance of a clip's level, before it is evened out, from the mean level of the training clips.
+# The first baseline is the dense autoencoder of the DCASE baselines, on windows of five frames of the same
+# spectrograms. The second is loudness: the distance of a clip's original level from the mean level of the
+# training clips.
 detectors = {
     "LSTM, next frame": SequencePredictorDetector(**size, random_state=0),
     "GRU autoencoder": SequenceAutoencoderDetector(**size, random_state=0),
@@ -86,7 +98,7 @@ for name, detector in detectors.items():
 
 
 def levels(paths):
-    """Level of every recording, in dB."""
+    """Return the level of every recording, in dB."""
     clips = AudioLoader(16000, channel=0).fit_transform(paths)
     return np.array([10 * np.log10(np.mean(clip**2)) for clip in clips])
 
@@ -97,24 +109,25 @@ for name, score in scores.items():
     print(f"{name:20} AUC {anomaly_auc_score(test_y, score):.3f} [{low:.3f}, {high:.3f}]")
 
 # %%
-# Under- or over-fitted?
-# ----------------------
+# Check the loss curves for overfitting
+# -------------------------------------
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 for ax, name in zip(axes, list(detectors)[:2]):
     LossCurveDisplay.from_estimator(models[name], ax=ax)
     ax.set_title(name)
 
 # %%
-# Thresholds
-# ----------
+# Choose a threshold
+# ------------------
 #
-# The first four need no anomaly: three of the published ones, from the errors of the clips that training held out, and
-# ``offset_``, which also knows how few those are. The last two are chosen on the test clips, as published, and so
-# flatter the detector: they say what it could do, not what it will.
+# The first four thresholds need no anomaly. Three are published, from the errors of the clips that training
+# held out. The fourth is ``offset_``, which also accounts for the small number of held-out clips. The last
+# two thresholds are chosen on the test clips, as published, and are therefore too good: they show a best
+# case, and no expected result.
 
 
 def thresholds(name):
-    """Candidates on the scale of score_samples."""
+    """Return thresholds on the scale of score_samples."""
     held_out = models[name][-1].held_out_scores_
     far, tpr, cut = roc_curve(test_y == -1, -scores[name])
     best = -np.nextafter(cut, -np.inf)  # a clip at the threshold itself is normal
@@ -133,7 +146,7 @@ for ax, name in zip(axes, list(detectors)[:2]):
     ROCDisplay.from_predictions(test_y, scores[name], thresholds=thresholds(name), ax=ax, name=name)
 
 # %%
-# Precision, recall and F1 of both classes, at each threshold.
+# The table gives precision, recall and F1 of both classes at each threshold.
 print(f"{'':20} {'':18} {'anomalous':>20} {'normal':>20}")
 print(f"{'':20} {'threshold':18} {'prec.  recall  F1':>20} {'prec.  recall  F1':>20}")
 for name in list(detectors)[:2]:
@@ -144,11 +157,11 @@ for name in list(detectors)[:2]:
         print(f"{name:20} {threshold:18} {cells}")
 
 # %%
-# What it heard
-# -------------
+# Show the prediction for one clip
+# --------------------------------
 #
-# The clip that the LSTM finds least normal: its spectrogram, what was predicted, the squared error and the score over
-# time.
+# The figure shows the clip that the LSTM finds least normal: its spectrogram, the prediction, the squared
+# error and the score over time.
 worst = test_paths[np.argmin(scores["LSTM, next frame"])]
 ReconstructionDisplay.from_estimator(models["LSTM, next frame"], worst)
 plt.show()

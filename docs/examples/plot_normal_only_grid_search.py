@@ -1,25 +1,24 @@
 """
-Choosing a detector and a threshold with normal clips and a handful of anomalies
-================================================================================
+Choose a detector and a threshold with normal clips and a few anomalies
+=======================================================================
 
-There is a folder of recordings as they should sound, and there are a few of faults. scikit-learn can search for the
-best detector, and can put a threshold anywhere; but its tools were made for classifiers. Used as they are, they train
-on the anomalies, and judge a threshold by clips that the detector knows by heart. This page shows both mistakes, then
-how to do without them: with the few anomalies, and with none at all.
+A user has a folder of normal recordings and a few recordings of faults. scikit-learn can search for the best
+detector and can set a threshold, but its tools were made for classifiers. Used without care, these tools
+train on the anomalies, and judge a threshold by clips that the detector was trained on. This page shows both
+mistakes, and then the right way with a few anomalies and without any.
 
-The clips are slide rails of MIMII at -6 dB, and the features embeddings of a frozen MobileNet. Where MIMII is not at
-hand (environment variable ``SKAUDIO_AD_DATA``), generated sounds take its place. Where the weights are not
-(``skaudio-ad weights download mn04``), random ones do, and no figure means anything.
-``python -m benchmarks.detection.thresholds`` and ``python -m benchmarks.detection.label_free`` measure the same on more
-data.
+The clips are slide rails of MIMII at -6 dB. The features are embeddings of a frozen MobileNet. If MIMII is
+missing (environment variable ``SKAUDIO_AD_DATA``), the page uses generated sounds. If the weights are missing
+(``skaudio-ad weights download mn04``), the page uses random weights, and no figure means anything. ``python
+-m benchmarks.detection.thresholds`` and ``python -m benchmarks.detection.label_free`` measure the same on more data.
 """
 
 # %%
-# The recordings
-# --------------
+# Load the recordings
+# -------------------
 #
-# 60 % of the normal clips and half of the anomalous ones are what a user has *at hand*. All others are the future, and
-# nothing may be chosen by them.
+# The user has 60 % of the normal clips and half of the anomalous ones *at hand*. All other clips are the
+# future, and take part in no choice.
 import tempfile
 import warnings
 
@@ -60,7 +59,7 @@ folder = tempfile.TemporaryDirectory()
 try:
     data = load_mimii("slider")
 except FileNotFoundError as error:
-    print(f"{error}\nGenerated sounds take the place of MIMII:")
+    print(f"{error}\nThe page uses generated sounds:")
     data = make_machine_sounds(
         40, 20, machine="slider", duration=2.0, output_dir=f"{folder.name}/sounds", random_state=0
     )
@@ -72,13 +71,13 @@ for name, labels in (("at hand", y), ("in the future", y_future)):
     print(f"{name}: {np.sum(labels == 1)} normal and {np.sum(labels == -1)} anomalous clips")
 
 # %%
-# The whole pipeline is what is searched, from the file to the score. ``memory`` keeps every embedding, so that a search
-# embeds each clip once. What a search may choose: the detector, its settings, and whether to standardise.
+# The search covers the whole pipeline, from the file to the score. ``memory`` caches every embedding, so a
+# search embeds each clip once. The search may choose the detector, its settings, and whether to standardise.
 try:
     weights_path("mn04", download=False)
     weights = "pretrained"
 except WeightsError as error:
-    print(f"{error}\nRandom weights take their place: the figures below mean nothing.")
+    print(f"{error}\nThe page uses random weights, so the figures below mean nothing.")
     weights = None
     warnings.filterwarnings("ignore", message="MobileNetEmbedding with weights=None")
 
@@ -104,25 +103,25 @@ candidates = {
 }
 
 # %%
-# The first mistake: a search that trains on anomalies
-# ----------------------------------------------------
+# Mistake 1: train on anomalies in a search
+# -----------------------------------------
 #
-# A plain ``GridSearchCV`` has folds that hold both kinds of clips. Its labels are those of a classifier, True and
-# False, and detectors ignore such labels: they take every clip of a fold as normal, and every clip of the last fit.
-# Labels of 1 and -1 would help the detectors of this package, which leave out clips labelled -1 with a warning. They
-# would not help the detectors of scikit-learn, nor the scaler.
+# A plain ``GridSearchCV`` has folds that hold both kinds of clips. Its labels are those of a classifier, True
+# and False, and detectors ignore such labels: they take every clip of a fold as normal, and every clip of the
+# last fit. Labels of 1 and -1 would help the detectors of this package, which leave out clips labelled -1
+# with a warning. Such labels would not help the detectors of scikit-learn, nor the scaler.
 folds = StratifiedKFold(4, shuffle=True, random_state=0)
 wrong = GridSearchCV(pipeline, candidates, scoring="roc_auc", cv=folds).fit(at_hand, y == 1)
 
 
 def describe(pipeline):
-    """Scaler and detector of a pipeline, as text."""
+    """Describe scaler and detector of a pipeline."""
     scale = "as they are" if pipeline["scale"] == "passthrough" else "standardised"
     return f"{pipeline['detect']}, {scale}"
 
 
 def future_auc(detector):
-    """AUC on the clips of the future, with its interval."""
+    """Return the AUC on the clips of the future, with its interval."""
     score = detector.score_samples(future)
     low, high = bootstrap_interval(anomaly_auc_score, y_future, score)
     return f"AUC on the future {anomaly_auc_score(y_future, score):.2f} [{low:.2f}, {high:.2f}]"
@@ -132,14 +131,16 @@ print(f"{np.sum(y == -1)} of the {len(y)} clips it was trained on are anomalous"
 print(f"chose {describe(wrong.best_estimator_)}; {future_auc(wrong.best_estimator_)}")
 
 # %%
-# The right search
-# ----------------
+# Search without training on anomalies
+# ------------------------------------
 #
-# Two things differ. ``NormalOnlySplit`` splits the normal clips into folds and tests the anomalies, all of them in each
-# fold: no training fold holds one. ``NormalOnly`` around the whole pipeline, not around the detector alone, keeps them
-# from the scaler as well, and from the last fit, which the search makes on everything it was given.
+# Two things differ. ``NormalOnlySplit`` splits the normal clips into folds and tests every anomaly in each
+# fold, so no training fold holds an anomaly. ``NormalOnly`` wraps the whole pipeline and not only the
+# detector, so the anomalies also stay out of the scaler, and out of the last fit, which uses all clips of the
+# search.
 #
-# The scorer is one by name. scikit-learn's ``"average_precision"`` would take the normal clips for the ones to find.
+# The scorer has a name of its own, because scikit-learn's ``"average_precision"`` would take the normal clips
+# as the positive class.
 nested = {f"estimator__{name}": values for name, values in candidates.items()}
 splits = NormalOnlySplit(KFold(4, shuffle=True, random_state=0))
 search = GridSearchCV(NormalOnly(pipeline), nested, scoring=get_anomaly_scorer("anomaly_auc"), cv=splits).fit(
@@ -150,20 +151,21 @@ print(f"trained on {best.n_samples_fit_} normal clips")
 print(f"chose {describe(best.estimator_)}; {future_auc(best)}")
 
 # %%
-# On the slide rails of MIMII both searches choose the same detector, and what it was trained on is all that differs.
-# With ten anomalies among its normal clips it finds such anomalies normal.
+# On the slide rails of MIMII both searches choose the same detector. Only the training clips differ: the
+# wrong search trains on ten anomalies, so its detector finds similar anomalies normal.
 #
-# The score of a search, ``best_score_``, is flattered: it is the best of twelve, by ten anomalies. What counts is other
-# clips.
+# The score of a search, ``best_score_``, is too good, because it is the best of twelve scores on ten
+# anomalies. Judge the detector on other clips.
 print(f"best_score_ {search.best_score_:.2f}")
 
 # %%
-# With no anomaly at all
-# ----------------------
+# Search without any anomaly
+# --------------------------
 #
-# Two scorers need none. ``pseudo_anomaly_scorer`` makes anomalies of the features of normal clips: ``before`` says
-# which step gets them, here the first one after the embedding. ``inlier_variance_scorer`` prefers detectors whose
-# scores of normal clips spread little. Both see normal clips only.
+# Two scorers need no anomaly. ``pseudo_anomaly_scorer`` makes anomalies from the features of normal clips.
+# ``before`` names the step that gets the pseudo-anomalies, here the first step after the embedding.
+# ``inlier_variance_scorer`` prefers detectors whose scores of normal clips vary little. Both scorers see
+# normal clips only.
 label_free = {
     "pseudo-anomalies, extrapolated": pseudo_anomaly_scorer("extrapolate", before="scale"),
     "pseudo-anomalies, resampled": pseudo_anomaly_scorer("resample", before="scale"),
@@ -185,36 +187,47 @@ for ax, name in zip(axes, label_free):
 axes[0].set_ylabel("AUC on the future")
 
 # %%
-# Each point is a candidate, judged by the future, which a user without anomalies cannot do. The slide rails of MIMII
-# are not kind to these scorers: two of three choose the worst. On other data they do better. Over 16 data sets, with
-# 28 candidates on embeddings, the mean rank correlation with the true AUC was 0.35 with extrapolated anomalies (from
-# -0.58 to 0.78), 0.32 with resampled ones (from -0.84 to 0.83), and 0.05 with little spread. They are aids to rank
-# settings where there is nothing else. A handful of real anomalies are worth more.
+# Each point is a candidate. The vertical axis is its AUC on the future, which a user without anomalies cannot
+# know. On the slide rails of MIMII two of the three scorers choose the worst candidate. On other data the
+# scorers do better. The table gives the rank correlation with the true AUC over 16 data sets, with 28
+# candidates on embeddings:
+#
+# ============================  ======  ==================
+# scorer                        mean    range
+# ============================  ======  ==================
+# extrapolated anomalies        0.35    -0.58 to 0.78
+# resampled anomalies           0.32    -0.84 to 0.83
+# little spread                 0.05
+# ============================  ======  ==================
+#
+# The scorers help to rank settings if there is nothing else. A few real anomalies are worth more.
 
 # %%
-# The second mistake: a threshold from clips that were trained on
-# ---------------------------------------------------------------
+# Mistake 2: set a threshold from training clips
+# ----------------------------------------------
 #
-# From here on the detector is the pipeline as it was defined, the nearest of the standardised embeddings, whatever the
-# searches chose. The threshold shall raise a false alarm on one normal clip in ten. The usual way is a percentile of
-# the training scores. But a clip that the detector was trained on is nearer to itself than any other can be.
+# From here on the detector is the pipeline as it was defined: the nearest of the standardised embeddings. The
+# choices of the searches are not used. The threshold shall raise a false alarm on one normal clip in ten. A
+# common way is a percentile of the training scores. But a training clip is nearer to itself than any other
+# clip can be.
 detector = pipeline.fit(train)
 in_sample = QuantileThreshold(0.1).fit(detector.score_samples(train))
 flagged = in_sample.predict(detector.score_samples(future)) == -1
 print(f"threshold {in_sample.threshold_:g}: {np.mean(flagged[y_future == 1]):.0%} false alarms, not 10 %")
 
 # %%
-# The right threshold
-# -------------------
+# Set a threshold from held-out clips
+# -----------------------------------
 #
-# ``ThresholdedDetector`` takes any detector. With ``cv=4`` it scores each normal clip by a model that was trained
-# without its fold, and keeps these models: a new clip is compared, by each of them, with the clips that it has not
-# seen. ``ConformalThreshold`` puts the threshold where ``alpha`` of the normal clips are expected to fall below.
+# ``ThresholdedDetector`` takes any detector. With ``cv=4`` each normal clip is scored by a model that was
+# trained without the clip's fold, and these models are kept. Each of them compares a new clip with the clips
+# of its own fold. ``ConformalThreshold`` sets the threshold where a share ``alpha`` of the normal clips is
+# expected to fall below.
 detector = ThresholdedDetector(pipeline, ConformalThreshold(0.1), cv=4, random_state=0).fit(train)
 
 
 def report(name, detector):
-    """Promised and found rates on the clips of the future."""
+    """Print promised and found rates on the clips of the future."""
     flagged = detector.predict(future) == -1
     promised = "" if detector.promise_ is None else f"{detector.false_alarm_rate_:4.0%} {detector.promise_}"
     alarms, found = (np.mean(flagged[y_future == label]) for label in (1, -1))
@@ -224,17 +237,18 @@ def report(name, detector):
 report("conformal, 4 folds", detector)
 
 # %%
-# "Estimated", because all that is proved of folds is a larger rate:
+# The promise is "estimated", because a proof exists only for a larger rate:
 print(f"at most {detector.false_alarm_bound_:.0%} on average. {detector.promise_reason_}")
 
 # %%
-# A fraction has a guarantee: one part of the clips trains, the other calibrates. With few clips that is dear.
+# A fraction gives a guarantee: one part of the clips trains, the other part calibrates. With few clips,
+# calibration clips are costly.
 half = ThresholdedDetector(pipeline, ConformalThreshold(0.1), cv=0.5, random_state=0).fit(train)
 report("conformal, half", half)
 
 # %%
-# A threshold can be chosen anew without training: by another selector, or by hand. What no selector could promise with
-# so few clips is an error that says how many it takes.
+# Change the threshold without training, by another selector or by a number. If the clips are too few for a
+# promise, the error gives the number that is needed.
 lax = detector.set_threshold(ConformalThreshold(0.3)).threshold_
 report("conformal, alpha=0.3", detector)
 report("by hand", detector.set_threshold(1.2 * lax))
@@ -244,19 +258,20 @@ except ValueError as error:
     print(error)
 
 # %%
-# With anomalies at hand, a selector can use them: here the point of the receiver operating characteristic that is
-# nearest to no false alarm and all found. Its rate is what was *observed* on these clips, no promise.
+# With anomalies at hand, a selector can use them. This selector takes the point of the receiver operating
+# characteristic that is nearest to no false alarm and all anomalies found. Its rate was *observed* on these
+# clips and is no promise.
 with_labels = ThresholdedDetector(pipeline, ROCThreshold("closest"), cv=4, random_state=0).fit(at_hand, y)
 report("closest to (0, 1)", with_labels)
 
 # %%
-# The scores that calibrated, those of the future, and the threshold between them. The intervals say how little 16 and
-# 10 clips tell.
+# The figure shows the calibration scores, the future scores, and the threshold. The intervals show that 16
+# normal and 10 anomalous clips tell little.
 detector.set_threshold(ConformalThreshold(0.1))
 ThresholdDisplay.from_estimator(detector, future, y_future)
 
 # %%
-# All thresholds on the curve of the detector:
+# The next figure shows all thresholds on the curve of the detector:
 others = {
     "in-sample quantile": in_sample,
     "conformal, alpha=0.3": lax,
@@ -265,18 +280,18 @@ others = {
 ROCDisplay.from_estimator(detector, future, y_future, thresholds=others)
 
 # %%
-# ``p_values`` say how rare a score is among normal clips, whatever the threshold; the smallest there can be is
-# 1 / (n + 1). If they are right, their curve for normal clips follows the diagonal.
+# ``p_values`` say how rare a score is among normal clips, for any threshold. The smallest possible value is 1
+# / (n + 1). If the p-values are right, their curve for normal clips follows the diagonal.
 print("p-values of three anomalous clips:", detector.p_values(np.array(future)[y_future == -1][:3]).round(2))
 PValueCalibrationDisplay.from_estimator(detector, future, y_future)
 
 # %%
-# What the promise means
-# ----------------------
+# Compare the promises on 200 draws
+# ---------------------------------
 #
-# Sixteen normal clips cannot tell whether a promise was kept, and one threshold is one draw: the rate of each varies
-# around what is promised. So here are 200 draws of 24 training clips, each with its thresholds, on embeddings that are
-# computed once.
+# Sixteen normal clips cannot show whether a promise was kept. One threshold is one draw: its rate varies
+# around the promised rate. So the figure shows 200 draws of 24 training clips, each with its thresholds, on
+# embeddings that are computed once.
 X = pipeline[:3].fit_transform(data.paths)[data.target == 1]
 heads = make_pipeline(StandardScaler(), NearestNeighborsDetector())
 rates = {"in-sample quantile": [], "quantile, 4 folds": [], "conformal, 4 folds": [], "conformal, half": []}
@@ -307,9 +322,11 @@ for name, values in rates.items():
     print(f"{name:20} mean {np.mean(values):.1%}")
 
 # %%
-# The clips that a detector was trained on are no use at all. From folds, the conformal threshold raises about the false
-# alarms that it says; on half of the clips it promises 1 / 13, and its rate varies more, because twelve clips are few.
+# Scores of training clips are useless for a threshold. From folds, the conformal threshold raises about the
+# promised rate of false alarms. On half of the clips the threshold promises 1 / 13, and its rate varies more,
+# because twelve clips are few.
 #
-# What to take from it: wrap the pipeline in ``NormalOnly``, split by ``NormalOnlySplit``, score by the anomaly as what
-# is to be found; threshold by ``ThresholdedDetector``, afterwards; and judge on clips that had no say in either.
+# Summary: wrap the pipeline in ``NormalOnly``, split with ``NormalOnlySplit``, and score with the anomaly as
+# the positive class. Set the threshold afterwards with ``ThresholdedDetector``. Judge the result on clips
+# that took part in no choice.
 plt.show()

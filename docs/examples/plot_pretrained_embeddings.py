@@ -1,32 +1,32 @@
 """
-Pretrained embeddings: a frozen network and the nearest normal clip
-===================================================================
+Detect anomalies with a pretrained network and nearest neighbours
+=================================================================
 
-Slide rails in a factory, two dozen recordings of them as they should run, not one of a fault: too little to train a
-network on. But a network that has heard two million clips of AudioSet need not be trained. Frozen, it turns a clip into
-a few hundred numbers, and a clip far from all normal ones in them is called anomalous.
+A factory has two dozen recordings of normal slide rails and no recording of a fault. That is too little to
+train a network. A network that was trained on the two million clips of AudioSet needs no more training. The
+frozen network turns a clip into a few hundred numbers, and a clip far from all normal clips in these numbers
+is called anomalous.
 
-This page goes all the way: what the network is, a detector in five steps beside the same detector on log-mel
-statistics, what the outputs are for, when a clip sounds wrong, what the network hears, where all of this fails, the
-wrong sample rate, and costs. The network is "mn04", a small MobileNet of EfficientAT [1]_. For the default, with five
-times its parameters, write "mn10" in its place; nothing else changes.
-``python -m benchmarks.detection.pretrained`` measures more.
+This page shows the network, a detector in five steps beside the same detector on log-mel statistics, the
+outputs, and the time of an anomaly. The page also shows the network's tags, the limits, the wrong sample
+rate, and the costs. The network is "mn04", a small MobileNet of EfficientAT [1]_. To use the default, with
+five times as many parameters, write "mn10" instead. ``python -m benchmarks.detection.pretrained`` measures more.
 
-Where MIMII and ESC-10 are not at hand (environment variable ``SKAUDIO_AD_DATA``), generated sounds take their place.
-Where the weights are not (``skaudio-ad weights download mn04 audioset_labels``), random ones do, and no figure means
-anything.
+If MIMII and ESC-10 are missing (environment variable ``SKAUDIO_AD_DATA``), the page uses generated sounds. If
+the weights are missing (``skaudio-ad weights download mn04 audioset_labels``), the page uses random weights,
+and no figure means anything.
 
-.. [1] F. Schmid, K. Koutini and G. Widmer, "Efficient large-scale audio tagging via transformer-to-CNN knowledge
-   distillation", ICASSP 2023.
+.. [1] F. Schmid, K. Koutini and G. Widmer, "Efficient large-scale audio tagging via transformer-to-CNN
+   knowledge distillation", ICASSP 2023.
 """
 
 # %%
-# The recordings
-# --------------
+# Load the recordings
+# -------------------
 #
-# MIMII at -6 dB, more factory than machine. The first six normal clips of each of four slide rails train; the other
-# normal clips, and all anomalous ones, test. Every clip is brought to one level: the first recordings of a class share
-# a background here, and its level would answer before the machine does.
+# MIMII at -6 dB contains more factory noise than machine sound. The first six normal clips of each of four
+# slide rails train. The other normal clips and all anomalous ones test. Every clip is brought to one level,
+# because the first recordings of a class share a background, and its level alone would separate the classes.
 import tempfile
 import time
 import warnings
@@ -54,7 +54,7 @@ from skaudio_ad.metrics import anomaly_auc_score, bootstrap_interval
 
 
 def recordings(machine):
-    """Paths and labels of one type of machine, and which clips train."""
+    """Return paths and labels of one type of machine, and a mask of the training clips."""
     try:
         data = load_mimii(machine)
         ids = data.metadata["machine_id"]
@@ -71,32 +71,33 @@ def recordings(machine):
 try:
     load_mimii("slider")
 except FileNotFoundError as error:
-    print(f"{error}\nGenerated sounds take the place of MIMII:")
+    print(f"{error}\nThe page uses generated sounds of machines:")
 paths, y, train = recordings("slider")
 print(
     f"{train.sum()} clips to train on; {np.sum(y[~train] == 1)} normal and {np.sum(y == -1)} anomalous to test"
 )
 
 # %%
-# The network
-# -----------
+# Describe the network
+# --------------------
 #
-# ``describe`` counts without loading anything. The receptive field is what one value of a feature map can see: at the
-# end more than the 128 bands, and 595 frames of 10 ms. Embeddings follow each other every 0.32 s, but each of them
-# could hear six seconds.
+# ``describe`` counts the operations without loading the weights. The receptive field is the region that one
+# value of a feature map depends on. At the last layer the receptive field covers more than the 128 bands, and
+# 595 frames of 10 ms. One embedding comes every 0.32 s, but each of them can depend on six seconds.
 try:
     weights_path("mn04", download=False)
     class_labels(download=False)
     weights = "pretrained"
 except WeightsError as error:
-    print(f"{error}\nRandom weights take their place: the figures below mean nothing.")
+    print(f"{error}\nThe page uses random weights, so the figures below mean nothing.")
     weights = None
     warnings.filterwarnings("ignore", message="MobileNetEmbedding with weights=None")
 
 print(BackboneEmbedding("mn04").describe())
 
 # %%
-# Beside it the default, and a transformer (``PaSSTEmbedding``). Operations are for ten seconds of sound.
+# The next lines show the default, and a transformer (``PaSSTEmbedding``), too. Operations are for ten seconds
+# of sound.
 for name in ("mn04", "mn10", "passt_s_swa"):
     size = BackboneEmbedding(name).describe()
     print(
@@ -105,12 +106,13 @@ for name in ("mn04", "mn10", "passt_s_swa"):
     )
 
 # %%
-# A detector in five steps
-# ------------------------
+# Build a detector in five steps
+# ------------------------------
 #
-# The network was trained at 32 kHz; the loader resamples, and it does not matter that the upper half of a recording at
-# 16 kHz is empty then. The head keeps the embeddings of the training clips: a new clip's score is minus its distance
-# to the nearest. Beside it the same head on the usual statistics, mean and deviation over time of every log-mel band.
+# The network was trained at 32 kHz. The loader resamples; the empty upper half of the spectrum of a 16 kHz
+# recording does no harm. The head keeps the embeddings of the training clips. The score of a new clip is
+# minus its distance to the nearest of them. The second detector is the same head on usual statistics: mean
+# and deviation over time of every log-mel band.
 detectors = {
     "log-mel statistics": make_pipeline(
         AudioLoader(16000, channel=0),
@@ -131,7 +133,7 @@ detectors = {
 
 
 def auc(y, score):
-    """AUC and its bootstrap interval."""
+    """Return the AUC and its bootstrap interval."""
     return anomaly_auc_score(y, score), *bootstrap_interval(anomaly_auc_score, y, score)
 
 
@@ -148,17 +150,18 @@ for ax, (name, detector) in zip(axes, detectors.items()):
     )
 
 # %%
-# On statistics the two kinds of clips lie in one heap. On embeddings most anomalous clips are further from the
-# training clips than any normal one. The threshold comes from the 24 training clips alone, each compared with the
-# others: no false alarm here, and a third of the faults missed.
+# On statistics the scores of both kinds of clips overlap. On embeddings most anomalous clips are further from
+# the training clips than any normal clip. The threshold comes from the 24 training clips alone, each compared
+# with the others. This threshold raises no false alarm here and misses a third of the faults.
 
 # %%
-# One vector, a sequence, or several depths
-# -----------------------------------------
+# Choose an output
+# ----------------
 #
-# "clip" is the mean of the last feature map over frequency and time. "frames" keeps time, the last axis as always:
-# every frame is compared with the frames of all training clips. "multilevel" is the means of the spectrogram and of
-# maps on the way, which know more of the sound and less of its class. Any detector of scikit-learn is a head as well.
+# "clip" is the mean of the last feature map over frequency and time. "frames" keeps time as the last axis,
+# and every frame is compared with the frames of all training clips. "multilevel" has the means of the
+# spectrogram and of earlier feature maps, which know more about the sound and less about its class. Any
+# detector of scikit-learn works as a head as well.
 clips = make_pipeline(AudioLoader(32000, channel=0), LevelNormalizer()).fit_transform(paths)
 embeddings, seconds = {}, {}
 for output in ("clip", "multilevel", "frames"):
@@ -181,14 +184,14 @@ for (output, name), head in heads.items():
     print(f"{output:11} {shape:9} {name:14}", "AUC {:.3f} [{:.3f}, {:.3f}]".format(*low_and_high))
 
 # %%
-# The intervals overlap: 36 clips to test on choose no winner.
+# The intervals overlap: 36 test clips choose no winner.
 
 # %%
-# When does it sound wrong?
-# -------------------------
+# Show when a clip sounds wrong
+# -----------------------------
 #
-# The detector on frames scores each of them, and the network's ``frames_to_seconds`` says when it sounds. The test
-# clip that is least normal:
+# The detector on frames scores each frame, and ``frames_to_seconds`` of the network gives the time of a
+# frame. The figure shows the least normal test clip:
 listener = make_pipeline(
     AudioLoader(32000, channel=0),
     LevelNormalizer(),
@@ -200,8 +203,9 @@ score = listener.fit(paths[train]).score_samples(paths[~train])
 LocalScoreDisplay.from_estimator(listener, paths[~train][np.argmin(score)])
 
 # %%
-# Can the moment be trusted, if an embedding could hear six seconds? MIMII does not say when its faults sound. So here
-# is a fault that does: half a second of a squeal, 10 dB below the clip, in the most normal of the test clips.
+# An embedding can depend on six seconds, so the time needs a check. MIMII does not say when its faults sound.
+# So the next figure adds a known fault: half a second of a squeal, 10 dB below the clip, in the most normal
+# of the test clips.
 sound = AudioLoader(32000, channel=0).fit_transform([paths[~train][np.argmax(score)]])[0]
 middle = len(sound) // 64000  # whole seconds
 at = slice(32000 * middle, 32000 * middle + 16000)
@@ -217,18 +221,18 @@ ax.set(xlabel="time (s)", ylabel="score of the frame", title="A normal clip, and
 ax.legend()
 
 # %%
-# What the network hears
-# ----------------------
+# List the tags of the network
+# ----------------------------
 #
-# ``predict_tags`` names the likeliest of AudioSet's 527 classes. Of the 400 clips of ESC-10, ten kinds of sound, 344
-# have a name of theirs among the first five. AudioSet has no slide rail, so its names are of little use there: a
-# clock, a printer. The embeddings tell slide rails apart nevertheless.
+# ``predict_tags`` gives the likeliest of AudioSet's 527 classes. ESC-10 has ten kinds of sound. For 344 of
+# its 400 clips, the class of the clip is among the first five tags. AudioSet has no slide rail, so the tags
+# of slide rails are of little use: a clock, a printer. The embeddings separate slide rails nevertheless.
 try:
     data = load_esc10("dog bark")
     names, first = np.unique(data.metadata["category"], return_index=True)
     examples = dict(zip(names, np.array(data.paths)[first]))
 except FileNotFoundError as error:
-    print(f"{error}\nGenerated machines take the place of ESC-10:")
+    print(f"{error}\nThe page uses generated sounds of machines:")
     examples = {name: recordings(name)[0][0] for name in ("fan", "pump", "slider", "valve")}
 examples |= {"slide rail, normal": paths[y == 1][0], "slide rail, anomalous": paths[y == -1][0]}
 tagger = MobileNetEmbedding("mn04", weights=weights)
@@ -238,11 +242,11 @@ if weights is not None:
         print(f"{name:22}", ", ".join(f"{tag} {probability:.2f}" for tag, probability in heard))
 
 # %%
-# Where it works, and where it does not
-# -------------------------------------
+# Know where embeddings fail
+# --------------------------
 #
-# The same two detectors on all four types of machine, beside loudness: how far the level of a clip, before it is
-# evened out, is from the mean of the training clips'.
+# The figure compares the same two detectors on all four types of machine with loudness. Loudness is the
+# distance of the original level of a clip from the mean of the training clips.
 results = {}
 for machine in ("slider", "pump", "valve", "fan"):
     paths, y, train = recordings(machine)
@@ -268,17 +272,20 @@ ax.set(
 ax.legend(loc="lower left")
 
 # %%
-# Slide rails and pumps: embeddings hear what statistics do not. Valves: nothing is shown to be better than chance,
-# with this head; a OneClassSVM on the same embeddings has an AUC of 0.74 [0.56, 0.89]. Fans: loudness alone tells them
-# apart, by their backgrounds rather than by their faults; with the level evened out, statistics and embeddings guess.
-# So put loudness beside your own detector, and try it on faults of your own before you trust it.
+# - Slide rails and pumps: embeddings detect faults that statistics do not.
+# - Valves: with this head no feature is shown to be better than chance. A OneClassSVM on the same embeddings
+#   has an AUC of 0.74 [0.56, 0.89].
+# - Fans: loudness alone separates the clips, by their backgrounds rather than by their faults. At one level
+#   statistics and embeddings guess.
+#
+# So compare your own detector with loudness, and try it on faults of your own before you trust it.
 
 # %%
-# The wrong sample rate
-# ---------------------
+# Avoid the wrong sample rate
+# ---------------------------
 #
-# At another rate than its own the network would hear a faster or a slower world, and say nothing. So clips that know
-# their rate are refused:
+# At a wrong rate the network would hear sound that is too fast or too slow, and give no error. So clips that
+# know their rate are refused at a wrong rate:
 rooster = examples.get("Rooster", paths[0])
 clip_at_16_khz = AudioLoader(16000, channel=0).fit_transform([rooster])
 try:
@@ -287,7 +294,8 @@ except ValueError as error:
     print(error)
 
 # %%
-# Arrays do not know their rate; they are taken to be at 32 kHz. What becomes of a rooster that is not:
+# Arrays do not know their rate and are assumed to be at 32 kHz. The next lines show the tags of a rooster at
+# the wrong rate:
 if weights is not None:
     for rate in (32000, 16000):
         clip = AudioLoader(rate, channel=0).fit_transform([rooster])[0]
@@ -295,10 +303,11 @@ if weights is not None:
         print(f"at {rate} Hz:", ", ".join(f"{tag} {probability:.2f}" for tag, probability in heard))
 
 # %%
-# What it costs
-# -------------
+# Compare the costs
+# -----------------
 #
-# Seconds for the clips of all slide rails, with reading and resampling; then twice with a folder to remember them in.
+# The output gives seconds for the clips of all slide rails, with reading and resampling. The last two lines
+# use a folder that caches the embeddings.
 for output, passed in seconds.items():
     print(f"{output:14} {passed:6.2f} s for {len(clips)} clips")
 with tempfile.TemporaryDirectory() as folder:
@@ -308,11 +317,13 @@ with tempfile.TemporaryDirectory() as folder:
         print(f"memory, {run:6} {time.perf_counter() - start:6.2f} s")
 
 # %%
-# mn10 has five times the operations of mn04, PaSST a thousand times.
+# mn10 has five times as many operations as mn04, and PaSST a thousand times as many.
 #
-# - Embeddings do not depend on the detector: embed once, keep the array, and try heads on it, as above; or give every
-#   pipeline the same folder as ``memory``. ``n_jobs`` spreads a large corpus over processes.
-# - Of a clip longer than ten seconds a window is embedded every 2.5 s, and outputs without time are their mean: 15 s
-#   cost seven windows. ``hop=10`` is cheaper, and so is a loader's ``duration=10``.
-# - Weights are read from the disk once a process. A pickled pipeline holds their name and checksum, not the network.
+# - Embeddings do not depend on the detector. Embed once, keep the array, and try heads on it, as above, or
+#   give every pipeline the same folder as ``memory``. ``n_jobs`` spreads a large corpus over processes.
+# - A clip longer than ten seconds is embedded in windows, one every 2.5 s, and outputs without time are the
+#   mean of the windows. A clip of 15 s needs seven windows. ``hop=10`` is cheaper, and so is a loader's
+#   ``duration=10``.
+# - Weights are read from the disk once per process. A pickled pipeline holds the name and the checksum of the
+#   weights, not the network.
 plt.show()

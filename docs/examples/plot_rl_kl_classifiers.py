@@ -1,13 +1,14 @@
 """
-Straight or bent: when LogisticRegression does the same
-=======================================================
+Choose between RLKLClassifier and logistic regression
+=====================================================
 
-``RLKLClassifier`` tells normal from anomalous clips by the two losses of a variational autoencoder, RL and KL. Linear
-throughout (``activation="identity"``), its layers multiply out to one straight boundary: the model is logistic
-regression, found by a thousand steps of Adam. With ReLU the boundary may bend. When is that worth it?
+``RLKLClassifier`` separates normal from anomalous clips by the two losses of a variational autoencoder, RL
+and KL. With ``activation="identity"`` all its layers are linear and give one straight boundary. That model is
+logistic regression, fitted by a thousand steps of Adam. With ReLU the boundary may bend. This page shows when
+a bent boundary helps.
 
-Three scenes of generated losses, log-normal as losses are, with known answers. Accuracies are of 5-fold
-cross-validation.
+The page generates three scenes of losses with known answers. The losses are log-normal, as real losses are.
+Accuracies come from 5-fold cross-validation.
 """
 
 # %%
@@ -31,14 +32,14 @@ anomalies = {
 }
 y = np.repeat([1, -1], N)
 classifiers = {
-    "linear throughout": RLKLClassifier(activation="identity", random_state=0),
+    "linear": RLKLClassifier(activation="identity", random_state=0),
     "LogisticRegression": make_pipeline(StandardScaler(), LogisticRegression(C=np.inf)),
     "with ReLU": RLKLClassifier(activation="relu", random_state=0),
 }
 
 # %%
-# Every scene, every classifier
-# -----------------------------
+# Compare three classifiers in three scenes
+# -----------------------------------------
 #
 # Columns are RL, a few hundredths, and KL, around a thousand.
 figure, axes = plt.subplots(3, 3, figsize=(12, 11), sharex="row", sharey="row", layout="constrained")
@@ -48,15 +49,15 @@ for row, (scene, points) in zip(axes, anomalies.items()):
     for ax, (name, classifier) in zip(row, classifiers.items()):
         RLKLDisplay.from_predictions(y, losses, classifier=classifier.fit(losses, y), ax=ax)
         ax.set_title(f"{scene}\n{name}: accuracy {np.mean(said[name] == y):.3f}")
-    same = np.mean(said["linear throughout"] == said["LogisticRegression"])
-    print(f"{scene}: linear throughout and LogisticRegression agree on {same:.1%} of the clips")
+    same = np.mean(said["linear"] == said["LogisticRegression"])
+    print(f"{scene}: linear and LogisticRegression agree on {same:.1%} of the clips")
 
 # %%
-# What to take from it
-# --------------------
+# Choose the classifier
+# ---------------------
 #
-# Linear throughout, the network decides as ``LogisticRegression`` without a penalty does, which is found in a
-# millisecond: prefer it. ReLU pays where anomalies surround the normal clips or lie on both sides of them, as those of
-# a VAE do that reconstructs silence too well and noise too badly. Where a straight line is best, ReLU only adapts to
-# the noise of the training clips.
+# If all layers are linear, the network decides as ``LogisticRegression`` without a penalty does.
+# ``LogisticRegression`` is fitted in a millisecond: prefer it. ReLU helps if anomalies surround the normal
+# clips or lie on both sides of them. Anomalies of a VAE do so if the VAE reconstructs silence too well and
+# noise too badly. If a straight line is best, ReLU only adapts to the noise of the training clips.
 plt.show()

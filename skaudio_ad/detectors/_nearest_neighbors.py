@@ -66,7 +66,7 @@ class NearestNeighborsDetector(RowDetector):
     offset_ : float
         Threshold on the scale of `score_samples`.
 
-    held_out_scores_ : ndarray of shape (n_samples_fit_,), float64
+    held_out_scores_ : ndarray of shape (n_samples_fit,), float64
         Score of every training clip with itself, all its frames, left out of what it is compared with; with `groups`
         in `fit`, all clips of its group are left out.
 
