@@ -88,7 +88,7 @@ class MahalanobisDetector(RowDetector):
     --------
     >>> import numpy as np
     >>> from skaudio_ad import MahalanobisDetector
-    >>> rng = np.random.default_rng(0)
+    >>> rng = np.random.default_rng(1)
     >>> X = rng.normal(size=(101, 16))
     >>> detector = MahalanobisDetector().fit(X[:100])
     >>> detector.predict(X[100:]).tolist()

@@ -23,43 +23,43 @@ _FEW_COPIES = 0.05
 class NearestNeighborsDetector(RowDetector):
     """Detect anomalies as clips far from every normal training clip.
 
-    The detector to put behind embeddings: `fit` keeps those of the training clips, and the score of a clip is minus
-    its distance to the nearest of them. The search is exact.
+    This is the usual detector behind embeddings. `fit` keeps the embeddings of the training clips, and the score of a
+    clip is minus the distance to the nearest of them. The search is exact.
 
-    X holds one embedding a clip, (n_clips, n_features), or sequences of them, (n_clips, n_features, n_frames) or a list
-    of (n_features, n_frames_i): then every frame is compared with all frames of all training clips, and the clip's
-    score is pooled over time.
+    X holds one embedding per clip, (n_clips, n_features), or sequences of embeddings, (n_clips, n_features, n_frames)
+    or a list of (n_features, n_frames_i). Every frame of a sequence is compared with all frames of all training clips,
+    and the score of the clip is pooled over time.
 
     Parameters
     ----------
     n_neighbors : int, default=1
-        Nearest training clips, or frames of training clips, that a clip or frame is compared with. The nearest alone is
-        the usual choice on frozen embeddings [1]_. More forgive a few anomalies among the training clips.
+        Number of nearest training clips (frames) that a clip (frame) is compared with. One neighbour is the usual
+        choice on frozen embeddings [1]_. More neighbours tolerate a few anomalies among the training clips.
 
     metric : {"euclidean", "cosine"}, default="euclidean"
         "euclidean" is the length of the difference. "cosine" is ``(1 - cos) / 2``, 0 to 1, of the angle between two
-        embeddings [1]_: their lengths do not count. Use it on embeddings as the network gives them, never behind a
-        ``StandardScaler``, which puts the normal clips around zero, where directions mean little and an anomaly shows
-        by its length. A vector of zeros has no direction; it lies at 0.5, a right angle, from everything but another
-        vector of zeros.
+        embeddings [1]_: the lengths of the embeddings do not count. Use "cosine" on embeddings as the network gives
+        them, never behind a ``StandardScaler``. The scaler puts the normal clips around zero, where directions mean
+        little and an anomaly shows by its length. A vector of zeros has no direction. Its distance is 0.5, a right
+        angle, to everything but another vector of zeros.
 
     aggregate : {"mean", "max", "min"}, default="mean"
-        How the distances to the `n_neighbors` become one. "max" is the distance to the farthest of them, "min" to the
-        nearest, whatever `n_neighbors`.
+        How the distances to the `n_neighbors` neighbours become one distance. "max" is the distance to the farthest
+        neighbour, "min" the distance to the nearest, whatever `n_neighbors` is.
 
     time_pooling : {"mean", "max", "quantile"}, default="mean"
-        How the distances of a clip's frames become one: their mean, the largest, or their `time_quantile`. "max" and
-        "quantile" suit faults that sound for moments only. Without effect on clips of one embedding.
+        How the distances of a clip's frames become one distance: their mean, the largest, or their `time_quantile`.
+        "max" and "quantile" suit faults that sound for moments only. Clips of one embedding do not need it.
 
     time_quantile : float, default=0.95
-        For ``time_pooling="quantile"``.
+        Quantile for ``time_pooling="quantile"``.
 
     contamination : "auto" or float, default="auto"
         "auto" sets ``offset_`` so that about one normal clip in twenty raises a false alarm, judged by
         ``held_out_scores_``: their conformal 0.05 quantile, or with fewer than 19 clips (groups) the lower end of
-        Student's prediction interval for the logarithms of the distances. A float is scikit-learn's meaning, the
-        fraction of the training clips that shall count as anomalous, but by the same leave-one-out scores: all others
-        are 0.
+        Student's prediction interval for the logarithms of the distances. A float is the fraction of the training
+        clips that shall count as anomalous, as in scikit-learn, but judged by the leave-one-out scores, because the
+        other scores of training clips are 0.
 
     Attributes
     ----------
@@ -67,35 +67,41 @@ class NearestNeighborsDetector(RowDetector):
         Threshold on the scale of `score_samples`.
 
     held_out_scores_ : ndarray of shape (n_samples_fit,), float64
-        Score of every training clip with itself, all its frames, left out of what it is compared with; with `groups`
-        in `fit`, all clips of its group are left out.
+        Score of every training clip, compared with the other training clips only; with `groups` in `fit`, with the
+        clips of other groups only.
 
     n_features_in_ : int
-        Values of an embedding.
+        Number of values of an embedding.
 
     n_samples_fit_ : int
-        Clips that `fit` could read.
+        Number of clips that `fit` could read.
 
     Notes
     -----
-    A training clip is its own nearest neighbour: `score_samples` and `predict` take it for perfectly normal.
-    ``held_out_scores_`` and `fit_predict` leave it out of what it is compared with. A clip that is in the training set
-    twice finds its copy even then, scores 0, and makes the threshold stricter. Remove copies first: `fit` warns where
-    more than one clip in twenty has a copy.
+    A training clip is its own nearest neighbour: `score_samples` and `predict` take every training clip for perfectly
+    normal. ``held_out_scores_`` and `fit_predict` compare a clip with the other clips only. A clip that is in the
+    training set twice still finds its copy, scores 0, and makes the threshold stricter. Remove copies first: `fit`
+    warns if more than one clip in twenty has a copy.
 
-    All parameters have effect when `fit` is called: the threshold belongs to their values then.
+    All parameters have effect when `fit` is called. Parameters that are set later wait for the next `fit`.
 
-    The embeddings are kept in the precision they come in, and searched in it: float32 takes half the time of float64.
-    Distances are computed from differences in float64: they do not depend on the clips beside, and two that are
-    nearly the same do not lose their distance. Features with a large offset, such as a time in seconds, are measured
-    from their mean while the search looks for candidates. A row too large to be squared, as 1e20 is in float32, is an
-    error in `fit` and has its distance afterwards. The full matrix of distances is never held. Searching takes BLAS
-    threads, as many as ``OMP_NUM_THREADS`` says.
+    The embeddings are kept and searched in their own precision: float32 takes half the time of float64. Distances are
+    computed from differences in float64. The distance of a clip does not depend on the other clips of the batch, and
+    two clips that are nearly the same keep their distance. Features with a large offset, such as a time in seconds,
+    are measured from their mean while the search looks for candidates. A row that is too large to be squared, as 1e20
+    is in float32, is an error in `fit`; afterwards such a row has a distance. The full matrix of distances is never
+    held. The search uses as many BLAS threads as ``OMP_NUM_THREADS`` says.
 
-    Of sequences every training frame is kept: a million of 384 values in float32 takes 1.5 GB. The clips of a lazy
-    sequence are not held beside it. Time of `fit` grows with the square of the number of frames,
-    since each is compared with those of all other clips: on one core, a second for 10 000, some two minutes for
-    100 000.
+    All frames of training sequences are kept: a million frames of 384 values in float32 take 1.5 GB. The clips of a
+    lazy sequence are not held in addition. The time of `fit` grows with the square of the number of frames, because
+    each frame is compared with those of all other clips.
+
+    ========  =================
+    Frames    Time on one core
+    ========  =================
+    10 000    1 s
+    100 000   2 min
+    ========  =================
 
     References
     ----------
@@ -175,21 +181,21 @@ class NearestNeighborsDetector(RowDetector):
         return self
 
     def kneighbors(self, X: Clips, n_neighbors: int | None = None) -> tuple[FloatArray, IntArray]:
-        """The nearest training clips: which normal clips is it most like?
+        """Find the nearest training clips: the normal clips that a clip is most like.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features)
         n_neighbors : int, default=None
-            By default as in `fit`; at most ``n_samples_fit_``.
+            Number of neighbours, at most ``n_samples_fit_``. None is the number in `fit`.
 
         Returns
         -------
         distances : ndarray of shape (n_clips, n_neighbors), float64
             Nearest first; NaN for a clip that could not be read.
         indices : ndarray of int of shape (n_clips, n_neighbors)
-            Positions in the X that was given to `fit`; -1 for a clip that could not be read. Of clips at the same
-            distance the first comes first.
+            Positions in the X that was given to `fit`; -1 for a clip that could not be read. Clips at the same
+            distance are in the order of X.
 
         Raises
         ------

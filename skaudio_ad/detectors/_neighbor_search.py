@@ -5,25 +5,25 @@ import numpy as np
 from ._clip_rows import BLOCK, FARTHEST, largest_half_square, slices, squared_lengths
 from ._neighbor_rows import half_squares, prepare
 
-# Rows of which only the smallest key is looked at, unless that one is near. Smallest of groups cost 2 % of a product
-# where queries lie side by side in memory, and 10 % where rows do.
+# Number of rows in a group. Only the smallest key of a group is looked at, unless that key is near. The minima of
+# groups cost 2 % of the time of a product if queries lie side by side in memory, and 10 % if rows do.
 _GROUP = 16
-# More candidates than so many a neighbour, and so many in all, send a query to the search in float64. In a bank of a
-# million rows in any order 8 a neighbour are to be expected.
+# Maximum number of candidates of a query: a constant, and a number per neighbour. A query with more candidates goes to
+# the search in float64. A bank of a million rows in random order gives about 8 candidates per neighbour.
 _CROWD, _CROWD_PER_NEIGHBOR = 64, 16
-# Candidates beyond the neighbours that the search in float64 keeps.
+# Number of candidates beyond the neighbours that the search in float64 keeps.
 _SPARE = 8
-# Pairs of rows of which the differences are held at a time: 3 MB of 384 values in float64.
+# Number of pairs of rows whose differences are held at a time: 3 MB for 384 values in float64.
 _PAIRS = 1024
 
 
 class NeighborSearch:
     """Nearest rows of a bank, in memory that does not grow with the bank.
 
-    A product in the precision of the bank gives every pair a key that grows with the distance, wrong by no more than
-    a known bound. Rows whose key says that they may be among the nearest, mostly a handful, are compared with the
-    query in float64 by their differences: nothing is lost where two rows are nearly the same, and the distance
-    between two rows does not depend on those beside them.
+    A product in the precision of the bank gives every pair a key that grows with the distance. The error of a key has a
+    known bound. Rows that may be among the nearest by their key, mostly a handful, are compared with the query by
+    their differences in float64. Two rows that are nearly the same therefore keep their distance, and the distance
+    between two rows does not depend on other rows.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class NeighborSearch:
         Parameters
         ----------
         rows : ndarray of shape (n_rows, n_features)
-            A row that is NaN throughout stands for one that could not be read.
+            A row of NaN stands for a clip that could not be read.
         n_neighbors : int
             At most the rows of the bank.
 
@@ -54,7 +54,7 @@ class NeighborSearch:
         distances : ndarray of shape (n_rows, n_neighbors), float64
             NaN for a row that could not be read.
         neighbors : ndarray of int of shape (n_rows, n_neighbors)
-            Rows of the bank, of equal distances the first one first; -1 for a row that could not be read.
+            Rows of the bank, at equal distances in the order of the bank; -1 for a row that could not be read.
         """
         distances = np.full((len(rows), n_neighbors), np.nan)
         neighbors = np.full((len(rows), n_neighbors), -1)
@@ -163,7 +163,8 @@ class NeighborSearch:
             n_groups = -(-n_rows // group_size)
             keys[n_rows : n_groups * group_size] = np.inf
             groups = keys[: n_groups * group_size].reshape(n_groups, group_size, n_queries).min(axis=1)
-            # The k-th smallest of some keys, each of another row, is no smaller than that of all.
+            # The k-th smallest group minimum is an upper bound on the k-th smallest key, because each group holds
+            # different rows.
             nearer = np.flatnonzero(groups.min(axis=0) < nearest[-1])
             both = np.concatenate([nearest[:, nearer], groups[:, nearer]])
             nearest[:, nearer] = np.partition(both, k - 1, axis=0)[:k]
@@ -176,7 +177,7 @@ class NeighborSearch:
             pair, member = np.nonzero((key <= limit[query, np.newaxis]) & (key < np.inf))
             found.append((query[pair], part.start + row[pair, member], key[pair, member]))
         query, row, key = map(np.concatenate, zip(*found))
-        # What was near at first may be far by now.
+        # A candidate that was near at first may be too far now, because nearer rows came later.
         near = key <= (nearest[-1] + doubt)[query]
         return query[near], row[near], n_found > crowd
 
