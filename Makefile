@@ -1,4 +1,4 @@
-# Every target sets up what it needs in .venv; `make help` lists them.
+# Every target installs the packages that the target needs in .venv. `make help` lists the targets.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,9 +8,9 @@ BIN := $(VENV)/bin
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
-# The stamp is newer than pyproject.toml when the environment holds what it asks for.
+# A stamp that is newer than pyproject.toml says that the environment holds all packages of pyproject.toml.
 $(VENV)/.dev-stamp: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "skaudio_ad needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name one with make PYTHON=python3.12")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "skaudio_ad needs Python 3.11 or newer, but this is Python " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
@@ -31,7 +31,7 @@ demo: $(VENV)/.dev-stamp  ## Generate machine sounds, train on the normal ones, 
 test: $(VENV)/.dev-stamp  ## Run the tests (offline; those on real recordings need SKAUDIO_AD_DATA)
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
-# The lowest versions that pyproject.toml allows, in an environment of their own.
+# An environment of its own holds the lowest versions that pyproject.toml allows.
 OLDEST := .venv-oldest
 $(OLDEST)/.stamp: pyproject.toml tests/lowest_versions.py
 	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)

@@ -26,5 +26,5 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_",
     "download_all_examples": False,
-    "capture_repr": ("_repr_html_",),  # not that of the last line's legend or axes
+    "capture_repr": ("_repr_html_",),  # shows data frames, but no repr of a legend or of axes
 }

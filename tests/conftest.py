@@ -4,8 +4,8 @@ import os
 import socket
 from pathlib import Path
 
-# One thread a worker, before anything starts its threads: workers of several threads each wait for one another
-# on a few cores, and a training test takes ten times as long.
+# Each worker uses one thread, because workers with several threads wait for each other on a few cores: a training
+# test then takes ten times as long. The variable is set before any library starts its threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
@@ -16,7 +16,7 @@ from .weights_server import serve
 
 
 def pytest_collection_modifyitems(items):
-    """Put the worked examples first: half a minute each, at the end they would keep one worker busy alone."""
+    """Put the worked examples first. Each takes half a minute, and at the end only one worker would be busy."""
     items.sort(key=lambda item: "plot_" not in item.name)
 
 
@@ -27,7 +27,7 @@ def rng():
 
 @pytest.fixture(scope="session")
 def data_home():
-    """The folder of recordings that the ``real_data`` tests read."""
+    """Return the folder of recordings that the ``real_data`` tests read."""
     if not os.environ.get("SKAUDIO_AD_DATA"):
         pytest.skip("SKAUDIO_AD_DATA names no folder of recordings")
     home = Path(os.environ["SKAUDIO_AD_DATA"]).expanduser()
@@ -38,13 +38,13 @@ def data_home():
 
 @pytest.fixture
 def write_wavs(tmp_path, rng):
-    """Function that writes wavs of noise, one for every number of samples, and returns their paths."""
+    """Return a function that writes wavs of noise, one for every number of samples, and returns their paths."""
 
     def write(n_samples, sample_rate=16000):
         paths = []
         for index, n in enumerate(n_samples):
             path = tmp_path / f"clip_{index}.wav"
-            # float: what is read back is what was written.
+            # FLOAT keeps every sample as it was written.
             soundfile.write(path, rng.uniform(-0.5, 0.5, n).astype(np.float32), sample_rate, subtype="FLOAT")
             paths.append(str(path))
         return paths

@@ -1,4 +1,4 @@
-"""Every code block in README and docs runs, and every example in a docstring gives what it says."""
+"""Every code block in README and docs runs, and every example in a docstring gives the printed result."""
 
 import doctest
 import importlib
@@ -27,7 +27,7 @@ MODULES = [
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory):
-    """A folder with ``normal/`` and ``new/``, as the pages suppose."""
+    """Make a folder with ``normal/`` and ``new/``, which the pages need."""
     folder = tmp_path_factory.mktemp("pages")
     make_machine_sounds(12, 4, machine="valve", duration=1.0, output_dir=folder, random_state=0)
     (folder / "anomalous").rename(folder / "new")
@@ -40,14 +40,14 @@ def _blocks(page, *languages):
     ]
 
 
-def test_every_block_has_a_language_that_is_tested():
+def test_every_block_has_a_language_that_the_tests_know():
     for page in PAGES:
         languages = {language for language, _ in _BLOCK.findall(page.read_text(encoding="utf-8"))}
         assert languages <= {"python", "shell", "text"}, page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_python_blocks_of_a_page_run_one_after_the_other(page, recordings, monkeypatch, tmp_path):
+def test_the_python_blocks_of_a_page_run_in_order(page, recordings, monkeypatch, tmp_path):
     blocks = _blocks(page, "python")
     monkeypatch.chdir(tmp_path)
     for name in ("normal", "new"):
@@ -76,12 +76,14 @@ def test_the_shell_lines_of_a_page_run(page, recordings, tmp_path):
         elif words[0] == "make":
             assert set(words[1:]) <= targets, line
         else:
-            assert words[:2] == ["pip", "install"], f"{line!r}: how should this be tested?"
+            assert words[:2] == ["pip", "install"], (
+                f"{line!r}: no test knows this command. Add one to this file."
+            )
             assert set(re.findall(r"\[(\w+)\]", line)) <= extras, line
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_the_examples_in_docstrings_give_what_they_say(name):
+def test_the_examples_in_docstrings_give_the_printed_result(name):
     result = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
     assert result.failed == 0
 

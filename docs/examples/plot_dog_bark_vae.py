@@ -22,7 +22,8 @@ weights of RL        1, 10 ... 1e9
 classifiers          sizes and training of the project
 ===================  ======================================================================================
 
-These settings differ, so that this page builds in minutes on a CPU:
+These settings differ. The published barks are not public. The smaller network and batch let this page build in
+minutes on a CPU:
 
 ===================  =======================  ============================================================
 setting              published                here

@@ -127,7 +127,7 @@ def future_auc(detector):
     return f"AUC on the future {anomaly_auc_score(y_future, score):.2f} [{low:.2f}, {high:.2f}]"
 
 
-print(f"{np.sum(y == -1)} of the {len(y)} clips it was trained on are anomalous")
+print(f"{np.sum(y == -1)} of the {len(y)} clips that trained the detector are anomalous")
 print(f"chose {describe(wrong.best_estimator_)}; {future_auc(wrong.best_estimator_)}")
 
 # %%
@@ -220,7 +220,7 @@ print(f"threshold {in_sample.threshold_:g}: {np.mean(flagged[y_future == 1]):.0%
 # -----------------------------------
 #
 # ``ThresholdedDetector`` takes any detector. With ``cv=4`` each normal clip is scored by a model that was
-# trained without the clip's fold, and these models are kept. Each of them compares a new clip with the clips
+# trained without the clip's fold, and these models are kept. Each model compares a new clip with the clips
 # of its own fold. ``ConformalThreshold`` sets the threshold where a share ``alpha`` of the normal clips is
 # expected to fall below.
 detector = ThresholdedDetector(pipeline, ConformalThreshold(0.1), cv=4, random_state=0).fit(train)
