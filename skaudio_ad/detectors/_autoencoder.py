@@ -58,12 +58,12 @@ class AutoencoderDetector(WindowDetector):
     bottleneck_activation : bool, default=True
         Whether the bottleneck is normalised and activated too, or linear.
 
-    aggregate : {"mean", "max", "quantile"}, default="mean"
+    time_pooling : {"mean", "max", "quantile"}, default="mean"
         How the errors of a clip's windows become its score. "max" and "quantile" suit faults that sound for
         moments only.
 
-    quantile : float, default=0.95
-        For ``aggregate="quantile"``.
+    time_quantile : float, default=0.95
+        For ``time_pooling="quantile"``.
 
     max_epochs : int, default=100
         Most passes over the training windows.
@@ -171,8 +171,8 @@ class AutoencoderDetector(WindowDetector):
         activation="relu",
         batch_norm=True,
         bottleneck_activation=True,
-        aggregate="mean",
-        quantile=0.95,
+        time_pooling="mean",
+        time_quantile=0.95,
         max_epochs=100,
         batch_size="auto",
         learning_rate=1e-3,
@@ -192,8 +192,8 @@ class AutoencoderDetector(WindowDetector):
         self.activation = activation
         self.batch_norm = batch_norm
         self.bottleneck_activation = bottleneck_activation
-        self.aggregate = aggregate
-        self.quantile = quantile
+        self.time_pooling = time_pooling
+        self.time_quantile = time_quantile
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -240,7 +240,7 @@ class AutoencoderDetector(WindowDetector):
             A frame that several windows cover is the mean of their reconstructions.
         """
         X = self._check_input(X)
-        return self._errors(self.module_).outputs(X)
+        return self._scorer(self.module_).outputs(X)
 
     def _check_parameters(self):
         check_number(self.context, "context", low=1, integer=True)
@@ -251,11 +251,11 @@ class AutoencoderDetector(WindowDetector):
         check_option(self.bottleneck_activation, "bottleneck_activation", (True, False))
         super()._check_parameters()
 
-    def _look_at(self, X):
+    def _note_input_kind(self, X):
         self.window_length_ = 1 if getattr(X, "ndim", 3) == 2 else self.context
         return self.window_length_
 
-    def _describe(self, X):
+    def _network_settings(self, X):
         return {
             "n_features": self.n_features_in_ * self.window_length_,
             "hidden_sizes": tuple(int(size) for size in self.hidden_sizes),

@@ -1,5 +1,7 @@
 """`RLKLClassifier`: two classes told apart by reconstruction loss and Kullback-Leibler divergence."""
 
+from functools import partial
+
 import numpy as np
 from scipy.special import expit, log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -10,16 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._checks import check_number, check_option, check_sizes
-from ..training import (
-    EpochCallbacks,
-    ModuleStateMixin,
-    algorithms,
-    draw_seed,
-    drawing_from,
-    fit_module,
-    inference,
-    resolve_device,
-)
+from ..training import ModuleStateMixin, TrainingRows, inference, resolve_device, train_estimator
 
 # Rows scored at a time: the grid behind a picture of the decision regions has a million.
 _BLOCK = 4096
@@ -180,44 +173,38 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
             If a parameter is out of range, X is not finite, y has not two classes of positive weight, or the
             training diverges.
         """
-        import torch
-
         self._check_parameters()
         device = resolve_device(self.device)
-        # The callbacks get X as it came: scoring an array where there are feature names warns.
+        # The callbacks get X as the user passed it, because scoring an array after a fit with feature names warns.
         rows, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         self._refuse_missing(rows)
         sample_weight = _check_weights(sample_weight, len(rows))
         weighted = sample_weight > 0
         self.classes_ = _two_classes(y, weighted)
-        callbacks = self._init_callback_context(max_subtasks=self.max_epochs)
-        callbacks.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        self._forget_module()
+        train_estimator(
+            self,
+            X,
+            y,
+            device=device,
+            prepare=partial(self._prepare, rows[weighted], y[weighted], sample_weight[weighted], device),
+            loss=_weighted_cross_entropy,
+            attributes=_fitted_attributes,
+        )
+        return self
+
+    def _prepare(self, X, y, sample_weight, device, seed):
+        """Standardise the features and return the rows to train on."""
+        import torch
+
         self._architecture = {
             "n_features": self.n_features_in_,
             "hidden_sizes": tuple(int(size) for size in self.hidden_sizes),
             "activation": self.activation,
         }
-        self.mean_, self.scale_ = _standardisation(rows[weighted], sample_weight[weighted])
-        data = self._training_data(rows[weighted], y[weighted], sample_weight[weighted])
-        seed = draw_seed(self.random_state)
-        with algorithms(self.deterministic):
-            with drawing_from(seed):
-                module = self._make_module().to(device)
-            history = fit_module(
-                module,
-                torch.from_numpy(data).to(device),
-                _weighted_cross_entropy,
-                seed=seed,
-                max_epochs=self.max_epochs,
-                batch_size=len(data) if self.batch_size is None else self.batch_size,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                epochs=EpochCallbacks(self, callbacks, X, y, attributes=_learnt),
-            )
-        self.__dict__.update(_learnt(module, history), stopped_by_=history.stopped_by)
-        callbacks.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
-        return self
+        self.mean_, self.scale_ = _standardisation(X, sample_weight)
+        data = self._training_data(X, y, sample_weight)
+        batch_size = len(data) if self.batch_size is None else self.batch_size
+        return TrainingRows(torch.from_numpy(data).to(device), batch_size)
 
     def decision_function(self, X):
         """Logit of the second class.
@@ -342,14 +329,14 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         return tags
 
 
-def _weighted_cross_entropy(module, batch):
+def _weighted_cross_entropy(module, batch, generator=None):
     import torch
 
     features, target, weight = batch[:, :-2], batch[:, -2], batch[:, -1]
     return torch.nn.functional.binary_cross_entropy_with_logits(module(features), target, weight=weight)
 
 
-def _learnt(module, history):
+def _fitted_attributes(module, history):
     """Fitted attributes, of the end of the training or of one of its epochs."""
     return {
         "module_": module,

@@ -31,12 +31,12 @@ class SequenceAutoencoderDetector(SequenceDetector):
     hidden_size : int, default=256
         Length of the hidden state of each, and so of the code that a window has to go through.
 
-    aggregate : {"mean", "max", "quantile"}, default="mean"
+    time_pooling : {"mean", "max", "quantile"}, default="mean"
         How the errors of a clip's windows become its score. "max" and "quantile" suit faults that sound for
         moments only.
 
-    quantile : float, default=0.95
-        For ``aggregate="quantile"``.
+    time_quantile : float, default=0.95
+        For ``time_pooling="quantile"``.
 
     max_epochs : int, default=10
         Most passes over the training windows.
@@ -144,8 +144,8 @@ class SequenceAutoencoderDetector(SequenceDetector):
         cell="gru",
         n_layers=2,
         hidden_size=256,
-        aggregate="mean",
-        quantile=0.95,
+        time_pooling="mean",
+        time_quantile=0.95,
         max_epochs=10,
         batch_size=64,
         learning_rate=1e-3,
@@ -163,8 +163,8 @@ class SequenceAutoencoderDetector(SequenceDetector):
         self.cell = cell
         self.n_layers = n_layers
         self.hidden_size = hidden_size
-        self.aggregate = aggregate
-        self.quantile = quantile
+        self.time_pooling = time_pooling
+        self.time_quantile = time_quantile
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -197,9 +197,9 @@ class SequenceAutoencoderDetector(SequenceDetector):
         check_number(self.window_length, "window_length", low=1, integer=True)
         super()._check_parameters()
 
-    def _look_at(self, X):
+    def _note_input_kind(self, X):
         self.window_length_ = self.window_length
-        return super()._look_at(X)
+        return super()._note_input_kind(X)
 
     def _make_module(self):
         from ..networks import SequenceAutoencoder

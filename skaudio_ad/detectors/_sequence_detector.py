@@ -14,7 +14,7 @@ from ._window_detector import WindowDetector
 class SequenceDetector(WindowDetector):
     """Window detector around a recurrent network. A 2-D X holds one curve a clip: spectrograms of a single bin.
 
-    Subclasses set ``window_length_`` in ``_look_at``, before they call this class's, and extend ``_describe``.
+    Subclasses set ``window_length_`` in ``_note_input_kind``, before they call this class's, and extend ``_network_settings``.
     """
 
     cell: Any
@@ -27,7 +27,7 @@ class SequenceDetector(WindowDetector):
         check_number(self.hidden_size, "hidden_size", low=1, integer=True)
         super()._check_parameters()
 
-    def _look_at(self, X):
+    def _note_input_kind(self, X):
         self._takes_curves = getattr(X, "ndim", 3) == 2
         if not self._takes_curves:
             return self.window_length_
@@ -36,7 +36,7 @@ class SequenceDetector(WindowDetector):
             raise ClipError(f"n_features={n_frames}: every curve {too_short(n_frames, self.window_length_)}")
         return 1
 
-    def _describe(self, X):
+    def _network_settings(self, X):
         return {
             "n_bins": 1 if self._takes_curves else self.n_features_in_,
             "cell": self.cell,
@@ -44,7 +44,7 @@ class SequenceDetector(WindowDetector):
             "hidden_size": self.hidden_size,
         }
 
-    def _make_bank(self, X, device):
+    def _training_windows(self, X, device):
         # A step of a recurrent network takes a thousand times as long as gathering its windows.
         return FrameBank(_as_spectrograms(X), self.window_length_, device, copy=False)
 
@@ -54,7 +54,7 @@ class SequenceDetector(WindowDetector):
     def _outputs(self, X, first=0):
         """Every clip of X as the module makes it, shaped like X; NaN where no window made a frame."""
         X = self._check_input(X)
-        made = self._errors(self.module_).outputs(X, first=first)
+        made = self._scorer(self.module_).outputs(X, first=first)
         return made[:, 0] if self._takes_curves else made
 
     def _check_input(self, X):

@@ -37,12 +37,12 @@ class SequencePredictorDetector(SequenceDetector):
     hidden_size : int, default=256
         Length of the hidden state of each.
 
-    aggregate : {"mean", "max", "quantile"}, default="mean"
+    time_pooling : {"mean", "max", "quantile"}, default="mean"
         How the errors of a clip's windows become its score. "max" and "quantile" suit faults that sound for
         moments only.
 
-    quantile : float, default=0.95
-        For ``aggregate="quantile"``.
+    time_quantile : float, default=0.95
+        For ``time_pooling="quantile"``.
 
     max_epochs : int, default=10
         Most passes over the training windows.
@@ -152,8 +152,8 @@ class SequencePredictorDetector(SequenceDetector):
         cell="lstm",
         n_layers=2,
         hidden_size=256,
-        aggregate="mean",
-        quantile=0.95,
+        time_pooling="mean",
+        time_quantile=0.95,
         max_epochs=10,
         batch_size=32,
         learning_rate=1e-3,
@@ -172,8 +172,8 @@ class SequencePredictorDetector(SequenceDetector):
         self.cell = cell
         self.n_layers = n_layers
         self.hidden_size = hidden_size
-        self.aggregate = aggregate
-        self.quantile = quantile
+        self.time_pooling = time_pooling
+        self.time_quantile = time_quantile
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -224,12 +224,12 @@ class SequencePredictorDetector(SequenceDetector):
         check_number(self.n_predicted_frames, "n_predicted_frames", low=1, integer=True)
         super()._check_parameters()
 
-    def _look_at(self, X):
+    def _note_input_kind(self, X):
         self.window_length_ = self.n_context_frames + self.n_predicted_frames
-        return super()._look_at(X)
+        return super()._note_input_kind(X)
 
-    def _describe(self, X):
-        return {**super()._describe(X), "n_predicted_frames": self.n_predicted_frames}
+    def _network_settings(self, X):
+        return {**super()._network_settings(X), "n_predicted_frames": self.n_predicted_frames}
 
     def _make_module(self):
         from ..networks import SequencePredictor

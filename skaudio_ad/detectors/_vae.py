@@ -1,26 +1,18 @@
 """`VAEDetector`: a variational autoencoder on whole clips."""
 
-import warnings
+from typing import Any, Literal, Self
 
-import numpy as np
-from sklearn.base import TransformerMixin
 from sklearn.callback import with_callbacks
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted
 
-from .._checks import check_number, check_option, check_sizes, users_level
-from ..training import inference, resolve_device
+from .._checks import check_number, check_option, check_sizes
+from .._typing import Clips, Contamination, Labels, RandomState
+from ..training import Patience, Prechelt
 from ._frames import ClipBank
-from ._module_detector import ModuleDetector
-from ._vae_passes import VAEPasses, as_pairs, normal_region, without_missing
-
-# A latent value whose KL divergence stays below, in nats, says nothing about a clip (Lucas et al. 2019).
-_INACTIVE = 0.01
-# So many held-out clips move little when one of them is left out.
-_MANY = 100
+from ._latent_detector import LatentDetector
+from ._pairs import as_pairs
 
 
-class VAEDetector(TransformerMixin, ModuleDetector):
+class VAEDetector(LatentDetector):
     """Detect anomalies by how a variational autoencoder, trained on normal clips, reconstructs and encodes them.
 
     Whole spectrograms go through convolutions, 2-D features through dense layers. A clip has two features, RL, its
@@ -228,7 +220,6 @@ class VAEDetector(TransformerMixin, ModuleDetector):
     _one_size = True
     # In front of a classifier it gets clips of both kinds, and is there to be trained on one.
     _warns_of_anomalies = False
-    _scoring_parameters = ("score_by", "reconstruction_weight", "kl_weight")
 
     @with_callbacks
     def fit(self, X, y=None, groups=None):
@@ -265,146 +256,6 @@ class VAEDetector(TransformerMixin, ModuleDetector):
         """
         return self._fit(X, y, groups)
 
-    def transform(self, X):
-        """The two features of every clip, from the mean of its posterior.
-
-        Parameters
-        ----------
-        X : array-like of clips, as in `fit`
-
-        Returns
-        -------
-        ndarray of shape (n_clips, 2), float64
-            RL, the mean squared error of the reconstruction, and KL, the divergence of the posterior from
-            N(0, I) in nats. NaN for a clip that could not be read.
-        """
-        X = self._check_input(X)
-        return self._passes(self.module_).rl_kl(X)
-
-    def get_feature_names_out(self, input_features=None):
-        """Names of the columns of `transform`.
-
-        Parameters
-        ----------
-        input_features : ignored
-
-        Returns
-        -------
-        ndarray of str
-            "RL" and "KL".
-        """
-        check_is_fitted(self)
-        return np.array(["RL", "KL"], dtype=object)
-
-    def score_frames(self, X):
-        """Minus the mean squared error of every frame's reconstruction: when does it sound wrong?
-
-        Whatever `score_by` is: KL belongs to the clip as a whole.
-
-        Parameters
-        ----------
-        X : array-like of clips, as in `fit`
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_frames)
-            (n_clips, 1) for 2-D features.
-        """
-        X = self._check_input(X)
-        if self._clip_shape is None:
-            return -self._passes(self.module_).rl_kl(X)[:, :1]
-        return self._passes(self.module_).frame_scores(X)
-
-    def window_centers(self, n_windows):
-        """Position of every score of `score_frames`, in frames from the start of the clip.
-
-        Parameters
-        ----------
-        n_windows : int
-
-        Returns
-        -------
-        ndarray of shape (n_windows,)
-            ``MelTransformer.frames_to_seconds`` makes them seconds.
-        """
-        check_is_fitted(self)
-        return np.arange(n_windows, dtype=np.float64)
-
-    def encode(self, X):
-        """Means of the posteriors.
-
-        Parameters
-        ----------
-        X : array-like of clips, as in `fit`
-
-        Returns
-        -------
-        ndarray of shape (n_clips, latent_size)
-            NaN for a clip that could not be read.
-        """
-        X = self._check_input(X)
-        return np.concatenate([mean for *_, mean, _ in self._passes(self.module_)(X)]).astype(np.float32)
-
-    def decode(self, Z):
-        """Clips that latent vectors stand for.
-
-        Parameters
-        ----------
-        Z : array-like of shape (n_clips, latent_size)
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
-            Shaped as the clips of the fit; NaN for a vector of NaN.
-        """
-        check_is_fitted(self)
-        latent_size = self._architecture["latent_size"]
-        Z = check_array(Z, dtype=np.float32, ensure_all_finite="allow-nan", input_name="Z")
-        if Z.shape[1] != latent_size:
-            raise ValueError(
-                f"Z must have the {latent_size} columns of the latent vectors, got {Z.shape[1]}."
-            )
-        import torch
-
-        device = resolve_device(self.device)
-        module = self.module_.to(device)
-        with inference():
-            parts = [module.decode(row.to(device)).cpu().numpy() for row in torch.from_numpy(Z).split(1)]
-        return without_missing(np.concatenate(parts), Z)
-
-    def reconstruct(self, X):
-        """What the autoencoder makes of every clip: ``decode(encode(X))``, up to rounding.
-
-        Parameters
-        ----------
-        X : array-like of clips, as in `fit`
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
-            NaN for a clip that could not be read.
-        """
-        X = self._check_input(X)
-        return np.concatenate([output for _, output, *_ in self._passes(self.module_)(X)]).astype(np.float32)
-
-    def sample(self, n_samples=1, random_state=None):
-        """New clips, from latent vectors drawn from N(0, I).
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-        random_state : int, RandomState instance or None, default=None
-            None is the detector's own.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features) or (n_samples, n_bins, n_frames)
-        """
-        check_is_fitted(self)
-        check_number(n_samples, "n_samples", low=1, integer=True)
-        generator = check_random_state(self.random_state if random_state is None else random_state)
-        return self.decode(generator.normal(size=(n_samples, self._architecture["latent_size"])))
-
     def _check_parameters(self):
         check_number(self.latent_size, "latent_size", low=1, integer=True)
         check_option(self.batch_norm, "batch_norm", (True, False))
@@ -418,10 +269,10 @@ class VAEDetector(TransformerMixin, ModuleDetector):
         as_pairs(self.strides, "strides", len(self.filters))
         super()._check_parameters()
 
-    def _look_at(self, X):
+    def _note_input_kind(self, X):
         return 1
 
-    def _describe(self, X):
+    def _network_settings(self, X):
         common = {
             "latent_size": int(self.latent_size),
             "batch_norm": self.batch_norm,
@@ -446,7 +297,7 @@ class VAEDetector(TransformerMixin, ModuleDetector):
         make = convolutional_vae if "filters" in self._architecture else dense_vae
         return make(**self._architecture)
 
-    def _make_bank(self, X, device):
+    def _training_windows(self, X, device):
         return ClipBank(X, device)
 
     def _loss(self, module, batch, generator=None):
@@ -457,70 +308,3 @@ class VAEDetector(TransformerMixin, ModuleDetector):
         output, mean, log_variance = module(batch, generator)
         kl = kl_divergence(mean, log_variance).sum(dim=1).mean()
         return self.reconstruction_weight * torch.nn.functional.mse_loss(output, batch) + self.kl_weight * kl
-
-    def _score(self, module, X):
-        return self._combine(self._passes(module).rl_kl(X), self.rl_kl_location_, self.rl_kl_precision_)
-
-    def _combine(self, rl_kl, location, precision):
-        """One score of RL and KL, float64 (n_clips,)."""
-        # Value by value: the sums of matrix products come in an order that depends on the number of clips.
-        settings = self._settings
-        if settings["score_by"] == "mahalanobis":
-            rl, kl = (rl_kl - location).T
-            squared = precision[0, 0] * rl**2 + 2 * precision[0, 1] * rl * kl + precision[1, 1] * kl**2
-            return -np.sqrt(np.maximum(squared, 0))
-        rl, kl = rl_kl.T
-        elbo = settings["reconstruction_weight"] * rl + settings["kl_weight"] * kl
-        return -{"elbo": elbo, "reconstruction": rl, "kl": kl}[settings["score_by"]]
-
-    def _calibrated(self, X, groups, module):
-        rl, kl = self._passes(module).measure(X)
-        rl_kl, n_held_out = np.column_stack([rl, kl.sum(axis=1)]), len(self.held_out_indices_)
-        held_out = rl_kl[self.held_out_indices_]
-        region = normal_region(held_out if n_held_out >= 3 else rl_kl)
-        scores = self._combine(held_out, *region)
-        if self._settings["score_by"] == "mahalanobis" and n_held_out <= _MANY:
-            scores = self._leave_one_out(held_out, groups, scores)
-        offset = self._offset(scores, lambda: self._combine(rl_kl, *region), groups)
-        return {
-            "rl_kl_location_": region[0],
-            "rl_kl_precision_": region[1],
-            "n_active_latents_": int(np.sum(kl.mean(axis=0) > _INACTIVE)),
-            "held_out_scores_": scores,
-            "offset_": offset,
-        }
-
-    def _leave_one_out(self, held_out, groups, scores):
-        """Scores of the held-out clips, each by the region of the others; `scores` where those are too few.
-
-        A clip that helped to estimate the region would get too small a distance, and so would another of its group.
-        """
-        members = np.arange(len(held_out)) if groups is None else groups[self.held_out_indices_]
-        others = [held_out[members != member] for member in members]
-        if min(map(len, others), default=0) < 3:
-            return scores
-        regions = [normal_region(rows) for rows in others]
-        return np.concatenate([self._combine(row[np.newaxis], *r) for row, r in zip(held_out, regions)])
-
-    def _judge(self):
-        if self.n_active_latents_ == 0:
-            warnings.warn(
-                f"the posterior collapsed: it is N(0, I) for every clip (mean KL of every latent value < {_INACTIVE} "
-                "nats), so the decoder ignores the clip and KL tells nothing. Raise reconstruction_weight (now "
-                f"{self.reconstruction_weight:g}) or lower kl_weight (now {self.kl_weight:g}); after a few steps of "
-                "training, raise max_epochs.",
-                UserWarning,
-                stacklevel=users_level(),
-            )
-
-    def _passes(self, module):
-        return VAEPasses(module, self._clip_shape, resolve_device(self.device))
-
-    def _check_input(self, X):
-        X = super()._check_input(X)
-        is_features = getattr(X, "ndim", 3) == 2
-        if is_features != (self._clip_shape is None):
-            kinds = ("features, (n_clips, n_features)", "spectrograms, (n_clips, n_bins, n_frames)")
-            given, fitted = kinds if is_features else kinds[::-1]
-            raise ValueError(f"{type(self).__name__} was fitted on {fitted}, but got {given}.")
-        return X

@@ -10,7 +10,7 @@ from .._checks import check_number, check_option
 from ..training import resolve_device
 from ._frames import FrameBank
 from ._module_detector import ModuleDetector
-from ._window_errors import WindowErrors
+from ._window_scorer import WindowScorer
 
 
 class WindowDetector(ModuleDetector):
@@ -19,10 +19,10 @@ class WindowDetector(ModuleDetector):
     Subclasses define ``_compare``, besides what :class:`ModuleDetector` asks for.
     """
 
-    aggregate: Any
-    quantile: Any
+    time_pooling: Any
+    time_quantile: Any
     window_length_: int
-    _scoring_parameters = ("aggregate", "quantile")
+    _scoring_parameters = ("time_pooling", "time_quantile")
 
     @with_callbacks
     def fit(self, X, y=None, groups=None):
@@ -68,7 +68,7 @@ class WindowDetector(ModuleDetector):
             are given by :meth:`window_centers`.
         """
         X = self._check_input(X)
-        return self._errors(self.module_).score_windows(X)
+        return self._scorer(self.module_).score_windows(X)
 
     def window_centers(self, n_windows):
         """Middle of every window, in frames from the start of the clip.
@@ -91,10 +91,10 @@ class WindowDetector(ModuleDetector):
 
     def _check_parameters(self):
         super()._check_parameters()
-        check_option(self.aggregate, "aggregate", ("mean", "max", "quantile"))
-        check_number(self.quantile, "quantile", low=0, high=1)
+        check_option(self.time_pooling, "time_pooling", ("mean", "max", "quantile"))
+        check_number(self.time_quantile, "time_quantile", low=0, high=1)
 
-    def _make_bank(self, X, device):
+    def _training_windows(self, X, device):
         return FrameBank(X, self.window_length_, device)
 
     def _loss(self, module, batch, generator=None):
@@ -103,10 +103,10 @@ class WindowDetector(ModuleDetector):
         return torch.nn.functional.mse_loss(*self._compare(module, batch))
 
     def _score(self, module, X):
-        return self._errors(module).score(X, **self._settings)
+        return self._scorer(module).score(X, **self._settings)
 
-    def _errors(self, module):
-        return WindowErrors(module, self._compare, self.window_length_, resolve_device(self.device))
+    def _scorer(self, module):
+        return WindowScorer(module, self._compare, self.window_length_, resolve_device(self.device))
 
     def _check_input(self, X):
         X = super()._check_input(X)

@@ -128,10 +128,10 @@ def test_by_default_a_batch_is_a_quarter_of_the_rows_within_bounds(n_clips, batc
 @pytest.mark.parametrize(
     ("settings", "pool"),
     [
-        ({"aggregate": "mean"}, np.mean),
-        ({"aggregate": "max"}, np.max),
-        ({"aggregate": "quantile"}, lambda errors: np.quantile(errors, 0.95)),
-        ({"aggregate": "quantile", "quantile": 0.25}, lambda errors: np.quantile(errors, 0.25)),
+        ({"time_pooling": "mean"}, np.mean),
+        ({"time_pooling": "max"}, np.max),
+        ({"time_pooling": "quantile"}, lambda errors: np.quantile(errors, 0.95)),
+        ({"time_pooling": "quantile", "time_quantile": 0.25}, lambda errors: np.quantile(errors, 0.25)),
     ],
     ids=["mean", "max", "quantile 0.95", "quantile 0.25"],
 )
@@ -436,8 +436,8 @@ def test_an_unknown_preset_lists_the_known_ones():
         ("activation", "gelu"),
         ("batch_norm", "no"),
         ("bottleneck_activation", None),
-        ("aggregate", "median"),
-        ("quantile", 1.1),
+        ("time_pooling", "median"),
+        ("time_quantile", 1.1),
         ("max_epochs", 0),
         ("batch_size", 0),
         ("learning_rate", 0.0),

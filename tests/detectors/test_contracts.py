@@ -76,7 +76,6 @@ OTHER = {
     "n_neighbors": 3,
     "n_predicted_frames": 2,
     "output_activation": "sigmoid",
-    "quantile": 0.1,
     "random_state": 1,
     "reconstruction_weight": 3.0,
     "score_by": "kl",
@@ -143,7 +142,7 @@ def test_parameters_set_after_a_fit_wait_for_the_next_one(detector, wrap):
 @QUIET
 def test_the_next_fit_takes_them(detector):
     X, new = clips(), clips(5, seed=1)
-    name = "score_by" if isinstance(detector, VAEDetector) else "aggregate"
+    name = "score_by" if isinstance(detector, VAEDetector) else "time_pooling"
     before = detector.fit(X).score_samples(new)
     after = detector.set_params(**{name: OTHER[name]}).fit(X).score_samples(new)
     fresh = clone(DETECTORS[type(detector).__name__]).set_params(**{name: OTHER[name]}).fit(X)
@@ -239,7 +238,7 @@ def test_a_classifier_behind_an_autoencoder_gets_all_clips():
 def test_a_huge_clip_has_a_low_finite_score_and_is_anomalous(detector, kind, score_by):
     if score_by is not None and not isinstance(detector, VAEDetector):
         detector = AutoencoderDetector(
-            hidden_sizes=(4,), bottleneck_size=2, max_epochs=1, aggregate="max", context=1
+            hidden_sizes=(4,), bottleneck_size=2, max_epochs=1, time_pooling="max", context=1
         )
     elif score_by is not None:
         detector.set_params(score_by=score_by)

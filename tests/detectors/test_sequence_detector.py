@@ -91,7 +91,7 @@ def test_a_list_or_a_lazy_sequence_trains_and_scores_as_the_array_it_stands_for(
 def test_the_windows_trained_on_are_views_of_the_spectrograms(kind):
     X = spectrograms()
     model = detector(kind).fit(X)
-    assert model._make_bank(X, torch.device("cpu")).windows.data_ptr() == X.ctypes.data
+    assert model._training_windows(X, torch.device("cpu")).windows.data_ptr() == X.ctypes.data
 
 
 def test_a_curve_is_a_spectrogram_of_one_bin(kind):
@@ -230,8 +230,8 @@ def test_one_training_clip_needs_to_hold_out_none(kind):
         ("n_layers", 0),
         ("hidden_size", 0),
         ("hidden_size", (64, 64)),
-        ("aggregate", "median"),
-        ("quantile", 1.1),
+        ("time_pooling", "median"),
+        ("time_quantile", 1.1),
         ("max_epochs", 0),
         ("batch_size", 0),
         ("learning_rate", 0.0),

@@ -62,9 +62,9 @@ def test_a_score_is_minus_the_mean_squared_error_of_the_frames_predicted(cell, n
 @pytest.mark.parametrize(
     ("settings", "pool"),
     [
-        ({"aggregate": "max"}, np.max),
-        ({"aggregate": "quantile"}, lambda errors: np.quantile(errors, 0.95)),
-        ({"aggregate": "quantile", "quantile": 0.25}, lambda errors: np.quantile(errors, 0.25)),
+        ({"time_pooling": "max"}, np.max),
+        ({"time_pooling": "quantile"}, lambda errors: np.quantile(errors, 0.95)),
+        ({"time_pooling": "quantile", "time_quantile": 0.25}, lambda errors: np.quantile(errors, 0.25)),
     ],
     ids=["max", "quantile 0.95", "quantile 0.25"],
 )

@@ -225,8 +225,10 @@ def test_the_lines_for_weights_and_biases_in_the_user_guide_log_every_epoch():
 
 def test_logging_changes_nothing_and_scores_nothing(path, monkeypatch):
     plain = detector().fit(features())
-    learnt, calls = AutoencoderDetector._learnt, []
-    monkeypatch.setattr(AutoencoderDetector, "_learnt", lambda *args: calls.append(1) or learnt(*args))
+    learnt, calls = AutoencoderDetector._fitted_attributes, []
+    monkeypatch.setattr(
+        AutoencoderDetector, "_fitted_attributes", lambda *args: calls.append(1) or learnt(*args)
+    )
     logged = detector().set_callbacks(EpochLogger(path)).fit(features())
     # Once, for the fit itself: a callback that asked for the fitted estimator would score the held-out clips.
     assert len(calls) == 1

@@ -18,7 +18,7 @@ _BLOCK = 1024
 LARGEST_ERROR = float(np.finfo(np.float32).max)
 
 
-class WindowErrors:
+class WindowScorer:
     """How far a module is off on the windows of clips, clip by clip: a clip's score does not depend on its company.
 
     Parameters
@@ -35,14 +35,14 @@ class WindowErrors:
     def __init__(self, module, compare, length, device):
         self._module, self._compare, self._length, self._device = module.to(device), compare, length, device
 
-    def score(self, X, aggregate, quantile):
+    def score(self, X, time_pooling, time_quantile):
         """Minus the mean, largest or a quantile of the errors of every clip's windows.
 
         Parameters
         ----------
         X : ndarray of shape (n_clips, n_features) or (n_clips, n_bins, n_frames), list or LazySequence
-        aggregate : {"mean", "max", "quantile"}
-        quantile : float
+        time_pooling : {"mean", "max", "quantile"}
+        time_quantile : float
 
         Returns
         -------
@@ -50,8 +50,12 @@ class WindowErrors:
         """
         if getattr(X, "ndim", 3) == 2:
             return -self._row_errors(X)
-        pools: dict[str, Any] = {"mean": np.mean, "max": np.max, "quantile": partial(np.quantile, q=quantile)}
-        pool = pools[aggregate]
+        pools: dict[str, Any] = {
+            "mean": np.mean,
+            "max": np.max,
+            "quantile": partial(np.quantile, q=time_quantile),
+        }
+        pool = pools[time_pooling]
         scores = np.empty(len(X))
         for index, clip in enumerate(X):
             try:
