@@ -131,7 +131,7 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
     def _check_parameters(self):
         """Raise if a parameter is out of range.
 
-        The training checks some parameters again. The checks here come before the clips of a lazy sequence are computed.
+        The training checks some parameters again. The checks here come before a lazy sequence computes its clips.
         """
         check_number(self.max_epochs, "max_epochs", low=1, integer=True)
         if isinstance(self.batch_size, str):
@@ -164,7 +164,7 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         raise NotImplementedError
 
     def _training_windows(self, X, device):
-        """Training data: an object with a tensor ``windows`` and a method ``rows_of(clips)``, which gives row numbers."""
+        """Training data: an object with a tensor ``windows`` and a method ``rows_of(clips)`` for row numbers."""
         raise NotImplementedError
 
     def _loss(self, module, batch, generator=None):
