@@ -43,17 +43,17 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         "identity" makes the whole network linear. Its decision boundary is then a straight line for any layers.
 
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class in the loss, multiplied by `sample_weight`. A dict maps labels to weights. "balanced" weights
-        are inversely proportional to the frequency of the class. If one clip in ten is a bark, a classifier that never
-        predicts "bark" is right nine times in ten. "balanced" prevents such a classifier.
+        Weight of each class in the loss, multiplied by `sample_weight`. A dict maps labels to weights. "balanced"
+        weights are inversely proportional to the frequency of the class. If one clip in ten is a bark, a classifier
+        that never predicts "bark" is right nine times in ten. "balanced" prevents such a classifier.
 
     max_epochs : int, default=1000
         Number of passes over the training rows. 1000 passes over a few hundred rows take about a second.
 
     batch_size : int or None, default=None
-        Number of rows in a batch. The published system names no size. None, our choice, makes one batch of all rows. For
-        a few hundred rows, one batch takes half the time of batches of 64 and the decisions are about as good. A sample
-        weight of 2 is then exactly equivalent to the same row given twice.
+        Number of rows in a batch. The published system names no size. None, our choice, makes one batch of all rows.
+        For a few hundred rows, one batch takes half the time of batches of 64 and the decisions are about as good. A
+        sample weight of 2 is then exactly equivalent to the same row given twice.
 
     learning_rate : float, default=1e-3
         Learning rate of Adam.
@@ -80,9 +80,9 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         The trained network, in float64. The network maps standardised features to logits.
 
     mean_, scale_ : ndarray of shape (n_features,), float64
-        Mean and standard deviation of the features over the training rows, weighted by `sample_weight`. They standardise
-        the features, because KL is about 1000 and RL about 0.01. A feature that does not vary in the training rows has
-        an infinite scale, and so no influence.
+        Mean and standard deviation of the features over the training rows, weighted by `sample_weight`. They
+        standardise the features, because KL is about 1000 and RL about 0.01. A feature that does not vary in the
+        training rows has an infinite scale, and so no influence.
 
     loss_curve_ : list of float
         Weighted mean of the binary cross-entropy of every epoch.
@@ -109,8 +109,8 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
     Notes
     -----
     With ``activation="identity"``, the network is a logistic regression that is trained by another method.
-    ``make_pipeline(StandardScaler(), LogisticRegression(C=np.inf))`` gives the same decisions. The probabilities agree to
-    0.001, unless a straight line separates the classes without error. The weight decay is too weak to matter.
+    ``make_pipeline(StandardScaler(), LogisticRegression(C=np.inf))`` gives the same decisions. The probabilities agree
+    to 0.001, unless a straight line separates the classes without error. The weight decay is too weak to matter.
     scikit-learn's default, ``C=1``, regularises more and changes up to one decision in a hundred.
 
     "relu" helps if no straight line separates the classes: if anomalies lie on both sides of the normal clips, or
