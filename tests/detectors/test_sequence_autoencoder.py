@@ -72,7 +72,7 @@ def test_a_moment_of_fault_lowers_the_windows_that_hear_it():
     clip = rising[:1].copy()
     clip[0, :3, 20] += 4
     scores = model.score_frames(clip)[0]
-    # Frame 20 is in the windows that start at frames 16 to 20.
+    # The windows that start at frames 16 to 20 hold frame 20.
     assert sorted(np.argsort(scores)[:5].tolist()) == [16, 17, 18, 19, 20]
     np.testing.assert_array_equal(
         np.delete(scores, range(16, 21)), np.delete(model.score_frames(rising[:1])[0], range(16, 21))
