@@ -1,6 +1,10 @@
 """`AutoencoderDetector`: a dense autoencoder on features or on windows of frames."""
 
+from typing import Any, Literal, Self
+
 from .._checks import check_number, check_option, check_sizes
+from .._typing import ClipArrays, Clips, Contamination, RandomState
+from ..training import Patience, Prechelt
 from ._window_detector import WindowDetector
 
 _PRESETS = {
@@ -33,19 +37,19 @@ _PRESETS = {
 
 
 class AutoencoderDetector(WindowDetector):
-    """Detect anomalies as what a dense autoencoder, trained on normal clips, reconstructs badly.
+    """Detect anomalies by the reconstruction error of a dense autoencoder that is trained on normal clips.
 
-    Takes 2-D features, one row a clip, or spectrograms, which it cuts into overlapping windows of `context`
-    frames. The score of a clip is minus the mean squared error of its windows.
+    X holds 2-D features, one row for every clip, or spectrograms. The detector cuts spectrograms into overlapping
+    windows of `context` frames. The score of a clip is minus the mean squared error of its windows.
 
     Parameters
     ----------
     context : int, default=5
-        Frames a window; ignored for 2-D features. 5 frames of 128 bands, 640 values, are the input of the
-        DCASE Task 2 baseline, which the defaults follow where no other source is named.
+        Number of frames in a window, ignored for 2-D features. The input of the DCASE Task 2 baseline is 5 frames of
+        128 bands, which are 640 values. The default values are those of this baseline unless another source is named.
 
     hidden_sizes : tuple of int, default=(128, 128, 128, 128)
-        Widths of the encoder's layers; the decoder mirrors them.
+        Widths of the layers of the encoder. The decoder mirrors these layers.
 
     bottleneck_size : int, default=8
         Width of the narrowest layer.
@@ -56,94 +60,95 @@ class AutoencoderDetector(WindowDetector):
         Whether to normalise before every activation.
 
     bottleneck_activation : bool, default=True
-        Whether the bottleneck is normalised and activated too, or linear.
+        Whether the bottleneck is normalised and activated too. A bottleneck with False is linear.
 
-    aggregate : {"mean", "max", "quantile"}, default="mean"
-        How the errors of a clip's windows become its score. "max" and "quantile" suit faults that sound for
-        moments only.
+    time_pooling : {"mean", "max", "quantile"}, default="mean"
+        How the errors of the windows of a clip are pooled over time into the score of the clip. "max" and "quantile"
+        suit faults that sound for a moment only.
 
-    quantile : float, default=0.95
-        For ``aggregate="quantile"``.
+    time_quantile : float, default=0.95
+        Quantile of the errors for ``time_pooling="quantile"``.
 
     max_epochs : int, default=100
-        Most passes over the training windows.
+        Maximum number of passes over the training windows.
 
     batch_size : int or "auto", default="auto"
-        Windows (or rows of 2-D features) a step. "auto" is a quarter of those that are trained on, at least 16 and
-        at most 256, the DCASE baseline's. Of 85 rows, steps of 256 make one step an epoch, and a network that
-        has seen a row often enough to know it by heart; steps of 8 are too few rows for batch normalisation.
+        Number of windows, or of rows of 2-D features, in a batch. "auto" is a quarter of the training windows or rows,
+        at least 16 and at most 256, the value of the DCASE baseline. Few rows need small batches: with 85 rows and
+        batches of 256, an epoch has a single step, and the network overfits. Batches of 8 rows are too small for batch
+        normalisation.
 
     learning_rate : float, default=1e-3
-        Of Adam.
+        Learning rate of Adam.
 
     weight_decay : float, default=0.0
 
     early_stopping : {"patience", "prechelt", None}, Patience or Prechelt, default="patience"
-        Stop when the held-out loss has not improved by `tol` for `n_iter_no_change` epochs; by Prechelt's
-        criteria (:class:`skaudio_ad.training.Prechelt`); or never. An instance, such as
-        ``Prechelt(progress=5)``, brings its own limits. The weights of the best epoch are kept in every case.
+        "patience" stops when the held-out loss has not improved by `tol` for `n_iter_no_change` epochs. "prechelt"
+        stops by Prechelt's criteria (:class:`skaudio_ad.training.Prechelt`). None never stops early. An instance,
+        such as ``Prechelt(progress=5)``, has its own limits. The weights of the best epoch are always kept.
 
     n_iter_no_change : int, default=10
-        Epochs to wait, as in scikit-learn's multi-layer perceptron.
+        Number of epochs without improvement to wait, as in scikit-learn's multi-layer perceptron.
 
     tol : float, default=1e-4
-        Smallest relative improvement of the loss that counts.
+        Minimum relative improvement of the loss that counts.
 
     validation_fraction : float, default=0.15
-        Fraction of the clips, normal like all of them, held out of training to stop it early and to set
-        ``offset_`` (the 70/15/15 split of the published heart and lung project). 0 holds out none, and then
-        the training loss and the training scores are used instead, which flatter the model.
+        Fraction of the normal clips that is held out of the training, for early stopping and for ``offset_`` (the
+        70/15/15 split of the published heart and lung project). With 0, the training loss and the training scores are
+        used instead, which are too optimistic.
 
     contamination : "auto" or float, default="auto"
-        "auto" sets ``offset_`` so that about one normal clip in twenty raises a false alarm, judged by the
-        held-out clips: the conformal 0.05 quantile of their scores, or with fewer than 19 clips (groups) the
-        lower end of Student's prediction interval for the logarithms of their errors. A float is scikit-learn's
-        meaning: the fraction of the training clips that shall count as anomalous.
+        "auto" sets ``offset_`` so that about one normal clip in twenty raises a false alarm. The threshold is then
+        the conformal 0.05 quantile of the scores of the held-out clips. With fewer than 19 held-out clips (groups),
+        the threshold is the lower end of Student's prediction interval for the logarithms of their errors. A float
+        has scikit-learn's meaning: the fraction of the training clips that count as anomalous.
 
     device : str, default="auto"
-        "auto" (a GPU where there is one), "cpu", "cuda", ...
+        "auto" (a GPU if the machine has one), "cpu", "cuda", ...
 
     deterministic : bool, default=False
-        Whether training uses nothing but torch's deterministic algorithms: on a GPU, and slower there, for runs
-        that repeat bit for bit.
+        Whether training uses only the deterministic algorithms of torch, so that a run repeats bit for bit on a GPU
+        too. Training on a GPU is then slower.
 
     random_state : int, RandomState instance or None, default=None
-        Of the split, the initial weights and the order of the batches.
+        Seed of the split, the initial weights and the order of the batches.
 
     Attributes
     ----------
     module_ : torch.nn.Module
-        The trained network, with ``encoder`` and ``decoder``.
+        The trained network, with the parts ``encoder`` and ``decoder``.
 
     offset_ : float
-        Threshold on the scale of `score_samples`.
+        Threshold of `score_samples`.
 
     loss_curve_, validation_loss_curve_ : list of float
-        Mean squared error of every epoch, on the training and on the held-out clips.
+        Mean squared error of every epoch, on the training clips and on the held-out clips.
 
     n_iter_ : int
-        Epochs run.
+        Number of epochs.
 
     best_epoch_ : int
-        Epoch, from 0, whose weights were kept.
+        Epoch whose weights were kept, counted from 0.
 
     stopped_by_ : {"max_epochs", "early_stopping", "callback"}
-        What ended the training.
+        Reason for the end of the training.
 
     held_out_indices_ : ndarray of int
-        The clips held out, as positions among those that could be read and are not labelled anomalous.
+        Positions of the held-out clips among the clips that could be read and are not labelled anomalous.
 
     held_out_scores_ : ndarray of float64
-        Their scores.
+        Scores of the held-out clips.
 
     n_features_in_ : int
-        Features, or bins of a spectrogram.
+        Number of features, or of bins of a spectrogram.
 
     n_samples_fit_ : int
-        Clips trained on or held out.
+        Number of clips for training, including the held-out clips.
 
     window_length_ : int
-        Frames a window: `context`, or 1 for 2-D features.
+        Number of frames in a window: `context`, or 1 for 2-D features.
 
     References
     ----------
@@ -154,37 +159,37 @@ class AutoencoderDetector(WindowDetector):
     >>> import numpy as np
     >>> from skaudio_ad import AutoencoderDetector
     >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 16))  # two causes behind sixteen features
+    >>> X = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 16))  # two causes of sixteen features
     >>> detector = AutoencoderDetector(hidden_sizes=(32,), bottleneck_size=4, random_state=0)
     >>> detector.fit(X[:499]).predict(X[499:]).tolist()
     [1]
-    >>> detector.predict(X[499:] + rng.normal(size=16)).tolist()  # features that no longer go together
+    >>> detector.predict(X[499:] + rng.normal(size=16)).tolist()  # the features no longer fit together
     [-1]
     """
 
     def __init__(
         self,
         *,
-        context=5,
-        hidden_sizes=(128, 128, 128, 128),
-        bottleneck_size=8,
-        activation="relu",
-        batch_norm=True,
-        bottleneck_activation=True,
-        aggregate="mean",
-        quantile=0.95,
-        max_epochs=100,
-        batch_size="auto",
-        learning_rate=1e-3,
-        weight_decay=0.0,
-        early_stopping="patience",
-        n_iter_no_change=10,
-        tol=1e-4,
-        validation_fraction=0.15,
-        contamination="auto",
-        device="auto",
-        deterministic=False,
-        random_state=None,
+        context: int = 5,
+        hidden_sizes: tuple[int, ...] = (128, 128, 128, 128),
+        bottleneck_size: int = 8,
+        activation: Literal["relu", "selu", "tanh"] = "relu",
+        batch_norm: bool = True,
+        bottleneck_activation: bool = True,
+        time_pooling: Literal["mean", "max", "quantile"] = "mean",
+        time_quantile: float = 0.95,
+        max_epochs: int = 100,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        early_stopping: Literal["patience", "prechelt"] | Patience | Prechelt | None = "patience",
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        validation_fraction: float = 0.15,
+        contamination: Contamination = "auto",
+        device: str = "auto",
+        deterministic: bool = False,
+        random_state: RandomState = None,
     ):
         self.context = context
         self.hidden_sizes = hidden_sizes
@@ -192,8 +197,8 @@ class AutoencoderDetector(WindowDetector):
         self.activation = activation
         self.batch_norm = batch_norm
         self.bottleneck_activation = bottleneck_activation
-        self.aggregate = aggregate
-        self.quantile = quantile
+        self.time_pooling = time_pooling
+        self.time_quantile = time_quantile
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -208,16 +213,16 @@ class AutoencoderDetector(WindowDetector):
         self.random_state = random_state
 
     @classmethod
-    def from_preset(cls, name, **overrides):
-        """A detector with the settings of a published system.
+    def from_preset(cls, name: Literal["dcase_baseline", "heart_lung"], **overrides: Any) -> Self:
+        """Make a detector with the settings of a published system.
 
         Parameters
         ----------
         name : {"dcase_baseline", "heart_lung"}
             The DCASE Task 2 baseline autoencoder, or the dense autoencoder on MFCCs of heart and lung sounds.
-            :func:`skaudio_ad.presets.make_preset` gives the whole pipelines.
+            :func:`skaudio_ad.presets.make_preset` makes the whole pipelines.
         **overrides : dict
-            Parameters that differ from the preset.
+            Parameters that replace those of the preset.
 
         Returns
         -------
@@ -226,8 +231,8 @@ class AutoencoderDetector(WindowDetector):
         check_option(name, "name", tuple(_PRESETS))
         return cls(**{**_PRESETS[name], **overrides})
 
-    def reconstruct(self, X):
-        """What the autoencoder makes of every clip.
+    def reconstruct(self, X: Clips) -> ClipArrays:
+        """Reconstruct every clip.
 
         Parameters
         ----------
@@ -237,10 +242,10 @@ class AutoencoderDetector(WindowDetector):
         Returns
         -------
         ndarray of the same shape, or list
-            A frame that several windows cover is the mean of their reconstructions.
+            A frame that several windows cover is the mean of the reconstructions of these windows.
         """
         X = self._check_input(X)
-        return self._errors(self.module_).outputs(X)
+        return self._scorer(self.module_).outputs(X)
 
     def _check_parameters(self):
         check_number(self.context, "context", low=1, integer=True)
@@ -251,11 +256,11 @@ class AutoencoderDetector(WindowDetector):
         check_option(self.bottleneck_activation, "bottleneck_activation", (True, False))
         super()._check_parameters()
 
-    def _look_at(self, X):
+    def _note_input_kind(self, X):
         self.window_length_ = 1 if getattr(X, "ndim", 3) == 2 else self.context
         return self.window_length_
 
-    def _describe(self, X):
+    def _network_settings(self, X):
         return {
             "n_features": self.n_features_in_ * self.window_length_,
             "hidden_sizes": tuple(int(size) for size in self.hidden_sizes),

@@ -52,7 +52,7 @@ class MahalanobisDetector(RowDetector):
     offset_ : float
         Threshold on the scale of `score_samples`.
 
-    held_out_scores_ : ndarray of shape (n_samples_fit_,), float64
+    held_out_scores_ : ndarray of shape (n_samples_fit,), float64
         Score of every training clip by the mean, covariance and shrinkage of the other clips; with `groups` in `fit`,
         of the clips of other groups.
 

@@ -1,4 +1,4 @@
-"""`ModuleDetector`: what detectors that train one torch module on normal clips have in common."""
+"""`ModuleDetector`: base class of the detectors that train one torch module on normal clips."""
 
 from functools import partial
 from typing import Any
@@ -12,28 +12,38 @@ from .._base import DetectorMixin, check_contamination, choose_offset
 from .._checks import check_number, check_option
 from .._input_checks import check_features, check_groups
 from .._lazy import take
+from .._typing import Clips, FloatArray, IntArray
 from ..training import (
-    EpochCallbacks,
     ModuleStateMixin,
-    algorithms,
-    draw_seed,
-    drawing_from,
-    fit_module,
+    TrainingRows,
     make_stopping,
     resolve_device,
     split_normal,
+    train_estimator,
 )
 from ._frames import FrameRows, normal_positions, training_clips
 
-# Number of batches an epoch, and least and greatest number of rows in a batch, for batch_size="auto".
-_BATCHES, _SMALLEST_BATCH, _LARGEST_BATCH = 4, 16, 256
+# Number of batches an epoch, and minimum and maximum number of rows in a batch, for batch_size="auto".
+_N_BATCHES, _MIN_BATCH, _MAX_BATCH = 4, 16, 256
 
 
 class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, BaseEstimator):
-    """Fit and scores of a detector around one module; its parameters are those of the subclass.
+    """Fit and scores of a detector around one module. The subclass defines the parameters.
 
     Subclasses define ``fit`` and the methods below that raise NotImplementedError, and extend ``_check_parameters``.
     """
+
+    module_: Any
+    offset_: float
+    loss_curve_: list[float]
+    validation_loss_curve_: list[float]
+    n_iter_: int
+    best_epoch_: int
+    stopped_by_: str
+    held_out_indices_: IntArray
+    held_out_scores_: FloatArray
+    n_features_in_: int
+    n_samples_fit_: int
 
     max_epochs: Any
     batch_size: Any
@@ -48,17 +58,15 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
     deterministic: Any
     random_state: Any
 
-    # Whether all clips have to be of one size.
+    # Whether all clips must have one size.
     _one_size = False
     # Whether clips that y labels anomalous are left out of training with a warning.
     _warns_of_anomalies = True
-    # Parameters that make scores of what the module makes: those of the last fit hold until the next.
+    # Parameters that turn the outputs of the module into scores. Their values at the last fit hold until the next fit.
     _scoring_parameters: tuple[str, ...] = ()
 
     def _fit(self, X, y, groups=None):
-        """What the ``fit`` of a subclass, decorated with ``with_callbacks``, consists of."""
-        import torch
-
+        """Fit the detector. The ``fit`` of a subclass, decorated with ``with_callbacks``, calls this method."""
         self._check_parameters()
         stopping = make_stopping(self.early_stopping, n_iter_no_change=self.n_iter_no_change, tol=self.tol)
         device = resolve_device(self.device)
@@ -67,57 +75,46 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         if y is not None:
             check_consistent_length(X, y)
         groups = check_groups(groups, n_clips)
-        X, present = training_clips(X, self._look_at(X), type(self).__name__, one_size=self._one_size)
+        min_frames = self._note_input_kind(X)
+        X, present = training_clips(X, min_frames, type(self).__name__, one_size=self._one_size)
         if y is not None and len(present) < n_clips:
             y = np.asarray(y)[present]
-        # Callbacks that score get the clips that are not trained on as well.
-        watched = X, y
-        X, groups = self._normal_only(X, y, None if groups is None else groups[present])
-        callbacks = self._init_callback_context(max_subtasks=self.max_epochs)
-        callbacks.call_on_fit_task_begin(estimator=self, X=watched[0], y=y)
-        self._forget_module()
-        self._settings = {name: getattr(self, name) for name in self._scoring_parameters}
-        self.n_samples_fit_ = len(X)
-        self._architecture = self._describe(X)
-        seed = draw_seed(self.random_state)
-        # One generator for the initial weights and for what the loss draws.
-        generator = torch.Generator().manual_seed(seed)
-        with algorithms(self.deterministic):
-            train, self.held_out_indices_ = split_normal(len(X), self.validation_fraction, seed, groups)
-            bank = self._make_bank(X, device)
-            rows = bank.rows_of(train)
-            batch_size = self.batch_size
-            if batch_size == "auto":
-                batch_size = min(_LARGEST_BATCH, max(_SMALLEST_BATCH, len(rows) // _BATCHES))
-            if getattr(self, "batch_norm", False) and (len(rows) < 2 or batch_size == 1):
-                raise ValueError(
-                    f"batch_norm=True needs at least 2 rows a step, got batch_size={self.batch_size} and "
-                    f"{len(rows)} rows to train on, from n_samples={len(X)}. Pass more clips, use a larger "
-                    "batch_size, or set batch_norm=False."
-                )
-            with drawing_from(generator):
-                module = self._make_module().to(device)
-            history = fit_module(
-                module,
-                bank.windows,
-                partial(self._loss, generator=generator),
-                seed=seed,
-                rows=rows,
-                validation_rows=bank.rows_of(self.held_out_indices_),
-                max_epochs=self.max_epochs,
-                batch_size=batch_size,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                stopping=stopping,
-                epochs=EpochCallbacks(self, callbacks, *watched, attributes=partial(self._learnt, X, groups)),
-            )
-        self.__dict__.update(self._learnt(X, groups, module, history), stopped_by_=history.stopped_by)
-        self._judge()
-        callbacks.call_on_fit_task_end(estimator=self, X=watched[0], y=y, reconstruction_attributes=dict)
+        normal, groups = self._normal_only(X, y, None if groups is None else groups[present])
+        train_estimator(
+            self,
+            # Callbacks that score also get the clips that are left out of the training.
+            X,
+            y,
+            device=device,
+            prepare=partial(self._prepare, normal, groups, device),
+            loss=self._loss,
+            attributes=partial(self._fitted_attributes, normal, groups),
+            stopping=stopping,
+        )
+        self._warn_if_useless()
         return self
 
-    def score_samples(self, X):
-        """Score every clip. Higher is more normal.
+    def _prepare(self, X, groups, device, seed):
+        """Split the clips into training and held-out clips, and return the rows to train on."""
+        self._settings = {name: getattr(self, name) for name in self._scoring_parameters}
+        self.n_samples_fit_ = len(X)
+        self._architecture = self._network_settings(X)
+        train, self.held_out_indices_ = split_normal(len(X), self.validation_fraction, seed, groups)
+        bank = self._training_windows(X, device)
+        rows = bank.rows_of(train)
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            batch_size = min(_MAX_BATCH, max(_MIN_BATCH, len(rows) // _N_BATCHES))
+        if getattr(self, "batch_norm", False) and (len(rows) < 2 or batch_size == 1):
+            raise ValueError(
+                f"batch_norm=True needs at least 2 rows a step, got batch_size={self.batch_size} and "
+                f"{len(rows)} rows to train on, from n_samples={len(X)}. Pass more clips, use a larger "
+                "batch_size, or set batch_norm=False."
+            )
+        return TrainingRows(bank.windows, batch_size, rows, bank.rows_of(self.held_out_indices_))
+
+    def score_samples(self, X: Clips) -> FloatArray:
+        """Score every clip. A higher score is more normal.
 
         Parameters
         ----------
@@ -133,7 +130,10 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         return self._score(self.module_, X)
 
     def _check_parameters(self):
-        """Raise where a parameter is out of range: again where it is used; here before a lazy corpus is computed."""
+        """Raise if a parameter is out of range.
+
+        The training checks some parameters again. The checks here come before a lazy sequence computes its clips.
+        """
         check_number(self.max_epochs, "max_epochs", low=1, integer=True)
         if isinstance(self.batch_size, str):
             check_option(self.batch_size, "batch_size", ("auto",))
@@ -145,39 +145,39 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         check_contamination(self.contamination)
         check_option(self.deterministic, "deterministic", (True, False))
 
-    def _look_at(self, X):
-        """Note what kind of input X is, and return how many frames a clip needs at least."""
+    def _note_input_kind(self, X):
+        """Note the kind of input that X is, and return the minimum number of frames of a clip."""
         raise NotImplementedError
 
     def _normal_only(self, X, y, groups):
-        """The clips to train on, among those that could be read, and their groups."""
+        """Select the clips that are not labelled anomalous, and their groups."""
         normal = normal_positions(y, len(X), type(self).__name__, warn=self._warns_of_anomalies)
         if normal is None:
             return X, groups
         kept = X.part(normal) if isinstance(X, FrameRows) else take(X, normal)
         return kept, None if groups is None else groups[normal]
 
-    def _judge(self):
-        """Warn of a training that came to nothing."""
+    def _warn_if_useless(self):
+        """Warn if the training has failed, so that the scores tell nothing."""
 
-    def _describe(self, X):
-        """What `_make_module` builds the network from, a dict of plain values."""
+    def _network_settings(self, X):
+        """Settings from which `_make_module` builds the network, a dict of plain values."""
         raise NotImplementedError
 
-    def _make_bank(self, X, device):
-        """What is trained on: an object with a tensor ``windows`` and ``rows_of(clips)``, rows of it."""
+    def _training_windows(self, X, device):
+        """Training data: an object with a tensor ``windows`` and a method ``rows_of(clips)`` for row numbers."""
         raise NotImplementedError
 
     def _loss(self, module, batch, generator=None):
-        """Mean loss of some rows of ``windows``, a scalar tensor; what it draws comes from `generator`, on the CPU."""
+        """Mean loss of a batch of ``windows``, a scalar tensor. Random numbers come from `generator`, on the CPU."""
         raise NotImplementedError
 
     def _score(self, module, X):
-        """Score every clip of a checked X by a module, float64 (n_clips,)."""
+        """Score every clip of a checked X with a module: float64 (n_clips,)."""
         raise NotImplementedError
 
-    def _learnt(self, X, groups, module, history):
-        """Fitted attributes, of the end of the training or of one of its epochs."""
+    def _fitted_attributes(self, X, groups, module, history):
+        """Fitted attributes after the training or after one of the epochs."""
         return {
             "module_": module,
             "loss_curve_": list(history.loss_curve),
@@ -188,7 +188,7 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         }
 
     def _calibrated(self, X, groups, module):
-        """Held-out scores and the threshold, as attributes."""
+        """Fitted attributes that depend on scores: the held-out scores and the threshold."""
         held_out = take(X, self.held_out_indices_)
         scores = self._score(module, held_out) if len(held_out) else np.empty(0)
         offset = self._offset(scores, lambda: self._score(module, X), groups)
@@ -203,7 +203,7 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
             training_groups=groups,
         )
 
-    def _check_input(self, X):
+    def _check_input(self, X) -> Any:
         check_is_fitted(self)
         return check_features(self, X, reset=False)
 

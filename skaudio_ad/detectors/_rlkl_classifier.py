@@ -1,6 +1,10 @@
 """`RLKLClassifier`: two classes told apart by reconstruction loss and Kullback-Leibler divergence."""
 
+from functools import partial
+from typing import Any, Literal, Self
+
 import numpy as np
+import numpy.typing as npt
 from scipy.special import expit, log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -10,115 +14,110 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._checks import check_number, check_option, check_sizes
-from ..training import (
-    EpochCallbacks,
-    ModuleStateMixin,
-    algorithms,
-    draw_seed,
-    drawing_from,
-    fit_module,
-    inference,
-    resolve_device,
-)
+from .._typing import FloatArray, Labels, RandomState
+from ..training import ModuleStateMixin, TrainingRows, inference, resolve_device, train_estimator
 
-# Rows scored at a time: the grid behind a picture of the decision regions has a million.
+# Number of rows in a block, because the grid of a picture of the decision regions has a million rows.
 _BLOCK = 4096
 
 
 class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, BaseEstimator):
-    """Tell two classes apart by a dense network on few features, such as a VAE's (RL, KL).
+    """Tell two classes apart with a dense network on few features, such as a VAE's (RL, KL).
 
     RL is the reconstruction loss of a clip under a variational autoencoder, KL the Kullback-Leibler divergence of
-    its posterior from the prior: what ``VAEDetector.transform`` gives. Any other features, one row a clip, will do.
+    its posterior from the prior. ``VAEDetector.transform`` returns both. Other features with one row for every clip are
+    possible too.
 
-    Unlike a detector it needs clips of both classes to train on. With the labels of this package, 1 normal and
-    -1 anomalous, ``classes_`` is ``[-1, 1]``: a higher `decision_function` is more normal, as everywhere.
+    Unlike a detector, the classifier needs clips of both classes to train on. With the labels of this package, 1 for
+    normal and -1 for anomalous clips, ``classes_`` is ``[-1, 1]``. A higher `decision_function` is then more normal,
+    as in the detectors.
 
     Parameters
     ----------
     hidden_sizes : tuple of int, default=(100, 100)
-        Widths of the hidden layers. This, `max_epochs`, `learning_rate` and `weight_decay` are those of the published
-        dog-bark detector. With ``()``, no hidden layer, the default learning rate is too low for 1000 steps.
+        Widths of the hidden layers. The default values of `hidden_sizes`, `max_epochs`, `learning_rate` and
+        `weight_decay` are those of the published dog-bark detector. With ``()``, no hidden layer, the default learning
+        rate is too low for 1000 steps.
 
     activation : {"relu", "identity"}, default="relu"
-        "identity" makes the network linear throughout: whatever its layers, it draws a straight line.
+        "identity" makes the whole network linear. Its decision boundary is then a straight line for any layers.
 
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class in the loss, on top of `sample_weight`: as a dict of label to weight, or inversely
-        proportional to how often it occurs. Where barks are one clip in ten, a classifier that never says "bark" is
-        right nine times in ten; "balanced" lets it miss no class.
+        Weight of each class in the loss, multiplied by `sample_weight`. A dict maps labels to weights. "balanced"
+        weights are inversely proportional to the frequency of the class. If one clip in ten is a bark, a classifier
+        that never predicts "bark" is right nine times in ten. "balanced" prevents such a classifier.
 
     max_epochs : int, default=1000
-        Passes over the training rows. 1000 of a few hundred rows take about a second.
+        Number of passes over the training rows. 1000 passes over a few hundred rows take about a second.
 
     batch_size : int or None, default=None
-        Rows a step. The published system names no size. None, ours, takes all rows: for a few hundred of them that
-        takes half the time of steps of 64 and decides about as well, and a sample weight of 2 is exactly the same
-        as the row given twice.
+        Number of rows in a batch. The published system names no size. None, our choice, makes one batch of all rows.
+        For a few hundred rows, one batch takes half the time of batches of 64 and the decisions are about as good. A
+        sample weight of 2 is then exactly equivalent to the same row given twice.
 
     learning_rate : float, default=1e-3
-        Of Adam.
+        Learning rate of Adam.
 
     weight_decay : float, default=1e-5
-        Of Adam.
+        Weight decay of Adam.
 
     device : str, default="auto"
-        "auto" (a GPU where there is one), "cpu", "cuda", ...
+        "auto" (a GPU if the machine has one), "cpu", "cuda", ...
 
     deterministic : bool, default=False
-        Whether torch shall use nothing but deterministic algorithms, so that a fit repeats bit for bit on a GPU
+        Whether the training uses only the deterministic algorithms of torch, so that a fit repeats bit for bit on a GPU
         too.
 
     random_state : int, RandomState instance or None, default=None
-        Of the initial weights and the order of the batches.
+        Seed of the initial weights and the order of the batches.
 
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        The two labels, sorted.
+        The two sorted labels.
 
     module_ : torch.nn.Module
-        The trained network, in float64. Takes standardised features, gives logits.
+        The trained network, in float64. The network maps standardised features to logits.
 
     mean_, scale_ : ndarray of shape (n_features,), float64
-        Mean and standard deviation of the features over the training rows, weighted by `sample_weight`, which
-        standardise them: a KL in the thousands does not drown an RL in hundredths. The scale of a feature that
-        never varied in training is infinite: it says nothing about the class and has no influence.
+        Mean and standard deviation of the features over the training rows, weighted by `sample_weight`. They
+        standardise the features, because KL is about 1000 and RL about 0.01. A feature that does not vary in the
+        training rows has an infinite scale, and so no influence.
 
     loss_curve_ : list of float
-        Weighted mean of the binary cross-entropy, of every epoch.
+        Weighted mean of the binary cross-entropy of every epoch.
 
     n_iter_ : int
-        Epochs run.
+        Number of epochs.
 
     best_epoch_ : int
-        Epoch, from 0, of the lowest loss, whose weights were kept.
+        Epoch of the lowest loss, counted from 0. The weights of this epoch were kept.
 
     stopped_by_ : {"max_epochs", "callback"}
-        What ended the training.
+        Reason for the end of the training.
 
     n_features_in_ : int
-        Features.
+        Number of features.
 
     feature_names_in_ : ndarray of str, shape (n_features,)
-        Only where X has feature names that are all strings.
+        Names of the features, only if X has feature names that are all strings.
 
     See Also
     --------
-    sklearn.linear_model.LogisticRegression : The same line as ``activation="identity"``, in a millisecond.
+    sklearn.linear_model.LogisticRegression : The same boundary as ``activation="identity"``, fitted in a millisecond.
 
     Notes
     -----
-    With ``activation="identity"`` the network is logistic regression, trained by another method:
-    ``make_pipeline(StandardScaler(), LogisticRegression(C=np.inf))`` gives the same decisions and, unless a straight
-    line separates the classes without error, the same probabilities to 0.001. The weight decay is too weak to show.
-    scikit-learn's default, ``C=1``, regularises more and moves up to one decision in a hundred.
+    With ``activation="identity"``, the network is a logistic regression that is trained by another method.
+    ``make_pipeline(StandardScaler(), LogisticRegression(C=np.inf))`` gives the same decisions. The probabilities agree
+    to 0.001, unless a straight line separates the classes without error. The weight decay is too weak to matter.
+    scikit-learn's default, ``C=1``, regularises more and changes up to one decision in a hundred.
 
-    "relu" is worth its freedom where no straight line will do: anomalies on both sides of the normal clips, or
-    scattered more widely around them. Where a line is the best boundary it overfits.
+    "relu" helps if no straight line separates the classes: if anomalies lie on both sides of the normal clips, or
+    scatter more widely around them. If a line is the best boundary, "relu" overfits.
 
-    A row of NaN stands for a clip that could not be read. A classifier has no label for it, so it is an error in
-    `fit` and in `predict` alike; the message says which rows they are.
+    A row of NaN stands for a clip that could not be read. The classifier has no label for such a row, so `fit` and
+    `predict` both raise an error that names the rows.
 
     Examples
     --------
@@ -133,19 +132,27 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
     [1, -1]
     """
 
+    classes_: npt.NDArray[Any]
+    mean_: FloatArray
+    scale_: FloatArray
+    loss_curve_: list[float]
+    n_iter_: int
+    best_epoch_: int
+    stopped_by_: str
+
     def __init__(
         self,
         *,
-        hidden_sizes=(100, 100),
-        activation="relu",
-        class_weight=None,
-        max_epochs=1000,
-        batch_size=None,
-        learning_rate=1e-3,
-        weight_decay=1e-5,
-        device="auto",
-        deterministic=False,
-        random_state=None,
+        hidden_sizes: tuple[int, ...] = (100, 100),
+        activation: Literal["relu", "identity"] = "relu",
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        max_epochs: int = 1000,
+        batch_size: int | None = None,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-5,
+        device: str = "auto",
+        deterministic: bool = False,
+        random_state: RandomState = None,
     ):
         self.hidden_sizes = hidden_sizes
         self.activation = activation
@@ -159,16 +166,16 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         self.random_state = random_state
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: npt.ArrayLike, y: Labels, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Train on rows of both classes.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features)
         y : array-like of shape (n_clips,)
-            Two labels, numbers or strings.
+            Exactly two labels, numbers or strings.
         sample_weight : array-like of shape (n_clips,), default=None
-            Weight of every row, in the loss and in the standardisation. A row of weight 0 takes no part.
+            Weight of every row in the loss and in the standardisation. A row of weight 0 is left out.
 
         Returns
         -------
@@ -177,50 +184,44 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         Raises
         ------
         ValueError, TypeError
-            If a parameter is out of range, X is not finite, y has not two classes of positive weight, or the
+            If a parameter is out of range, X is not finite, y does not have two classes of positive weight, or the
             training diverges.
         """
-        import torch
-
         self._check_parameters()
         device = resolve_device(self.device)
-        # The callbacks get X as it came: scoring an array where there are feature names warns.
+        # The callbacks get X as the user passed it, because scoring an array after a fit with feature names warns.
         rows, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         self._refuse_missing(rows)
         sample_weight = _check_weights(sample_weight, len(rows))
         weighted = sample_weight > 0
         self.classes_ = _two_classes(y, weighted)
-        callbacks = self._init_callback_context(max_subtasks=self.max_epochs)
-        callbacks.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        self._forget_module()
+        train_estimator(
+            self,
+            X,
+            y,
+            device=device,
+            prepare=partial(self._prepare, rows[weighted], y[weighted], sample_weight[weighted], device),
+            loss=_weighted_cross_entropy,
+            attributes=_fitted_attributes,
+        )
+        return self
+
+    def _prepare(self, X, y, sample_weight, device, seed):
+        """Standardise the features and return the rows to train on."""
+        import torch
+
         self._architecture = {
             "n_features": self.n_features_in_,
             "hidden_sizes": tuple(int(size) for size in self.hidden_sizes),
             "activation": self.activation,
         }
-        self.mean_, self.scale_ = _standardisation(rows[weighted], sample_weight[weighted])
-        data = self._training_data(rows[weighted], y[weighted], sample_weight[weighted])
-        seed = draw_seed(self.random_state)
-        with algorithms(self.deterministic):
-            with drawing_from(seed):
-                module = self._make_module().to(device)
-            history = fit_module(
-                module,
-                torch.from_numpy(data).to(device),
-                _weighted_cross_entropy,
-                seed=seed,
-                max_epochs=self.max_epochs,
-                batch_size=len(data) if self.batch_size is None else self.batch_size,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                epochs=EpochCallbacks(self, callbacks, X, y, attributes=_learnt),
-            )
-        self.__dict__.update(_learnt(module, history), stopped_by_=history.stopped_by)
-        callbacks.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
-        return self
+        self.mean_, self.scale_ = _standardisation(X, sample_weight)
+        data = self._training_data(X, y, sample_weight)
+        batch_size = len(data) if self.batch_size is None else self.batch_size
+        return TrainingRows(torch.from_numpy(data).to(device), batch_size)
 
-    def decision_function(self, X):
-        """Logit of the second class.
+    def decision_function(self, X: npt.ArrayLike) -> FloatArray:
+        """Compute the logit of the second class.
 
         Parameters
         ----------
@@ -229,12 +230,12 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         Returns
         -------
         ndarray of shape (n_clips,), float64
-            Positive for ``classes_[1]``.
+            A positive logit means ``classes_[1]``.
 
         Raises
         ------
         ValueError
-            If X is not finite, or has other features than in `fit`.
+            If X is not finite, or does not have the features of `fit`.
         """
         import torch
 
@@ -248,8 +249,8 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
             logits = [module(part.to(device)).cpu() for part in rows.split(_BLOCK)]
         return torch.cat(logits).numpy()
 
-    def predict(self, X):
-        """The likelier label of every row.
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Predict the more probable label of every row.
 
         Parameters
         ----------
@@ -258,13 +259,13 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         Returns
         -------
         ndarray of shape (n_clips,)
-            Of ``classes_``.
+            Values of ``classes_``.
         """
         second = self.decision_function(X) > 0
         return self.classes_[second.astype(int)]
 
-    def predict_proba(self, X):
-        """Probability of both classes.
+    def predict_proba(self, X: npt.ArrayLike) -> FloatArray:
+        """Compute the probability of both classes.
 
         Parameters
         ----------
@@ -273,13 +274,15 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         Returns
         -------
         ndarray of shape (n_clips, 2), float64
-            In the order of ``classes_``.
+            The columns are in the order of ``classes_``.
         """
         logits = self.decision_function(X)
         return expit(np.column_stack([-logits, logits]))
 
-    def predict_log_proba(self, X):
-        """Logarithm of the probability of both classes, finite where the probability itself rounds to 0.
+    def predict_log_proba(self, X: npt.ArrayLike) -> FloatArray:
+        """Compute the logarithm of the probability of both classes.
+
+        The logarithm is finite even if the probability rounds to 0.
 
         Parameters
         ----------
@@ -288,7 +291,7 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         Returns
         -------
         ndarray of shape (n_clips, 2), float64
-            In the order of ``classes_``.
+            The columns are in the order of ``classes_``.
         """
         logits = self.decision_function(X)
         return log_expit(np.column_stack([-logits, logits]))
@@ -304,7 +307,7 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
                 f'class_weight must be None, "balanced" or a dict of label to weight, got {self.class_weight!r}.'
             )
         check_number(self.batch_size, "batch_size", low=1, integer=True, none=True)
-        # Again where they are used; here before the callbacks hear of a fit.
+        # The training checks these parameters again. The checks here come before the callbacks begin.
         check_number(self.max_epochs, "max_epochs", low=1, integer=True)
         check_number(self.learning_rate, "learning_rate", low=0, closed="neither")
         check_number(self.weight_decay, "weight_decay", low=0)
@@ -323,17 +326,17 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
     def _make_module(self):
         from ..networks import DenseClassifier
 
-        # float64 costs next to nothing here, and a row's probability is the same whatever rows are beside it.
+        # float64 costs almost no time here. The probability of a row then does not depend on the other rows.
         return DenseClassifier(**self._architecture).double()
 
     def _training_data(self, X, y, sample_weight):
-        """Standardised features, target 0 or 1 and weight side by side, one row a clip."""
+        """Join standardised features, the target 0 or 1, and the weight: one row for every clip."""
         target = (y == self.classes_[1]).astype(int)
         of_class = compute_class_weight(
             self.class_weight, classes=self.classes_, y=y, sample_weight=sample_weight
         )
         weight = sample_weight * of_class[target]
-        # A mean weight of 1 makes the mean over a batch the weighted mean, and its steps as long as unweighted.
+        # With a mean weight of 1, the mean over a batch is the weighted mean, and steps keep their unweighted length.
         return np.column_stack([(X - self.mean_) / self.scale_, target, weight / weight.mean()])
 
     def __sklearn_tags__(self):
@@ -342,15 +345,15 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         return tags
 
 
-def _weighted_cross_entropy(module, batch):
+def _weighted_cross_entropy(module, batch, generator=None):
     import torch
 
     features, target, weight = batch[:, :-2], batch[:, -2], batch[:, -1]
     return torch.nn.functional.binary_cross_entropy_with_logits(module(features), target, weight=weight)
 
 
-def _learnt(module, history):
-    """Fitted attributes, of the end of the training or of one of its epochs."""
+def _fitted_attributes(module, history):
+    """Fitted attributes after the training or after one of the epochs."""
     return {
         "module_": module,
         "loss_curve_": list(history.loss_curve),
@@ -360,15 +363,15 @@ def _learnt(module, history):
 
 
 def _standardisation(X, weight):
-    """Weighted mean and standard deviation of every feature; infinite for one that never varies."""
-    origin = X[0]  # subtracted first, so that a feature that never varies has a deviation of exactly 0
+    """Weighted mean and standard deviation of every feature. The deviation is infinite if the feature never varies."""
+    origin = X[0]  # subtracted first: a feature that never varies gets a deviation of exactly 0
     mean = np.average(X - origin, axis=0, weights=weight)
     deviation = np.sqrt(np.average((X - origin - mean) ** 2, axis=0, weights=weight))
     return origin + mean, np.where(deviation > 0, deviation, np.inf)
 
 
 def _two_classes(y, weighted):
-    """The two labels among the rows that have a weight, sorted."""
+    """Sorted labels of the rows with a positive weight, which must be two."""
     check_classification_targets(y)
     kind = type_of_target(y, input_name="y")
     if kind != "binary":
@@ -386,7 +389,7 @@ def _two_classes(y, weighted):
 
 
 def _check_weights(sample_weight, n_rows):
-    """One weight a row, float64, none of them negative and not all of them zero."""
+    """Check the weights: one number for every row, none negative, not all zero. Return float64."""
     if sample_weight is None:
         return np.ones(n_rows)
     weight = np.asarray(sample_weight)

@@ -1,4 +1,4 @@
-"""`SequenceDetector`: what the detectors around a recurrent network have in common."""
+"""`SequenceDetector`: base class of the detectors around a recurrent network."""
 
 from typing import Any
 
@@ -13,9 +13,10 @@ from ._window_detector import WindowDetector
 
 
 class SequenceDetector(WindowDetector):
-    """Window detector around a recurrent network. A 2-D X holds one curve a clip: spectrograms of a single bin.
+    """Window detector around a recurrent network. A 2-D X holds one curve for every clip, a spectrogram of one bin.
 
-    Subclasses set ``window_length_`` in ``_look_at``, before they call this class's, and extend ``_describe``.
+    Subclasses set ``window_length_`` in ``_note_input_kind`` before they call the method of this class. Subclasses also
+    extend ``_network_settings``.
     """
 
     cell: Any
@@ -28,7 +29,7 @@ class SequenceDetector(WindowDetector):
         check_number(self.hidden_size, "hidden_size", low=1, integer=True)
         super()._check_parameters()
 
-    def _look_at(self, X):
+    def _note_input_kind(self, X):
         self._takes_curves = getattr(X, "ndim", 3) == 2
         if not self._takes_curves:
             return self.window_length_
@@ -37,7 +38,7 @@ class SequenceDetector(WindowDetector):
             raise ClipError(f"n_features={n_frames}: every curve {too_short(n_frames, self.window_length_)}")
         return 1
 
-    def _describe(self, X):
+    def _network_settings(self, X):
         return {
             "n_bins": 1 if self._takes_curves else self.n_features_in_,
             "cell": self.cell,
@@ -45,22 +46,23 @@ class SequenceDetector(WindowDetector):
             "hidden_size": self.hidden_size,
         }
 
-    def _make_bank(self, X, device):
-        # A step of a recurrent network takes a thousand times as long as gathering its windows.
+    def _training_windows(self, X, device):
+        # No copy, because a step of a recurrent network takes a thousand times as long as gathering the windows.
         return FrameBank(_as_spectrograms(X), self.window_length_, device, copy=False)
 
     def _score(self, module, X):
         return super()._score(module, _as_spectrograms(X))
 
     def _outputs(self, X, first=0):
-        """Every clip of X as the module makes it, shaped like X; NaN where no window made a frame."""
+        """Compute the output of the module for every clip, shaped like X. Frames that no window covers are NaN."""
         X = self._check_input(X)
-        made = self._errors(self.module_).outputs(X, first=first)
+        made = self._scorer(self.module_).outputs(X, first=first)
         return made[:, 0] if self._takes_curves else made
 
     def _check_input(self, X):
         check_is_fitted(self)
-        # Once before bins are compared with frames, which would be a riddle, and once when a list is an array.
+        # The first check comes before `check_features`, whose message would compare bins with frames. The second check
+        # comes after a list has become an array.
         self._check_kind(X, getattr(X, "ndim", None))
         X = check_features(self, X, reset=False)
         self._check_kind(X, getattr(X, "ndim", 3))
@@ -77,5 +79,5 @@ class SequenceDetector(WindowDetector):
 
 
 def _as_spectrograms(X):
-    """Curves (n_clips, n_frames) as spectrograms of a single bin, and anything else as it is."""
+    """Convert curves (n_clips, n_frames) to spectrograms of one bin. Other input stays unchanged."""
     return X[:, np.newaxis] if getattr(X, "ndim", 3) == 2 else X

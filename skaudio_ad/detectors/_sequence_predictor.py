@@ -1,127 +1,132 @@
 """`SequencePredictorDetector`: a recurrent network that predicts the next frames."""
 
+from typing import Literal
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_number
+from .._typing import ClipArrays, Clips, Contamination, FloatArray, RandomState
+from ..training import Patience, Prechelt
 from ._sequence_detector import SequenceDetector
 
 
 class SequencePredictorDetector(SequenceDetector):
-    """Detect anomalies as frames that a recurrent network, trained on normal clips, does not see coming.
+    """Detect anomalies by the prediction error of a recurrent network that is trained on normal clips.
 
-    The network reads `n_context_frames` frames and predicts the `n_predicted_frames` after them, at every place of
-    a clip. The score of a clip is minus the mean squared error of the predictions.
+    At every position of a clip, the network reads `n_context_frames` frames and predicts the next
+    `n_predicted_frames` frames. The score of a clip is minus the mean squared error of the predictions.
 
-    X holds spectrograms or sequences of embeddings, (n_clips, n_bins, n_frames), or a list of (n_bins, n_frames_i);
-    or, 2-D, one curve a clip, such as its loudness over time: (n_clips, n_frames).
+    X holds spectrograms or sequences of embeddings, (n_clips, n_bins, n_frames), or is a list of (n_bins, n_frames_i).
+    A 2-D X, (n_clips, n_frames), holds one curve for every clip, such as the loudness over time.
 
-    Scale spectrograms in dB first, by ``ClipScaler("zscore", statistics="bin")``. Values of tens saturate the gates
-    of a recurrent network, which takes epochs to learn more than the mean of every bin.
+    Scale spectrograms in dB with ``ClipScaler("zscore", statistics="bin")`` before this detector. Values
+    of several tens saturate the gates of a recurrent network. The network then needs epochs to learn more than the mean
+    of every bin.
 
     Parameters
     ----------
     n_context_frames : int, default=10
-        Frames that a prediction is made from. This and the other defaults are those of the published detector
-        of machine sounds, 10 s of 128 mel bands at 16 kHz [1]_, where no other source is named.
+        Number of frames from which the network predicts. The default values are those of the published detector of
+        machine sounds, for 10 s of 128 mel bands at 16 kHz [1]_, unless another source is named.
 
     n_predicted_frames : int, default=1
-        Frames after the context that are predicted, all at once.
+        Number of frames after the context that the network predicts at once.
 
     cell : {"lstm", "gru"}, default="lstm"
-        Long short-term memory, or gated recurrent units.
+        Long short-term memory or gated recurrent units.
 
     n_layers : int, default=2
-        Recurrent layers, one on the other.
+        Number of stacked recurrent layers.
 
     hidden_size : int, default=256
-        Length of the hidden state of each.
+        Length of the hidden state of every layer.
 
-    aggregate : {"mean", "max", "quantile"}, default="mean"
-        How the errors of a clip's windows become its score. "max" and "quantile" suit faults that sound for
-        moments only.
+    time_pooling : {"mean", "max", "quantile"}, default="mean"
+        How the errors of the windows of a clip are pooled over time into the score of the clip. "max" and "quantile"
+        suit faults that sound for a moment only.
 
-    quantile : float, default=0.95
-        For ``aggregate="quantile"``.
+    time_quantile : float, default=0.95
+        Quantile of the errors for ``time_pooling="quantile"``.
 
     max_epochs : int, default=10
-        Most passes over the training windows.
+        Maximum number of passes over the training windows.
 
     batch_size : int or "auto", default=32
-        Windows a step. "auto" is a quarter of those that are trained on, at least 16 and at most 256.
+        Number of windows in a batch. "auto" is a quarter of the training windows, at least 16 and at most 256.
 
     learning_rate : float, default=1e-3
-        Of Adam.
+        Learning rate of Adam.
 
     weight_decay : float, default=0.0
 
     early_stopping : {"patience", "prechelt", None}, Patience or Prechelt, default="patience"
-        Stop when the held-out loss has not improved by `tol` for `n_iter_no_change` epochs; by Prechelt's
-        criteria (:class:`skaudio_ad.training.Prechelt`); or never. An instance, such as
-        ``Prechelt(progress=5)``, brings its own limits. The weights of the best epoch are kept in every case. With
-        the defaults, all of the published system's 10 epochs are run.
+        "patience" stops when the held-out loss has not improved by `tol` for `n_iter_no_change` epochs. "prechelt"
+        stops by Prechelt's criteria (:class:`skaudio_ad.training.Prechelt`). None never stops early. An instance,
+        such as ``Prechelt(progress=5)``, has its own limits. The weights of the best epoch are always kept. With
+        the default values, the training runs all 10 epochs of the published system.
 
     n_iter_no_change : int, default=10
-        Epochs to wait, as in scikit-learn's multi-layer perceptron.
+        Number of epochs without improvement to wait, as in scikit-learn's multi-layer perceptron.
 
     tol : float, default=1e-4
-        Smallest relative improvement of the loss that counts.
+        Minimum relative improvement of the loss that counts.
 
     validation_fraction : float, default=0.15
-        Fraction of the clips, normal like all of them, held out of training to stop it early and to set
-        ``offset_``, as in :class:`AutoencoderDetector`. 0 holds out none, and then the training loss and the
-        training scores are used instead, which flatter the model.
+        Fraction of the normal clips that is held out of the training, for early stopping and for ``offset_``, as in
+        :class:`AutoencoderDetector`. With 0, the training loss and the training scores are used instead, which are
+        too optimistic.
 
     contamination : "auto" or float, default="auto"
-        "auto" sets ``offset_`` so that about one normal clip in twenty raises a false alarm, judged by the
-        held-out clips: the conformal 0.05 quantile of their scores, or with fewer than 19 clips (groups) the
-        lower end of Student's prediction interval for the logarithms of their errors. A float is scikit-learn's
-        meaning: the fraction of the training clips that shall count as anomalous.
+        "auto" sets ``offset_`` so that about one normal clip in twenty raises a false alarm. The threshold is then
+        the conformal 0.05 quantile of the scores of the held-out clips. With fewer than 19 held-out clips (groups),
+        the threshold is the lower end of Student's prediction interval for the logarithms of their errors. A float
+        has scikit-learn's meaning: the fraction of the training clips that count as anomalous.
 
     device : str, default="auto"
-        "auto" (a GPU where there is one), "cpu", "cuda", ...
+        "auto" (a GPU if the machine has one), "cpu", "cuda", ...
 
     deterministic : bool, default=False
-        Whether training uses nothing but torch's deterministic algorithms: on a GPU, and slower there, for runs
-        that repeat bit for bit.
+        Whether training uses only the deterministic algorithms of torch, so that a run repeats bit for bit on a GPU
+        too. Training on a GPU is then slower.
 
     random_state : int, RandomState instance or None, default=None
-        Of the split, the initial weights and the order of the batches.
+        Seed of the split, the initial weights and the order of the batches.
 
     Attributes
     ----------
     module_ : torch.nn.Module
-        The trained network, with ``recurrent`` and ``output``.
+        The trained network, with the parts ``recurrent`` and ``output``.
 
     offset_ : float
-        Threshold on the scale of `score_samples`.
+        Threshold of `score_samples`.
 
     loss_curve_, validation_loss_curve_ : list of float
-        Mean squared error of every epoch, on the training and on the held-out clips.
+        Mean squared error of every epoch, on the training clips and on the held-out clips.
 
     n_iter_ : int
-        Epochs run.
+        Number of epochs.
 
     best_epoch_ : int
-        Epoch, from 0, whose weights were kept.
+        Epoch whose weights were kept, counted from 0.
 
     stopped_by_ : {"max_epochs", "early_stopping", "callback"}
-        What ended the training.
+        Reason for the end of the training.
 
     held_out_indices_ : ndarray of int
-        The clips held out, as positions among those that could be read and are not labelled anomalous.
+        Positions of the held-out clips among the clips that could be read and are not labelled anomalous.
 
     held_out_scores_ : ndarray of float64
-        Their scores.
+        Scores of the held-out clips.
 
     n_features_in_ : int
-        Bins of a spectrogram, or frames of a curve.
+        Number of bins of a spectrogram, or of frames of a curve.
 
     n_samples_fit_ : int
-        Clips trained on or held out.
+        Number of clips for training, including the held-out clips.
 
     window_length_ : int
-        Frames a window: those of the context and those predicted. A clip of n frames has
+        Number of frames in a window: the context frames and the predicted frames. A clip of n frames has
         ``n - window_length_ + 1`` windows.
 
     References
@@ -140,40 +145,40 @@ class SequencePredictorDetector(SequenceDetector):
     >>> detector = SequencePredictorDetector(hidden_size=32, random_state=0).fit(X[:40])
     >>> detector.predict(X[40:]).tolist()
     [1]
-    >>> detector.predict(X[40:, :, ::-1]).tolist()  # the same frames, backwards
+    >>> detector.predict(X[40:, :, ::-1]).tolist()  # the same frames in reverse order
     [-1]
     """
 
     def __init__(
         self,
         *,
-        n_context_frames=10,
-        n_predicted_frames=1,
-        cell="lstm",
-        n_layers=2,
-        hidden_size=256,
-        aggregate="mean",
-        quantile=0.95,
-        max_epochs=10,
-        batch_size=32,
-        learning_rate=1e-3,
-        weight_decay=0.0,
-        early_stopping="patience",
-        n_iter_no_change=10,
-        tol=1e-4,
-        validation_fraction=0.15,
-        contamination="auto",
-        device="auto",
-        deterministic=False,
-        random_state=None,
+        n_context_frames: int = 10,
+        n_predicted_frames: int = 1,
+        cell: Literal["lstm", "gru"] = "lstm",
+        n_layers: int = 2,
+        hidden_size: int = 256,
+        time_pooling: Literal["mean", "max", "quantile"] = "mean",
+        time_quantile: float = 0.95,
+        max_epochs: int = 10,
+        batch_size: int | Literal["auto"] = 32,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        early_stopping: Literal["patience", "prechelt"] | Patience | Prechelt | None = "patience",
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        validation_fraction: float = 0.15,
+        contamination: Contamination = "auto",
+        device: str = "auto",
+        deterministic: bool = False,
+        random_state: RandomState = None,
     ):
         self.n_context_frames = n_context_frames
         self.n_predicted_frames = n_predicted_frames
         self.cell = cell
         self.n_layers = n_layers
         self.hidden_size = hidden_size
-        self.aggregate = aggregate
-        self.quantile = quantile
+        self.time_pooling = time_pooling
+        self.time_quantile = time_quantile
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -187,8 +192,8 @@ class SequencePredictorDetector(SequenceDetector):
         self.deterministic = deterministic
         self.random_state = random_state
 
-    def predict_frames(self, X):
-        """Every frame as predicted from those before it.
+    def predict_frames(self, X: Clips) -> ClipArrays:
+        """Predict every frame from the frames before it.
 
         Parameters
         ----------
@@ -198,14 +203,14 @@ class SequencePredictorDetector(SequenceDetector):
         Returns
         -------
         ndarray of the same shape, or list
-            The first `n_context_frames` frames, which nothing predicts, are NaN. A frame that several windows
+            The first `n_context_frames` frames are NaN because no window predicts them. A frame that several windows
             predict is the mean of their predictions.
         """
         check_is_fitted(self)
         return self._outputs(X, first=self.window_length_ - self.module_.n_predicted_frames)
 
-    def window_centers(self, n_windows):
-        """Middle of what every window predicts, in frames from the start of the clip.
+    def window_centers(self, n_windows: int) -> FloatArray:
+        """Return the middle of the predicted frames of every window, in frames from the start of the clip.
 
         Parameters
         ----------
@@ -214,7 +219,7 @@ class SequencePredictorDetector(SequenceDetector):
         Returns
         -------
         ndarray of shape (n_windows,)
-            ``MelTransformer.frames_to_seconds`` makes them seconds.
+            ``MelTransformer.frames_to_seconds`` converts these positions to seconds.
         """
         check_is_fitted(self)
         return np.arange(n_windows) + self.window_length_ - (self.module_.n_predicted_frames + 1) / 2
@@ -224,12 +229,12 @@ class SequencePredictorDetector(SequenceDetector):
         check_number(self.n_predicted_frames, "n_predicted_frames", low=1, integer=True)
         super()._check_parameters()
 
-    def _look_at(self, X):
+    def _note_input_kind(self, X):
         self.window_length_ = self.n_context_frames + self.n_predicted_frames
-        return super()._look_at(X)
+        return super()._note_input_kind(X)
 
-    def _describe(self, X):
-        return {**super()._describe(X), "n_predicted_frames": self.n_predicted_frames}
+    def _network_settings(self, X):
+        return {**super()._network_settings(X), "n_predicted_frames": self.n_predicted_frames}
 
     def _make_module(self):
         from ..networks import SequencePredictor

@@ -1,4 +1,4 @@
-"""torch.nn modules, and nothing but."""
+"""Networks: torch modules without scikit-learn."""
 
 from ._classifier import DenseClassifier
 from ._dense import DenseAutoencoder

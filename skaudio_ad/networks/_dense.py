@@ -1,6 +1,8 @@
 """Dense networks."""
 
 import itertools
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import nn
@@ -16,18 +18,25 @@ class DenseAutoencoder(nn.Module):
     n_features : int
         Length of the input and of the output.
     hidden_sizes : sequence of int
-        Widths of the encoder's layers, from the input on.
+        Widths of the layers of the encoder, beginning at the input.
     bottleneck_size : int
     activation : {"relu", "selu", "tanh"}
     batch_norm : bool
         Whether to normalise before every activation, with the momentum 0.01 and epsilon 1e-3 of the DCASE
         baselines.
     bottleneck_activation : bool
-        Whether the bottleneck is normalised and activated like the other layers, or linear.
+        Whether the bottleneck is normalised and activated like the other layers. With False, the bottleneck is linear.
     """
 
     def __init__(
-        self, n_features, hidden_sizes, bottleneck_size, *, activation, batch_norm, bottleneck_activation
+        self,
+        n_features: int,
+        hidden_sizes: Sequence[int],
+        bottleneck_size: int,
+        *,
+        activation: Literal["relu", "selu", "tanh"],
+        batch_norm: bool,
+        bottleneck_activation: bool,
     ):
         super().__init__()
 
@@ -63,10 +72,10 @@ class DenseAutoencoder(nn.Module):
 
 
 def freeze_cancelled_biases(parts):
-    """Keep biases at zero that batch normalisation takes out again.
+    """Keep biases at zero if a batch normalisation cancels them.
 
-    Their gradient is rounding noise, which Adam blows up to whole steps, other ones on every device: without this,
-    the scores of a CPU and of a GPU differ in the third digit instead of the seventh.
+    The gradient of such a bias is rounding noise, which Adam amplifies to full steps. The noise differs from device to
+    device: without frozen biases, the scores of a CPU and of a GPU differ in the third digit instead of the seventh.
     """
     cancelled = False
     for part in reversed(parts):

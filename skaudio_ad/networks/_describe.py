@@ -15,22 +15,23 @@ _KNOWN = (nn.Conv2d, nn.Linear, *_NORMS, *_POOLS)
 
 @dataclass(frozen=True)
 class LayerDescription:
-    """One layer of a network, or several of one part of it.
+    """One layer of a network, or several layers of one part of the network.
 
     Parameters
     ----------
     name : str
-        As in the state dict.
+        Name in the state dict.
     kind : str
-        What it is; empty for several.
+        Kind of the layer, empty for several layers.
     output_shape : tuple of int
-        For one clip; of the last of several. Empty for bare parameters, and for a layer that does not run.
+        Output shape for one clip, of the last layer if there are several. Empty for bare parameters and for layers that
+        do not run.
     parameters : int
     multiply_accumulates : int
-        For one clip.
+        Number for one clip.
     receptive_field : (float, float)
-        Bins and frames of the spectrogram that one value of the output sees: integers, or infinity where it
-        sees all. It counts what padding adds beyond the edges.
+        Numbers of bins and frames of the spectrogram on which one output value depends: integers, or infinity for the
+        whole spectrogram. The receptive field includes padding beyond the edges.
     """
 
     name: str
@@ -43,15 +44,15 @@ class LayerDescription:
 
 @dataclass(frozen=True)
 class NetworkDescription:
-    """What :func:`describe` gives; print it for a table.
+    """Result of :func:`describe`. Printing the result shows a table.
 
     Parameters
     ----------
     title : str
     layers : tuple of LayerDescription
-        In the order in which they run, then what does not run.
+        Layers in the order in which they run, then layers that do not run.
     receptive_field : (float, float)
-        Bins and frames that one value of the last feature map sees, before anything is averaged over the
+        Numbers of bins and frames on which one value of the last feature map depends, before any average over the
         clip.
     """
 
@@ -60,13 +61,13 @@ class NetworkDescription:
     receptive_field: tuple[float, float]
 
     @property
-    def parameters(self):
-        """Of all layers, learnt or frozen: int."""
+    def parameters(self) -> int:
+        """Number of parameters of all layers, trained or frozen."""
         return sum(layer.parameters for layer in self.layers)
 
     @property
-    def multiply_accumulates(self):
-        """Of all layers, for one clip: int."""
+    def multiply_accumulates(self) -> int:
+        """Number of multiply-accumulates of all layers for one clip."""
         return sum(layer.multiply_accumulates for layer in self.layers)
 
     def __str__(self):
@@ -95,27 +96,27 @@ def describe(
 ) -> NetworkDescription:
     """Count parameters and multiply-accumulates of a network and its receptive field, layer by layer.
 
-    Nothing is computed but shapes. Multiply-accumulates are those of convolutions, linear layers and
-    attention (``2 n_tokens ** 2 n_values``); normalisation, activations, sums and means count for nothing.
+    The function computes only shapes. Multiply-accumulates are those of convolutions, linear layers and
+    attention (``2 n_tokens ** 2 n_values``); normalisation, activations, sums and means count as 0.
     The receptive field is that of the layers in the order in which they run,
     ``r_i = r_{i-1} + (k_i - 1) d_i prod_{j<i} s_j`` with kernels k, dilations d and strides s. Attention and
-    pooling over the clip see all. So do, strictly, the gates of squeeze-and-excitation, by a mean over the
-    clip; they are left out, as usual.
+    pooling over the clip depend on the whole clip. The gates of squeeze-and-excitation depend on a mean over the clip
+    too, but are left out, as usual.
 
     Parameters
     ----------
     network : torch.nn.Module
         A module that maps spectrograms, (n_clips, n_bins, n_frames), made of two-dimensional convolutions and pooling,
-        linear layers and normalisation; it stays as it is. A module with an attribute ``outputs`` is asked for all of
-        them. Any other layer with parameters counts itself: it has a method ``multiply_accumulates(output)``, and it
-        is taken to see the whole clip. Layers without parameters that are none of these count for nothing.
+        linear layers and normalisation. The module does not change. If the module has an attribute ``outputs``, all of
+        these outputs are computed. Any other layer with parameters needs a method ``multiply_accumulates(output)``, and
+        its receptive field counts as the whole clip. Other layers without parameters count as 0.
     n_frames : int, default=1000
         Number of frames of the spectrogram: ten seconds of the default front end.
     n_bins : int, default=128
         Number of bins of the spectrogram.
     depth : int or None, default=None
-        Layers whose names agree in this many parts make one row: 2 gives a row for every block. None is a
-        row for every layer.
+        Number of parts of a name that the layers of one row share: 2 gives a row for every block. None gives a row for
+        every layer.
     title : str or None, default=None
         Name of the network for the first line of the table. None is the name of its class.
 
@@ -126,7 +127,7 @@ def describe(
     Raises
     ------
     TypeError
-        If `network` is no module.
+        If `network` is not a module.
     ValueError
         If a layer with parameters is of another kind, `depth` is not positive, or
         the network takes no spectrogram of `n_frames`.
@@ -157,7 +158,7 @@ def describe(
         if _is_known(layer):
             layer.register_forward_hook(partial(record, name))
     spectrogram = torch.empty(1, n_bins, n_frames, device="meta")
-    # All outputs are asked for, because a network may leave out the layers that nobody asks for.
+    # All outputs are requested, because a network may skip layers that no requested output needs.
     options = {"outputs": module.outputs} if hasattr(module, "outputs") else {}
     with torch.no_grad():
         module.eval()(spectrogram, **options)
@@ -178,7 +179,7 @@ def _is_known(module: nn.Module) -> bool:
 
 
 def _without_values(network):
-    """Copy of a network whose parameters and buffers have shapes and nothing else."""
+    """Copy a network so that its parameters and buffers have shapes but no values."""
     shapes: dict[int, torch.Tensor] = {}
     for parameter in network.parameters():
         shapes[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=False)

@@ -8,9 +8,9 @@ from torch.nn import functional
 
 _N_FFT, _WIN_LENGTH, _HOP_LENGTH = 1024, 800, 320
 _PRE_EMPHASIS = 0.97
-_FMAX = 15_000.0  # Hz; training moved it at random, evaluation keeps to this
-# The waveform is reflected by half a window of n_fft at both ends, which takes one sample more than that; the
-# pre-emphasis costs another.
+_FMAX = 15_000.0  # Hz, as in evaluation; training varied this frequency at random
+# Minimum number of samples. The reflection by half a window of n_fft at both ends needs one sample more than half a
+# window, and the pre-emphasis needs another sample.
 _MIN_SAMPLES = _N_FFT // 2 + 2
 
 
@@ -19,20 +19,20 @@ class AudioSetFrontEnd(nn.Module):
 
     Pre-emphasis ``x[t + 1] - 0.97 x[t]``; power spectrogram of 1024 points with a symmetric Hann window of
     800 samples every 320, centred, reflected at the ends; 128 triangular Kaldi mel bands from 0 to 15 000
-    Hz; ``(log(mel + 1e-5) + 4.5) / 5``. There is no other setting: a network that was trained on this
-    spectrogram takes any other without a complaint and embeds it wrongly. Nothing is masked or moved at
-    random, whatever the mode of the module.
+    Hz; ``(log(mel + 1e-5) + 4.5) / 5``. There are no settings, because a network that was trained on this
+    spectrogram would embed another spectrogram wrongly without an error. Nothing is masked or shifted at random, in
+    training mode or in evaluation mode.
 
     Attributes
     ----------
     sample_rate : int
-        Of the waveforms, in Hz: 32000.
+        Sample rate of the waveforms, in Hz: 32000.
     n_mels : int
-        Bands of the spectrogram: 128.
+        Number of bands of the spectrogram: 128.
     hop_length : int
         Step between two frames, in samples: 320, which is 10 ms.
     min_samples : int
-        Of a waveform: 514, which is 16 ms.
+        Minimum length of a waveform, in samples: 514, which is 16 ms.
 
     References
     ----------
@@ -48,17 +48,17 @@ class AudioSetFrontEnd(nn.Module):
     def __init__(self):
         super().__init__()
         window = torch.hann_window(_WIN_LENGTH, periodic=False)
-        # Not persistent: the checkpoints of the networks know nothing of the front end.
+        # The buffers are not persistent, because the checkpoints of the networks do not hold them.
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("mel_bank", _kaldi_mel_bank(self.sample_rate, self.n_mels), persistent=False)
 
     def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
-        """Normalised log-mel spectrograms of waveforms at 32 kHz.
+        """Compute normalised log-mel spectrograms of waveforms at 32 kHz.
 
         Parameters
         ----------
         waveforms : torch.Tensor of shape (n_clips, n_samples)
-            In [-1, 1], of the module's own dtype, float32 unless it was converted.
+            Values in [-1, 1], with the dtype of the module: float32 unless the module was converted.
 
         Returns
         -------
@@ -68,17 +68,17 @@ class AudioSetFrontEnd(nn.Module):
         Raises
         ------
         TypeError
-            If the waveforms are of another dtype.
+            If the waveforms have another dtype.
         ValueError
-            If they are not 2-D, none, or shorter than 514 samples.
+            If the waveforms are not 2-D, empty, or shorter than 514 samples.
         """
         _check_waveforms(waveforms, self.window.dtype)
-        # One clip at a time: the same numbers in any batch, and on a CPU three times as fast as eight at
-        # once, whose spectra are too large for the allocator to keep.
+        # One clip at a time gives the same numbers in any batch. On a CPU, one clip at a time is also three times as
+        # fast as eight clips at once, because the allocator does not keep memory for their spectra.
         return torch.stack([self._log_mel(waveform) for waveform in waveforms])
 
     def _log_mel(self, waveform):
-        # Also inside an autocast: bfloat16 has three digits, too few for the logarithm of a quiet band.
+        # No autocast, because bfloat16 has three digits, too few for the logarithm of a quiet band.
         with torch.autocast(waveform.device.type, enabled=False):
             spectrum = torch.stft(
                 waveform[1:] - _PRE_EMPHASIS * waveform[:-1],
@@ -112,7 +112,7 @@ def _check_waveforms(waveforms, dtype):
 
 
 def check_spectrograms(spectrograms, *, min_frames, max_frames=None):
-    """Raise unless `spectrograms` are (n_clips, 128, n_frames), with as many frames as the network takes."""
+    """Raise unless `spectrograms` are (n_clips, 128, n_frames) with a number of frames that the network takes."""
     n_mels = AudioSetFrontEnd.n_mels
     if spectrograms.ndim != 3 or spectrograms.shape[1] != n_mels:
         raise ValueError(
@@ -142,11 +142,11 @@ def check_outputs(outputs, known):
 
 def _kaldi_mel_bank(sample_rate, n_mels):
     """Kaldi's mel bank, (n_mels, n_fft // 2 + 1): triangles of height 1 on the mel axis."""
-    # In float32 throughout, like the bank of the training. A value next to a corner is nothing but its rounding,
-    # and a tone that falls there shows it: in float64 recordings came out up to 3e-4 elsewhere.
+    # All steps are in float32, as in training. A value next to a corner is only a rounding error, which shows with a
+    # tone at that frequency: in float64, spectrograms of recordings differed by up to 3e-4.
     step = 1127 * math.log(1 + _FMAX / 700) / (n_mels + 1)
     corners = torch.arange(n_mels + 2, dtype=torch.float32)[:, None] * step
     lower, centre, upper = corners[:-2], corners[1:-1], corners[2:]
     bins = 1127 * (1 + torch.arange(_N_FFT // 2) * (sample_rate / _N_FFT) / 700).log()
     bank = torch.minimum((bins - lower) / (centre - lower), (upper - bins) / (upper - centre)).clamp(min=0)
-    return functional.pad(bank, (0, 1))  # the bin at half the sample rate counts for nothing
+    return functional.pad(bank, (0, 1))  # the bin at half the sample rate has no weight

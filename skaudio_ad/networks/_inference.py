@@ -1,7 +1,8 @@
-"""The same network, faster: for inference on a CPU."""
+"""Copies of networks for fast inference on a CPU."""
 
 import copy
 import itertools
+from typing import Literal
 
 import torch
 from torch import nn
@@ -11,25 +12,25 @@ from torch.nn.utils import fuse_conv_bn_eval
 from .._checks import check_option
 
 
-def for_inference(network, precision="float32"):
-    """Copy of a network that gives the same outputs faster, and cannot be trained.
+def for_inference(network: nn.Module, precision: Literal["float32", "bfloat16"] = "float32") -> nn.Module:
+    """Copy a network so that the copy computes the same outputs faster. The copy cannot be trained.
 
-    Batch normalisation goes into the convolution before it, convolutions keep their channels last in
-    memory, and the products of matrices of a CPU are oneDNN's. Outputs change by rounding only, 1e-5
-    relative at most. Names and shapes of the state dict change: load a checkpoint first. To export a
-    network (ONNX, OpenVINO), export the original.
+    Every batch normalisation is merged into the convolution before. Convolutions keep their channels last in memory. On
+    a CPU, oneDNN computes the products of matrices. Outputs change by rounding only, at most 1e-5 relative. The names
+    and shapes of the state dict change, so load a checkpoint first. To export a network (ONNX, OpenVINO), export the
+    original.
 
     Parameters
     ----------
     network : torch.nn.Module
-        :class:`MobileNet` or :class:`PaSST`, which stays as it is.
+        :class:`MobileNet` or :class:`PaSST`. The original does not change.
     precision : {"float32", "bfloat16"}, default="float32"
-        "bfloat16", of three digits, is for products only; weights that need more, and all inputs and
-        outputs, stay float32, and no autocast is needed around the network. Clip embeddings and logits stay
-        within a hundredth of float32's. A PaSST computes its blocks so, and is twice as fast on a CPU with
-        instructions for bfloat16 (AVX-512 BF16, AMX). A MobileNet so computes only the pointwise convolutions
-        of ``features[12:]``, since its first layers would cost 4 to 10 %; from a width of 4 on that makes it a
-        sixth faster, and narrower ones not noticeably: prefer float32 for these.
+        "bfloat16" has three digits and is used for products only. Weights that need more digits, and all inputs and
+        outputs, stay float32. The network needs no autocast. Clip embeddings and logits differ from those of float32 by
+        at most a hundredth. A PaSST computes its blocks in bfloat16, and is twice as fast on a CPU with instructions
+        for bfloat16 (AVX-512 BF16, AMX). A MobileNet computes only the pointwise convolutions of ``features[12:]`` in
+        bfloat16, because the first layers would cost 4 to 10 %. With a width of 4 or more, a MobileNet gets a sixth
+        faster. Narrower MobileNets get no faster: use float32.
 
     Returns
     -------
@@ -70,7 +71,7 @@ class PointwiseConvolution(nn.Conv2d):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Mix the channels of x, (n_clips, n_in, n_bins, n_frames)."""
         if self.weight.dtype == torch.bfloat16 and x.dtype == torch.float32:
-            # The bias is float32: rounded, it nearly doubles the error.
+            # The bias stays float32, because a rounded bias nearly doubles the error.
             mixed = functional.conv2d(x.bfloat16(), self.weight).float()
             return mixed if self.bias is None else mixed + self.bias[:, None, None]
         if self.one_dnn and _plain(x):
@@ -84,22 +85,22 @@ class TokenLinear(nn.Linear):
     one_dnn = False
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Map tokens, (n_clips, n_tokens, n_in); to bfloat16 where the weights are."""
+        """Map tokens, (n_clips, n_tokens, n_in). The output is bfloat16 if the weights are bfloat16."""
         if self.weight.dtype == torch.bfloat16:
             return functional.linear(tokens.bfloat16(), self.weight, self.bias.bfloat16())
         if self.one_dnn and _plain(tokens):
-            # Tokens are an image with their values as channels, last in memory: no copy.
+            # Tokens are an image whose channels are the values, last in memory. The conversion needs no copy.
             image = tokens.transpose(1, 2)[:, :, None]
             return _one_dnn(image, self.weight[:, :, None, None], self.bias)[:, :, 0].transpose(1, 2)
         return super().forward(tokens)
 
 
 def _plain(x):
-    """Whether oneDNN's way pays: an autocast and other devices have faster ones of their own."""
+    """Whether oneDNN is the fastest way. An autocast and other devices have faster ways."""
     return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
 
 
 def _one_dnn(x, weight, bias):
-    # torch gives linear layers to MKL, and pointwise convolutions too unless it has several threads. On an
-    # AMD processor with AVX-512 MKL makes no use of it, and oneDNN is twice as fast.
+    # torch computes linear layers with MKL, and with a single thread also pointwise convolutions. On an AMD processor,
+    # MKL does not use AVX-512, and oneDNN is twice as fast.
     return torch.ops.aten.mkldnn_convolution(x, weight, bias, (0, 0), (1, 1), (1, 1), 1)

@@ -28,7 +28,7 @@ _BLOCKS = (
     (5, 960, 160, True, True, 1),
 )
 _STEM_CHANNELS, _HIDDEN_FEATURES = 16, 1280
-_LEVELS = (5, 11, 13, 15)  # of `features`, whose means make the multi-level embedding
+_LEVELS = (5, 11, 13, 15)  # layers of `features` whose means form the multi-level embedding
 
 
 class MobileNet(nn.Module):
@@ -39,18 +39,18 @@ class MobileNet(nn.Module):
     Parameters
     ----------
     width : float, default=1.0
-        Factor of all channels; 0.1 to 4 in the published networks.
+        Factor of the numbers of channels: 0.1 to 4 in the published networks.
     n_classes : int, default=527
-        Logits; AudioSet has 527 classes.
+        Number of logits. AudioSet has 527 classes.
 
     Attributes
     ----------
     embedding_size : int
-        Channels of the last feature map, and values of the clip embedding: 960 for a width of 1.
+        Number of channels of the last feature map, and of values of the clip embedding: 960 for a width of 1.
     multilevel_size : int
-        Values of the multi-level embedding: 600 for a width of 1.
+        Number of values of the multi-level embedding: 600 for a width of 1.
     outputs : tuple of str
-        What :meth:`forward` can give.
+        Names of the outputs of :meth:`forward`.
 
     References
     ----------
@@ -62,7 +62,7 @@ class MobileNet(nn.Module):
 
     outputs = ("clip", "frames", "grid", "multilevel", "logits")
 
-    def __init__(self, width=1.0, n_classes=527):
+    def __init__(self, width: float = 1.0, n_classes: int = 527):
         super().__init__()
 
         def scaled(channels):
@@ -91,27 +91,27 @@ class MobileNet(nn.Module):
         self.multilevel_size = 128 + sum(scaled(_BLOCKS[level - 1][2]) for level in _LEVELS)
 
     @property
-    def bfloat16_layers(self):
-        """Layers whose pointwise convolutions may round to bfloat16: those before lose too much by it."""
+    def bfloat16_layers(self) -> nn.Module:
+        """Layers whose pointwise convolutions may round to bfloat16. Earlier layers would lose too much accuracy."""
         return self.features[12:]
 
     def forward(
         self, spectrograms: torch.Tensor, outputs: Iterable[str] = ("logits",)
     ) -> dict[str, torch.Tensor]:
-        """Every output that is asked for, in one pass.
+        """Compute the requested outputs in one pass.
 
         Parameters
         ----------
         spectrograms : torch.Tensor of shape (n_clips, 128, n_frames)
-            As :class:`AudioSetFrontEnd` gives them; of any length.
+            Spectrograms of :class:`AudioSetFrontEnd`, of any length.
         outputs : str or iterable of str, default=("logits",)
-            Of the following, where ``F`` and ``T`` are 4 and ``ceil(n_frames / 32)``:
+            Names of outputs. ``F`` is 4 and ``T`` is ``ceil(n_frames / 32)``:
 
             - "clip": (n_clips, embedding_size), the mean of the last feature map over frequency and time;
-            - "frames": (n_clips, embedding_size, T), its mean over frequency;
-            - "grid": (n_clips, embedding_size, F, T), the last feature map itself;
+            - "frames": (n_clips, embedding_size, T), the mean of the last feature map over frequency;
+            - "grid": (n_clips, embedding_size, F, T), the last feature map;
             - "multilevel": (n_clips, multilevel_size), the authors' embedding for the benchmark HEAR: the
-              mean over time of the spectrogram, and the means of four feature maps on the way;
+              mean over time of the spectrogram, and the means of four intermediate feature maps;
             - "logits": (n_clips, n_classes), before the sigmoid.
 
         Returns
@@ -164,7 +164,7 @@ class _Block(nn.Module):
 
 
 class _SqueezeExcitation(nn.Module):
-    """Weigh every channel by a gate that sees the means of all."""
+    """Multiply every channel by a gate that depends on the means of all channels."""
 
     def __init__(self, channels):
         super().__init__()
@@ -192,8 +192,8 @@ def _convolution(n_in, n_out, kernel, *, stride=1, groups=1, activation=None):
         convolution = PointwiseConvolution(n_in, n_out)
     else:
         convolution = nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, groups=groups, bias=False)
-    # Keeps the size of the activations from layer to layer (He et al. 2015). The default shrinks them: a random
-    # network would map every clip to the same point, up to rounding.
+    # This initialisation keeps the size of the activations from layer to layer (He et al. 2015). torch's default
+    # shrinks the activations, so that a random network would map every clip to the same point, up to rounding.
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="linear" if activation is None else "relu")
     parts = [convolution, nn.BatchNorm2d(n_out, eps=1e-3, momentum=0.01)]
     return nn.Sequential(*parts, *([] if activation is None else [activation(inplace=True)]))

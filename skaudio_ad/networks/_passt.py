@@ -11,37 +11,38 @@ from ._front_end import AudioSetFrontEnd, check_outputs, check_spectrograms
 from ._inference import TokenLinear
 
 _SIZE, _HEADS, _PATCH = 768, 12, 16
-_TRAINED_FRAMES = 998  # of the spectrograms of ten seconds; the positions are as many as fit in
+# Number of frames of the spectrograms of the training, ten seconds. The position embeddings cover these frames.
+_TRAINED_FRAMES = 998
 
 
 class PaSST(nn.Module):
     """PaSST, a vision transformer (ViT-B) on the spectrograms of :class:`AudioSetFrontEnd`.
 
-    Patches of 16 by 16, position embeddings apart for time and for frequency, and two tokens beside the
-    patches: C, for the class, and D, for distillation. Its state dict has the authors' names and shapes, so
-    that their checkpoints load with ``strict=True``. Attention is fused: the matrix of all pairs of tokens
-    is never in memory. Patchout, which drops patches at random in training, is not built in.
+    The network has patches of 16 by 16, separate position embeddings for time and for frequency, and two further
+    tokens: C for the class, and D for distillation. The state dict has the names and shapes of the authors, so that the
+    published checkpoints load with ``strict=True``. Attention is fused: the matrix of all pairs of tokens is never in
+    memory. Patchout, which drops patches at random in training, is not part of this class.
 
     Parameters
     ----------
     stride : int, default=10
-        Between patches, in frames and in bands: 10 (patches overlap) or 16 (they do not) in the published
-        networks.
+        Stride between patches, in frames and in bands. The published networks have 10 (patches overlap) or 16 (patches
+        do not overlap).
     depth : int, default=12
-        Transformer blocks; 7 in the light variant.
+        Number of transformer blocks: 7 in the light variant.
     n_classes : int, default=527
-        Logits; AudioSet has 527 classes.
+        Number of logits. AudioSet has 527 classes.
 
     Attributes
     ----------
     embedding_size : int
-        Values of every token and of the clip embedding: 768.
+        Number of values of every token and of the clip embedding: 768.
     grid_size : (int, int)
-        Patches over frequency, and at most over time: (12, 99) with a stride of 10, (8, 62) with 16.
+        Number of patches over frequency, and maximum number over time: (12, 99) with a stride of 10, (8, 62) with 16.
     max_frames : int
-        That the positions in time suffice for: 1005 with a stride of 10, 1007 with 16.
+        Maximum number of frames that the positions in time cover: 1005 with a stride of 10, 1007 with 16.
     outputs : tuple of str
-        What :meth:`forward` can give.
+        Names of the outputs of :meth:`forward`.
 
     References
     ----------
@@ -60,7 +61,7 @@ class PaSST(nn.Module):
         "logits",
     )
 
-    def __init__(self, *, stride=10, depth=12, n_classes=527):
+    def __init__(self, *, stride: int = 10, depth: int = 12, n_classes: int = 527):
         super().__init__()
         self.embedding_size = _SIZE
         n_bins, n_frames = (
@@ -80,26 +81,26 @@ class PaSST(nn.Module):
         self.blocks = nn.Sequential(*(_Block() for _ in range(depth)))
         self.norm = nn.LayerNorm(_SIZE, eps=1e-6)
         self.head = nn.Sequential(nn.LayerNorm(_SIZE), nn.Linear(_SIZE, n_classes))
-        # A part of the checkpoints that nothing uses: the authors' logits come from `head` alone.
+        # `head_dist` is in the checkpoints, but unused: the logits of the authors come from `head` alone.
         self.head_dist = nn.Linear(_SIZE, n_classes)
 
     @property
-    def bfloat16_layers(self):
+    def bfloat16_layers(self) -> nn.Sequential:
         """Layers that may round to bfloat16."""
         return self.blocks
 
     def forward(
         self, spectrograms: torch.Tensor, outputs: Iterable[str] = ("logits",)
     ) -> dict[str, torch.Tensor]:
-        """Every output that is asked for, in one pass.
+        """Compute the requested outputs in one pass.
 
         Parameters
         ----------
         spectrograms : torch.Tensor of shape (n_clips, 128, n_frames)
-            As :class:`AudioSetFrontEnd` gives them; from 16 to ``max_frames`` frames. Frames after the last
-            whole patch, fewer than `stride`, are not seen.
+            Spectrograms of :class:`AudioSetFrontEnd`, with 16 to ``max_frames`` frames. Frames after the last whole
+            patch, fewer than `stride`, are ignored.
         outputs : str or iterable of str, default=("logits",)
-            Of the following, all after the last normalisation, where ``F`` is ``grid_size[0]`` and ``T`` is
+            Names of outputs, all after the last normalisation. ``F`` is ``grid_size[0]`` and ``T`` is
             ``(n_frames - 16) // stride + 1``:
 
             - "clip": (n_clips, 768), the mean of the tokens C and D, the authors' embedding;
@@ -126,13 +127,13 @@ class PaSST(nn.Module):
         n_bins, n_frames = patches.shape[2:]
         patches = patches + self.time_new_pos_embed[..., :n_frames] + self.freq_new_pos_embed
         first = torch.cat([self.cls_token, self.dist_token], dim=1) + self.new_pos_embed
-        # Not len(patches), which an export would take for a constant.
+        # patches.shape[0] and not len(patches), because an export would treat len(patches) as a constant.
         tokens = torch.cat(
             [first.expand(patches.shape[0], -1, -1), patches.flatten(2).transpose(1, 2)], dim=1
         )
         for block in self.blocks[:-1]:
             tokens = block(tokens)
-        # The last block makes only the tokens that are asked for: it need not make patches to embed a clip.
+        # The last block computes only the requested tokens. A clip embedding needs no patches.
         n_made = tokens.shape[1] if {"tokens", "patch_mean", "frames", "grid"} & set(outputs) else 2
         tokens = self.norm(self.blocks[-1](tokens, n_made)).transpose(1, 2)
         made = {"class_token": tokens[..., 0], "distillation_token": tokens[..., 1]}
@@ -146,7 +147,7 @@ class PaSST(nn.Module):
 
 
 class _Block(nn.Module):
-    """Transformer block that normalises first: attention, then two layers token by token, both added on."""
+    """Pre-normalised transformer block: attention, then two layers for every token, both with a residual connection."""
 
     def __init__(self):
         super().__init__()
@@ -156,7 +157,7 @@ class _Block(nn.Module):
         self.mlp = nn.Sequential(OrderedDict(fc1=fc1, activation=nn.GELU(), fc2=fc2))
 
     def forward(self, tokens: torch.Tensor, n_made: int | None = None) -> torch.Tensor:
-        """Map tokens, (n_clips, n_tokens, 768); the first `n_made` of them, or all."""
+        """Map the first `n_made` tokens, or all tokens, of (n_clips, n_tokens, 768)."""
         tokens = tokens[:, :n_made] + self.attn(self.norm1(tokens), n_made)
         return tokens + self.mlp(self.norm2(tokens))
 
@@ -169,13 +170,13 @@ class Attention(nn.Module):
         self.qkv, self.proj = TokenLinear(_SIZE, 3 * _SIZE), TokenLinear(_SIZE, _SIZE)
 
     def forward(self, tokens: torch.Tensor, n_made: int | None = None) -> torch.Tensor:
-        """Mix tokens, (n_clips, n_tokens, 768), into the first `n_made` of them, or all."""
+        """Mix tokens, (n_clips, n_tokens, 768), and return the first `n_made` tokens, or all tokens."""
         # Queries, keys and values, (n_clips, heads, n_tokens, 64) each.
         q, k, v = self.qkv(tokens).unflatten(2, (3, _HEADS, -1)).permute(2, 0, 3, 1, 4)
         q = q[:, :, :n_made]
         if q.dtype == torch.bfloat16 and q.device.type == "cpu" and not q.requires_grad:
-            # Fused, bfloat16 is no faster than float32. The products are, and what one head's come to, 3 MB, stays
-            # in the processor's cache.
+            # Fused attention in bfloat16 is not faster than in float32. Separate products are faster, and the products
+            # of one head, 3 MB, fit into the cache of the processor.
             heads = zip(*(values.flatten(0, 1) for values in (q / 8, k, v)))
             mixed = torch.stack([(q @ k.T).softmax(-1) @ v for q, k, v in heads]).unflatten(0, (-1, _HEADS))
         else:

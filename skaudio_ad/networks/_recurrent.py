@@ -1,5 +1,7 @@
 """Recurrent networks on windows of frames."""
 
+from typing import Literal
+
 import torch
 from torch import nn
 
@@ -7,7 +9,7 @@ _CELLS: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class SequencePredictor(nn.Module):
-    """Predicts the frames after a window: a recurrent network, and a linear layer on its last hidden state.
+    """Predict the frames after a window: a recurrent network, and a linear layer on its last hidden state.
 
     Parameters
     ----------
@@ -16,12 +18,20 @@ class SequencePredictor(nn.Module):
     n_predicted_frames : int
     cell : {"lstm", "gru"}
     n_layers : int
-        Recurrent layers, one on the other.
+        Number of stacked recurrent layers.
     hidden_size : int
-        Length of the hidden state of each.
+        Length of the hidden state of every layer.
     """
 
-    def __init__(self, n_bins, *, n_predicted_frames, cell, n_layers, hidden_size):
+    def __init__(
+        self,
+        n_bins: int,
+        *,
+        n_predicted_frames: int,
+        cell: Literal["lstm", "gru"],
+        n_layers: int,
+        hidden_size: int,
+    ):
         super().__init__()
         self.n_predicted_frames = n_predicted_frames
         self.recurrent = _CELLS[cell](n_bins, hidden_size, n_layers, batch_first=True)
@@ -34,10 +44,10 @@ class SequencePredictor(nn.Module):
 
 
 class SequenceAutoencoder(nn.Module):
-    """Recurrent autoencoder of windows, whose decoder is as deep and as wide as its encoder.
+    """Recurrent autoencoder of windows. The decoder has the depth and the width of the encoder.
 
-    The code of a window is the last hidden state of the encoder's last layer. The decoder starts from zeros and
-    gets the code at every step; a linear layer turns each of its hidden states into a frame.
+    The code of a window is the last hidden state of the last layer of the encoder. The decoder starts from zeros and
+    gets the code at every step. A linear layer maps every hidden state of the decoder to a frame.
 
     Parameters
     ----------
@@ -45,12 +55,12 @@ class SequenceAutoencoder(nn.Module):
         Length of a frame.
     cell : {"lstm", "gru"}
     n_layers : int
-        Recurrent layers of the encoder, and as many of the decoder.
+        Number of stacked recurrent layers of the encoder. The decoder has the same number.
     hidden_size : int
-        Length of the hidden state of each, and of the code.
+        Length of the hidden state of every layer, and of the code.
     """
 
-    def __init__(self, n_bins, *, cell, n_layers, hidden_size):
+    def __init__(self, n_bins: int, *, cell: Literal["lstm", "gru"], n_layers: int, hidden_size: int):
         super().__init__()
         self.encoder = _CELLS[cell](n_bins, hidden_size, n_layers, batch_first=True)
         self.decoder = _CELLS[cell](hidden_size, hidden_size, n_layers, batch_first=True)

@@ -2,60 +2,64 @@
 
 import itertools
 import math
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import nn
 
 from ._dense import freeze_cancelled_biases
 
-# Beyond these the variance leaves the range of float32; a training gone astray must end as a loss, not as NaN.
+# Minimum and maximum log-variance. Outside this range the variance overflows float32, and a training that diverges
+# would end with NaN instead of a large loss.
 _LOG_VARIANCE_RANGE = (-30.0, 20.0)
 
 
 class VariationalAutoencoder(nn.Module):
-    """Encoder to a normal distribution over latent values, and decoder back.
+    """Encoder to a normal distribution over latent values, and decoder of latent values.
 
     Parameters
     ----------
     encoder, decoder : torch.nn.Module
     n_encoded : int
-        Values the encoder gives, flattened.
+        Number of output values of the encoder.
     latent_size : int
     """
 
-    def __init__(self, encoder, decoder, n_encoded, latent_size):
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, n_encoded: int, latent_size: int):
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
         self.mean = nn.Linear(n_encoded, latent_size)
         self.log_variance = nn.Linear(n_encoded, latent_size)
 
     def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and log-variance of the posterior, (n_rows, latent_size) each."""
+        """Compute the mean and the log-variance of the posterior, (n_rows, latent_size) each."""
         encoded = self.encoder(x).flatten(1)
         return self.mean(encoded), self.log_variance(encoded).clamp(*_LOG_VARIANCE_RANGE)
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        """What latent values (n_rows, latent_size) stand for, shaped like the input."""
+        """Decode latent vectors (n_rows, latent_size) to the shape of the input."""
         return self.decoder(z)
 
     def forward(
         self, x: torch.Tensor, generator: torch.Generator | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Reconstruction, mean and log-variance; from one sample of the posterior in training, else from its mean.
+        """Compute the reconstruction, and the mean and log-variance of the posterior.
 
-        The sample is drawn from `generator`, on the CPU; None is torch's global one.
+        In training mode, the reconstruction comes from one sample of the posterior, drawn from `generator` on the CPU.
+        None is the global generator of torch. In evaluation mode, the reconstruction comes from the mean.
         """
         mean, log_variance = self.encode(x)
         z = mean
         if self.training:
-            # Drawn on the CPU, so that a GPU trains on the same noise.
+            # The noise is drawn on the CPU, so that a GPU trains on the same noise.
             noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype).to(mean.device)
             z = mean + noise * (0.5 * log_variance).exp()
         return self.decode(z), mean, log_variance
 
 
-def kl_divergence(mean, log_variance):
-    """KL divergence of normal distributions from N(0, I): ``0.5 * sum(exp(logvar) - logvar - 1 + mean ** 2)``.
+def kl_divergence(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
+    """Compute the KL divergence from N(0, I): ``0.5 * sum(exp(logvar) - logvar - 1 + mean ** 2)``.
 
     Parameters
     ----------
@@ -64,19 +68,26 @@ def kl_divergence(mean, log_variance):
     Returns
     -------
     torch.Tensor of shape (n_rows, latent_size)
-        Of every latent value, in nats; their sum is that of the row.
+        Divergence of every latent value, in nats. The sum over a row is the divergence of the row.
     """
     return 0.5 * (log_variance.exp() - log_variance - 1 + mean.square())
 
 
-def dense_vae(*, n_features, hidden_sizes, latent_size, batch_norm, output_activation):
-    """Variational autoencoder of fully connected layers, for (n_rows, n_features).
+def dense_vae(
+    *,
+    n_features: int,
+    hidden_sizes: Sequence[int],
+    latent_size: int,
+    batch_norm: bool,
+    output_activation: Literal["identity", "sigmoid"],
+) -> VariationalAutoencoder:
+    """Build a variational autoencoder of fully connected layers, for (n_rows, n_features).
 
     Parameters
     ----------
     n_features : int
     hidden_sizes : sequence of int
-        Widths of the encoder's layers; the decoder mirrors them.
+        Widths of the layers of the encoder. The decoder mirrors these layers.
     latent_size : int
     batch_norm : bool
         Whether to normalise before every ReLU.
@@ -100,18 +111,26 @@ def dense_vae(*, n_features, hidden_sizes, latent_size, batch_norm, output_activ
 
 
 def convolutional_vae(
-    *, n_bins, n_frames, filters, kernel_sizes, strides, latent_size, batch_norm, output_activation
-):
-    """Variational autoencoder of convolutions, for (n_rows, n_bins, n_frames).
+    *,
+    n_bins: int,
+    n_frames: int,
+    filters: Sequence[int],
+    kernel_sizes: Sequence[tuple[int, int]],
+    strides: Sequence[tuple[int, int]],
+    latent_size: int,
+    batch_norm: bool,
+    output_activation: Literal["identity", "sigmoid"],
+) -> VariationalAutoencoder:
+    """Build a variational autoencoder of convolutions, for (n_rows, n_bins, n_frames).
 
     Parameters
     ----------
     n_bins, n_frames : int
-        Any size: where a stride does not divide it, the decoder knows what was there.
+        Any size. If a stride does not divide the size, the decoder restores the original size.
     filters : sequence of int
-        Of the encoder's convolutions; the decoder mirrors them.
+        Number of filters of every convolution of the encoder. The decoder mirrors these convolutions.
     kernel_sizes, strides : sequence of (int, int)
-        Over bins and over frames, of every convolution.
+        Kernel size and stride of every convolution, over bins and over frames.
     latent_size : int
     batch_norm : bool
         Whether to normalise before every ReLU.
@@ -129,7 +148,7 @@ def convolutional_vae(
         shape = [(n + 2 * p - k) // s + 1 for n, p, k, s in zip(shapes[-1], padding, kernel, stride)]
         conv = nn.Conv2d(n_in, n_out, kernel, stride, padding)
         encoder += _activated(conv, nn.BatchNorm2d(n_out) if batch_norm else None)
-        # What the stride left over of the shape before, so that the decoder gives back any size.
+        # The output padding restores the remainder of a size that the stride does not divide.
         extra = [
             n - ((m - 1) * t - 2 * p + k) for n, m, p, k, t in zip(shapes[-1], shape, padding, kernel, stride)
         ]

@@ -1,9 +1,11 @@
 """The one training loop, early stopping, seeding, devices and logging."""
 
 from ._callbacks import EpochCallbacks
+from ._device import algorithms, inference, resolve_device
+from ._estimator import TrainingRows, train_estimator
 from ._logger import EpochLogger
 from ._loop import FitHistory, fit_module
-from ._seed import algorithms, draw_seed, drawing_from, inference, resolve_device, split_normal
+from ._seed import draw_seed, drawing_from, split_normal
 from ._state import ModuleStateMixin
 from ._stopping import Patience, Prechelt, generalisation_loss, make_stopping, training_progress
 
@@ -14,6 +16,7 @@ __all__ = [
     "ModuleStateMixin",
     "Patience",
     "Prechelt",
+    "TrainingRows",
     "algorithms",
     "draw_seed",
     "drawing_from",
@@ -23,5 +26,6 @@ __all__ = [
     "make_stopping",
     "resolve_device",
     "split_normal",
+    "train_estimator",
     "training_progress",
 ]

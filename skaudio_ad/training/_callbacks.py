@@ -1,7 +1,15 @@
 """Epochs as tasks of scikit-learn's callbacks."""
 
+from __future__ import annotations
+
 import copy
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from ._loop import FitHistory
 
 
 class EpochCallbacks:
@@ -11,31 +19,39 @@ class EpochCallbacks:
     ----------
     estimator : estimator with callback support
     context : sklearn.callback.CallbackContext
-        The fit's, from ``estimator._init_callback_context(max_subtasks=max_epochs)``.
+        Context of the fit, from ``estimator._init_callback_context(max_subtasks=max_epochs)``.
     X, y : array-like
-        What is trained on, and its labels, for callbacks that score.
+        Clips and labels for callbacks that score.
     attributes : callable
-        ``attributes(module, history)`` returns a dict of what the estimator would have learnt, were the training
-        to end now.
+        ``attributes(module, history)`` returns the fitted attributes that the estimator would have if the training
+        ended now.
     """
 
-    def __init__(self, estimator, context, X, y=None, *, attributes):
+    def __init__(
+        self,
+        estimator: Any,
+        context: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        attributes: Callable[[torch.nn.Module, FitHistory], dict[str, Any]],
+    ):
         self._estimator, self._context, self._X, self._y = estimator, context, X, y
         self._attributes = attributes
         self._epoch: Any = None
 
-    def begin(self):
+    def begin(self) -> None:
         """Tell the callbacks that an epoch begins."""
         self._epoch = self._context.subcontext("epoch")
         self._epoch.call_on_fit_task_begin(estimator=self._estimator, X=self._X, y=self._y)
 
-    def end(self, module, history):
-        """Tell the callbacks that the epoch is over; return whether one of them wants to stop.
+    def end(self, module: torch.nn.Module, history: FitHistory) -> bool:
+        """Tell the callbacks that the epoch has ended, and return whether a callback stops the training.
 
-        The losses so far are on the estimator, as scikit-learn's multi-layer perceptron has them while it
-        trains: a callback that wants no more reads its ``loss_curve_`` and ``validation_loss_curve_``.
-        A callback that asks for the ``fitted_estimator`` gets one that scores with the weights of this epoch, also
-        when it keeps it.
+        The estimator has the losses so far as ``loss_curve_`` and ``validation_loss_curve_``, like scikit-learn's
+        multi-layer perceptron during its training. Callbacks can read these attributes without further cost.
+        A callback that asks for the ``fitted_estimator`` gets an estimator with a copy of the weights of this epoch,
+        which later epochs do not change.
         """
         self._estimator.loss_curve_ = history.loss_curve
         self._estimator.validation_loss_curve_ = history.validation_loss_curve

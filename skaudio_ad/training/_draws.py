@@ -1,6 +1,7 @@
-"""Random draws of torch from a generator of one's own."""
+"""Random numbers of torch from one given generator."""
 
 import inspect
+from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -16,7 +17,7 @@ _FILLING = (
     "uniform_",
 )
 _DRAWING = ("bernoulli", "multinomial", "normal", "poisson", "rand", "randint", "randn", "randperm")
-# Every function of torch that draws and takes a generator.
+# All functions of torch that draw random numbers and take a generator.
 _FUNCTIONS = {
     *(getattr(torch.Tensor, name) for name in (*_FILLING, "bernoulli", "multinomial")),
     *(getattr(torch, name) for name in _DRAWING),
@@ -29,23 +30,23 @@ _FUNCTIONS = {
 
 
 class DrawingFrom(TorchFunctionMode):
-    """Block in which what this thread draws on the CPU comes from one generator.
+    """Block in which the random numbers that this thread draws on the CPU come from one generator.
 
-    torch's modules draw their initial weights from the global generator and cannot be told otherwise. Seeding the
-    global generator and putting it back does not help, because all threads share it. A mode belongs to one thread.
+    Modules of torch always draw their initial weights from the global generator. Seeding and restoring the global
+    generator does not help, because all threads share this generator. A mode of torch belongs to one thread.
 
     Parameters
     ----------
     generator : torch.Generator
-        On the CPU.
+        A generator on the CPU.
     """
 
-    def __init__(self, generator):
+    def __init__(self, generator: torch.Generator):
         super().__init__()
         self._generator = generator
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        """Call a function of torch, with the generator where it takes one."""
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call a function of torch, with the generator if the function takes one."""
         kwargs = {} if kwargs is None else kwargs
         if func in _FUNCTIONS and kwargs.get("generator") is None:
             kwargs = {**kwargs, "generator": self._generator}

@@ -2,48 +2,52 @@
 
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
+from .._typing import PathLike
 from .._versions import environment
 
 _COLUMNS = ("run", "estimator", "epoch", "loss", "validation_loss", "seconds")
 
 
 class EpochLogger:
-    """Log every epoch of every training, and what would be needed to repeat it.
+    """Log every epoch of every training, and the settings that are needed to repeat the training.
 
-    A callback: hand it to ``set_callbacks`` of a detector, or of the pipeline or search around one (the
-    outermost only, as scikit-learn has it), and every fit inside is logged as a run of its own.
+    Pass this callback to ``set_callbacks`` of a detector, or of the outermost pipeline or search around a detector.
+    Every fit inside is then logged as a separate run.
 
     Parameters
     ----------
     log : path-like or callable, default="training_log.csv"
-        A path that ends in ``.csv``, for one row an epoch: ``run``, ``estimator``, ``epoch`` (from 0),
-        ``loss``, ``validation_loss`` (empty without held-out clips) and ``seconds``. Beside it, in a file
-        that ends in ``.jsonl``, lies one JSON object a run, with what `log_run` would get. Both files are
-        appended to, by all processes of a search at once; they should be on a local disk.
+        Either a path that ends in ``.csv``. The file gets one row for every epoch: ``run``, ``estimator``, ``epoch``
+        (from 0), ``loss``, ``validation_loss`` (empty without held-out clips) and ``seconds``. A second file with the
+        ending ``.jsonl`` gets one JSON object for every run, with the contents of `run` below. All processes of a
+        search append to both files, so the files should be on a local disk.
 
         Or a function, called as ``log(record)`` after every epoch with a dict of numbers: ``epoch``,
         ``loss``, ``validation_loss`` (missing without held-out clips) and ``seconds``.
 
     log_run : callable, default=None
-        Called as ``log_run(run)`` before the first epoch of every run, beside a function `log`. The dict
-        `run` holds strings, numbers, booleans and None, of these keys:
+        Called as ``log_run(run)`` before the first epoch of every run. `log` must be a function too. The values of the
+        dict `run` are strings, numbers, booleans and None. Its keys are:
 
-        - ``run``, a name of its own, and ``task``, its place in the pipeline or the search;
-        - ``started``, time in UTC, and ``estimator``, the name of its class;
-        - ``seed``: the integer `random_state` with which the run can be repeated, or why it cannot;
-        - the parameters of the estimator, by their names;
+        - ``run``, the unique name of the run, and ``task``, the place of the run in the pipeline or the search;
+        - ``started``, the time in UTC, and ``estimator``, the name of the class;
+        - ``seed``: the integer `random_state` that repeats the run, or the reason why the run cannot be repeated;
+        - the names of the parameters of the estimator;
         - versions, machine and commit, as :func:`skaudio_ad.show_versions` shows them.
 
     Notes
     -----
-    A function is called where `fit` was called, and is left out when the estimator is pickled: most are bound
-    to a connection or to a list that exists only there. A search with ``n_jobs`` above 1 trains elsewhere and
-    refuses with an error: log it to a path. Records of runs in parallel threads reach a function mixed.
+    A function is called in the process that called `fit`. Pickling an estimator leaves the function out, because most
+    functions depend on a connection or a list of that process. A search with ``n_jobs`` above 1 trains in other
+    processes and raises an error: log such a search to a path. Records of runs in parallel threads arrive in mixed
+    order.
 
     Examples
     --------
@@ -62,29 +66,34 @@ class EpochLogger:
     (0.001, 0)
     """
 
-    # scikit-learn hands it down to whatever trains in epochs, however deep that sits.
+    # None: scikit-learn passes the callback to estimators at any depth.
     max_propagation_depth = None
 
-    def __init__(self, log="training_log.csv", *, log_run=None):
+    def __init__(
+        self,
+        log: PathLike | Callable[[dict[str, Any]], Any] = "training_log.csv",
+        *,
+        log_run: Callable[[dict[str, Any]], Any] | None = None,
+    ):
         self.log = log
         self.log_run = log_run
 
-    def setup(self, estimator, context):
-        """Check the parameters and start the files, before any other process writes to them."""
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Check the parameters and create the files before other processes write to the files."""
         if self.log_run is not None and not (callable(self.log_run) and callable(self.log)):
             raise TypeError(
                 "log_run must be a function, beside a function log, or None, "
                 f"got log_run={self.log_run!r} and log={self.log!r}."
             )
-        # Absolute: processes that train for a search may have another working directory.
+        # The paths are absolute, because the processes of a search may have another working directory.
         self._paths = None if callable(self.log) else _start_files(self.log)
         self._environment = environment()
 
-    def teardown(self, estimator, context):
-        """Nothing stays open."""
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Do nothing, because no file stays open."""
 
-    def on_fit_task_begin(self, estimator, context):
-        """Log the run, before its first epoch."""
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Log the run before the first epoch."""
         if context.task_name != "epoch" or context.task_id != 0:
             return
         run = self._describe(estimator, context.parent)
@@ -93,7 +102,7 @@ class EpochLogger:
         elif self.log_run is not None:
             self.log_run(run)
 
-    def on_fit_task_end(self, estimator, context):
+    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
         """Log an epoch."""
         if context.task_name != "epoch":
             return
@@ -119,7 +128,7 @@ class EpochLogger:
             "seed": _seed(estimator),
             **{name: _plain(value) for name, value in estimator.get_params().items()},
             **self._environment,
-            # Processes that train for a search have fewer than the one that called fit.
+            # The processes of a search have fewer threads than the process that called fit.
             "threads": str(torch.get_num_threads()),
         }
 
@@ -135,7 +144,7 @@ def _left_behind(record):
 
 
 def _lineage(context):
-    """The tasks from the outermost fit down to this one."""
+    """Tasks from the outermost fit down to this task."""
     lineage = [context]
     while lineage[0].parent is not None:
         lineage.insert(0, lineage[0].parent)
@@ -143,7 +152,7 @@ def _lineage(context):
 
 
 def _name(fit):
-    """Name of a run: when the outermost fit started, random digits of it, and the way down from there."""
+    """Name of a run: start time and random digits of the outermost fit, and the task numbers below that fit."""
     root, *steps = _lineage(fit)
     parts = [f"{root.init_time:%Y%m%d-%H%M%S}", root.root_uuid.hex[:8]]
     return "-".join([*parts, *(str(step.task_id) for step in steps)])
@@ -159,14 +168,14 @@ def _seed(estimator):
 
 
 def _plain(value):
-    """What trackers, JSON and tables all take; anything else by its repr."""
+    """Convert a value to a type that trackers, JSON and tables take. Other values become their repr."""
     if isinstance(value, np.generic):
         value = value.item()
     return value if value is None or isinstance(value, (bool, int, float, str)) else repr(value)
 
 
 def _start_files(log):
-    """Absolute paths of the epochs' file, with its header, and of the runs'."""
+    """Create the file of epochs with its header, and return the absolute paths of the files of epochs and of runs."""
     if not isinstance(log, (str, os.PathLike)):
         raise TypeError(f"log must be a path or a function, got {log!r}.")
     root, suffix = os.path.splitext(os.path.abspath(log))
@@ -187,6 +196,6 @@ def _start_files(log):
 
 
 def _append(path, line):
-    # In one unbuffered write to a file opened for appending: lines of other processes stay apart.
+    # One unbuffered write to a file opened for appending keeps the lines of different processes separate.
     with open(path, "ab", buffering=0) as file:
         file.write(f"{line}\n".encode())

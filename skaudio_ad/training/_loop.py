@@ -1,98 +1,109 @@
 """The one training loop."""
 
+from __future__ import annotations
+
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._checks import check_number
 
-# Maximum number of input values in a step that keeps no gradient. Larger steps are no faster, and a convolution holds
-# hundreds of values for every one of its input.
+if TYPE_CHECKING:
+    import torch
+
+    from .._typing import IntArray
+    from ._callbacks import EpochCallbacks
+
+# Maximum number of input values in a batch without gradients. Larger batches are not faster, and a convolution holds
+# hundreds of values for every input value.
 _EVALUATION_VALUES = 1 << 20
-# Maximum number of training rows, and of their values, that are looked at after every epoch. A mean of 4096 rows is off
-# by 1.6 % of a standard deviation, which is less than the means of the batches that the network is trained with. Where
-# rows are large, `_FEWEST_ROWS` are looked at nevertheless.
+# Maximum number of training rows, and of values in these rows, in the sample that is evaluated after every epoch. The
+# standard error of a mean of 4096 rows is 1.6 % of a standard deviation, less than that of a batch of the training. If
+# rows are large, the sample has at least `_FEWEST_ROWS` rows.
 _SAMPLE_ROWS, _SAMPLE_VALUES, _FEWEST_ROWS = 4096, 1 << 22, 256
 
 
 @dataclass
 class FitHistory:
-    """What a fit went through.
+    """Losses and end of a training.
 
     Attributes
     ----------
     loss_curve : list of float
-        Mean training loss of every epoch, over its batches, while the weights changed.
+        Mean loss over the batches of every epoch, while the weights change.
     validation_loss_curve : list of float
-        Mean validation loss after every epoch; empty without a validation set.
+        Mean validation loss after every epoch. The list is empty without a validation set.
     best_epoch : int
-        Epoch, from 0, whose weights the module has now: the lowest monitored loss after it.
+        Epoch whose weights the module has now, counted from 0: the epoch with the lowest monitored loss.
     stopped_by : str
-        "max_epochs", "early_stopping" or "callback".
+        Reason for the end of the training: "max_epochs", "early_stopping" or "callback".
     """
 
-    loss_curve: list = field(default_factory=list)
-    validation_loss_curve: list = field(default_factory=list)
+    loss_curve: list[float] = field(default_factory=list)
+    validation_loss_curve: list[float] = field(default_factory=list)
     best_epoch: int = -1
     stopped_by: str = "max_epochs"
 
 
 def fit_module(
-    module,
-    data,
-    loss,
+    module: torch.nn.Module,
+    data: torch.Tensor,
+    loss: Callable[[Any, torch.Tensor], torch.Tensor],
     *,
-    seed,
-    rows=None,
-    validation_rows=None,
-    max_epochs=100,
-    batch_size=512,
-    learning_rate=1e-3,
-    weight_decay=0.0,
-    stopping=None,
-    epochs=None,
-):
-    """Train a module by Adam on slices of one tensor, and leave it with its best weights.
+    seed: int,
+    rows: IntArray | None = None,
+    validation_rows: IntArray | None = None,
+    max_epochs: int = 100,
+    batch_size: int = 512,
+    learning_rate: float = 1e-3,
+    weight_decay: float = 0.0,
+    stopping: Any = None,
+    epochs: EpochCallbacks | None = None,
+) -> FitHistory:
+    """Train a module with Adam on batches of one tensor, and load the weights of the best epoch.
 
-    After every epoch the running statistics of batch normalisation are computed anew, over the training rows (a sample
-    of at most 4096 of them), since averages over past batches belong to past weights. Then the monitored loss
-    is computed in evaluation mode, by the weights that are kept if it is the lowest.
+    After every epoch, the running statistics of batch normalisation are computed again over a sample of at most 4096
+    training rows, because averages over past batches belong to past weights. Then the monitored loss is computed in
+    evaluation mode. The weights with the lowest monitored loss are kept.
 
     Parameters
     ----------
     module : torch.nn.Module
-        Trained in place, left in evaluation mode.
+        The module is trained in place and left in evaluation mode.
 
     data : torch.Tensor of shape (n_rows, ...)
-        On the module's device. It may be a strided view, such as overlapping windows of frames: only the
-        rows of a batch are ever copied.
+        The tensor is on the device of the module. A strided view, such as overlapping windows of frames, is possible:
+        only the rows of a batch are copied.
 
     loss : callable
         ``loss(module, batch)`` returns the mean loss of a batch, a scalar tensor.
 
     seed : int
-        Of the order of the batches. What `loss` draws itself, such as noise, comes from where `loss` says.
+        Seed of the order of the batches. `loss` chooses the generator of its own random numbers, such as noise.
 
     rows, validation_rows : ndarray of int, default=None
-        Rows to train and to validate on. None is all, and none.
+        Rows to train on and rows to validate on. By default all rows are trained on and no row is validated on.
 
     max_epochs : int, default=100
 
     batch_size : int, default=512
-        A last batch of a single row joins the one before it, since batch normalisation needs two.
+        Number of rows in a batch. A last batch of a single row joins the batch before, because batch normalisation
+        needs two rows.
 
     learning_rate : float, default=1e-3
-        Of Adam; its own default.
+        Learning rate of Adam. The default is the default of Adam.
 
     weight_decay : float, default=0.0
 
     stopping : object with ``update(loss, monitored) -> bool``, default=None
-        Such as :class:`Patience` or :class:`Prechelt`. Monitors the validation loss; where no rows are held out,
-        the loss of the training rows (the same sample) after the epoch.
+        Such as :class:`Patience` or :class:`Prechelt`. The monitored loss is the validation loss. Without validation
+        rows, the monitored loss is the loss of the sample of training rows after the epoch.
 
     epochs : EpochCallbacks, default=None
-        Told of the begin and end of every epoch; may stop the training.
+        Reports the begin and the end of every epoch, and may stop the training.
 
     Returns
     -------
@@ -101,7 +112,7 @@ def fit_module(
     Raises
     ------
     ValueError
-        If a parameter is out of range, or the loss stops being finite.
+        If a parameter is out of range, or the loss becomes infinite or NaN.
     """
     import torch
 
@@ -122,7 +133,7 @@ def fit_module(
             epochs.begin()
         module.train()
         order = rows[torch.randperm(len(rows), generator=generator)].to(data.device)
-        # Summed on the device: reading the loss of every batch would wait for it.
+        # The sum stays on the device, because reading the loss of every batch would wait for the device.
         total = torch.zeros((), device=data.device)
         for start, stop in bounds:
             batch = data[order[start:stop]]
@@ -159,7 +170,7 @@ def _batch_bounds(n_rows, batch_size):
 
 
 def _sample(data, rows, seed):
-    """Rows that are looked at after every epoch, in random order: all of them unless they are many."""
+    """Draw the training rows that are evaluated after every epoch, in random order: all rows, or a sample of many."""
     import torch
 
     n_rows = min(_SAMPLE_ROWS, max(_FEWEST_ROWS, _SAMPLE_VALUES // max(1, data[0].numel())))
@@ -167,10 +178,10 @@ def _sample(data, rows, seed):
 
 
 def _update_statistics(module, data, loss, rows):
-    """Give batch normalisation the statistics of some rows in training mode, under the weights as they are now.
+    """Compute the statistics of batch normalisation again, over some rows and with the present weights.
 
-    As ``torch.optim.swa_utils.update_bn`` does, but for modules that a loss calls, and with the variance that training
-    mode divides by: a running variance of n values is larger by n / (n - 1), in every layer.
+    ``torch.optim.swa_utils.update_bn`` does the same, with two differences. Here the loss calls the module. And here
+    the variance is the one by which training mode divides: a running variance of n values is larger by n / (n - 1).
     """
     import torch
 
@@ -186,8 +197,9 @@ def _update_statistics(module, data, loss, rows):
     hooks = [norm.register_forward_pre_hook(count) for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # a plain average over the parts
-    # Parts of nearly one size, since each has the same weight; none of a single row, which has no variance.
+        norm.momentum = None  # a simple average over the parts
+    # The parts have nearly one size, because every part has the same weight. No part has a single row, because a single
+    # row has no variance.
     n_parts = max(1, min(-(-len(rows) // _evaluated_rows(data)), len(rows) // 2))
     module.train()
     with torch.no_grad():
@@ -214,7 +226,7 @@ def _evaluated_rows(data):
 
 
 def _copy_weights(module, into):
-    """A snapshot of the weights, written over the one before it."""
+    """Copy the weights over the copy of the best epoch before."""
     state = module.state_dict()
     if into is None:
         return {name: value.detach().clone() for name, value in state.items()}

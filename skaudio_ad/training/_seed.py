@@ -1,8 +1,8 @@
-"""Seeds, devices and the split of normal clips: what a fit needs before its first epoch."""
+"""Seeds and the held-out split of normal clips."""
 
-import os
-import threading
-from contextlib import contextmanager, nullcontext
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
@@ -10,9 +10,16 @@ from sklearn.utils import check_random_state
 
 from .._checks import check_number
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import torch
+    from torch.overrides import TorchFunctionMode
 
-def draw_seed(random_state):
-    """The seed of a fit, from a `random_state` parameter.
+    from .._typing import IntArray, RandomState
+
+
+def draw_seed(random_state: RandomState) -> int:
+    """Draw the seed of a fit from a `random_state` parameter.
 
     Parameters
     ----------
@@ -26,16 +33,17 @@ def draw_seed(random_state):
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def drawing_from(generator):
-    """Block in which what this thread draws from torch, on the CPU, comes from a generator of one's own.
+def drawing_from(generator: torch.Generator | int) -> TorchFunctionMode:
+    """Make a block in which the random numbers that this thread draws from torch on the CPU come from one generator.
 
-    For building modules: every step inside costs a few microseconds more. Neither torch's global generator nor other
-    threads notice. Dropout takes no generator, and draws from the global one all the same.
+    The block is for building modules, because every call of torch inside the block costs a few microseconds more.
+    The global generator of torch and other threads are not affected. Dropout takes no generator, so dropout still
+    draws from the global generator.
 
     Parameters
     ----------
     generator : torch.Generator or int
-        An int is the seed of a new one.
+        An int is the seed of a new generator.
 
     Returns
     -------
@@ -50,139 +58,25 @@ def drawing_from(generator):
     return DrawingFrom(generator)
 
 
-@contextmanager
-def algorithms(deterministic):
-    """Block in full precision on a GPU, with deterministic algorithms only where asked for.
-
-    Parameters
-    ----------
-    deterministic : bool
-        Whether torch shall use nothing but deterministic algorithms in the block, so that a run repeats bit for
-        bit on the same machine with the same number of threads, on a GPU too.
-    """
-    # cuBLAS reads it when it is first used; without it torch refuses matrix products on a GPU.
-    if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    with _full_precision(), _deterministic() if deterministic else nullcontext():
-        yield
-
-
-class _Setting:
-    """Block in which a setting of torch has another value.
-
-    torch has one setting for all threads: the first thread to enter changes it, the last one to leave puts it back.
-
-    Parameters
-    ----------
-    change : callable
-        Changes the setting and returns a function that puts it back.
-    """
-
-    def __init__(self, change):
-        self._change, self._lock, self._n_inside, self._put_back = change, threading.Lock(), 0, None
-
-    @contextmanager
-    def __call__(self):
-        with self._lock:
-            if not self._n_inside:
-                self._put_back = self._change()
-            self._n_inside += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._n_inside -= 1
-                if not self._n_inside:
-                    self._put_back()
-
-
-def _allow_no_tf32():
-    """Convolutions and recurrent networks on a GPU keep seven digits, not TF32's three."""
-    import torch
-
-    before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
-    return lambda: setattr(torch.backends.cudnn, "allow_tf32", before)
-
-
-def _allow_only_deterministic():
-    import torch
-
-    before = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    benchmark = torch.backends.cudnn.benchmark
-    torch.use_deterministic_algorithms(True)
-    torch.backends.cudnn.benchmark = False
-
-    def put_back():
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
-        torch.backends.cudnn.benchmark = benchmark
-
-    return put_back
-
-
-_full_precision, _deterministic = _Setting(_allow_no_tf32), _Setting(_allow_only_deterministic)
-
-
-@contextmanager
-def inference():
-    """Run a block without gradients, in full precision on a GPU too, so that it scores as a CPU does."""
-    import torch
-
-    with torch.inference_mode(), _full_precision():
-        yield
-
-
-def resolve_device(device):
-    """The torch device that a `device` parameter names.
-
-    Parameters
-    ----------
-    device : str
-        "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", ...
-
-    Returns
-    -------
-    torch.device
-
-    Raises
-    ------
-    ValueError
-        If torch knows no such device or the machine has none.
-    """
-    import torch
-
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        resolved = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(
-            f'device must be "auto", "cpu", "cuda" or "cuda:<index>", got {device!r}.'
-        ) from error
-    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f"device={device!r}, but torch sees {torch.cuda.device_count()} GPUs here; "
-            'use device="auto" or set_params(device="cpu").'
-        )
-    return resolved
-
-
-def split_normal(n_clips, validation_fraction, seed, groups=None):
-    """Hold out some of the training clips, all of them normal.
+def split_normal(
+    n_clips: int, validation_fraction: float, seed: int, groups: npt.NDArray | None = None
+) -> tuple[IntArray, IntArray]:
+    """Hold out some of the training clips, which are all normal.
 
     Parameters
     ----------
     n_clips : int
     validation_fraction : float
-        Fraction to hold out, in [0, 1). At least one clip unless it is 0.
+        Fraction to hold out, in [0, 1). At least one clip is held out unless the fraction is 0.
     seed : int
+        Seed of the split.
     groups : ndarray of shape (n_clips,), default=None
-        Clips of one group stay together: the fraction is one of the groups.
+        Clips of one group stay together. The fraction is then the fraction of groups.
 
     Returns
     -------
     train, held_out : ndarray of int
-        Positions, sorted. `held_out` is empty where the fraction is 0.
+        Sorted positions. `held_out` is empty if the fraction is 0.
 
     Raises
     ------

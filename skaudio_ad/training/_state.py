@@ -8,22 +8,22 @@ import numpy as np
 class ModuleStateMixin:
     """Keeps ``module_`` as plain NumPy arrays whenever the estimator is pickled, copied or dumped.
 
-    skops cannot dump torch modules, and a module trained on a GPU must load where there is none.
-    Subclasses define ``_make_module()``, which builds the untrained module from fitted attributes; not from
-    parameters, which may be set anew while the module stays.
+    skops cannot dump torch modules, and a module that was trained on a GPU must load on a machine without a GPU.
+    Subclasses define ``_make_module()``, which builds the untrained module from fitted attributes. The method must
+    not read parameters, because a parameter may change after the fit while the module stays.
     """
 
     def _make_module(self) -> Any:
         raise NotImplementedError
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "module_")
 
     def _forget_module(self):
-        """Forget the module of an earlier fit: a copy made during this one could not rebuild it."""
+        """Remove the module of an earlier fit, because a copy made during the new fit could not rebuild the module."""
         vars(self).pop("module_", None)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())  # type: ignore[call-overload]
         module = state.pop("module_", None)
         if module is not None:
@@ -33,7 +33,7 @@ class ModuleStateMixin:
             }
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         arrays = state.pop("_module_arrays", None)
         super().__setstate__(state)  # type: ignore[misc]
@@ -43,7 +43,7 @@ class ModuleStateMixin:
 
         from ._seed import drawing_from
 
-        # Building draws initial weights, and the global generator must not notice.
+        # The new module draws initial weights, which must not change the state of the global generator.
         with drawing_from(0):
             module = self._make_module()
         module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})

@@ -43,7 +43,7 @@ def detector(**settings):
 
 @pytest.fixture(scope="module")
 def fitted():
-    """A detector of windows of 5 frames, with running means and variances that are no longer 0 and 1."""
+    """A detector of windows of 5 frames, whose running means and variances differ from 0 and 1."""
     return detector(max_epochs=20).fit(spectrograms())
 
 
@@ -52,7 +52,7 @@ def windows_of(clip, context=5):
 
 
 def forward(module, rows):
-    """The network in evaluation mode, from its weights: linear, normalised, rectified, layer by layer."""
+    """Compute the network in evaluation mode from its weights: every layer is linear, normalised and rectified."""
     state = {name: value.double().numpy() for name, value in module.state_dict().items()}
     x = rows.astype(np.float64)
     for part, n_parts in (("encoder", 6), ("decoder", 4)):
@@ -71,7 +71,7 @@ def errors_of(module, clip, context=5):
 
 
 def correlated(n_clips, seed, n_test=300):
-    """Clips of three causes behind 24 features; new ones; and anomalies: the same values, features shuffled apart."""
+    """Clips whose 24 features have three causes, new clips, and anomalies: clips with separately shuffled features."""
     rng = np.random.default_rng(seed)
     causes = rng.normal(size=(3, 24))
     train, new, shuffled = (rng.normal(size=(n, 3)) @ causes for n in (n_clips, n_test, n_test))
@@ -79,7 +79,7 @@ def correlated(n_clips, seed, n_test=300):
 
 
 def training_mode_loss(model, windows):
-    """The loss of rows by a copy of the network that normalises by their own statistics."""
+    """Loss of rows for a copy of the network that normalises with the statistics of these rows."""
     rows = torch.from_numpy(windows.astype(np.float32))
     with torch.no_grad():
         return torch.nn.functional.mse_loss(copy.deepcopy(model.module_).train()(rows), rows).item()
@@ -95,7 +95,7 @@ def test_the_defaults_score_by_what_was_learnt_from_few_clips_and_from_many(n_cl
         model = AutoencoderDetector(device="cpu", random_state=seed).fit(X)
         train = np.delete(X, model.held_out_indices_, axis=0)
         loss = -model.score_samples(train).mean()
-        # Of 2550 rows training mode sees all at once, the statistics come from parts.
+        # Training mode normalises 2550 rows at once, but the statistics come from parts.
         assert loss == pytest.approx(training_mode_loss(model, train), rel=0.05)
         assert loss < 0.1 * X.var()  # the mean of every feature has a loss of X.var()
         aucs.append(roc_auc_score(np.repeat([1, 0], len(new)), model.score_samples([*new, *anomalies])))
@@ -128,10 +128,10 @@ def test_by_default_a_batch_is_a_quarter_of_the_rows_within_bounds(n_clips, batc
 @pytest.mark.parametrize(
     ("settings", "pool"),
     [
-        ({"aggregate": "mean"}, np.mean),
-        ({"aggregate": "max"}, np.max),
-        ({"aggregate": "quantile"}, lambda errors: np.quantile(errors, 0.95)),
-        ({"aggregate": "quantile", "quantile": 0.25}, lambda errors: np.quantile(errors, 0.25)),
+        ({"time_pooling": "mean"}, np.mean),
+        ({"time_pooling": "max"}, np.max),
+        ({"time_pooling": "quantile"}, lambda errors: np.quantile(errors, 0.95)),
+        ({"time_pooling": "quantile", "time_quantile": 0.25}, lambda errors: np.quantile(errors, 0.25)),
     ],
     ids=["mean", "max", "quantile 0.95", "quantile 0.25"],
 )
@@ -234,7 +234,7 @@ def test_features_in_float64_or_as_lists_score_as_in_float32():
 
 
 def test_a_faulty_clip_stands_out_for_a_trained_network_but_not_for_an_untrained_one():
-    # Of the anomalies, every feature alone looks as before: only the rule that the halves agree is broken.
+    # Every single feature of the anomalies is normal. Only the rule that the halves agree is broken.
     normal, anomalous = features(100, 16, seed=1), features(100, 16, seed=2)
     anomalous[:, 8:] *= -1
     truth = np.repeat([0, 1], 100)
@@ -250,12 +250,12 @@ def test_a_faulty_clip_stands_out_for_a_trained_network_but_not_for_an_untrained
 
 def test_a_moment_of_fault_lowers_the_windows_that_hear_it():
     rng = np.random.default_rng(0)
-    normal = np.repeat(rng.normal(size=(20, 1, 40)), 6, axis=1).astype(np.float32)  # all bins alike
+    normal = np.repeat(rng.normal(size=(20, 1, 40)), 6, axis=1).astype(np.float32)  # all bins are equal
     model = detector(hidden_sizes=(32,), bottleneck_size=5, max_epochs=60, batch_size=32).fit(normal)
     clip = normal[:1].copy()
     clip[0, :3, 20] += 4
     scores = model.score_frames(clip)[0]
-    # Frame 20 is in the windows that start at frames 16 to 20.
+    # The windows that start at frames 16 to 20 hold frame 20.
     assert sorted(np.argsort(scores)[:5].tolist()) == [16, 17, 18, 19, 20]
 
 
@@ -351,7 +351,8 @@ def test_patience_ends_a_training_that_no_longer_improves():
 
 
 def test_prechelt_ends_a_training_that_overfits():
-    # Noise, and a bottleneck of one: what can be learnt of 8 clips is soon learnt, and helps the other 4 less and less.
+    # Noise and a bottleneck of one value: the network soon overfits the 8 training clips, so the loss of the other 4
+    # rises.
     X = np.random.default_rng(0).normal(size=(12, 30)).astype(np.float32)
     model = detector(
         hidden_sizes=(40,),
@@ -408,7 +409,7 @@ def test_the_heart_and_lung_preset_is_the_published_network():
     ]
     assert sizes == [(50, 128), (128, 32), (32, 128), (128, 50)]
     assert [type(m).__name__ for m in model.module_.encoder] == ["Linear", "ReLU", "Linear"]
-    # 70/15/15: of the 85 % that are not for testing, 15 are held out.
+    # 70/15/15: of the 85 % of clips that are not test clips, 15 are held out.
     assert (
         len(
             AutoencoderDetector.from_preset("heart_lung")
@@ -436,8 +437,8 @@ def test_an_unknown_preset_lists_the_known_ones():
         ("activation", "gelu"),
         ("batch_norm", "no"),
         ("bottleneck_activation", None),
-        ("aggregate", "median"),
-        ("quantile", 1.1),
+        ("time_pooling", "median"),
+        ("time_quantile", 1.1),
         ("max_epochs", 0),
         ("batch_size", 0),
         ("learning_rate", 0.0),

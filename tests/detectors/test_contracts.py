@@ -81,7 +81,6 @@ OTHER = {
     "n_neighbors": 3,
     "n_predicted_frames": 2,
     "output_activation": "sigmoid",
-    "quantile": 0.1,
     "random_state": 1,
     "reconstruction_weight": 3.0,
     "score_by": "kl",
@@ -245,7 +244,7 @@ def test_a_classifier_behind_an_autoencoder_gets_all_clips():
 def test_a_huge_clip_has_a_low_finite_score_and_is_anomalous(detector, kind, score_by):
     if score_by is not None and not isinstance(detector, VAEDetector):
         detector = AutoencoderDetector(
-            hidden_sizes=(4,), bottleneck_size=2, max_epochs=1, aggregate="max", context=1
+            hidden_sizes=(4,), bottleneck_size=2, max_epochs=1, time_pooling="max", context=1
         )
     elif score_by is not None:
         detector.set_params(score_by=score_by)

@@ -62,7 +62,7 @@ def test_groups_follow_the_clips_that_could_be_read_and_are_normal():
 
 @pytest.mark.filterwarnings("ignore:the posterior collapsed")
 def test_the_region_of_a_clip_is_estimated_without_its_group():
-    from skaudio_ad.detectors._vae_passes import normal_region
+    from skaudio_ad.detectors._rl_kl import normal_region
 
     detector = VAEDetector(hidden_sizes=(6,), latent_size=2, score_by="mahalanobis", **COMMON)
     detector.fit(features(), groups=GROUPS)

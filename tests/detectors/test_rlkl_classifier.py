@@ -22,7 +22,7 @@ from skaudio_ad.persistence import load_detector, save_detector
 
 
 def losses(n_clips=60, seed=0, apart=1.0):
-    """(RL, KL) in their usual magnitudes, anomalies higher in both, overlapping; labels 1 and -1."""
+    """RL and KL of usual magnitude, with overlapping classes. Anomalies are higher in both. The labels are 1 and -1."""
     rng = np.random.default_rng(seed)
     normal = rng.normal([0.02, 3000], [0.004, 300], size=(n_clips // 2, 2))
     anomalous = rng.normal([0.02 + 0.006 * apart, 3000 + 300 * apart], [0.004, 300], size=(n_clips // 2, 2))
@@ -40,7 +40,7 @@ def fitted():
 
 
 def forward(model, X):
-    """Logits from the weights: standardised, then linear and rectified layer by layer."""
+    """Compute logits from the weights: standardise, then apply linear and rectified layers."""
     state = {name: value.numpy() for name, value in model.module_.state_dict().items()}
     x = (np.asarray(X, dtype=np.float64) - model.mean_) / model.scale_
     for layer in (0, 2):
@@ -195,7 +195,7 @@ def test_only_the_ratios_of_the_weights_matter():
 def test_the_loss_is_the_weighted_cross_entropy():
     X, y = losses()
     weight = np.random.default_rng(0).uniform(0.1, 5, len(X))
-    # Steps too short to move anything: the loss of the only epoch is that of the network as it is afterwards.
+    # The steps are too short to change the weights, so the loss of the only epoch is the loss of the final network.
     model = classifier(max_epochs=1, learning_rate=1e-15, class_weight={-1: 3.0, 1: 0.5}, batch_size=7)
     model.fit(X, y, weight)
     expected = log_loss(y, model.predict_proba(X), sample_weight=weight * np.where(y == -1, 3.0, 0.5))
@@ -303,7 +303,7 @@ def test_the_batch_size_is_the_number_of_rows_a_step():
         classifier(batch_size=batch_size, max_epochs=5).fit(X, y) for batch_size in (None, 60, 20)
     )
     assert whole.loss_curve_ == same.loss_curve_
-    assert other.loss_curve_[-1] < whole.loss_curve_[-1]  # three steps an epoch get further than one
+    assert other.loss_curve_[-1] < whole.loss_curve_[-1]  # three steps an epoch reduce the loss more than one
 
 
 def test_a_strong_weight_decay_pulls_the_decisions_to_the_share_of_the_classes():
@@ -466,10 +466,10 @@ def through_skops(model, folder):
 @pytest.mark.parametrize("save", [through_pickle, through_skops, lambda model, _: copy.deepcopy(model)])
 def test_a_saved_classifier_gives_the_same_probabilities_bit_for_bit(save, tmp_path):
     X, y = losses()
-    X[:, 1] = 4.0  # whose scale is infinite
+    X[:, 1] = 4.0  # the scale of this feature is infinite
     model = classifier().fit(X, np.where(y == 1, "dog", "other"))
     expected = model.predict_proba(X)
-    model.set_params(hidden_sizes=(3,), activation="identity")  # of a fit to come, not of this network
+    model.set_params(hidden_sizes=(3,), activation="identity")  # for the next fit only
     loaded = save(model, tmp_path)
     np.testing.assert_array_equal(loaded.predict_proba(X), expected)
     assert loaded.classes_.tolist() == ["dog", "other"]
@@ -502,7 +502,7 @@ def test_a_progress_bar_shows_the_epochs(capsys):
 
 
 class Watcher:
-    """Notes at the end of every epoch what `look` sees of the estimator, and may stop the training."""
+    """Callback that records `look(estimator)` after every epoch, and may stop the training."""
 
     def __init__(self, look, stop_after=None):
         self.look, self.stop_after, self.seen = look, stop_after, []
@@ -555,7 +555,7 @@ def test_a_gpu_trains_and_decides_as_the_cpu_does(activation):
     cpu, gpu = (classifier(activation=activation, device=device).fit(X, y) for device in ("cpu", "cuda"))
     assert next(gpu.module_.parameters()).is_cuda
     np.testing.assert_allclose(gpu.predict_proba(X), cpu.predict_proba(X), atol=1e-4)
-    copied = copy.deepcopy(gpu)  # whose network is on the CPU until it is used
+    copied = copy.deepcopy(gpu)  # the copied network is on the CPU before its first use
     np.testing.assert_allclose(copied.predict_proba(X), gpu.predict_proba(X), rtol=1e-9)
     assert next(copied.module_.parameters()).is_cuda
     np.testing.assert_allclose(

@@ -30,12 +30,12 @@ def errors_of(model, clip):
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize("n_layers", [1, 2])
 @pytest.mark.parametrize(
-    ("aggregate", "pool"),
+    ("time_pooling", "pool"),
     [("mean", np.mean), ("max", np.max), ("quantile", lambda errors: np.quantile(errors, 0.95))],
 )
-def test_a_score_is_minus_the_pooled_mean_squared_error_of_the_windows(cell, n_layers, aggregate, pool):
+def test_a_score_is_minus_the_pooled_mean_squared_error_of_the_windows(cell, n_layers, time_pooling, pool):
     X = spectrograms(4)
-    model = detector(cell=cell, n_layers=n_layers, aggregate=aggregate).fit(X)
+    model = detector(cell=cell, n_layers=n_layers, time_pooling=time_pooling).fit(X)
     errors = [errors_of(model, clip) for clip in X]
     np.testing.assert_allclose(model.score_frames(X), np.negative(errors), rtol=1e-5)
     np.testing.assert_allclose(model.score_samples(X), [-pool(e) for e in errors], rtol=1e-5)
@@ -72,7 +72,7 @@ def test_a_moment_of_fault_lowers_the_windows_that_hear_it():
     clip = rising[:1].copy()
     clip[0, :3, 20] += 4
     scores = model.score_frames(clip)[0]
-    # Frame 20 is in the windows that start at frames 16 to 20.
+    # The windows that start at frames 16 to 20 hold frame 20.
     assert sorted(np.argsort(scores)[:5].tolist()) == [16, 17, 18, 19, 20]
     np.testing.assert_array_equal(
         np.delete(scores, range(16, 21)), np.delete(model.score_frames(rising[:1])[0], range(16, 21))

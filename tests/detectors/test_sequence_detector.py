@@ -1,4 +1,4 @@
-"""What both detectors around a recurrent network promise."""
+"""Behaviour that both detectors around a recurrent network have in common."""
 
 import copy
 import pickle
@@ -15,7 +15,7 @@ from skaudio_ad import AudioClips, MelTransformer, SequenceAutoencoderDetector, 
 from skaudio_ad._lazy import LazySequence
 from skaudio_ad.persistence import load_detector, save_detector
 
-# Windows of 5 frames, both.
+# Both detectors have windows of 5 frames.
 KINDS = {
     "predictor": (SequencePredictorDetector, {"n_context_frames": 4}),
     "autoencoder": (SequenceAutoencoderDetector, {"window_length": 5}),
@@ -38,7 +38,7 @@ def detector(kind, **settings):
 
 
 def whole(model, X):
-    """What a model makes of whole clips."""
+    """Output of a model for whole clips."""
     return model.predict_frames(X) if hasattr(model, "predict_frames") else model.reconstruct(X)
 
 
@@ -91,7 +91,7 @@ def test_a_list_or_a_lazy_sequence_trains_and_scores_as_the_array_it_stands_for(
 def test_the_windows_trained_on_are_views_of_the_spectrograms(kind):
     X = spectrograms()
     model = detector(kind).fit(X)
-    assert model._make_bank(X, torch.device("cpu")).windows.data_ptr() == X.ctypes.data
+    assert model._training_windows(X, torch.device("cpu")).windows.data_ptr() == X.ctypes.data
 
 
 def test_a_curve_is_a_spectrogram_of_one_bin(kind):
@@ -156,7 +156,7 @@ def test_curves_shorter_than_a_window_are_refused_with_the_way_out(kind):
         match=r"^n_features=3: every curve has 3 frames, fewer than the 5 of one window.*shorter windows",
     ):
         detector(kind).fit(spectrograms(n_frames=3)[:, 0])
-    # One window is enough.
+    # A clip needs only one window.
     X = spectrograms(n_frames=5)[:, 0]
     assert detector(kind).fit(X).score_frames(X).shape == (8, 1)
 
@@ -230,8 +230,8 @@ def test_one_training_clip_needs_to_hold_out_none(kind):
         ("n_layers", 0),
         ("hidden_size", 0),
         ("hidden_size", (64, 64)),
-        ("aggregate", "median"),
-        ("quantile", 1.1),
+        ("time_pooling", "median"),
+        ("time_quantile", 1.1),
         ("max_epochs", 0),
         ("batch_size", 0),
         ("learning_rate", 0.0),
@@ -307,7 +307,7 @@ def test_copies_and_files_score_as_the_original_whatever_is_set_after_the_fit(ki
 
 
 class StopAfter:
-    """Notes the epochs; asks to stop after some."""
+    """Callback that records the epochs and stops the training after some epochs."""
 
     def __init__(self, n_epochs):
         self.n_epochs, self.scores = n_epochs, []

@@ -35,7 +35,7 @@ def fitted():
 
 
 def tones(n_clips, n_frames=40, seed=0):
-    """Eight bins that rise and fall in turn, twelve frames a round; every clip begins at another place."""
+    """Eight bins that rise and fall in turn, with a period of twelve frames. Every clip begins at another phase."""
     start = np.random.default_rng(seed).uniform(0, 2 * np.pi, size=(n_clips, 1, 1))
     turn = np.arange(8)[:, np.newaxis] * np.pi / 4
     return np.sin(2 * np.pi * np.arange(n_frames) / 12 + turn + start).astype(np.float32)
@@ -43,7 +43,7 @@ def tones(n_clips, n_frames=40, seed=0):
 
 @pytest.fixture(scope="module")
 def foreseeing():
-    """A predictor that has learnt how the tones go on."""
+    """A predictor that is trained on the tones."""
     return detector(hidden_size=32, max_epochs=15, learning_rate=1e-2).fit(tones(30))
 
 
@@ -62,9 +62,9 @@ def test_a_score_is_minus_the_mean_squared_error_of_the_frames_predicted(cell, n
 @pytest.mark.parametrize(
     ("settings", "pool"),
     [
-        ({"aggregate": "max"}, np.max),
-        ({"aggregate": "quantile"}, lambda errors: np.quantile(errors, 0.95)),
-        ({"aggregate": "quantile", "quantile": 0.25}, lambda errors: np.quantile(errors, 0.25)),
+        ({"time_pooling": "max"}, np.max),
+        ({"time_pooling": "quantile"}, lambda errors: np.quantile(errors, 0.95)),
+        ({"time_pooling": "quantile", "time_quantile": 0.25}, lambda errors: np.quantile(errors, 0.25)),
     ],
     ids=["max", "quantile 0.95", "quantile 0.25"],
 )
@@ -81,7 +81,7 @@ def test_313_frames_and_a_context_of_10_are_303_windows():
     model = SequencePredictorDetector(hidden_size=4, max_epochs=1, device="cpu").fit(X)
     assert model.score_frames(X).shape == (3, 303)
     assert model.window_length_ == 11
-    # Of the first window frame 10 is predicted, of the last frame 312.
+    # The first window predicts frame 10, and the last window predicts frame 312.
     assert model.window_centers(303)[[0, -1]].tolist() == [10, 312]
 
 

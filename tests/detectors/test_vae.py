@@ -29,7 +29,7 @@ SCORES = ["elbo", "reconstruction", "kl", "mahalanobis"]
 
 
 def spectrograms(n_clips=24, n_bins=8, n_frames=12, seed=0):
-    """A hum around bin 2.5 that swells and wanes, on a little noise."""
+    """A hum around bin 2.5 whose loudness rises and falls, with a little noise."""
     rng = np.random.default_rng(seed)
     centre, level, phase = rng.uniform([[2], [0.4], [0]], [[3], [0.8], [6]], size=(3, n_clips))[
         ..., None, None
@@ -53,7 +53,7 @@ def detector(**settings):
 
 @pytest.fixture(scope="module")
 def fitted():
-    """A detector of spectrograms, with running means and variances that are no longer 0 and 1."""
+    """A detector of spectrograms, whose running means and variances differ from 0 and 1."""
     return detector(max_epochs=10, kernel_sizes=((3, 5), (2, 3)), strides=((2, 1), (1, 3))).fit(
         spectrograms()
     )
@@ -65,7 +65,7 @@ def fitted_on_features():
 
 
 def expected_rl_kl(model, X):
-    """RL and KL of every clip by their formulas, from the network's weights."""
+    """Compute RL and KL of every clip by their formulas, from the weights of the network."""
     rows = []
     for clip in X:
         output, mean, log_variance = forward(model.module_, clip)
@@ -186,7 +186,7 @@ def test_by_mahalanobis_a_held_out_clip_is_scored_from_the_others():
 
 
 def test_rl_and_kl_count_alike_whatever_their_units():
-    # RL lies in hundredths here, KL in tens. The mean squared Mahalanobis distance of points from their own mean is
+    # Here RL is about 0.01 and KL about 10. The mean squared Mahalanobis distance of points from their own mean is
     # their number of dimensions.
     X = spectrograms(200, seed=1)
     model = detector(score_by="mahalanobis", validation_fraction=0.5, max_epochs=10, batch_size=8).fit(X)
@@ -337,7 +337,7 @@ def test_samples_are_decoded_draws_of_the_prior_and_repeat_with_their_seed(fitte
     np.testing.assert_array_equal(sampled, fitted.decode(drawn))
     np.testing.assert_array_equal(fitted.sample(4, random_state=3), sampled)
     assert not np.isclose(fitted.sample(4, random_state=4), sampled).all()
-    # None is the detector's own seed, 0.
+    # None uses the seed of the detector, 0.
     np.testing.assert_array_equal(fitted.sample(2), fitted.sample(2, random_state=0))
     assert fitted.sample().shape == (1, 8, 12)
     assert len(np.unique(sampled.reshape(4, -1), axis=0)) == 4
@@ -362,7 +362,7 @@ def test_score_frames_is_minus_the_error_of_every_frame_and_its_mean_is_minus_rl
 def test_what_is_said_of_a_spectrogram_is_the_same_bit_for_bit_in_any_company(fitted, method, score_by):
     X = spectrograms(11, seed=3)
     model = copy.deepcopy(fitted)
-    model._settings["score_by"] = score_by  # parameters hold from the fit on: this spares a fit for each
+    model._settings["score_by"] = score_by  # avoids one fit for every value
     say = getattr(model, method)
     together = say(X)
     np.testing.assert_array_equal(np.concatenate([say(X[i : i + 1]) for i in range(11)]), together)
@@ -411,7 +411,7 @@ def test_a_normal_fit_warns_of_nothing_and_counts_its_active_latent_values():
     each = [forward(model.module_, clip)[1:] for clip in X]
     kl = np.mean([0.5 * (np.exp(logvar) - logvar - 1 + mean**2) for mean, logvar in each], axis=0)
     assert model.n_active_latents_ == np.sum(kl > 0.01) == 3
-    # With a middling weight some latent values carry information and others do not.
+    # With a medium weight, some latent values carry information and others do not.
     model = detector(max_epochs=60, validation_fraction=0, reconstruction_weight=500.0).fit(X)
     each = [forward(model.module_, clip)[1:] for clip in X]
     kl = np.mean([0.5 * (np.exp(logvar) - logvar - 1 + mean**2) for mean, logvar in each], axis=0)
@@ -437,7 +437,7 @@ def test_a_sweep_of_the_reconstruction_weight_lowers_rl_and_raises_kl():
 
 
 def test_an_anomalous_pattern_stands_out_for_a_trained_network_but_not_for_an_untrained_one():
-    # The anomalies are upside down: as loud as the normal clips, and every frame sounds like the next.
+    # The anomalies are upside down: they are as loud as the normal clips, and every frame is like the next frame.
     X = np.concatenate([spectrograms(60, seed=1), spectrograms(60, seed=2)[:, ::-1]])
     truth, aucs = np.repeat([0, 1], 60), []
     for settings in ({"max_epochs": 12}, {"max_epochs": 1, "learning_rate": 1e-12}):
@@ -536,7 +536,7 @@ def test_a_second_fit_may_be_on_another_kind_of_input():
 
 
 class Keeper:
-    """Keeps the estimator of every epoch."""
+    """Callback that keeps the estimator of every epoch."""
 
     def __init__(self):
         self.estimators = []
@@ -571,15 +571,15 @@ def test_callbacks_see_every_epoch_and_a_detector_that_scores(make):
 
 @pytest.mark.parametrize("shape", [(8, 6), (4, 8, 10)], ids=["features", "spectrograms"])
 def test_it_learns_one_batch_by_heart(shape):
-    # The weight scales the loss and the noise of the posterior costs least where KL counts for little.
+    # The weight scales the loss, and the noise of the posterior adds least loss if KL has a small weight.
     X = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     settings = {"hidden_sizes": (32,), "filters": (16, 8), "latent_size": 16, "batch_norm": False}
     model = overfit_one_batch(detector(**settings, learning_rate=3e-3, kl_weight=0.0), X)
     assert np.mean((model.reconstruct(X) - X) ** 2) < 0.05 * np.mean(X**2)
 
 
-# With the default weight, gradients of KL drown in the rounding of those of RL: one rounding of the features moves the
-# scores by 0.7 %.
+# With the default weight, the gradients of KL are smaller than the rounding errors of those of RL. Rounding the
+# features once changes the scores by 0.7 %.
 TAME = {"max_epochs": 10, "filters": (8, 4), "reconstruction_weight": 100.0}
 
 

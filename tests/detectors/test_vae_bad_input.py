@@ -1,4 +1,4 @@
-"""What the variational autoencoder detector says to input and parameters that it cannot use."""
+"""Error messages of the variational autoencoder detector for invalid input and parameters."""
 
 import re
 

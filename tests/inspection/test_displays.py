@@ -228,10 +228,12 @@ def test_a_threshold_of_another_scale_is_not_drawn(pipeline, recordings):
     assert low < recording.local_scores.min() < recording.local_scores.max() < high
 
 
-@pytest.mark.parametrize("aggregate", ["mean", "max", "quantile"])
-def test_a_threshold_is_drawn_for_every_way_to_pool_local_scores(recordings, aggregate):
+@pytest.mark.parametrize("time_pooling", ["mean", "max", "quantile"])
+def test_a_threshold_is_drawn_for_every_way_to_pool_local_scores(recordings, time_pooling):
     mel = MelTransformer(n_mels=20)
-    pipeline = make_pipeline(AudioLoader(RATE), mel, small_detector(aggregate=aggregate)).fit(recordings)
+    pipeline = make_pipeline(AudioLoader(RATE), mel, small_detector(time_pooling=time_pooling)).fit(
+        recordings
+    )
     for path in recordings:
         display = LocalScoreDisplay.from_estimator(pipeline, path, figure=Figure())
         assert set(line(display.axes_[1], "threshold").get_ydata()) == {pipeline[-1].offset_}

@@ -33,15 +33,15 @@ def test_the_dcase_baseline_has_the_layers_and_the_269992_parameters_of_the_publ
     normalised = sum(widths[1:-1])
     parameters = sum(p.numel() for p in module.parameters())
     assert parameters == in_layers + 2 * normalised == 267_928
-    # Keras, which the baseline is written in, counts the running mean and variance too.
+    # The baseline is written in Keras, which also counts the running mean and variance.
     running = sum(b.numel() for name, b in module.named_buffers() if "running" in name)
     assert parameters + running == 269_992
 
 
 @pytest.mark.parametrize("bottleneck_activation", [True, False])
 def test_a_bias_that_batch_norm_takes_out_again_stays_zero_through_training(bottleneck_activation):
-    # Its gradient is rounding noise, which Adam would make steps of, other ones on every device. What a linear
-    # bottleneck adds, the normalisation after the next layer takes out.
+    # The gradient of such a bias is rounding noise, which Adam would turn into steps that differ from device to device.
+    # The normalisation after the next layer cancels the bias of a linear bottleneck.
     module = autoencoder(6, (4,), 2, bottleneck_activation=bottleneck_activation)
     optimizer = torch.optim.Adam(module.parameters(), lr=0.1)
     x = torch.from_numpy(np.random.default_rng(0).normal(5, 1, size=(50, 6)).astype(np.float32))
@@ -51,7 +51,7 @@ def test_a_bias_that_batch_norm_takes_out_again_stays_zero_through_training(bott
         optimizer.step()
     for name in ("encoder.0.bias", "encoder.3.bias", "decoder.0.bias"):
         assert not module.state_dict()[name].any()
-    # Of the output, and of the normalisation itself, they are learnt.
+    # The biases of the output and of the normalisation itself are trained.
     untrained = autoencoder(6, (4,), 2, bottleneck_activation=bottleneck_activation).state_dict()
     for name in ("decoder.3.bias", "encoder.1.bias", "decoder.1.bias"):
         assert not torch.isclose(module.state_dict()[name], untrained[name]).any()

@@ -10,7 +10,7 @@ from torch import nn
 
 from skaudio_ad.networks import convolutional_vae, dense_vae, kl_divergence
 
-TORCH_EPS = 1e-5  # of its batch normalisation, by default
+TORCH_EPS = 1e-5  # default of torch's batch normalisation
 
 
 def convolutional(n_bins=7, n_frames=10, filters=(3, 2), kernel_sizes=((3, 3), (3, 3)), **settings):

@@ -2,7 +2,7 @@
 
 from sklearn.base import clone
 
-# What keeps a network from learning a batch by heart, off; every step sees all of it.
+# Regularisation is off, so that the network can memorise a batch. Every step uses the whole batch.
 _UNHINDERED = {
     "batch_size": 10**6,
     "early_stopping": None,

@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skaudio_ad import AutoencoderDetector
 
-# Searches that score by labels give them to fit as well.
+# Searches that score by labels pass the labels to fit as well.
 LABELS = "ignore:.*, which y labels -1"
 NO_CALLBACKS = "ignore:The estimator .* does not support callbacks:UserWarning"
 pytestmark = pytest.mark.filterwarnings(LABELS)
@@ -196,7 +196,7 @@ def test_a_progress_bar_of_a_pipeline_shows_the_detector_in_its_place(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("Pipeline - fit ") for line in lines)
     assert any("fit-final-estimator | AutoencoderDetector - fit" in line for line in lines)
-    # What was lent to the detector for the fit is taken back.
+    # The fit removes the callback context from the detector.
     assert "_skl_callbacks" not in vars(pipeline[-1])
 
 
@@ -230,7 +230,7 @@ def searched():
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_search_reports_the_epochs_of_every_fit(searched, n_jobs):
     rows = [row for row in searched[n_jobs][1] if row["task_name"] == "epoch"]
-    # 2 candidates in 2 folds and the final fit, of 2 epochs each
+    # 2 candidates in 2 folds, and the final fit: each has 2 epochs
     assert len(rows) == 10
     assert len({row["parent_task_id_path"] for row in rows}) == 5
     assert all(np.isfinite(row["score"]) for row in rows)

@@ -23,7 +23,7 @@ from skaudio_ad.training import EpochLogger
 from skaudio_ad.training._logger import _append
 
 COLUMNS = ["run", "estimator", "epoch", "loss", "validation_loss", "seconds"]
-# Searches that score by labels give them to fit as well.
+# Searches that score by labels pass the labels to fit as well.
 LABELS = "ignore:.*, which y labels -1"
 NO_CALLBACKS = "ignore:The estimator StandardScaler does not support callbacks:UserWarning"
 pytestmark = pytest.mark.filterwarnings(LABELS)
@@ -225,10 +225,13 @@ def test_the_lines_for_weights_and_biases_in_the_user_guide_log_every_epoch():
 
 def test_logging_changes_nothing_and_scores_nothing(path, monkeypatch):
     plain = detector().fit(features())
-    learnt, calls = AutoencoderDetector._learnt, []
-    monkeypatch.setattr(AutoencoderDetector, "_learnt", lambda *args: calls.append(1) or learnt(*args))
+    learnt, calls = AutoencoderDetector._fitted_attributes, []
+    monkeypatch.setattr(
+        AutoencoderDetector, "_fitted_attributes", lambda *args: calls.append(1) or learnt(*args)
+    )
     logged = detector().set_callbacks(EpochLogger(path)).fit(features())
-    # Once, for the fit itself: a callback that asked for the fitted estimator would score the held-out clips.
+    # One call, from the fit itself. A callback that asks for the fitted estimator would add calls that score the
+    # held-out clips.
     assert len(calls) == 1
     np.testing.assert_array_equal(logged.score_samples(features()), plain.score_samples(features()))
     assert vars(logged.set_callbacks()).keys() == vars(plain).keys()
@@ -289,7 +292,7 @@ def search(n_jobs, logger):
 @pytest.mark.filterwarnings(NO_CALLBACKS)
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_search_logs_every_fit_to_one_file_wherever_it_trains(n_jobs, tmp_path, monkeypatch):
-    # Twice: worker processes outlive the first search, and stay in its working directory.
+    # Two searches, because worker processes outlive the first search and stay in its working directory.
     for folder in (tmp_path / "first", tmp_path / "second"):
         folder.mkdir()
         monkeypatch.chdir(folder)

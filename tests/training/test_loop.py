@@ -69,7 +69,7 @@ def test_losses_and_weights_are_those_of_a_bare_torch_loop(weight_decay, batch_n
     history = fit_module(module, X, mean_squared_error, max_epochs=4, **settings)
     assert losses[-1] == min(losses)
     np.testing.assert_allclose(history.loss_curve, losses, rtol=1e-5)
-    # The statistics of batch normalisation are not those of a bare loop: they are tested below.
+    # The statistics of batch normalisation differ from those of a bare loop. Tests below check these statistics.
     learnt = {name: value for name, value in weights[-1].items() if not name.endswith(STATISTICS)}
     assert_same_weights(module, learnt, rtol=1e-4, atol=1e-6)
     assert (history.best_epoch, history.stopped_by) == (3, "max_epochs")
@@ -104,7 +104,8 @@ def distance_from_line(module, batch):
 
 
 def test_the_weights_of_the_best_epoch_come_back_when_later_ones_are_worse():
-    # Trained towards a slope of 2, validated on a slope of 1: the held-out loss falls, then rises.
+    # The training data have a slope of 2 and the validation data a slope of 1, so the held-out loss falls and then
+    # rises.
     x = torch.linspace(0.5, 1.5, 8)
     data = torch.cat([torch.stack([x, 2 * x], dim=1), torch.stack([x, x], dim=1)])
     w, optimizer_path = torch.zeros((), requires_grad=True), []
@@ -220,7 +221,7 @@ def test_the_validation_loss_is_the_mean_over_all_rows_however_many():
 
 
 def test_one_batch_can_be_learnt_by_heart():
-    # Three points lie in a plane: a bottleneck of two holds them exactly.
+    # Three points lie in a plane, so a bottleneck of two values holds the points exactly.
     X = noise(3, 3)
     module = autoencoder(3)
     history = fit_module(module, X, mean_squared_error, seed=0, max_epochs=600, learning_rate=1e-2)
@@ -305,7 +306,7 @@ def test_a_criterion_hears_the_training_rows_loss_after_the_epoch_where_nothing_
 
 
 def test_without_held_out_rows_the_kept_weights_are_those_with_the_lowest_loss():
-    # Steps this long overshoot: an epoch's own loss is that of the weights before its only step.
+    # Such long steps overshoot. The loss of an epoch belongs to the weights before the only step of the epoch.
     X = noise(12)
     module, watch = autoencoder(), Watch(X)
     history = fit_module(module, X, mean_squared_error, seed=0, max_epochs=6, learning_rate=0.5, epochs=watch)
@@ -352,10 +353,10 @@ def test_statistics_of_many_rows_come_from_a_bounded_sample_of_them(monkeypatch)
 
     module = autoencoder(batch_norm=True)
     fit_module(module, X, spy, seed=0, max_epochs=1, batch_size=50)
-    # Parts of nearly one size for the statistics, and what fits into a step for the loss.
+    # The statistics use parts of nearly one size. The loss uses parts of the maximum size.
     assert passes == [(True, 14), (True, 13), (True, 13), (False, 15), (False, 15), (False, 10)]
     entering = module.encoder[0](X).detach()
-    # A mean of 40 rows is off by a sixth of a standard deviation.
+    # The standard error of a mean of 40 rows is a sixth of a standard deviation.
     assert ((module.encoder[1].running_mean - entering.mean(0)).abs() < 0.6 * entering.std(0)).all()
 
 

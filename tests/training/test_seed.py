@@ -230,7 +230,7 @@ def test_the_split_follows_its_seed_and_not_the_order_of_the_clips():
     splits = [tuple(split_normal(50, 0.2, seed)[1]) for seed in (0, 0, 1, 2)]
     assert splits[0] == splits[1]
     assert len(set(splits)) == 3
-    # Every clip has the same chance: 400 splits hold out each of 20 clips about 80 times (sigma 8).
+    # Every clip has the same probability: 400 splits hold out each of 20 clips about 80 times (sigma 8).
     counts = np.bincount(
         np.concatenate([split_normal(20, 0.2, seed)[1] for seed in range(400)]), minlength=20
     )

@@ -57,7 +57,7 @@ def test_prechelt_waits_for_a_whole_strip():
 
 
 def test_patience_stops_after_epochs_without_a_better_loss():
-    # best 0.9 at the second epoch, then three that are no better
+    # the second epoch has the best loss, 0.9; then three epochs are not better
     assert decisions(Patience(3, tol=0), [1.0, 0.9, 0.95, 0.9, 0.91]) == [False] * 4 + [True]
 
 

@@ -1,4 +1,4 @@
-"""Scores from how far a trained module is off on windows of frames."""
+"""`WindowScorer`: scores of clips from the errors of a trained module on windows of frames."""
 
 import copy
 from functools import partial
@@ -11,38 +11,38 @@ from .._lazy import ClipError, is_missing, map_collect
 from ..training import inference
 from ._frames import as_windows, too_short
 
-# Windows scored at a time: an hour-long clip has a hundred thousand. Larger blocks leave the cache: recurrent networks
-# take a quarter longer, dense ones as long.
+# Number of windows in a block, because a clip of one hour has a hundred thousand windows. Larger blocks do not fit into
+# the cache: recurrent networks then take a quarter longer, and dense networks as long.
 _BLOCK = 1024
-# Largest error that counts: beyond the range of float32, in which windows of clips are compared.
+# Maximum error of a window: the end of the range of float32, in which the windows of clips are compared.
 LARGEST_ERROR = float(np.finfo(np.float32).max)
 
 
-class WindowErrors:
-    """How far a module is off on the windows of clips, clip by clip: a clip's score does not depend on its company.
+class WindowScorer:
+    """Errors of a module on the windows of clips. The score of a clip does not depend on the other clips of X.
 
     Parameters
     ----------
     module : torch.nn.Module
     compare : callable
-        ``compare(module, windows)`` of windows (n_windows, length, n_bins) returns what the module makes of them and
-        what it should have made, both (n_windows, n_made, n_bins).
+        ``compare(module, windows)`` takes windows (n_windows, length, n_bins) and returns the outputs of the module and
+        the targets, both (n_windows, n_made, n_bins).
     length : int
-        Frames a window. A 2-D X is scored row by row, and its rows are windows of one frame.
+        Number of frames in a window. A 2-D X is scored row by row: every row is a window of one frame.
     device : torch.device
     """
 
     def __init__(self, module, compare, length, device):
         self._module, self._compare, self._length, self._device = module.to(device), compare, length, device
 
-    def score(self, X, aggregate, quantile):
-        """Minus the mean, largest or a quantile of the errors of every clip's windows.
+    def score(self, X, time_pooling, time_quantile):
+        """Score every clip: minus the mean, the maximum or a quantile of the errors of its windows.
 
         Parameters
         ----------
         X : ndarray of shape (n_clips, n_features) or (n_clips, n_bins, n_frames), list or LazySequence
-        aggregate : {"mean", "max", "quantile"}
-        quantile : float
+        time_pooling : {"mean", "max", "quantile"}
+        time_quantile : float
 
         Returns
         -------
@@ -50,8 +50,12 @@ class WindowErrors:
         """
         if getattr(X, "ndim", 3) == 2:
             return -self._row_errors(X)
-        pools: dict[str, Any] = {"mean": np.mean, "max": np.max, "quantile": partial(np.quantile, q=quantile)}
-        pool = pools[aggregate]
+        pools: dict[str, Any] = {
+            "mean": np.mean,
+            "max": np.max,
+            "quantile": partial(np.quantile, q=time_quantile),
+        }
+        pool = pools[time_pooling]
         scores = np.empty(len(X))
         for index, clip in enumerate(X):
             try:
@@ -62,19 +66,19 @@ class WindowErrors:
         return scores
 
     def score_windows(self, X):
-        """Minus the error of every window, (n_clips, n_windows), or a list of (n_windows_i,)."""
+        """Score every window by minus its error: (n_clips, n_windows), or a list of (n_windows_i,)."""
         if getattr(X, "ndim", 3) == 2:
             return -self._row_errors(X)[:, np.newaxis]
         return map_collect(lambda clip: -self._clip_errors(clip), X)
 
     def outputs(self, X, first=0):
-        """Every clip as the module makes it; a frame is the mean over the windows that made it.
+        """Compute the output of the module for every clip. A frame is the mean over the windows that cover the frame.
 
         Parameters
         ----------
         X : as for `score`
         first : int, default=0
-            Position, within a window, of the first frame that is made. Frames that no window made are NaN.
+            Position of the first output frame within a window. Frames that no window covers are NaN.
 
         Returns
         -------
@@ -97,21 +101,21 @@ class WindowErrors:
         return errors
 
     def _row_blocks(self, X):
-        # In float64, or a row's score would depend in its last digits on the rows beside it. The windows of a clip
-        # always come together, so float32 gives the same score in any company.
+        # Rows need float64, because in float32 the last digits of a score would depend on the other rows. For windows,
+        # float32 is enough, because all windows of a clip are always scored together.
         return self._blocks(X, np.float64, copy.deepcopy(self._module).double())
 
     def _blocks(self, frames, dtype, module):
-        """Yield what the module makes of windows of consecutive frames, and should make, a block at a time."""
+        """Yield the outputs and the targets of windows of consecutive frames, block by block."""
         import torch
 
         if len(frames) < self._length:
             raise ClipError(too_short(len(frames), self._length))
-        with np.errstate(over="ignore"):  # what leaves float32 has the largest error
+        with np.errstate(over="ignore"):  # a value beyond float32 gets the maximum error
             frames = np.array(frames, dtype=dtype, order="C")
         frames = torch.from_numpy(frames).to(self._device)
         for windows in as_windows(frames, self._length).split(_BLOCK):
-            # Not around the loop: who takes the blocks would compute in inference mode between two of them.
+            # Only the module runs in inference mode. Around the loop, the caller would run in inference mode as well.
             with inference():
                 made = self._compare(module, windows)
             yield made
@@ -131,7 +135,7 @@ class WindowErrors:
 
 
 def _mean_squares(blocks):
-    """Mean squared error of every window, float64 (n_windows,), finite: huge values make errors without a number."""
+    """Mean squared error of every window, float64 (n_windows,). Errors that overflow become `LARGEST_ERROR`."""
     parts = [(output - target).square().mean(dim=(1, 2)) for output, target in blocks]
     errors = np.concatenate([part.double().cpu().numpy() for part in parts])
     return np.minimum(np.nan_to_num(errors, nan=LARGEST_ERROR, posinf=LARGEST_ERROR), LARGEST_ERROR)

@@ -1,42 +1,41 @@
-"""Clips through a variational autoencoder, one by one, and what is measured on the way."""
+"""Reconstruction loss (RL) and Kullback-Leibler divergence (KL) of clips, and the region of normal clips."""
 
 import copy
-import numbers
 
 import numpy as np
 from sklearn.covariance import LedoitWolf
 
-from .._checks import check_number
 from .._clip_errors import leave_out
 from .._lazy import ClipError, is_missing
 from ..training import inference
 from ._frames import other_size
-from ._window_errors import LARGEST_ERROR
+from ._window_scorer import LARGEST_ERROR
 
-# Rows of 2-D features at a time.
+# Number of rows of 2-D features in a block.
 _BLOCK = 4096
 
 
 class VAEPasses:
-    """Passes of clips through a module, such that what comes out does not depend on the clips beside it.
+    """Passes of clips through a module. The output of a clip does not depend on the other clips of X.
 
     Parameters
     ----------
     module : torch.nn.Module
-        In evaluation mode.
+        A variational autoencoder in evaluation mode.
     clip_shape : (int, int) or None
-        Bins and frames of every clip; None for 2-D features.
+        Numbers of bins and frames of every clip. None for 2-D features.
     device : torch.device
     """
 
     def __init__(self, module, clip_shape, device):
-        # Rows come in blocks: in float64, or their last digits would depend on the block. Spectrograms come alone.
+        # Rows pass in blocks, in float64, because in float32 their last digits would depend on the block. Spectrograms
+        # pass one at a time.
         self._module = copy.deepcopy(module).double() if clip_shape is None else module
         self._module.to(device)
         self._clip_shape, self._device = clip_shape, device
 
     def __call__(self, X):
-        """Yield clips, their reconstructions, and means and log-variances of their posteriors.
+        """Yield blocks of clips, their reconstructions, and the means and log-variances of their posteriors.
 
         Parameters
         ----------
@@ -45,7 +44,7 @@ class VAEPasses:
         Yields
         ------
         tuple of four ndarray of shape (n_rows, ...)
-            Of one or more clips; NaN for a clip that could not be read.
+            One or more clips. The values of a clip that could not be read are NaN.
         """
         import torch
 
@@ -54,7 +53,7 @@ class VAEPasses:
         else:
             blocks = (self._one(X, index, clip) for index, clip in enumerate(X))
         for block in blocks:
-            # Not around the loop: who takes the blocks would compute in inference mode between two of them.
+            # Only the module runs in inference mode. Around the loop, the caller would run in inference mode as well.
             with inference():
                 made = self._module(torch.from_numpy(block).to(self._device))
             output, mean, log_variance = (part.cpu().numpy() for part in made)
@@ -87,33 +86,36 @@ class VAEPasses:
         return np.concatenate(scores)
 
     def _one(self, X, index, clip):
-        """A clip as a block; a missing one in the shape of the others."""
+        """Make a block of one clip. A clip that could not be read becomes NaN in the shape of the other clips."""
         if not is_missing(clip) and clip.shape != self._clip_shape:
             leave_out(X, index, ClipError(other_size(clip.shape, self._clip_shape)))
             clip = np.full_like(clip, np.nan)
         if is_missing(clip):
             return np.full((1, *self._clip_shape), np.nan, dtype=np.float32)
-        if not np.isfinite(clip).all():  # of a lazy sequence, whose clips no one has seen before
+        if not np.isfinite(clip).all():  # the clips of a lazy sequence were not checked before
             raise ClipError("contains NaN or infinity.").of(X, index)
-        with np.errstate(over="ignore"):  # what leaves float32 has the largest loss
+        with np.errstate(over="ignore"):  # a value beyond float32 gets the maximum loss
             return np.array(clip, dtype=np.float32)[np.newaxis]
 
 
 def _finite(losses, missing):
-    """Losses, at most the largest that counts, and NaN for clips that could not be read alone."""
+    """Limit losses to `LARGEST_ERROR`. Only clips that could not be read keep NaN."""
     losses = np.minimum(np.nan_to_num(losses, nan=LARGEST_ERROR, posinf=LARGEST_ERROR), LARGEST_ERROR)
     losses[missing] = np.nan
     return losses
 
 
 def without_missing(decoded, latent):
-    """Decoded clips, NaN throughout where a latent value is: strides beyond the kernel leave gaps no NaN reaches."""
+    """Fill every decoded clip with NaN if its latent vector holds NaN.
+
+    The decoder does not do so, because strides larger than the kernel leave gaps that no NaN reaches.
+    """
     decoded[np.isnan(latent).any(axis=1)] = np.nan
     return decoded
 
 
 def normal_region(rl_kl):
-    """Mean of points in the (RL, KL) plane, and the inverse of their covariance, shrunk after Ledoit and Wolf.
+    """Estimate the region of normal clips in the (RL, KL) plane: mean and inverse of the Ledoit-Wolf covariance.
 
     Parameters
     ----------
@@ -125,35 +127,63 @@ def normal_region(rl_kl):
     precision : ndarray of shape (2, 2)
     """
     scale = rl_kl.std(axis=0)
-    if not scale.any():  # of one clip, or of equal ones, nothing tells which way normal clips differ
+    if not scale.any():  # one clip, or equal clips, show no direction in which normal clips differ
         return rl_kl.mean(axis=0), np.eye(2)
-    # RL lies in hundredths and KL in thousands: shrinking towards a multiple of the identity needs one scale.
+    # Shrinking towards a multiple of the identity needs one scale, but RL is about 0.01 and KL about 1000.
     scale[scale == 0] = 1
     precision = LedoitWolf().fit(rl_kl / scale).precision_
     return rl_kl.mean(axis=0), precision / np.outer(scale, scale)
 
 
-def as_pairs(value, name, n_layers):
-    """Kernel sizes or strides as one pair of integers, over bins and over frames, for every layer.
+def combine_rl_kl(rl_kl, region, *, score_by, reconstruction_weight, kl_weight):
+    """Score clips by their RL and KL. A higher score is more normal.
 
     Parameters
     ----------
-    value : int or sequence of int or of pairs of int
-    name : str
-        The parameter's, for the message.
-    n_layers : int
+    rl_kl : ndarray of shape (n_clips, 2)
+    region : (ndarray of shape (2,), ndarray of shape (2, 2))
+        Location and precision, as :func:`normal_region` returns them.
+    score_by : {"elbo", "reconstruction", "kl", "mahalanobis"}
+    reconstruction_weight, kl_weight : float
+        Weights of RL and KL in the "elbo".
 
     Returns
     -------
-    tuple of (int, int)
+    ndarray of shape (n_clips,), float64
     """
-    values = [value] * n_layers if isinstance(value, numbers.Integral) else value
-    if not isinstance(values, (list, tuple)) or len(values) != n_layers:
-        raise ValueError(f"{name} must be one integer or {n_layers}, one for each of filters, got {value!r}.")
-    pairs = [(item, item) if isinstance(item, numbers.Integral) else item for item in values]
-    for pair in pairs:
-        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise ValueError(f"{name} must hold integers or pairs, over bins and over frames, got {value!r}.")
-        for item in pair:
-            check_number(item, name, low=1, integer=True)
-    return tuple((int(bins), int(frames)) for bins, frames in pairs)
+    location, precision = region
+    if score_by == "mahalanobis":
+        # Value by value, because the order of the sums in a matrix product depends on the number of clips.
+        rl, kl = (rl_kl - location).T
+        squared = precision[0, 0] * rl**2 + 2 * precision[0, 1] * rl * kl + precision[1, 1] * kl**2
+        return -np.sqrt(np.maximum(squared, 0))
+    rl, kl = rl_kl.T
+    elbo = reconstruction_weight * rl + kl_weight * kl
+    return -{"elbo": elbo, "reconstruction": rl, "kl": kl}[score_by]
+
+
+def leave_one_out_scores(rl_kl, groups, scores, **settings):
+    """Score every clip by the region of the clips of other groups.
+
+    A clip that helped to estimate the region would get too small a distance. So would another clip of its group.
+
+    Parameters
+    ----------
+    rl_kl : ndarray of shape (n_clips, 2)
+    groups : ndarray of shape (n_clips,)
+    scores : ndarray of shape (n_clips,)
+        Returned if fewer than 3 clips are left for some region.
+    **settings : dict
+        Keyword arguments of :func:`combine_rl_kl`.
+
+    Returns
+    -------
+    ndarray of shape (n_clips,), float64
+    """
+    others = [rl_kl[groups != group] for group in groups]
+    if min(map(len, others), default=0) < 3:
+        return scores
+    regions = [normal_region(rows) for rows in others]
+    return np.concatenate(
+        [combine_rl_kl(row[np.newaxis], region, **settings) for row, region in zip(rl_kl, regions)]
+    )
