@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 
 from .._checks import check_number
-from ..thresholds._grouped import hierarchical_p_values
+from ..thresholds._group_conformal import hierarchical_p_values
 from ._bands import p_value_band
 from ._drawing import ANOMALOUS, NORMAL, THRESHOLD, check_labels, count, get_axes, last_step
 
