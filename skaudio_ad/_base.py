@@ -1,35 +1,39 @@
-"""The part of a detector that turns scores into decisions."""
+"""Turn scores into decisions: `DetectorMixin`, and thresholds from few or many scores."""
 
 import numpy as np
 from scipy.stats import t as student_t
 from sklearn.base import OutlierMixin
 
 from ._checks import check_number
+from ._typing import Clips, FloatArray, IntArray
 
-# The false-alarm rate that "auto" aims at: one normal clip in twenty, the customary level of a test. A tighter one
-# needs more normal clips; threshold selectors say how many.
+# False-alarm rate that "auto" aims at: one normal clip in twenty, the customary level of a test. A lower rate needs
+# more normal clips. The error messages of threshold selectors tell the number.
 FALSE_ALARM_RATE = 0.05
-# Number of held-out clips from which on one of their scores is a threshold that keeps that rate.
+# Minimum number of held-out clips for which one of their scores is a threshold that keeps this rate.
 ENOUGH_HELD_OUT = 19
-# Smallest error whose logarithm is taken, in medians of the errors: smaller errors, such as those of copies, are raised
-# to it. Otherwise two copies among ten clips set a threshold a thousand times too far away. With a tenth the rate of
-# log-normal errors stays 0.05 (simulated with 2 to 18 scores).
+# Minimum error before the logarithm is taken, relative to the median error. Smaller errors, such as those of copies,
+# are raised to this minimum. Otherwise two copies among ten clips set a threshold that is a thousand times too far
+# away. With a tenth the false-alarm rate of log-normal errors stays 0.05 (simulated with 2 to 18 scores).
 _SMALLEST_ERROR = 0.1
-# Largest number whose exponential is finite in float64, rounded down.
+# Maximum logarithm of a finite float64, rounded down.
 _LARGEST_LOGARITHM = 709.0
 
 
 class DetectorMixin(OutlierMixin):
-    """``decision_function`` and ``predict`` from ``score_samples`` and ``offset_``.
+    """Add ``decision_function`` and ``predict`` to a detector with ``score_samples`` and ``offset_``.
 
-    A score of NaN stands for a clip that could not be read: it is never called normal. Every other score is finite.
+    A score of NaN stands for a clip that could not be read. Such a clip is never called normal. Every other score is
+    finite.
 
-    `fit` takes all of X as normal. Where y is given and all its labels are 1 and -1, clips labelled -1 are left out of
-    training, with a warning that counts them. Parameters have effect when `fit` is called; set later, they wait for the
-    next `fit`. The device alone is read when it is used.
+    `fit` takes all clips of X as normal. If y holds only the labels 1 and -1, clips labelled -1 are left out of
+    training, and a warning counts them. Parameters are read when `fit` is called, and a later change waits for the next
+    `fit`. Only the device is read when the device is used.
     """
 
-    def decision_function(self, X):
+    offset_: float
+
+    def decision_function(self, X: Clips) -> FloatArray:
         """Score relative to the threshold.
 
         Parameters
@@ -39,11 +43,11 @@ class DetectorMixin(OutlierMixin):
         Returns
         -------
         ndarray of shape (n_clips,), float64
-            ``score_samples(X) - offset_``: negative is anomalous, NaN a clip that could not be read.
+            ``score_samples(X) - offset_``. Negative is anomalous. NaN stands for a clip that could not be read.
         """
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):
+    def predict(self, X: Clips) -> IntArray:
         """Decide for every clip.
 
         Parameters
@@ -53,7 +57,7 @@ class DetectorMixin(OutlierMixin):
         Returns
         -------
         ndarray of shape (n_clips,), int
-            1 is normal, -1 anomalous. A clip that could not be read is -1: it is not known to be normal.
+            1 is normal, -1 anomalous. A clip that could not be read gets -1, because it is not known to be normal.
         """
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
@@ -67,22 +71,22 @@ def check_contamination(contamination):
 
 
 def choose_offset(contamination, *, held_out_scores, training_scores, groups=None, training_groups=None):
-    """The threshold on the scale of ``score_samples``.
+    """Choose the threshold on the scale of ``score_samples``.
 
     Parameters
     ----------
     contamination : "auto" or float
-        "auto" is the 0.05 quantile of normal clips, from the held-out scores (:func:`lower_quantile`). A float
-        is scikit-learn's meaning, the quantile of the training clips' own scores.
+        "auto" is the 0.05 quantile of normal clips, from the held-out scores (:func:`lower_quantile`). A float has
+        scikit-learn's meaning: the quantile of the training clips' own scores.
     held_out_scores : ndarray of shape (n_held_out,)
         Scores of normal clips that took no part in the fit. With a single clip, or a single group of clips, "auto"
-        takes the spread from the training scores; with none, "auto" takes the training scores themselves.
+        takes the spread from the training scores. With no held-out clip, "auto" takes the training scores themselves.
     training_scores : callable
         Returns the scores of all training clips, an ndarray of shape (n_clips,).
     groups : ndarray of shape (n_held_out,), default=None
         Group of every held-out clip: its patient, machine or recording. Every group counts once.
     training_groups : ndarray of shape (n_clips,), default=None
-        The same for the training scores.
+        Group of every training clip.
 
     Returns
     -------
@@ -99,20 +103,22 @@ def choose_offset(contamination, *, held_out_scores, training_scores, groups=Non
 
 
 def lower_quantile(scores, rate=FALSE_ALARM_RATE, groups=None):
-    """The value that a new normal score falls below with probability `rate`, as far as few scores can tell.
+    """Estimate the value that a new normal score falls below with probability `rate`.
 
-    The conformal quantile. With too few scores for a conformal quantile no score can promise that rate, because a new
-    score falls below the smallest of n with probability ``1 / (n + 1)``. Then the value is the lower end of Student's
-    prediction interval. Scores that are minus an error have a long lower tail: where no score is positive, the
-    interval is that of the logarithms of the errors, exact for errors of a log-normal distribution. Errors with a
-    shorter tail raise fewer false alarms. Other scores are supposed to have a normal distribution.
+    With enough scores this value is the conformal quantile. With fewer scores no score can promise that rate, because a
+    new score falls below the smallest of n scores with probability ``1 / (n + 1)``. The value is then the lower end of
+    Student's prediction interval.
+
+    Scores that are minus an error have a long lower tail. If no score is positive, the interval is therefore computed
+    from the logarithms of the errors. This interval is exact for errors with a log-normal distribution. Errors with a
+    shorter tail raise fewer false alarms. Scores with positive values are assumed to have a normal distribution.
 
     Parameters
     ----------
     scores : ndarray of shape (n_scores,)
     rate : float, default=0.05
     groups : ndarray of shape (n_scores,), default=None
-        Group of every score. Every group counts once, and the new score is that of a new group.
+        Group of every score. Every group counts once, and the new score comes from a new group.
 
     Returns
     -------
@@ -121,12 +127,12 @@ def lower_quantile(scores, rate=FALSE_ALARM_RATE, groups=None):
     n_groups = group_weights(scores, groups)[1]
     if conformal_rank(n_groups, rate) >= 1:
         return conformal_quantile(scores, rate, groups)
-    # The spread between groups cannot be seen in a single one.
+    # A single group does not show the spread between groups.
     return _prediction_end(scores, rate, groups if n_groups > 1 else None)
 
 
 def conformal_rank(n, rate):
-    """Which of n sorted scores is the conformal quantile: ``floor(rate * (n + 1))``, 0 where there is none.
+    """Rank of the conformal quantile among n sorted scores: ``floor(rate * (n + 1))``. 0 means no such quantile.
 
     Parameters
     ----------
@@ -138,23 +144,23 @@ def conformal_rank(n, rate):
     int
         From 0 to n.
     """
-    return min(n, int(np.floor(rate * (n + 1) + 1e-9)))  # 0.2 * 5 may fall short of 1 in binary
+    return min(n, int(np.floor(rate * (n + 1) + 1e-9)))  # 0.2 * 5 may be slightly less than 1 in binary
 
 
 def conformal_quantile(scores, rate, groups=None):
-    """The k-th smallest of n scores, k being their :func:`conformal_rank`.
+    """The k-th smallest of n scores, where k is the :func:`conformal_rank`.
 
-    A new score from the same distribution, whatever it is, lies below the k-th smallest with probability
-    ``k / (n + 1) <= rate`` [1]_.
+    For any distribution, a new score from the same distribution lies below the k-th smallest score with a probability
+    of at most ``k / (n + 1) <= rate`` [1]_.
 
-    With groups, a score weighs 1 / (number of scores of its group), and the quantile is the largest score that has a
-    weight of ``rate * (n_groups + 1) - 1`` below it at most. The score of a clip of a new group lies below this one
-    with probability `rate` at most, however alike the clips of a group are, if groups are exchangeable [2]_.
+    With groups, a score weighs 1 / (number of scores of its group). The quantile is the largest score for which all
+    lower scores together weigh at most ``rate * (n_groups + 1) - 1``. If groups are exchangeable, the score of a clip
+    of a new group lies below this quantile with a probability of at most `rate`. Clips of a group may be alike [2]_.
 
     Parameters
     ----------
     scores : ndarray of shape (n_scores,)
-        At least ``1 / rate - 1``, or scores of as many groups.
+        At least ``1 / rate - 1`` scores, or scores of as many groups.
     rate : float
     groups : ndarray of shape (n_scores,), default=None
         Group of every score.
@@ -179,7 +185,7 @@ def conformal_quantile(scores, rate, groups=None):
 
 
 def group_weights(scores, groups):
-    """Weight of every score, such that those of a group have the sum 1, and the number of groups."""
+    """Weight of every score, and the number of groups. The weights of a group have the sum 1."""
     if groups is None:
         return np.ones(len(scores)), len(scores)
     _, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
@@ -187,9 +193,9 @@ def group_weights(scores, groups):
 
 
 def _prediction_end(scores, rate, groups, spread_of=None):
-    """Lower end of Student's prediction interval, of the logarithms of errors where no score is positive.
+    """Lower end of Student's prediction interval, computed from logarithms of errors if no score is positive.
 
-    `spread_of`, scores and their groups, lends its spread to scores that are too few to have one.
+    `spread_of` is a tuple of other scores and their groups. Their spread is used if a single score has no spread.
     """
     other, other_groups = (scores, groups) if spread_of is None else spread_of
     if max(scores.max(), other.max()) > 0 or not (np.median(scores) and np.median(other)):
@@ -199,7 +205,7 @@ def _prediction_end(scores, rate, groups, spread_of=None):
 
 
 def _as_logarithms(scores):
-    """Minus the logarithms of the errors, which are in the order of the scores."""
+    """Minus the logarithms of the errors. They have the same order as the scores."""
     errors = -scores
     return -np.log(np.maximum(errors, _SMALLEST_ERROR * np.median(errors)))
 

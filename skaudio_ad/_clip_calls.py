@@ -5,9 +5,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.pipeline import Pipeline
+from sklearn.utils import indexable
 
 from ._lazy import take
 from ._typing import FloatArray, IntArray
+
+
+def make_indexable(X: Any, *others: Any) -> list[Any]:
+    """Make X and the arrays that have one entry a clip indexable. A column of a data frame becomes a list."""
+    if hasattr(X, "isna") and X.ndim == 1:
+        X = X.to_list()
+    return indexable(X, *others)
+
+
+def end_of_pipeline(detector: Any) -> Any:
+    """Return the last step of a Pipeline, of nested ones too, or any other detector itself."""
+    while isinstance(detector, Pipeline):
+        detector = detector[-1]
+    return detector
 
 
 def fit_clips(detector: Any, X: Any, positions: IntArray, params: dict[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from sklearn.utils import column_or_1d
 from .._checks import check_number
 from .._typing import Clips, Labels
 from ..recordings._unwrap import last_step
-from ..thresholds._grouped import hierarchical_p_values
+from ..thresholds._group_conformal import hierarchical_p_values
 from ._confidence_bands import p_value_band
 from ._drawing import ANOMALOUS, NORMAL, THRESHOLD, check_labels, count, get_axes
 

@@ -1,61 +1,67 @@
-"""`ConformalThreshold`: a threshold that keeps its promise whatever the distribution of scores."""
+"""`ConformalThreshold`: a threshold that keeps its promise for any distribution of scores."""
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import beta, binom
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import conformal_quantile, conformal_rank
 from .._checks import check_number
+from .._typing import FloatArray
 from ._selector import GUARANTEED, GUARANTEED_ON_AVERAGE, ThresholdSelector, check_scores
 
 
 class ConformalThreshold(ThresholdSelector):
-    """No more false alarms than promised, whatever the detector and the distribution of its scores.
+    """A threshold with a guaranteed false-alarm rate, for any detector and any distribution of its scores.
 
     The threshold is the k-th smallest of the n normal scores, ``k = floor(alpha * (n + 1))``. A new normal clip from
-    the same source falls below it with probability k / (n + 1) at most [1]_, [2]_, and exactly that often where no two
-    scores are equal. This is an average over draws of the n clips. With `confidence`, k is smaller, and the rate of
-    this very threshold is at most `alpha` with that confidence.
+    the same source falls below the threshold with probability k / (n + 1) at most [1]_, [2]_. The probability is
+    exactly k / (n + 1) if no two scores are equal. This rate is an average over draws of the n clips. With
+    `confidence`, k is smaller, and the rate of this very threshold is at most `alpha` with that confidence.
 
     Parameters
     ----------
     alpha : float, default=0.05
-        Largest rate of false alarms, in (0, 1). One in twenty is the customary level of a test, and takes 19 normal
-        clips; `alpha` takes ``1 / alpha - 1``.
+        Maximum false-alarm rate, in (0, 1). 0.05 is the customary level of a test, and takes 19 normal clips. Any other
+        `alpha` takes ``1 / alpha - 1`` clips.
 
     confidence : float or None, default=None
-        Fraction, in (0, 1), of the draws of n normal clips for which the rate of false alarms shall be at most `alpha`.
-        The rate of the threshold at the k-th smallest of n scores has a beta distribution with parameters k and
-        n + 1 - k [3]_; k is the largest with a probability of `confidence` below `alpha`. 0.95 takes 59 normal clips
-        for ``alpha=0.05``: in general ``log(1 - confidence) / log(1 - alpha)``. None promises the average alone.
+        Fraction, in (0, 1), of the draws of n normal clips for which the false-alarm rate is at most `alpha`. The rate
+        of the threshold at the k-th smallest of n scores has a beta distribution with parameters k and n + 1 - k [3]_.
+        k is the largest number for which this rate is at most `alpha` with probability `confidence`. A confidence of
+        0.95 takes 59 normal clips for ``alpha=0.05``, in general ``log(1 - confidence) / log(1 - alpha)``. None
+        promises only the average.
 
     Attributes
     ----------
     threshold_ : float
-        On the scale of ``score_samples``: below it a clip is anomalous.
+        On the scale of ``score_samples``. A clip with a lower score is anomalous.
 
     false_alarm_rate_ : float
-        The rate that is promised, at most `alpha`: k / (n + 1), or, with `confidence`, that quantile of the beta
+        Promised rate, at most `alpha`: k / (n + 1). With `confidence`, the `confidence` quantile of the beta
         distribution.
 
     promise_ : str
-        "guaranteed on average": the rate is the mean over many thresholds, each from n clips of its own. The rate of a
-        single threshold varies around it, the less the more clips there are. With `confidence`, "guaranteed": the
+        "guaranteed on average": the rate is the mean over many thresholds, each from another n clips. The rate of a
+        single threshold varies around this mean, and varies less with more clips. With `confidence`, "guaranteed": the
         rate of this threshold is at most ``false_alarm_rate_``, with that confidence.
 
     promise_reason_ : str
-        Why, in a sentence.
+        The reason for ``promise_``, in a sentence.
 
     calibration_scores_ : ndarray of shape (n_normal,), float64
         The normal scores, sorted.
 
     Notes
     -----
-    What it takes is that the normal clips of tomorrow and those scored here come from the same source, and that the
-    detector was trained on neither. Clips of another machine, microphone or season void it; so do many clips cut from
-    one recording: keeping recordings together in the folds helps, and what counts is nearer their number than that of
-    the clips. Scores that a :class:`ThresholdedDetector` has kept from folds, before it trained again on all clips, are
-    not those of its final detector: its own selector says so, one fitted by hand on them cannot know.
+    The promise has two conditions: new normal clips come from the same source as the clips scored here, and the
+    detector was trained on neither. Clips of another machine, microphone or season break the first condition. Many
+    clips cut from one recording break it too: keep the clips of a recording in one fold, and count recordings rather
+    than clips.
+
+    A :class:`ThresholdedDetector` that trains again on all clips keeps the scores of the models of the folds. These are
+    not scores of the final detector. Its own selector tells so in ``promise_``. A selector that is fitted by hand on
+    these scores cannot know.
 
     References
     ----------
@@ -74,23 +80,25 @@ class ConformalThreshold(ThresholdSelector):
     >>> selector.p_values([-5.0, 0.5, 20.0]).tolist()
     [0.025, 0.05, 0.55]
 
-    With 95 % confidence the rate of the threshold from 99 clips is at most 0.05, and not just on average:
+    With 95 % confidence the rate of the threshold from 99 clips is at most 0.05, not only on average:
 
     >>> selector = ConformalThreshold(0.05, confidence=0.95).fit(np.arange(99.0))
     >>> selector.threshold_, round(selector.false_alarm_rate_, 3), selector.promise_
     (1.0, 0.047, 'guaranteed')
     """
 
-    def __init__(self, alpha=0.05, *, confidence=None):
+    calibration_scores_: FloatArray
+
+    def __init__(self, alpha: float = 0.05, *, confidence: float | None = None) -> None:
         self.alpha = alpha
         self.confidence = confidence
 
-    def p_values(self, scores):
-        """How likely a normal clip is to score as low as that.
+    def p_values(self, scores: npt.ArrayLike) -> FloatArray:
+        """Conformal p-values: the probability that a normal clip scores as low as each of these scores.
 
-        Without `confidence`, a clip's p-value is at most `alpha` exactly where `predict` calls it anomalous. A normal
-        clip's p-value is at most t with probability t at most, for every t. This is an average over draws of the
-        calibration clips, whatever `confidence` is.
+        Without `confidence`, `predict` calls a clip anomalous exactly if its p-value is at most `alpha`. For every t,
+        the p-value of a normal clip is at most t with a probability of at most t. This holds on average over draws of
+        the calibration clips, with any `confidence`.
 
         Parameters
         ----------
@@ -99,7 +107,7 @@ class ConformalThreshold(ThresholdSelector):
         Returns
         -------
         ndarray of shape (n_clips,), float64
-            From 1 / (n_normal + 1) to 1; NaN for a clip that could not be read.
+            From 1 / (n_normal + 1) to 1. NaN for a clip that could not be read.
         """
         check_is_fitted(self)
         return conformal_p_values(self.calibration_scores_, scores)
@@ -122,18 +130,18 @@ class ConformalThreshold(ThresholdSelector):
             raise ValueError(
                 f"alpha={self.alpha} takes the scores of at least {n_needed} normal clips, got {n}: with {n} no "
                 f"threshold can promise less than 1 / {n + 1}. Pass more clips, or alpha={_round_up(1 / (n + 1))}"
-                " or more; MeanStdThreshold takes fewer, and guarantees nothing."
+                " or more. MeanStdThreshold takes fewer clips, and guarantees nothing."
             )
         self.threshold_ = conformal_quantile(self.calibration_scores_, self.alpha)
         self.false_alarm_rate_ = k / (n + 1)
         self.promise_ = GUARANTEED_ON_AVERAGE
         self.promise_reason_ = (
-            f"A new normal clip is as likely to have any rank among {n} scores and its own, and this holds on average "
-            "over draws of the calibration clips."
+            f"A new normal clip has every rank among {n} scores and its own score with the same probability. This "
+            "holds on average over draws of the calibration clips."
         )
 
     def _select_with_confidence(self, n):
-        # The rate is at most alpha where at least k of n clips lie in the lowest alpha of the distribution.
+        # The rate is at most alpha if at least k of n clips lie in the lowest alpha of the distribution.
         k = np.count_nonzero(binom.sf(np.arange(n), n, self.alpha) >= self.confidence)
         if k < 1:
             n_needed = int(np.ceil(np.log1p(-self.confidence) / np.log1p(-self.alpha) - 1e-9))
@@ -147,8 +155,8 @@ class ConformalThreshold(ThresholdSelector):
         self.false_alarm_rate_ = float(min(self.alpha, beta.ppf(self.confidence, k, n + 1 - k)))
         self.promise_ = GUARANTEED
         self.promise_reason_ = (
-            f"The rate of the threshold at the score of rank {k} of {n} has a beta distribution, and is this low "
-            f"for {self.confidence:.4g} of all draws of the calibration clips."
+            f"The rate of the threshold at the score of rank {k} of {n} has a beta distribution. The rate is at most "
+            f"{self.false_alarm_rate_:.3g} for {self.confidence:.4g} of all draws of the calibration clips."
         )
 
 
@@ -164,7 +172,7 @@ def conformal_p_values(calibration_scores, scores):
     Returns
     -------
     ndarray of shape (n_clips,), float64
-        NaN where the score is.
+        NaN where the score is NaN.
     """
     scores = check_scores(scores)
     n_as_low = np.searchsorted(calibration_scores, scores, side="right")
@@ -172,5 +180,5 @@ def conformal_p_values(calibration_scores, scores):
 
 
 def _round_up(value):
-    """The next number of three decimals, for a message: what it recommends must work."""
+    """Round up to three decimals, because a message must recommend a value that works."""
     return np.ceil(value * 1000) / 1000

@@ -1,4 +1,4 @@
-"""Cross-conformal scores: a new clip against the held-out clips of every fold, by the model of that fold."""
+"""Cross-conformal scores: the model of every fold compares a new clip with the held-out clips of that fold."""
 
 import numpy as np
 from scipy.special import expit
@@ -6,20 +6,22 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from .._base import group_weights
-from ._grouped import sort_and_accumulate, weight_at_or_below
+from ._group_conformal import sort_and_accumulate, weight_at_or_below
 
-# Weights are fractions such as 1/3: sums that are equal on paper may differ by this much.
+# Maximum rounding error of a sum of weights. Weights are fractions such as 1/3, so equal sums may differ slightly.
 _ROUNDING = 1e-9
 
 
 def cross_conformal_scores(fold_scores, calibration_scores, folds, groups=None):
-    """One score of every new clip, from its scores by the models of all folds.
+    """Combine the scores of every new clip by the models of all folds into one score.
 
-    What decides is the clip's count: how many held-out clips score no higher than it, each compared by the model that
-    was trained without that clip's fold. A clip of count j lies between the j-th smallest held-out score and the next,
-    and above or below the other clips of that count by the mean of its scores, each standardised by the held-out
-    scores of its fold. So thresholds and p-values from the held-out scores compare counts, and below all held-out
-    scores the result goes on as a mean of the models' scores does.
+    The count of a new clip is the number of held-out clips that score no higher than the new clip. Every held-out clip
+    is compared by the model that was trained without its fold. A new clip with the count j gets a score between the
+    j-th smallest held-out score and the next one. New clips with the same count are ordered by the mean of their
+    scores. Each score in this mean is standardised by the held-out scores of its fold.
+
+    Therefore thresholds and p-values from the held-out scores compare counts. Below all held-out scores the result
+    follows the mean of the models' scores.
 
     Parameters
     ----------
@@ -28,15 +30,15 @@ def cross_conformal_scores(fold_scores, calibration_scores, folds, groups=None):
     calibration_scores : ndarray of shape (n_normal,)
         Scores of the held-out normal clips, each by the model that was trained without it.
     folds : ndarray of shape (n_normal,), int
-        Which model that was.
+        Number of the model that was trained without the clip.
     groups : ndarray of shape (n_normal,), default=None
-        With groups, each held-out clip counts by its share of its group. Counts are rounded up to those that a
-        held-out score has.
+        Group of every held-out clip. A clip weighs 1 / (number of clips of its group). Counts are rounded up to the
+        next total weight of sorted held-out scores.
 
     Returns
     -------
     ndarray of shape (n_clips,), float64
-        Each clip's score depends on no other new clip.
+        The score of a clip depends on no other new clip.
     """
     weights, _ = group_weights(calibration_scores, groups)
     means, deviations = _locate_folds(calibration_scores, folds, len(fold_scores))
@@ -55,13 +57,13 @@ def cross_conformal_scores(fold_scores, calibration_scores, folds, groups=None):
 
 
 def _place(position, level, ranked, lowest, deviation):
-    """Scores between the held-out score at `position`, counted from 1, and the next larger one."""
+    """Place every score between the held-out score at `position`, counted from 1, and the next larger one."""
     ends = np.concatenate([[-np.inf], ranked, [np.inf]])
     low = ends[position]
     high = ends[np.searchsorted(ranked, low, side="right") + 1]
-    with np.errstate(invalid="ignore"):  # an end that is infinite, a level that is NaN
+    with np.errstate(invalid="ignore"):  # an end may be infinite, a level NaN
         between = low + (high - low) * expit(level)
-        # Far below all held-out scores this is the mean of the models' scores, on the scale of theirs.
+        # Far below all held-out scores this is the mean of the models' scores, on the same scale.
         below = ranked[0] - deviation * np.logaddexp(0, lowest - level)
         above = ranked[-1] + deviation * np.logaddexp(0, level)
     scores = np.where(np.isinf(low), below, np.where(np.isinf(high), above, between))
@@ -69,7 +71,7 @@ def _place(position, level, ranked, lowest, deviation):
 
 
 def _locate_folds(scores, folds, n_folds):
-    """Mean and standard deviation of the held-out scores of every fold, or of all where a fold has too few."""
+    """Mean and standard deviation of the held-out scores of every fold. All scores are used if a fold has too few."""
     parts = [scores[folds == number] for number in range(n_folds)]
     if min(map(len, parts)) < 2 or min(part.std() for part in parts) <= 0:
         parts = [scores] * n_folds
@@ -78,22 +80,22 @@ def _locate_folds(scores, folds, n_folds):
 
 
 def cross_conformal_bound(rate, fold_sizes, grouped=False):
-    """Largest false-alarm rate that is proved of a threshold whose cross-conformal p-value is `rate`.
+    """Proved upper bound of the false-alarm rate of a threshold whose cross-conformal p-value is `rate`.
 
-    Each fold alone gives a valid p-value. Their mean, weighted by the folds' sizes plus one, is valid after doubling,
-    for any detector (V. Vovk and R. Wang, "Combining p-values via averaging", Biometrika, 2020; V. Vovk,
-    "Cross-conformal predictors", 2015): ``2 rate + 2 (1 - rate) (K - 1) / (n + K)``. Where all K folds are of the same
-    size and training treats all clips alike, ``2 rate + (1 - K / n) / (K + 1)`` holds too, which with a fold for every
-    clip is ``2 rate`` (R. F. Barber et al., "Predictive inference with the jackknife+", Annals of Statistics, 2021,
+    Each fold alone gives a valid p-value. The mean of these p-values, weighted by the folds' sizes plus one, is valid
+    after doubling, for any detector (V. Vovk and R. Wang, "Combining p-values via averaging", Biometrika, 2020; V.
+    Vovk, "Cross-conformal predictors", 2015): ``2 rate + 2 (1 - rate) (K - 1) / (n + K)``. If all K folds have the same
+    size and training treats all clips alike, ``2 rate + (1 - K / n) / (K + 1)`` holds too. With a fold for every clip
+    this is ``2 rate`` (R. F. Barber et al., "Predictive inference with the jackknife+", Annals of Statistics, 2021,
     theorem 4; for groups, Y. Lee et al., 2023).
 
     Parameters
     ----------
     rate : float
     fold_sizes : ndarray of shape (n_folds,)
-        Number of clips that each fold holds out, or of groups.
+        Number of clips, or groups, that each fold holds out.
     grouped : bool, default=False
-        Of groups the second bound is proved with a fold for every group only.
+        For groups the second bound is proved only with a fold for every group.
 
     Returns
     -------
@@ -107,14 +109,14 @@ def cross_conformal_bound(rate, fold_sizes, grouped=False):
 
 
 def split_off_shared_steps(detectors):
-    """The first steps that pipelines have in common because they learn nothing, and the rest of each.
+    """Split pipelines into shared first steps that learn nothing, and the rest of each pipeline.
 
-    Loading clips and embedding them is then done once, and not by every model.
+    The shared steps, such as loading and embedding, then run once and not for every model.
 
     Parameters
     ----------
     detectors : list of estimator
-        Clones of one, fitted.
+        Fitted clones of one detector.
 
     Returns
     -------

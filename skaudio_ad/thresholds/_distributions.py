@@ -6,40 +6,40 @@ from scipy.stats import gamma, genpareto
 from .._checks import check_number
 from ._selector import ESTIMATED, ThresholdSelector, check_spread
 
-# A shape and a scale fitted to fewer exceedances are a guess: with 10, one clip in 65 raises a false alarm where one
-# in 100 shall (simulated for normal, exponential, gamma and Student's distributions).
+# Minimum number of exceedances for a fit of shape and scale. With 10 exceedances and a requested rate of 1 in 100, one
+# clip in 65 raises a false alarm (simulated for normal, exponential, gamma and Student's distributions).
 _FEWEST_EXCEEDANCES = 10
 
 
 class GammaThreshold(ThresholdSelector):
     """A quantile of the gamma distribution that is fitted to the errors of normal clips.
 
-    What the baselines of the DCASE challenges do. An error is minus a score; a gamma distribution has positive values
-    only, so this is for detectors whose score is minus a distance or a reconstruction error.
+    The baselines of the DCASE challenges choose their threshold this way. An error is minus a score. A gamma
+    distribution has only positive values, so the score must be minus a distance or a reconstruction error.
 
     Parameters
     ----------
     alpha : float, default=0.1
-        Fraction of the normal clips that shall raise a false alarm, in (0, 1). By default the threshold is the 0.9
+        Requested fraction of the normal clips that raise a false alarm, in (0, 1). By default the threshold is the 0.9
         quantile of the errors, as in the baselines of DCASE Task 2 [1]_.
 
     Attributes
     ----------
     threshold_ : float
-        On the scale of ``score_samples``: below it a clip is anomalous.
+        On the scale of ``score_samples``. A clip with a lower score is anomalous.
 
     false_alarm_rate_ : float
         `alpha`.
 
     promise_ : str
-        "estimated": right if the errors have a gamma distribution.
+        "estimated": the rate is right if the errors have a gamma distribution.
 
     promise_reason_ : str
-        Why, in a sentence.
+        The reason for ``promise_``, in a sentence.
 
     shape_, scale_ : float
-        Of the distribution, by maximum likelihood. It begins at 0: the baselines fit its beginning as well, which is
-        unstable for few clips.
+        Parameters of the distribution, by maximum likelihood. The distribution begins at 0. The baselines fit the
+        beginning too, which is unstable for few clips.
 
     References
     ----------
@@ -55,7 +55,10 @@ class GammaThreshold(ThresholdSelector):
     0.1
     """
 
-    def __init__(self, alpha=0.1):
+    shape_: float
+    scale_: float
+
+    def __init__(self, alpha: float = 0.1) -> None:
         self.alpha = alpha
 
     def _check_parameters(self):
@@ -66,57 +69,60 @@ class GammaThreshold(ThresholdSelector):
             raise ValueError(
                 "GammaThreshold needs scores below 0, minus a distance or an error, got scores up to "
                 f"{normal.max():g}. ConformalThreshold, QuantileThreshold and ParetoTailThreshold take scores of any "
-                "sign; a score of exactly 0 is that of a clip that the detector was trained on."
+                "sign. A score of exactly 0 usually belongs to a clip that the detector was trained on."
             )
         check_spread(self, normal)
-        # In units of their mean: errors of 1e-8 or of 1e8 are nothing special.
+        # The mean is the unit, because errors of 1e-8 or 1e8 must not disturb the fit.
         unit = -normal.mean()
         self.shape_, _, scale = map(float, gamma.fit(-normal / unit, floc=0))
         self.scale_ = float(scale * unit)
         self.threshold_ = -float(gamma.isf(self.alpha, self.shape_, scale=self.scale_))
         self.false_alarm_rate_ = float(self.alpha)
         self.promise_ = ESTIMATED
-        self.promise_reason_ = "The rate supposes that errors have a gamma distribution."
+        self.promise_reason_ = "The rate assumes that errors have a gamma distribution."
 
 
 class ParetoTailThreshold(ThresholdSelector):
-    """Peaks over threshold: extrapolates the tail of the most anomalous normal clips.
+    """Extrapolate the tail of the most anomalous normal clips (peaks over threshold).
 
-    For rates of false alarms that are too small for the clips at hand to show. Whatever the distribution of scores, far
-    out its tail is close to a generalised Pareto distribution [1]_. It is fitted, by maximum likelihood, to how far the
-    lowest scores lie below the others, and followed as far as `alpha`.
+    Use this selector for false-alarm rates that are too small to be observed on the clips at hand. Far out, the tail of
+    almost any distribution of scores is close to a generalised Pareto distribution [1]_. This distribution is fitted
+    by maximum likelihood to the distances of the lowest scores from the start of the tail. The threshold is the
+    quantile of the fit at `alpha`.
 
     Parameters
     ----------
     alpha : float, default=0.01
-        Fraction of the normal clips that shall raise a false alarm, in (0, `tail_fraction`).
+        Requested fraction of the normal clips that raise a false alarm, in (0, `tail_fraction`).
 
     tail_fraction : float, default=0.1
-        Fraction of the scores that is the tail, in (0, 1): the customary tenth [2]_. There must be 10 of them.
+        Fraction of the scores that form the tail, in (0, 1). The default is the customary tenth [2]_. The tail must
+        hold at least 10 scores.
 
     Attributes
     ----------
     threshold_ : float
-        On the scale of ``score_samples``: below it a clip is anomalous.
+        On the scale of ``score_samples``. A clip with a lower score is anomalous.
 
     false_alarm_rate_ : float
         `alpha`.
 
     promise_ : str
-        "estimated": as good as the extrapolation. With the fewest clips that are allowed, 100, expect half as many
-        false alarms again.
+        "estimated": the rate is as good as the extrapolation. With 100 clips, the minimum, expect about 1.5 times as
+        many false alarms.
 
     promise_reason_ : str
-        Why, in a sentence.
+        The reason for ``promise_``, in a sentence.
 
     tail_start_ : float
         Score below which the tail begins.
 
     n_exceedances_ : int
-        Scores in the tail.
+        Number of scores in the tail.
 
     shape_, scale_ : float
-        Of the generalised Pareto distribution. A positive shape is a heavy tail, a negative one has an end.
+        Parameters of the generalised Pareto distribution. A tail with a positive shape is heavy. A tail with a negative
+        shape has an end.
 
     References
     ----------
@@ -136,7 +142,12 @@ class ParetoTailThreshold(ThresholdSelector):
     True
     """
 
-    def __init__(self, alpha=0.01, *, tail_fraction=0.1):
+    tail_start_: float
+    n_exceedances_: int
+    shape_: float
+    scale_: float
+
+    def __init__(self, alpha: float = 0.01, *, tail_fraction: float = 0.1) -> None:
         self.alpha = alpha
         self.tail_fraction = tail_fraction
 
@@ -146,7 +157,7 @@ class ParetoTailThreshold(ThresholdSelector):
         if self.alpha >= self.tail_fraction:
             raise ValueError(
                 f"alpha must be smaller than tail_fraction={self.tail_fraction}, got {self.alpha!r}: that quantile "
-                "lies among the scores, not in their tail. ConformalThreshold finds it there."
+                "does not lie in the tail of the scores. Use ConformalThreshold for such rates."
             )
 
     def _select(self, normal, anomalous):
@@ -166,7 +177,7 @@ class ParetoTailThreshold(ThresholdSelector):
         self.shape_, _, scale = map(float, genpareto.fit(excesses / unit, floc=0))
         self.scale_ = float(scale * unit)
         self.tail_start_, self.n_exceedances_ = -float(start), len(excesses)
-        beyond = self.alpha * len(normal) / len(excesses)  # probability, once in the tail
+        beyond = self.alpha * len(normal) / len(excesses)  # conditional probability within the tail
         self.threshold_ = self.tail_start_ - float(genpareto.isf(beyond, self.shape_, scale=self.scale_))
         self.false_alarm_rate_ = float(self.alpha)
         self.promise_ = ESTIMATED

@@ -1,4 +1,4 @@
-"""Training the models of the folds, and scoring clips by all that are kept."""
+"""Train the models of the folds, and score clips with all models that are kept."""
 
 import numpy as np
 from sklearn.base import clone
@@ -9,15 +9,15 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from .._clip_calls import fit_clips, score_clips, score_windows
-from ._calibration import fit_and_score
+from .._lazy import take
 from ._cross_conformal import split_off_shared_steps
 
-# How the detector that scores new clips and the models of the calibration scores are related.
+# Relation between the detector that scores new clips and the models that gave the calibration scores.
 HELD_OUT, ENSEMBLE, REFIT = "held out", "ensemble", "refit"
 
 
 def take_prefit(detector, ensemble, X):
-    """What :func:`fit_models` returns, of a detector that has been trained on other clips."""
+    """Return the same Bunch as :func:`fit_models` for a detector that has been trained on other clips."""
     if ensemble is True:
         raise ValueError(
             'ensemble=True keeps the models of several folds, and cv="prefit" has one model: pass ensemble="auto" or '
@@ -27,8 +27,8 @@ def take_prefit(detector, ensemble, X):
         check_is_fitted(detector)
     except NotFittedError as error:
         raise NotFittedError(
-            f'cv="prefit" takes a detector that has been trained, but this {type(detector).__name__} has not: fit it '
-            "first, and wrap it in sklearn.frozen.FrozenEstimator, or a clone forgets it."
+            f'cv="prefit" takes a detector that has been trained, but this {type(detector).__name__} has not. Fit the '
+            "detector first, and wrap the detector in sklearn.frozen.FrozenEstimator, because a clone loses the fit."
         ) from error
     scores = score_clips(detector, X)
     return Bunch(
@@ -37,7 +37,7 @@ def take_prefit(detector, ensemble, X):
 
 
 def fit_models(detector, X, usable, splits, params, *, ensemble, n_jobs):
-    """Train a detector for every fold, and one more unless those are kept.
+    """Train a detector for every fold, and one more on all clips unless the models of the folds are kept.
 
     Parameters
     ----------
@@ -49,22 +49,25 @@ def fit_models(detector, X, usable, splits, params, *, ensemble, n_jobs):
     splits : list of (ndarray of int, ndarray of int)
         Positions to train on and to score.
     params : dict
-        Of ``fit``.
+        Parameters of ``fit``.
     ensemble : "auto" or bool
     n_jobs : int or None
 
     Returns
     -------
     Bunch
-        ``way``, one of the three of this module; ``models``, which score new clips; ``scores``, of all clips by models
-        that had not seen them, the mean of several; ``tested``, which clips have one; ``folds``, of an ensemble, the
-        position of that model for every clip, else None.
+        ``way`` : one of the three constants of this module.
+        ``models`` : the models that score new clips.
+        ``scores`` : scores of all clips by models that had not seen them. A clip that several models scored gets the
+        mean.
+        ``tested`` : mask of the clips that have a score.
+        ``folds`` : for an ensemble, the position in ``models`` of the model that had not seen each clip, else None.
     """
-    keep = keeps_models(detector, splits, usable, ensemble)
-    if keep:  # anomalous clips are scored later, by all models
+    keep = _keeps_models(detector, splits, usable, ensemble)
+    if keep:  # all models score the anomalous clips later
         splits = [(train, test[usable[test]]) for train, test in splits]
     made = Parallel(n_jobs=n_jobs if len(splits) > 1 else None)(
-        delayed(fit_and_score)(clone(detector), X, train, test, params, keep or len(splits) == 1)
+        delayed(_fit_and_score)(clone(detector), X, train, test, params, keep or len(splits) == 1)
         for train, test in splits
     )
     total, n_models = np.zeros(len(usable)), np.zeros(len(usable))
@@ -85,8 +88,15 @@ def fit_models(detector, X, usable, splits, params, *, ensemble, n_jobs):
     return Bunch(way=way, models=models, scores=scores, tested=n_models > 0, folds=folds if keep else None)
 
 
-def keeps_models(detector, splits, usable, ensemble):
-    """Whether the models of the folds score new clips; raise where ``ensemble=True`` cannot be had."""
+def _fit_and_score(detector, X, train, test, params, keep):
+    """Train on the clips at `train`, and score the clips at `test`. Return the scores, and the model if `keep`."""
+    detector = fit_clips(detector, X, train, params)
+    scores = score_clips(detector, take(X, test)) if len(test) else np.empty(0)
+    return scores, detector if keep else None
+
+
+def _keeps_models(detector, splits, usable, ensemble):
+    """Whether the models of the folds score new clips. Raise if ``ensemble=True`` is impossible."""
     if ensemble is False:
         return False
     times_tested = np.zeros(len(usable), dtype=int)
@@ -107,14 +117,14 @@ def keeps_models(detector, splits, usable, ensemble):
 
 
 def scores_by_all(detectors, X):
-    """Scores of every clip by every model, ndarray of shape (n_models, n_clips); shared first steps run once."""
+    """Scores of every clip by every model, shape (n_models, n_clips). Shared first steps run once."""
     shared, rests = split_off_shared_steps(detectors)
     X = X if shared is None else shared.transform(X)
     return np.array([score_clips(detector, X) for detector in rests])
 
 
 def mean_windows(detectors, X):
-    """Means over the models of the scores of every frame or window: an array, or a list of one for each clip."""
+    """Mean over the models of the scores of every frame or window: one array, or a list with an array a clip."""
     shared, rests = split_off_shared_steps(detectors)
     X = X if shared is None else shared.transform(X)
     made = [score_windows(detector, X) for detector in rests]

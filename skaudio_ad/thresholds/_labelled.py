@@ -1,18 +1,30 @@
-"""`ROCThreshold` and `FBetaThreshold`: selectors for those who have anomalies."""
+"""`ROCThreshold` and `FBetaThreshold`: selectors that use labelled anomalies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from .._checks import check_number, check_option
+from .._typing import Labels
 from ._selector import OBSERVED, ThresholdSelector
 
-# The rates where none is given: detections of the GRU autoencoder of machine sounds, false alarms of DCASE Task 2.
+if TYPE_CHECKING:
+    from typing import Self
+
+Criterion = Literal["closest", "youden", "tpr", "fpr"]
+
+# Default rates. The detection rate is that of the GRU autoencoder of machine sounds, the false-alarm rate that of DCASE
+# Task 2.
 _DEFAULT_RATES = {"tpr": 0.8, "fpr": 0.1}
 
 
 class _LabelledSelector(ThresholdSelector):
-    """Chooses among all the thresholds that decide differently about the clips at hand."""
+    """Base of selectors that choose among all thresholds with different decisions about the clips at hand."""
 
-    def fit(self, scores, y=None):
+    def fit(self, scores: npt.ArrayLike, y: Labels | None = None) -> Self:
         """Select the threshold.
 
         Parameters
@@ -21,7 +33,7 @@ class _LabelledSelector(ThresholdSelector):
             On the scale of ``score_samples``: higher is more normal. They must come from a detector that was not
             trained on these clips.
         y : array-like of shape (n_clips,)
-            1 for normal, -1 for anomalous clips: some of both.
+            1 for normal, -1 for anomalous clips. Both kinds are needed.
 
         Returns
         -------
@@ -41,7 +53,7 @@ class _LabelledSelector(ThresholdSelector):
                 "ConformalThreshold selects on normal clips alone."
             )
         thresholds = _candidates(np.concatenate([normal, anomalous]))
-        # Only what lies below a threshold is anomalous.
+        # A clip is anomalous only below the threshold.
         n_alarms = np.searchsorted(np.sort(normal), thresholds, side="left")
         n_detected = np.searchsorted(np.sort(anomalous), thresholds, side="left")
         best = self._choose(n_alarms, len(normal), n_detected, len(anomalous))
@@ -50,11 +62,11 @@ class _LabelledSelector(ThresholdSelector):
         self.detection_rate_ = float(n_detected[best] / len(anomalous))
         self.promise_ = OBSERVED
         self.promise_reason_ = (
-            "The rates are those of the clips that the threshold was chosen on, and flatter the threshold."
+            "The rates were observed on the clips that the threshold was chosen on, so they are too good."
         )
 
     def _choose(self, n_alarms, n_normal, n_detected, n_anomalous):
-        """Position of the best candidate; both counts rise along the candidates."""
+        """Position of the best candidate. Both counts increase along the candidates."""
         raise NotImplementedError
 
     def __sklearn_tags__(self):
@@ -64,9 +76,9 @@ class _LabelledSelector(ThresholdSelector):
 
 
 def _candidates(scores):
-    """Rising thresholds, one for every way to cut the scores in two.
+    """Increasing thresholds, one for every way to cut the sorted scores in two.
 
-    In the middle between two scores: both kinds get the same margin.
+    A threshold lies in the middle between two scores, so that both kinds of clips get the same margin.
     """
     scores = np.unique(scores)
     lower, upper = scores[:-1], scores[1:]
@@ -76,25 +88,27 @@ def _candidates(scores):
 
 
 class ROCThreshold(_LabelledSelector):
-    """A point of the receiver operating characteristic, the anomaly being the positive class.
+    """A threshold at a point of the receiver operating characteristic. Anomalies are the positive class.
 
     Parameters
     ----------
     criterion : {"closest", "youden", "tpr", "fpr"}, default="closest"
-        "closest" is the point at the smallest Euclidean distance to (0, 1), no false alarm and all detected.
-        "youden" has the largest difference between detection rate and false-alarm rate [1]_. "tpr" detects the
-        fraction `value` of the anomalies, or the next one that can be had above it, with the fewest false alarms.
-        "fpr" detects the most with the fraction `value` of false alarms or less.
+        Criterion of the best point.
+
+        - "closest": smallest Euclidean distance to (0, 1), where no alarm is false and all anomalies are detected.
+        - "youden": largest difference between detection rate and false-alarm rate [1]_.
+        - "tpr": fewest false alarms with a detection rate of at least `value`.
+        - "fpr": highest detection rate with a false-alarm rate of at most `value`.
 
     value : float, default=None
-        The rate, for "tpr" in (0, 1], 0.8 by default, for "fpr" in [0, 1), 0.1 by default. The other criteria take
-        none.
+        Rate for the criteria "tpr" and "fpr". For "tpr" in (0, 1], 0.8 by default. For "fpr" in [0, 1), 0.1 by default.
+        The other criteria take no value.
 
     Attributes
     ----------
     threshold_ : float
-        On the scale of ``score_samples``: below it a clip is anomalous. Half-way between two scores; the lowest of
-        several that are equally good, which raises the fewest false alarms.
+        On the scale of ``score_samples``. A clip with a lower score is anomalous. The threshold is half-way
+        between two scores. Of several equally good thresholds it is the lowest, which raises the fewest false alarms.
 
     false_alarm_rate_ : float
         Fraction of the normal clips below the threshold.
@@ -103,16 +117,16 @@ class ROCThreshold(_LabelledSelector):
         Fraction of the anomalous clips below the threshold.
 
     promise_ : str
-        "observed": both rates are those of the clips that the threshold was chosen on, and flatter it. Judge it on
-        other clips.
+        "observed": both rates come from the clips that the threshold was chosen on, so they are too good. Measure the
+        rates on other clips.
 
     promise_reason_ : str
-        Why, in a sentence.
+        The reason for ``promise_``, in a sentence.
 
     Notes
     -----
-    With few anomalies "tpr" cuts among them, at 0.8 between the fourth and the fifth of five, even where a wide gap
-    lies between all of them and the normal clips.
+    With few anomalies, "tpr" places the threshold among the anomalies even if a wide gap lies between all anomalies
+    and the normal clips. With five anomalies and a rate of 0.8 the threshold lies between the fourth and the fifth.
 
     References
     ----------
@@ -126,7 +140,9 @@ class ROCThreshold(_LabelledSelector):
     (0.0, 0.0)
     """
 
-    def __init__(self, criterion="closest", *, value=None):
+    detection_rate_: float
+
+    def __init__(self, criterion: Criterion = "closest", *, value: float | None = None) -> None:
         self.criterion = criterion
         self.value = value
 
@@ -143,11 +159,11 @@ class ROCThreshold(_LabelledSelector):
 
     def _choose(self, n_alarms, n_normal, n_detected, n_anomalous):
         false_alarms, detected = n_alarms / n_normal, n_detected / n_anomalous
-        # Of several that are equally good argmin and argmax give the first, which has the fewest false alarms.
+        # Of equally good candidates argmin and argmax give the first, which has the fewest false alarms.
         if self.criterion == "closest":
             return np.argmin(
                 np.round(false_alarms**2 + (1 - detected) ** 2, 12)
-            )  # rounding errors must not part equals
+            )  # rounding errors must not separate equal values
         if self.criterion == "youden":
             return np.argmax(np.round(detected - false_alarms, 12))
         value = _DEFAULT_RATES[self.criterion] if self.value is None else self.value
@@ -157,22 +173,22 @@ class ROCThreshold(_LabelledSelector):
 
 
 class FBetaThreshold(_LabelledSelector):
-    """The threshold with the largest F-beta score, the anomaly being the positive class.
+    """The threshold with the largest F-beta score. Anomalies are the positive class.
 
     Parameters
     ----------
     beta : float, default=1.0
-        How many times as much recall (the detection rate) counts as precision. 1 is the F1 score, the usual one; 2
-        prefers false alarms to missed anomalies.
+        Weight of recall (the detection rate) relative to precision. 1 is the usual F1 score. 2 accepts more false
+        alarms to miss fewer anomalies.
 
     Attributes
     ----------
     threshold_ : float
-        On the scale of ``score_samples``: below it a clip is anomalous. Half-way between two scores; the lowest of
-        several that are equally good, which raises the fewest false alarms.
+        On the scale of ``score_samples``. A clip with a lower score is anomalous. The threshold is half-way
+        between two scores. Of several equally good thresholds it is the lowest, which raises the fewest false alarms.
 
     fbeta_ : float
-        The score that it reaches.
+        F-beta score of the threshold on the clips of `fit`.
 
     false_alarm_rate_ : float
         Fraction of the normal clips below the threshold.
@@ -181,16 +197,17 @@ class FBetaThreshold(_LabelledSelector):
         Fraction of the anomalous clips below the threshold.
 
     promise_ : str
-        "observed": all of them are those of the clips that the threshold was chosen on, and flatter it. Judge it on
-        other clips.
+        "observed": all rates come from the clips that the threshold was chosen on, so they are too good. Measure the
+        rates on other clips.
 
     promise_reason_ : str
-        Why, in a sentence.
+        The reason for ``promise_``, in a sentence.
 
     Notes
     -----
-    Precision, and with it the choice, depends on how many of the clips are anomalous. Where far fewer will be, it
-    raises too many false alarms; :class:`ROCThreshold` does not depend on it.
+    Precision depends on the fraction of anomalous clips, and therefore the threshold does too. If far fewer of the new
+    clips are anomalous, the threshold raises too many false alarms. :class:`ROCThreshold` does not depend on this
+    fraction.
 
     Examples
     --------
@@ -200,7 +217,10 @@ class FBetaThreshold(_LabelledSelector):
     (0.0, 0.8)
     """
 
-    def __init__(self, beta=1.0):
+    fbeta_: float
+    detection_rate_: float
+
+    def __init__(self, beta: float = 1.0) -> None:
         self.beta = beta
 
     def _check_parameters(self):

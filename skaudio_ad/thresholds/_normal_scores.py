@@ -1,4 +1,4 @@
-"""`QuantileThreshold` and `MeanStdThreshold`: the simple ones."""
+"""`QuantileThreshold` and `MeanStdThreshold`: simple thresholds from the scores of normal clips."""
 
 import numpy as np
 from scipy.stats import t as student_t
@@ -13,27 +13,27 @@ class QuantileThreshold(ThresholdSelector):
     Parameters
     ----------
     alpha : float, default=0.1
-        Fraction of the normal clips that shall raise a false alarm, in (0, 1). The default is the 90th percentile of
-        anomaly scores that autoencoders of machine sounds are customarily given.
+        Requested fraction of the normal clips that raise a false alarm, in (0, 1). The default corresponds to the 90th
+        percentile of anomaly scores, the customary threshold of autoencoders of machine sounds.
 
     Attributes
     ----------
     threshold_ : float
-        On the scale of ``score_samples``: below it a clip is anomalous.
+        On the scale of ``score_samples``. A clip with a lower score is anomalous.
 
     false_alarm_rate_ : float
         `alpha`.
 
     promise_ : str
-        "estimated": right for very many scores. With n of them a new normal clip falls below the smallest with
-        probability 1 / (n + 1) whatever `alpha`.
+        "estimated": the rate is right for very many scores. With n scores a new normal clip falls below the smallest
+        one with probability 1 / (n + 1), for any `alpha`.
 
     promise_reason_ : str
-        Why, in a sentence.
+        The reason for ``promise_``, in a sentence.
 
     See Also
     --------
-    ConformalThreshold : Counts the new clip in, and so keeps its promise with few scores too.
+    ConformalThreshold : Keeps its promise with few scores too, because it counts the new clip.
 
     Examples
     --------
@@ -45,7 +45,7 @@ class QuantileThreshold(ThresholdSelector):
     [-1, 1]
     """
 
-    def __init__(self, alpha=0.1):
+    def __init__(self, alpha: float = 0.1) -> None:
         self.alpha = alpha
 
     def _check_parameters(self):
@@ -54,45 +54,53 @@ class QuantileThreshold(ThresholdSelector):
     def _select(self, normal, anomalous):
         if len(normal) < 2:
             raise ValueError(
-                "QuantileThreshold needs the scores of 2 normal clips or more, got 1: half of all clips lie below one "
-                "score."
+                "QuantileThreshold needs the scores of 2 normal clips or more, got 1. Half of all normal clips "
+                "score lower than a single score: pass more clips."
             )
         self.threshold_ = float(np.quantile(normal, self.alpha))
         self.false_alarm_rate_ = float(self.alpha)
         self.promise_ = ESTIMATED
         self.promise_reason_ = (
-            "A quantile of few scores does not count the new clip in: the rate is right for very many scores."
+            "The quantile does not count the new clip. Therefore the rate is right only for very many scores."
         )
 
 
 class MeanStdThreshold(ThresholdSelector):
-    """So many standard deviations below the mean of normal scores.
+    """The mean of normal scores minus a number of standard deviations.
 
     Parameters
     ----------
     n_deviations : float, default=1.0
-        At least 0. For normally distributed scores 0 calls every second normal clip anomalous, 1 every sixth, 1.64
-        every twentieth, 3 one in 740. 0 and 1 are the candidates of next-frame predictors of machine sounds: the mean
-        of the validation scores, and the mean with its deviation.
+        Number of standard deviations, at least 0. Next-frame predictors of machine sounds use 0 or 1 with the scores of
+        validation clips. False-alarm rates for normally distributed scores:
+
+        ============  ==================
+        n_deviations  normal clips below
+        ============  ==================
+        0             1 in 2
+        1             1 in 6
+        1.64          1 in 20
+        3             1 in 740
+        ============  ==================
 
     Attributes
     ----------
     threshold_ : float
-        On the scale of ``score_samples``: below it a clip is anomalous.
+        On the scale of ``score_samples``. A clip with a lower score is anomalous.
 
     false_alarm_rate_ : float
-        Probability that a new score lies below, if scores are normally distributed (Student's prediction interval,
-        which knows how many they were).
+        Probability that a new score lies below the threshold if scores are normally distributed. Student's prediction
+        interval takes the number of scores into account.
 
     promise_ : str
-        "estimated": most detectors' scores have a long tail of low ones, and raise more false alarms.
+        "estimated": scores of most detectors have a long lower tail and raise more false alarms.
 
     promise_reason_ : str
-        Why, in a sentence.
+        The reason for ``promise_``, in a sentence.
 
     Notes
     -----
-    The deviation is the sample's, with n - 1 in the denominator.
+    The standard deviation has n - 1 in the denominator.
 
     Examples
     --------
@@ -101,7 +109,7 @@ class MeanStdThreshold(ThresholdSelector):
     -2.0
     """
 
-    def __init__(self, n_deviations=1.0):
+    def __init__(self, n_deviations: float = 1.0) -> None:
         self.n_deviations = n_deviations
 
     def _check_parameters(self):
@@ -113,4 +121,4 @@ class MeanStdThreshold(ThresholdSelector):
         self.threshold_ = float(normal.mean() - self.n_deviations * normal.std(ddof=1))
         self.false_alarm_rate_ = float(student_t.cdf(-self.n_deviations / np.sqrt(1 + 1 / n), n - 1))
         self.promise_ = ESTIMATED
-        self.promise_reason_ = "The rate supposes that scores have a normal distribution."
+        self.promise_reason_ = "The rate assumes that scores have a normal distribution."

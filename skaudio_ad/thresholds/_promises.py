@@ -1,4 +1,4 @@
-"""What a threshold's rate of false alarms is worth, given how the scores came about that it was selected from."""
+"""Judge the false-alarm rate of a threshold: guaranteed, estimated or observed, and with which bound."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from ._selector import ESTIMATED, GUARANTEED, GUARANTEED_ON_AVERAGE, OBSERVED
 
 @dataclass
 class Promise:
-    """A rate of false alarms and what it is worth.
+    """A false-alarm rate, and how strong the promise of this rate is.
 
     Attributes
     ----------
@@ -26,18 +26,19 @@ class Promise:
 
 
 def judge_promise(selector, normal_scores, way, groups=None, fold_sizes=None):
-    """What the fitted selector's rate is worth.
+    """Judge the rate of a fitted selector.
 
     Parameters
     ----------
     selector : fitted selector
     normal_scores : ndarray of shape (n_normal,)
-        Of the normal clips that calibrate.
+        Scores of the normal clips that calibrate.
     way : {"held out", "ensemble", "refit"}
-        Whether the detector is one that had not seen these clips, the models of all folds, or one trained again.
+        "held out": new clips are scored by the detector that had not seen the clips that calibrate. "ensemble": by the
+        models of all folds. "refit": by a detector that was trained again on all clips.
     groups : ndarray of shape (n_normal,), default=None
     fold_sizes : ndarray of shape (n_folds,), default=None
-        Units that every fold holds out.
+        Number of clips, or groups, that every fold holds out.
 
     Returns
     -------
@@ -62,8 +63,8 @@ def judge_promise(selector, normal_scores, way, groups=None, fold_sizes=None):
             rate,
             None,
             ESTIMATED,
-            "The scores that calibrate are those of the folds' models, and the detector was trained again on all "
-            "normal clips: nothing is proved of its rate. ensemble=True has a proved bound, a fraction as cv a "
+            "The models of the folds gave the scores that calibrate, but the detector was trained again on all normal "
+            "clips: nothing is proved about its rate. ensemble=True has a proved bound, and a fraction as cv has a "
             "guarantee.",
         )
     reached = _reached_rate(selector.threshold_, normal_scores, rate, groups)
@@ -72,36 +73,39 @@ def judge_promise(selector, normal_scores, way, groups=None, fold_sizes=None):
         rate,
         bound,
         ESTIMATED,
-        f"A clip is compared with each fold's held-out {unit} by that fold's model (cross-conformal): {rate:.3g} is "
-        f"what is expected, and at most {bound:.3g} is what is proved, on average over draws of the {unit}.",
+        f"The model of each fold compares a clip with the held-out {unit} of that fold (cross-conformal). The expected "
+        f"rate is {rate:.3g}. The proved bound is {bound:.3g}, on average over draws of the {unit}.",
     )
 
 
 def _reached_rate(threshold, normal_scores, rate, groups):
-    """The p-value that clips just below the threshold have; with equal scores at the threshold, more."""
+    """The p-value of clips just below the threshold. Equal scores at the threshold raise the p-value."""
     if groups is not None:
         return rate
-    # Equal scores share a rank, and the bound is one of ranks.
+    # The bound is proved for ranks, and equal scores share a rank.
     return np.count_nonzero(normal_scores <= threshold) / (len(normal_scores) + 1)
 
 
 def _selectors_reason(selector, said):
     name = type(selector).__name__
     if said == ESTIMATED:
-        return f"{name} extrapolates from the scores that calibrate: its rate holds if its assumptions do."
+        return (
+            f"{name} extrapolates from the scores that calibrate: the rate holds if the assumptions of this selector "
+            "hold."
+        )
     if said == OBSERVED:
-        return f"{name} chose the threshold by these clips: its rate is what was observed on them."
+        return f"{name} chose the threshold by these clips: the rate was observed on the same clips."
     return None
 
 
 def fall_back(scores, groups=None):
-    """A threshold from fewer normal clips than a promise takes.
+    """Threshold from fewer normal clips than a promise needs.
 
     Parameters
     ----------
     scores : ndarray of shape (n_normal,)
     groups : ndarray of shape (n_normal,), default=None
-        Group of every score; every group counts once.
+        Group of every score. Every group counts once.
 
     Returns
     -------
@@ -118,5 +122,5 @@ def fall_back(scores, groups=None):
 
 
 def is_too_few(scores, groups=None):
-    """Whether no threshold from so many scores, or groups, can promise the default rate."""
+    """Whether there are too few scores, or groups, for a threshold that promises the default rate."""
     return conformal_rank(group_weights(scores, groups)[1], FALSE_ALARM_RATE) < 1

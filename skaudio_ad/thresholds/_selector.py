@@ -1,12 +1,21 @@
-"""`ThresholdSelector`: what all selectors have in common."""
+"""`ThresholdSelector`: the base class of all selectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._labels import is_anomalous
+from .._typing import IntArray, Labels
 
-# What the false-alarm rate of a selector is worth, its `promise_`.
+if TYPE_CHECKING:
+    from typing import Self
+
+# Values of `promise_`: the strength of the false-alarm rate of a selector.
 GUARANTEED = "guaranteed"
 GUARANTEED_ON_AVERAGE = "guaranteed on average"
 ESTIMATED = "estimated"
@@ -21,7 +30,7 @@ class ThresholdSelector(BaseEstimator):
     promise_: str
     promise_reason_: str
 
-    def fit(self, scores, y=None):
+    def fit(self, scores: npt.ArrayLike, y: Labels | None = None) -> Self:
         """Select the threshold.
 
         Parameters
@@ -30,8 +39,8 @@ class ThresholdSelector(BaseEstimator):
             On the scale of ``score_samples``: higher is more normal. They must come from a detector that was not
             trained on these clips.
         y : array-like of shape (n_clips,), default=None
-            1 for normal, -1 for anomalous clips; None means that all are normal. Anomalous clips are left out by the
-            selectors that need none.
+            1 for normal, -1 for anomalous clips. None means that all clips are normal. Selectors that need no anomalous
+            clips leave them out.
 
         Returns
         -------
@@ -40,7 +49,7 @@ class ThresholdSelector(BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If a parameter is out of range, a score is NaN or infinite, or there are too few of them.
+            If a parameter is out of range, a score is NaN or infinite, or there are too few scores.
         """
         self._check_parameters()
         scores = check_scores(scores, missing=False)
@@ -52,7 +61,7 @@ class ThresholdSelector(BaseEstimator):
         self._select(scores[~anomalous], scores[anomalous])
         return self
 
-    def predict(self, scores):
+    def predict(self, scores: npt.ArrayLike) -> IntArray:
         """Decide for every score.
 
         Parameters
@@ -63,7 +72,8 @@ class ThresholdSelector(BaseEstimator):
         Returns
         -------
         ndarray of shape (n_clips,), int
-            1, normal, from ``threshold_`` on; -1, anomalous, below it, and for a clip that could not be read (NaN).
+            1 (normal) for scores of ``threshold_`` or more. -1 (anomalous) for lower scores and for a clip that could
+            not be read (NaN).
         """
         check_is_fitted(self)
         return np.where(check_scores(scores) >= self.threshold_, 1, -1)
@@ -83,7 +93,7 @@ class ThresholdSelector(BaseEstimator):
 
 
 def check_scores(scores, *, missing=True):
-    """Scores as float64, shape (n_clips,). NaN and infinity pass where `missing`, for they can be decided about."""
+    """Scores as float64, shape (n_clips,). NaN and infinity are refused unless `missing`."""
     scores = np.asarray(scores)
     if scores.ndim != 1:
         raise ValueError(
@@ -105,18 +115,18 @@ def check_scores(scores, *, missing=True):
     if not np.isfinite(scores).all():
         raise ValueError(
             f"scores must be finite, got {scores[np.isinf(scores)][0]}: no threshold lies between such scores. Look "
-            "for what overflows in the detector."
+            "for an overflow in the detector."
         )
     return scores
 
 
 def check_spread(selector, scores):
-    """Raise unless `scores` are two or more, and not all the same."""
+    """Raise unless there are two or more scores, and not all are equal."""
     name = type(selector).__name__
     if len(scores) < 2:
         raise ValueError(f"{name} needs the scores of 2 normal clips or more, got {len(scores)}.")
     if scores.min() == scores.max():
         raise ValueError(
             f"{name} fits a distribution, but all {len(scores)} normal scores are {scores[0]}. Detectors that keep "
-            "their training clips score them like that: pass scores of clips that it was not trained on."
+            "their training clips give these clips such scores: pass scores of clips that it was not trained on."
         )

@@ -1,13 +1,16 @@
-"""`check_shift`: do new clips come from where the calibration clips came from?"""
+"""`check_shift`: test whether new clips come from the same source as the calibration clips."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import betabinom, mannwhitneyu
 from sklearn.pipeline import Pipeline
 
 from .._base import FALSE_ALARM_RATE, conformal_rank
 from .._checks import check_number
+from .._typing import FloatArray
 from ._selector import check_scores
 
 # Attributes that hold the fitted estimator inside a search or a wrapper.
@@ -16,7 +19,7 @@ _INNER = ("best_estimator_", "estimator_")
 
 @dataclass(frozen=True)
 class ShiftCheck:
-    """What :func:`check_shift` found.
+    """Result of :func:`check_shift`.
 
     Attributes
     ----------
@@ -27,23 +30,23 @@ class ShiftCheck:
         Number of new scores. Clips that could not be read (NaN) are not counted.
 
     statistic : float
-        Fraction of the pairs of a calibration clip and a new clip in which the new clip scores lower; a tie counts
+        Fraction of the pairs of a calibration clip and a new clip in which the new clip scores lower. A tie counts
         half. The lowest new scores, `max_anomalies` of the batch, are left out. 1 means that every new clip scores
-        lower than every calibration clip. NaN where no new clip is left.
+        lower than every calibration clip. NaN if no new clip is left.
 
     p_value : float
-        Probability of a statistic as large as this where there is no shift, at most: a small value means a shift.
+        Probability, at most, of a statistic as large as this without a shift. A small value means a shift.
 
     share_below : float
         Fraction of the new clips that score below the 0.05 quantile of the calibration scores, the threshold of
-        ``ConformalThreshold(0.05)``; below the smallest calibration score where there are fewer than 19. NaN where
-        no new clip could be read.
+        ``ConformalThreshold(0.05)``. With fewer than 19 calibration scores, the smallest one replaces the quantile. NaN
+        if no new clip could be read.
 
     median_shift : float
         Median of the new scores minus median of the calibration scores, on the scale of ``score_samples``.
 
     shifted : bool
-        Whether the whole batch is shifted: `p_value` is `alpha` at most.
+        Whether the whole batch is shifted: `p_value` is at most `alpha`.
 
     some_anomalous : bool
         Whether more new clips lie below that quantile than chance allows, at the level `alpha`.
@@ -63,8 +66,8 @@ class ShiftCheck:
     alpha: float
 
     @property
-    def summary(self):
-        """What was found, in a sentence or two for a person."""
+    def summary(self) -> str:
+        """The result in a sentence or two, for a person."""
         if not self.n_new:
             return "No new clip could be read: nothing is known about a shift."
         expected = max(1, conformal_rank(self.n_calibration, FALSE_ALARM_RATE)) / (self.n_calibration + 1)
@@ -74,8 +77,8 @@ class ShiftCheck:
         )
         if self.shifted:
             return (
-                f"The whole batch is shifted: {found} The clips do not come from where the {self.n_calibration} "
-                "calibration clips came from, and the promised rate of false alarms does not hold for them. "
+                f"The whole batch is shifted: {found} The clips do not come from the source of the "
+                f"{self.n_calibration} calibration clips, and the promised false-alarm rate does not hold for them. "
                 "Calibrate with normal clips of the new condition."
             )
         if self.some_anomalous:
@@ -83,12 +86,18 @@ class ShiftCheck:
         return f"No shift was found: {found}"
 
 
-def check_shift(calibration_scores, scores, *, alpha=0.01, max_anomalies=0.2):
+def check_shift(
+    calibration_scores: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    *,
+    alpha: float = 0.01,
+    max_anomalies: float = 0.2,
+) -> ShiftCheck:
     """Test whether a whole batch of new clips scores lower than the calibration clips.
 
-    A threshold keeps its promise for clips from the source of the calibration clips only. Normal clips of another
-    machine, microphone or season may all raise a false alarm. This test tells such a batch from one that holds a few
-    anomalies among normal clips.
+    A threshold keeps its promise only for clips from the source of the calibration clips. Normal clips of another
+    machine, microphone or season may all raise a false alarm. This test distinguishes such a batch from a batch with a
+    few anomalies among normal clips.
 
     Parameters
     ----------
@@ -97,16 +106,16 @@ def check_shift(calibration_scores, scores, *, alpha=0.01, max_anomalies=0.2):
     scores : array-like of shape (n_new,)
         Scores of the new clips by the same detector. NaN, a clip that could not be read, is left out.
     alpha : float, default=0.01
-        Largest probability, in (0, 1), of calling a batch shifted that is not. Batches are checked again and again,
-        and so the level is lower than the customary 0.05.
+        Maximum probability, in (0, 1), of calling a batch shifted that is not shifted. The level is lower than the
+        customary 0.05, because batches are checked again and again.
     max_anomalies : float, default=0.2
-        Largest fraction of anomalies, in [0, 1), that a batch may hold and not count as shifted. Raise it for a batch
-        where more anomalies are expected; smaller shifts then go unnoticed.
+        Maximum fraction of anomalies, in [0, 1), in a batch that does not count as shifted. Raise this fraction if you
+        expect more anomalies. Smaller shifts then go unnoticed.
 
     Returns
     -------
     ShiftCheck
-        ``shifted`` is the answer, and ``summary`` says it in words.
+        ``shifted`` is the answer, and ``summary`` puts the answer into words.
 
     Raises
     ------
@@ -115,19 +124,22 @@ def check_shift(calibration_scores, scores, *, alpha=0.01, max_anomalies=0.2):
 
     Notes
     -----
-    The test is Mann and Whitney's rank test [1]_ between calibration scores and new scores, one-sided. It compares two
-    samples, because all p-values of a batch come from the same calibration clips and are not independent: a test of
-    the p-values against a uniform distribution, such as Kolmogorov and Smirnov's, would find a shift too often.
+    The test is Mann and Whitney's rank test [1]_ between calibration scores and new scores, one-sided. A test of the
+    p-values against a uniform distribution, such as Kolmogorov and Smirnov's, would find a shift too often, because all
+    p-values of a batch come from the same calibration clips and are not independent.
+
     First the lowest ``ceil(max_anomalies * n_new)`` new scores are left out. The others are at least as high as the
-    scores of the normal clips in the batch, whatever the anomalies score, and so a batch of normal clips with up to
-    that many anomalies is called shifted with probability `alpha` at most. A single new clip is never enough.
+    scores of the normal clips in the batch, for any scores of the anomalies. Therefore a batch of normal clips with up
+    to that many anomalies is called shifted with probability `alpha` at most. A single new clip is never called a
+    shift.
 
-    The test supposes that clips are independent. Many clips of one new patient, machine or recording are alike: they
-    may be called shifted because this one differs from those of the calibration. Scores from cross-validation are a
-    little lower than those of a detector that was trained again on all clips: there a small shift goes unnoticed.
+    The test assumes that clips are independent. Many clips of one new patient, machine or recording are alike. They may
+    be called shifted only because this patient, machine or recording differs from those of the calibration. Scores from
+    cross-validation are a little lower than scores of a detector that was trained again on all clips. With such a
+    detector a small shift goes unnoticed.
 
-    A batch that scores higher than the calibration clips is not called shifted: it raises fewer false alarms than
-    promised. See ``median_shift`` for it.
+    A batch that scores higher than the calibration clips is not called shifted, because this batch raises fewer false
+    alarms than promised. See ``median_shift`` for such a batch.
 
     References
     ----------
@@ -160,7 +172,7 @@ def check_shift(calibration_scores, scores, *, alpha=0.01, max_anomalies=0.2):
     if len(kept):
         test = mannwhitneyu(calibration, kept, alternative="greater")
         statistic = test.statistic / (n * len(kept))
-        # Ties throughout leave no variance, and the test no value.
+        # If all scores are equal, there is no variance and the test gives NaN.
         p_value = 1.0 if np.isnan(test.pvalue) else float(test.pvalue)
     k = max(1, conformal_rank(n, FALSE_ALARM_RATE))
     n_below = np.searchsorted(new, calibration[k - 1], side="left")
@@ -172,14 +184,14 @@ def check_shift(calibration_scores, scores, *, alpha=0.01, max_anomalies=0.2):
         share_below=n_below / m if m else np.nan,
         median_shift=float(np.median(new) - np.median(calibration)) if m else np.nan,
         shifted=p_value <= alpha,
-        # The k-th smallest of n scores has new scores below it as a beta-binomial distribution says.
+        # The number of new scores below the k-th smallest of n scores has a beta-binomial distribution.
         some_anomalous=bool(betabinom.sf(n_below - 1, m, k, n + 1 - k) <= alpha),
         alpha=float(alpha),
     )
 
 
-def get_calibration_scores(detector):
-    """Scores of normal clips that a fitted detector keeps, by models that had not seen them.
+def get_calibration_scores(detector: Any) -> FloatArray:
+    """Get the scores of normal clips that a fitted detector keeps, by models that had not seen these clips.
 
     Parameters
     ----------
@@ -195,7 +207,7 @@ def get_calibration_scores(detector):
     Raises
     ------
     ValueError
-        If the detector keeps none.
+        If the detector keeps no such scores.
     """
     estimator = detector
     while not hasattr(estimator, "calibration_scores_") and not hasattr(estimator, "held_out_scores_"):

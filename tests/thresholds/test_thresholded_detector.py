@@ -550,7 +550,7 @@ def test_its_picture_shows_the_detector_and_the_selector():
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"cv": 1}, ValueError, r'cv must be an integer from 2 on, a fraction in \(0, 1\), "loo".* got 1'),
+        ({"cv": 1}, ValueError, r'cv must be an integer of 2 or more, a fraction in \(0, 1\), "loo".* got 1'),
         ({"cv": 0}, ValueError, "cv must be"),
         ({"cv": 1.0}, ValueError, "cv must be"),
         ({"cv": True}, ValueError, "cv must be"),

@@ -7,7 +7,7 @@ from ._selector import GUARANTEED_ON_AVERAGE, check_scores
 
 
 def sort_and_accumulate(scores, weights):
-    """Scores in increasing order, and the weight of all scores up to each.
+    """Sort the scores, and sum the weights up to each score.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def sort_and_accumulate(scores, weights):
 
 
 def weight_at_or_below(sorted_scores, weight_up_to, scores):
-    """Weight of the calibration scores that are no larger than each of `scores`.
+    """Total weight of the calibration scores at or below each of `scores`.
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ def weight_at_or_below(sorted_scores, weight_up_to, scores):
 def hierarchical_p_values(calibration_scores, scores, groups=None):
     """Conformal p-values of clips from groups that did not calibrate.
 
-    ``(1 + sum over groups of the share of their clips that score as low) / (1 + n_groups)``: hierarchical conformal
-    prediction (Y. Lee, R. F. Barber and R. Willett, "Distribution-free inference with hierarchical data", 2023).
-    Without groups these are the usual conformal p-values.
+    The p-value is ``(1 + sum over groups of the share of their clips that score as low) / (1 + n_groups)``. This is
+    hierarchical conformal prediction (Y. Lee, R. F. Barber and R. Willett, "Distribution-free inference with
+    hierarchical data", 2023). Without groups these are the usual conformal p-values.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def hierarchical_p_values(calibration_scores, scores, groups=None):
     Returns
     -------
     ndarray of shape (n_clips,), float64
-        NaN where the score is.
+        NaN where the score is NaN.
     """
     scores = check_scores(scores)
     weights, n_units = group_weights(calibration_scores, groups)
@@ -64,12 +64,12 @@ def hierarchical_p_values(calibration_scores, scores, groups=None):
 
 
 def fit_on_groups(selector, scores, groups):
-    """Set the threshold of a :class:`ConformalThreshold` so that it holds for clips of a new group.
+    """Fit a :class:`ConformalThreshold` so that its promise holds for clips of a new group.
 
     Parameters
     ----------
     selector : ConformalThreshold
-        Not fitted; gets the attributes that ``fit`` sets.
+        An unfitted selector, which gets the attributes that ``fit`` sets.
     scores : ndarray of shape (n_normal,)
     groups : ndarray of shape (n_normal,)
         Group of every score.
@@ -87,15 +87,15 @@ def fit_on_groups(selector, scores, groups):
     if getattr(selector, "confidence", None) is not None:
         raise ValueError(
             f"confidence={selector.confidence} counts clips that are independent of each other, and clips of one group "
-            "are not: pass one clip of every group and no groups, or confidence=None."
+            "are not independent. Pass one clip of every group and no groups, or confidence=None."
         )
     n_groups, alpha = len(np.unique(groups)), selector.alpha
     if conformal_rank(n_groups, alpha) < 1:
         n_needed = int(np.ceil(1 / alpha - 1e-6)) - 1
         raise ValueError(
-            f"alpha={alpha} takes normal clips of at least {n_needed} groups, got {n_groups}: clips of one group count "
-            f"as one, and with {n_groups} groups no threshold can promise less than 1 / {n_groups + 1}. Pass clips of "
-            "more groups, or a larger alpha; MeanStdThreshold takes fewer, and guarantees nothing."
+            f"alpha={alpha} takes normal clips of at least {n_needed} groups, got {n_groups}: all clips of "
+            f"a group count as one, and with {n_groups} groups no threshold can promise less than 1 / {n_groups + 1}. "
+            "Pass clips of more groups, or a larger alpha. MeanStdThreshold takes fewer groups, and guarantees nothing."
         )
     scores = check_scores(scores, missing=False)
     selector.calibration_scores_ = np.sort(scores)
@@ -104,7 +104,7 @@ def fit_on_groups(selector, scores, groups):
     selector.false_alarm_rate_ = float((1 + weight_below) / (1 + n_groups))
     selector.promise_ = GUARANTEED_ON_AVERAGE
     selector.promise_reason_ = (
-        f"A new group is as likely to have any rank among {n_groups} groups and itself, and this holds on average over "
-        "draws of the groups."
+        f"A new group has every rank among {n_groups} groups and itself with the same probability. This holds on "
+        "average over draws of the groups."
     )
     return selector
