@@ -10,10 +10,10 @@ from .._checks import check_number
 # Maximum number of input values in a step that keeps no gradient. Larger steps are no faster, and a convolution holds
 # hundreds of values for every one of its input.
 _EVALUATION_VALUES = 1 << 20
-# Maximum number of training rows, and of their values, that are looked at after every epoch. A mean of 4096 rows is off
-# by 1.6 % of a standard deviation, which is less than the means of the batches that the network is trained with. Where
+# Maximum number of training rows, and of their values, that are looked at after every epoch. A mean of 2048 rows is off
+# by 2.2 % of a standard deviation, which is less than the means of the batches that the network is trained with. Where
 # rows are large, `_FEWEST_ROWS` are looked at nevertheless.
-_SAMPLE_ROWS, _SAMPLE_VALUES, _FEWEST_ROWS = 4096, 1 << 22, 256
+_SAMPLE_ROWS, _SAMPLE_VALUES, _FEWEST_ROWS = 2048, 1 << 21, 256
 
 
 @dataclass
@@ -55,9 +55,10 @@ def fit_module(
 ):
     """Train a module by Adam on slices of one tensor, and leave it with its best weights.
 
-    After every epoch the running statistics of batch normalisation are computed anew, over the training rows (a sample
-    of at most 4096 of them), since averages over past batches belong to past weights. Then the monitored loss
-    is computed in evaluation mode, by the weights that are kept if it is the lowest.
+    After every epoch the running statistics of batch normalisation are computed anew, over a sample of at most 2048
+    training rows, since averages over past batches belong to past weights. Then the monitored loss is computed in
+    evaluation mode, by the weights that are kept if it is the lowest. The statistics of the weights that are kept come
+    from all training rows.
 
     Parameters
     ----------
@@ -116,7 +117,8 @@ def fit_module(
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
     history, best, best_loss = FitHistory(), None, np.inf
-    bounds, sample = _batch_bounds(len(rows), batch_size), _sample(data, rows, seed)
+    bounds, mixed = _batch_bounds(len(rows), batch_size), _mixed(rows, seed)
+    sample = mixed[: _sample_size(data)]
     for epoch in range(max_epochs):
         if epochs is not None:
             epochs.begin()
@@ -148,6 +150,9 @@ def fit_module(
             history.stopped_by = "callback"
             break
     module.load_state_dict(best)
+    if len(sample) < len(mixed):
+        _update_statistics(module, data, loss, mixed)
+        module.eval()
     return history
 
 
@@ -158,12 +163,15 @@ def _batch_bounds(n_rows, batch_size):
     return list(zip(starts, [*starts[1:], n_rows]))
 
 
-def _sample(data, rows, seed):
-    """Rows that are looked at after every epoch, in random order: all of them unless they are many."""
+def _mixed(rows, seed):
+    """Rows in random order: any part of them is like the whole."""
     import torch
 
-    n_rows = min(_SAMPLE_ROWS, max(_FEWEST_ROWS, _SAMPLE_VALUES // max(1, data[0].numel())))
-    return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:n_rows]]
+    return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]
+
+
+def _sample_size(data):
+    return min(_SAMPLE_ROWS, max(_FEWEST_ROWS, _SAMPLE_VALUES // max(1, data[0].numel())))
 
 
 def _update_statistics(module, data, loss, rows):
