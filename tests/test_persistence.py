@@ -138,7 +138,7 @@ def test_a_file_asks_to_trust_nothing_but_this_packages_own_types(estimator, X):
     assert set(untrusted) <= set(trusted_types())
 
 
-def test_the_trusted_types_are_the_estimators_and_nothing_else():
+def test_the_trusted_types_are_the_estimators_and_their_stopping_criteria_and_nothing_else():
     assert {name.rsplit(".", 1)[1] for name in trusted_types()} == {
         "AudioLoader",
         "Augmenter",
@@ -158,6 +158,8 @@ def test_the_trusted_types_are_the_estimators_and_nothing_else():
         "NearestNeighborsDetector",
         "NormalOnly",
         "PaSSTEmbedding",
+        "Patience",
+        "Prechelt",
         "ParetoTailThreshold",
         "PatchTransformer",
         "QuantileThreshold",

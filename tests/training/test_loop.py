@@ -360,7 +360,7 @@ def test_an_epoch_takes_statistics_from_a_bounded_sample_and_the_end_from_all_ro
     assert sum(n_rows for _, n_rows in last) == 400
     entering = module.encoder[0](X).detach()
     np.testing.assert_allclose(module.encoder[1].running_mean, entering.mean(0), atol=0.02)
-    np.testing.assert_allclose(module.encoder[1].running_var, entering.var(0), rtol=0.02)
+    np.testing.assert_allclose(module.encoder[1].running_var, entering.var(0), rtol=0.05)
     assert not module.training
 
 
