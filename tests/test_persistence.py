@@ -149,7 +149,7 @@ def test_a_file_needs_trust_in_types_of_this_package_only(estimator, X):
     assert set(untrusted) <= set(trusted_types())
 
 
-def test_only_estimators_are_trusted_types():
+def test_only_estimators_and_their_stopping_criteria_are_trusted_types():
     assert {name.rsplit(".", 1)[1] for name in trusted_types()} == {
         "AudioLoader",
         "Augmenter",

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 # hundreds of values for every input value.
 _EVALUATION_VALUES = 1 << 20
 # Maximum number of training rows, and of values in these rows, in the sample that is evaluated after every epoch. The
-# standard error of a mean of 4096 rows is 1.6 % of a standard deviation, less than that of a batch of the training. If
+# standard error of a mean of 2048 rows is 2.2 % of a standard deviation, less than that of a batch of the training. If
 # rows are large, the sample has at least `_FEWEST_ROWS` rows.
-_SAMPLE_ROWS, _SAMPLE_VALUES, _FEWEST_ROWS = 4096, 1 << 22, 256
+_SAMPLE_ROWS, _SAMPLE_VALUES, _FEWEST_ROWS = 2048, 1 << 21, 256
 
 
 @dataclass
@@ -65,9 +65,10 @@ def fit_module(
 ) -> FitHistory:
     """Train a module with Adam on batches of one tensor, and load the weights of the best epoch.
 
-    After every epoch, the running statistics of batch normalisation are computed again over a sample of at most 4096
+    After every epoch, the running statistics of batch normalisation are computed again over a sample of at most 2048
     training rows, because averages over past batches belong to past weights. Then the monitored loss is computed in
-    evaluation mode. The weights with the lowest monitored loss are kept.
+    evaluation mode. The weights with the lowest monitored loss are kept, and their statistics come from all training
+    rows.
 
     Parameters
     ----------
@@ -127,7 +128,8 @@ def fit_module(
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
     history, best, best_loss = FitHistory(), None, np.inf
-    bounds, sample = _batch_bounds(len(rows), batch_size), _sample(data, rows, seed)
+    bounds, mixed = _batch_bounds(len(rows), batch_size), _mixed(rows, seed)
+    sample = mixed[: _sample_size(data)]
     for epoch in range(max_epochs):
         if epochs is not None:
             epochs.begin()
@@ -159,6 +161,9 @@ def fit_module(
             history.stopped_by = "callback"
             break
     module.load_state_dict(best)
+    if len(sample) < len(mixed):
+        _update_statistics(module, data, loss, mixed)
+        module.eval()
     return history
 
 
@@ -169,12 +174,15 @@ def _batch_bounds(n_rows, batch_size):
     return list(zip(starts, [*starts[1:], n_rows]))
 
 
-def _sample(data, rows, seed):
-    """Draw the training rows that are evaluated after every epoch, in random order: all rows, or a sample of many."""
+def _mixed(rows, seed):
+    """Return the rows in random order, so that every part of them is a fair sample."""
     import torch
 
-    n_rows = min(_SAMPLE_ROWS, max(_FEWEST_ROWS, _SAMPLE_VALUES // max(1, data[0].numel())))
-    return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:n_rows]]
+    return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]
+
+
+def _sample_size(data):
+    return min(_SAMPLE_ROWS, max(_FEWEST_ROWS, _SAMPLE_VALUES // max(1, data[0].numel())))
 
 
 def _update_statistics(module, data, loss, rows):
