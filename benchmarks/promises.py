@@ -1,27 +1,42 @@
-"""Promises: the false alarms of :class:`ThresholdedDetector` beside what it promised, over many draws of the clips.
+"""Compare the false alarms of :class:`ThresholdedDetector` with the promised rate, over many draws of the clips.
 
-Every draw has n normal clips of p features, standard normal, to fit; 200 new normal ones; and 20 clear anomalies, with
-3 added to every feature. n near p is the ordinary case for embeddings, and the hardest for detectors with a covariance.
+Every draw has n normal clips of p features to fit, 200 new normal clips, and 20 clear anomalies. Features have a
+standard normal distribution. Anomalies have 3 added to every feature. n near p is the ordinary case for embeddings, and
+the hardest case for detectors with a covariance.
 
-Calibrations: "ensemble" (``cv=5``, the default, which keeps the models of the folds), "half" (``cv=0.5``) and, for
-comparison, "refit" (``cv=5, ensemble=False``), which promises nothing. Both rates, 0.05 and 0.1, come from the same
-fits, by ``set_threshold``. A cell is left out where there are too few clips for a rate.
+===========  =========================  =========================================
+calibration  settings                   promise
+===========  =========================  =========================================
+ensemble     ``cv=5``, the default      keeps the models of the folds, estimated
+half         ``cv=0.5``                 guaranteed on average
+refit        ``cv=5, ensemble=False``   nothing is promised, for comparison
+===========  =========================  =========================================
 
-Columns: "promised" is ``false_alarm_rate_``, "proved" ``false_alarm_bound_``; "observed" is the mean rate over the
-draws and its standard error; "excess" is observed minus promised, in standard errors: above 4 is a broken promise.
-"found" is the share of the anomalies that raise an alarm; "warned" the share of draws in which `fit` warned of another
-scale.
+Both rates, 0.05 and 0.1, come from the same fits, by ``set_threshold``. A cell is left out if there are too few clips
+for a rate. The columns of the tables:
 
-Draws: 500; of isolation forests and robust covariances a tenth, of networks a hundredth, since their fits take 50 to
-1000 times as long.
+=========  ==================================================================================================
+column     meaning
+=========  ==================================================================================================
+promised   ``false_alarm_rate_``
+proved     ``false_alarm_bound_``
+observed   mean rate over the draws, with its standard error
+excess     observed minus promised, in standard errors; above 4 the promise is broken
+found      share of the anomalies that raise an alarm
+warned     share of draws in which `fit` warned of another scale
+=========  ==================================================================================================
 
-Wanted: no excess above 4 with "ensemble" and "half", and nobody who finds nothing.
+Number of draws: 500. Isolation forests and robust covariances get a tenth, and networks a hundredth of the draws,
+because their fits take 50 to 1000 times as long.
+
+Goal: no excess above 4 with "ensemble" and "half", and every detector finds anomalies.
 
 Run: ``python -m benchmarks.promises [--draws 500] [--jobs 2] [--detectors NAME ...]``; about an hour on two cores.
 """
 
 import argparse
 import warnings
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -46,7 +61,7 @@ CALIBRATIONS = {"ensemble": {"cv": 5}, "half": {"cv": 0.5}, "refit": {"cv": 5, "
 
 
 class Mahalanobis(OutlierMixin, BaseEstimator):
-    """Minus the squared distance by the covariance of the training clips: the textbook's, with no shrinkage."""
+    """Minus the squared Mahalanobis distance, with the empirical covariance of the training clips (no shrinkage)."""
 
     def fit(self, X, y=None):
         """Estimate mean and covariance."""
@@ -58,8 +73,8 @@ class Mahalanobis(OutlierMixin, BaseEstimator):
         return -self.covariance_.mahalanobis(X)
 
 
-def detectors(seed):
-    """Detectors by name, each with the part of the draws that it gets.
+def detectors(seed: int) -> dict[str, tuple[Any, float]]:
+    """Detectors by name, each with its share of the draws.
 
     Parameters
     ----------
@@ -89,7 +104,7 @@ def draw(name, n_clips, n_features, seed, calibrations=CALIBRATIONS):
     Parameters
     ----------
     name : str
-        Of the detector.
+        Name of the detector.
     n_clips, n_features : int
     seed : int
     calibrations : dict of {str: dict}, default=all
@@ -98,8 +113,9 @@ def draw(name, n_clips, n_features, seed, calibrations=CALIBRATIONS):
     Returns
     -------
     dict of {(str, float): tuple of float}
-        By calibration and rate asked for: rate that was promised, rate that is proved, share of the new normal clips
-        and of the anomalies with an alarm, whether `fit` warned. Nothing where there were too few clips.
+        Keys are the calibration and the requested rate. Values are the promised rate, the proved bound, the share of
+        the new normal clips with an alarm, the share of the anomalies with an alarm, and whether `fit` warned. A key is
+        absent if there are too few clips.
     """
     rng = np.random.default_rng([seed, n_clips, n_features])
     X = rng.standard_normal((n_clips, n_features))
@@ -143,15 +159,15 @@ def simulate(name, n_clips, n_features, n_draws, calibrations=CALIBRATIONS):
     Returns
     -------
     list of dict
-        "excess" in standard errors; other numbers are rates.
+        "excess" is in standard errors. Other numbers are rates.
     """
-    # Thousands of fits of tiny matrices: most of their time would go into checks of these.
+    # Without these settings, thousands of fits of tiny matrices spend most of their time on checks.
     with one_thread(), config_context(assume_finite=True, skip_parameter_validation=True):
         draws = [draw(name, n_clips, n_features, seed, calibrations) for seed in range(n_draws)]
     rows = []
     for calibration, rate in draws[0]:
         promised, proved, alarms, detected, warned = np.transpose([made[calibration, rate] for made in draws])
-        # Draws without any alarm leave a deviation of 0.
+        # The deviation is 0 if no draw has an alarm.
         error = max(alarms.std(ddof=1) / np.sqrt(n_draws), 1e-12)
         rows.append(
             {
@@ -174,7 +190,7 @@ def simulate(name, n_clips, n_features, n_draws, calibrations=CALIBRATIONS):
 
 
 def format_row(row):
-    """The row with its numbers as text."""
+    """Format the numbers of a row as text."""
     digits = {"excess": ".1f", "found": ".2f", "warned": ".2f"}
     shown = {
         key: value if isinstance(value, (str, int)) else format(value, digits.get(key, ".3f"))
@@ -188,7 +204,7 @@ def format_row(row):
 
 
 def summarise(rows):
-    """The worst of every calibration and detector, over sizes and rates.
+    """Find the worst cell of every calibration and detector, over sizes and rates.
 
     Parameters
     ----------
@@ -221,10 +237,10 @@ def summarise(rows):
     return made
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> None:
     """Run the benchmark with command-line arguments; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.promises")
-    parser.add_argument("--draws", type=int, default=500, help="of cheap detectors  [default: 500]")
+    parser.add_argument("--draws", type=int, default=500, help="draws of cheap detectors  [default: 500]")
     parser.add_argument("--jobs", type=int, default=2, help="processes  [default: 2]")
     parser.add_argument("--detectors", nargs="+", choices=list(detectors(0)), default=list(detectors(0)))
     parser.add_argument("--clips", nargs="+", type=int, default=N_CLIPS)
