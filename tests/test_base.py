@@ -1,4 +1,4 @@
-"""Thresholds: worked by hand, and judged by the false alarms of many simulated detectors."""
+"""Thresholds of `_base`: computed by hand, and judged by the false alarms of many simulated detectors."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from skaudio_ad._base import (
 
 
 class Scores(DetectorMixin, BaseEstimator):
-    """A detector whose clips are their scores."""
+    """A detector that takes scores as clips."""
 
     def fit(self, X, y=None):
         self.offset_ = -1.0
@@ -25,7 +25,7 @@ class Scores(DetectorMixin, BaseEstimator):
         return np.asarray(X, dtype=np.float64)
 
 
-def test_a_clip_is_normal_from_the_threshold_on():
+def test_a_clip_at_or_above_the_threshold_is_normal():
     detector = Scores().fit(None)
     assert detector.decision_function([-3.0, -1.0, 0.5]).tolist() == [-2.0, 0.0, 1.5]
     assert detector.predict([-3.0, -1.0, 0.5]).tolist() == [-1, 1, 1]
@@ -39,7 +39,7 @@ def test_a_clip_without_a_score_is_not_normal():
 
 
 @pytest.mark.parametrize(("n", "k"), [(19, 1), (38, 1), (39, 2), (40, 2), (99, 5), (100, 5), (199, 10)])
-def test_from_19_scores_on_the_quantile_is_the_conformal_order_statistic(n, k):
+def test_with_19_scores_or_more_the_quantile_is_the_conformal_order_statistic(n, k):
     # k = floor(0.05 (n + 1))
     scores = np.random.default_rng(n).permutation(n) + 1.0
     assert lower_quantile(scores) == k
@@ -52,7 +52,7 @@ def test_below_19_scores_of_any_sign_the_quantile_is_the_lower_end_of_students_p
     assert lower_quantile(np.array([0.0, 2.0])) == pytest.approx(1 - 6.313752 * np.sqrt(3), abs=1e-5)
 
 
-def test_below_19_errors_the_quantile_is_the_end_of_the_interval_of_their_logarithms():
+def test_below_19_errors_the_quantile_is_the_lower_end_of_the_interval_of_the_logarithms():
     errors = np.array([0.5, 1.0, 3.0, 0.7])
     logarithms = np.log(errors)
     # t(0.95; 3) = 2.353363
@@ -63,7 +63,7 @@ def test_below_19_errors_the_quantile_is_the_end_of_the_interval_of_their_logari
 
 def test_errors_of_copies_count_as_a_tenth_of_the_median():
     assert lower_quantile(-np.array([1.0, 0.0, 2.0, 4.0])) == lower_quantile(-np.array([1.0, 0.15, 2.0, 4.0]))
-    # Where most errors are 0, the raw scores remain: mean -1, deviation 2, t(0.05; 3) = -2.353363.
+    # If most errors are 0, the raw scores are used: mean -1, deviation 2, t(0.05; 3) = -2.353363.
     assert lower_quantile(np.array([0.0, 0.0, 0.0, -4.0])) == pytest.approx(
         -1 - 2.353363 * 2 * np.sqrt(5 / 4), rel=1e-6
     )
@@ -86,7 +86,8 @@ SHAPES = {
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("n", [3, 8, 15])
 def test_few_errors_of_five_distributions_raise_no_more_than_one_false_alarm_in_twenty(n, shape):
-    # Student's interval of the errors themselves raises 0.126, 0.101 and 0.086 for the log-normal distribution.
+    # Student's interval of the raw errors has these false-alarm rates for the log-normal distribution:
+    # n = 3: 0.126, n = 8: 0.101, n = 15: 0.086.
     rng = np.random.default_rng(0)
     rate = false_alarm_rate(lambda size: SHAPES[shape](rng, size), n, n_detectors=400, n_new=200)
     assert rate < 0.05 + 0.016  # four standard errors
@@ -104,7 +105,7 @@ def test_another_rate_needs_another_number_of_scores():
 
 
 def false_alarm_rate(draw, n, n_detectors=2000, n_new=50):
-    """How often a new normal score falls below the threshold that n others set."""
+    """Fraction of new normal scores that fall below the threshold from n other scores."""
     alarms = 0.0
     for _ in range(n_detectors):
         alarms += np.mean(draw(n_new) < lower_quantile(draw(n)))
@@ -112,7 +113,7 @@ def false_alarm_rate(draw, n, n_detectors=2000, n_new=50):
 
 
 @pytest.mark.parametrize("n", [5, 18, 19, 40])
-def test_one_normal_clip_in_twenty_raises_a_false_alarm_where_scores_are_normal(n):
+def test_one_normal_clip_in_twenty_raises_a_false_alarm_if_scores_have_a_normal_distribution(n):
     rng = np.random.default_rng(n)
     rate = false_alarm_rate(lambda size: rng.normal(30, 2, size), n)
     # 1/20 by Student's interval and for n = 19; 2/41 for n = 40
@@ -120,7 +121,7 @@ def test_one_normal_clip_in_twenty_raises_a_false_alarm_where_scores_are_normal(
 
 
 @pytest.mark.parametrize("shape", ["exponential", "cauchy", "uniform"])
-def test_no_distribution_raises_more_false_alarms_than_promised_from_19_scores_on(shape):
+def test_no_distribution_raises_more_false_alarms_than_promised_with_19_scores_or_more(shape):
     rng = np.random.default_rng(0)
     draw = {
         "exponential": lambda size: -rng.exponential(size=size),
@@ -134,15 +135,15 @@ def no_training_scores():
     raise AssertionError("the training scores were not needed")
 
 
-def test_auto_asks_the_held_out_scores_and_spares_the_scoring_of_the_training_clips():
+def test_auto_uses_the_held_out_scores_and_does_not_score_the_training_clips():
     held_out = np.arange(40.0)
     assert choose_offset("auto", held_out_scores=held_out, training_scores=no_training_scores) == 1.0
 
 
-def test_auto_takes_the_spread_of_the_training_scores_for_a_single_held_out_one():
+def test_auto_takes_the_spread_of_the_training_scores_for_a_single_held_out_score():
     training = np.arange(40.0)  # deviation 11.690452
     offset = choose_offset("auto", held_out_scores=np.array([100.0]), training_scores=lambda: training)
-    # t(0.05; 39) = -1.684875; the held-out score and a new one both spread.
+    # t(0.05; 39) = -1.684875. Both the held-out score and a new score vary.
     assert offset == pytest.approx(100 - 1.684875 * 11.690452 * np.sqrt(2), rel=1e-6)
     errors = np.exp(training / 40)
     offset = choose_offset("auto", held_out_scores=np.array([-5.0]), training_scores=lambda: -errors)
@@ -159,13 +160,13 @@ def test_a_single_held_out_clip_raises_about_one_false_alarm_in_twenty():
     assert np.mean(rates) == pytest.approx(0.05, abs=4 * np.std(rates) / np.sqrt(500))
 
 
-def test_auto_takes_the_training_scores_where_nothing_is_held_out():
+def test_auto_takes_the_training_scores_if_no_clip_is_held_out():
     offset = choose_offset("auto", held_out_scores=np.empty(0), training_scores=lambda: np.arange(40.0))
     assert offset == 1.0
 
 
 @pytest.mark.parametrize("contamination", [0.01, 0.1, 0.5])
-def test_a_number_means_what_it_means_to_scikit_learn(contamination):
+def test_a_number_has_the_meaning_of_scikit_learn(contamination):
     X = np.random.default_rng(0).normal(size=(200, 2))
     reference = EllipticEnvelope(contamination=contamination, random_state=0).fit(X)
     offset = choose_offset(
@@ -191,7 +192,7 @@ def test_groups_of_one_score_change_nothing():
         assert lower_quantile(scores, groups=np.arange(n)) == pytest.approx(lower_quantile(scores), rel=1e-12)
 
 
-def test_the_quantile_by_groups_is_that_of_hierarchical_conformal_prediction():
+def test_the_quantile_by_groups_agrees_with_hierarchical_conformal_prediction():
     rng = np.random.default_rng(0)
     for _ in range(20):
         sizes = rng.integers(1, 6, size=12)
@@ -206,13 +207,13 @@ def test_the_quantile_by_groups_is_that_of_hierarchical_conformal_prediction():
 
 
 def grouped_false_alarm_rates(n_groups, by_group, *, n_draws=250):
-    """Clips of a patient share an effect; the first of the patients has half of all clips."""
+    """Simulate patients. Clips of a patient share an effect, and the first patient has half of all clips."""
     rng = np.random.default_rng(0)
     rates = []
     for _ in range(n_draws):
         groups = np.append(np.zeros(4 * n_groups, dtype=int), np.repeat(np.arange(n_groups), 4))
         errors = np.exp(rng.normal(size=n_groups)[groups] + 0.3 * rng.normal(size=len(groups)))
-        new = np.exp(rng.normal(size=200) + 0.3 * rng.normal(size=200))  # of a patient each
+        new = np.exp(rng.normal(size=200) + 0.3 * rng.normal(size=200))  # one clip a patient
         rates.append(np.mean(-new < lower_quantile(-errors, groups=groups if by_group else None)))
     return np.mean(rates), 4 * np.std(rates) / np.sqrt(n_draws)
 

@@ -1,4 +1,4 @@
-"""The promise of `ConformalThreshold`, by its formula and by simulation."""
+"""The promise of `ConformalThreshold`, by the formula and by simulation."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_the_threshold_is_the_kth_smallest_score(n, alpha, k):
 @pytest.mark.parametrize(
     ("alpha", "n_needed"), [(0.05, 19), (0.01, 99), (0.001, 999), (0.2, 4), (0.3, 3), (0.07, 14)]
 )
-def test_too_few_clips_for_a_rate_say_how_many_are_needed_and_that_many_will_do(alpha, n_needed):
+def test_too_few_clips_raise_an_error_with_the_needed_number_and_this_number_is_enough(alpha, n_needed):
     with pytest.raises(
         ValueError, match=rf"alpha={alpha} takes .* at least {n_needed} normal clips, got {n_needed - 1}:"
     ):
@@ -55,7 +55,7 @@ def test_with_confidence_the_threshold_is_the_highest_score_whose_beta_law_allow
     assert selector.threshold_ == k
     assert selector.promise_ == "guaranteed"
     assert f"rank {k} of {n}" in selector.promise_reason_
-    # The rate that it promises, by the same law.
+    # The promised rate follows from the same law.
     assert stats.beta.cdf(selector.false_alarm_rate_, k, n + 1 - k) == pytest.approx(confidence)
     assert selector.false_alarm_rate_ <= alpha
 
@@ -64,9 +64,7 @@ def test_with_confidence_the_threshold_is_the_highest_score_whose_beta_law_allow
     ("alpha", "confidence", "n_needed"),
     [(0.05, 0.95, 59), (0.1, 0.95, 29), (0.05, 0.99, 90), (0.01, 0.95, 299)],
 )
-def test_with_confidence_too_few_clips_say_how_many_are_needed_and_what_else_will_do(
-    alpha, confidence, n_needed
-):
+def test_with_confidence_too_few_clips_raise_an_error_with_the_needed_number(alpha, confidence, n_needed):
     # Wilks 1941: 59 clips for a 95 % limit of the lowest 5 % of a distribution.
     with pytest.raises(ValueError, match=rf"at least {n_needed} normal clips, got {n_needed - 1}\.") as error:
         ConformalThreshold(alpha, confidence=confidence).fit(np.arange(n_needed - 1.0))
@@ -76,7 +74,7 @@ def test_with_confidence_too_few_clips_say_how_many_are_needed_and_what_else_wil
 
 
 @pytest.mark.parametrize("shape", ["normal", "ties"])
-def test_with_confidence_the_rate_of_so_many_thresholds_is_at_most_alpha(shape):
+def test_with_confidence_this_fraction_of_the_thresholds_has_a_rate_of_at_most_alpha(shape):
     rng = np.random.default_rng(0)
     rates = {None: [], 0.9: []}
     for _ in range(300):
@@ -88,8 +86,10 @@ def test_with_confidence_the_rate_of_so_many_thresholds_is_at_most_alpha(shape):
     kept = np.mean(np.array(rates[0.9]) <= 0.1)
     assert kept >= 0.9 - 4 * np.sqrt(0.09 / 300)
     if shape == "normal":
-        assert np.mean(np.array(rates[None]) <= 0.1) < 0.65  # on average means half of the time or so
-        assert kept < 0.99  # and no more careful than asked for
+        assert (
+            np.mean(np.array(rates[None]) <= 0.1) < 0.65
+        )  # without confidence, about half of the thresholds keep the rate
+        assert kept < 0.99  # the threshold is no more careful than requested
 
 
 def test_with_confidence_p_values_stay_the_same():
@@ -108,7 +108,7 @@ def test_a_confidence_out_of_range_is_refused(confidence):
 
 
 @pytest.mark.parametrize("n", [1, 6, 12, 18])
-def test_the_rate_that_the_message_recommends_will_do(n):
+def test_the_rate_that_the_message_recommends_is_enough(n):
     with pytest.raises(ValueError, match="or alpha=") as error:
         ConformalThreshold(0.05).fit(np.arange(float(n)))
     alpha = float(str(error.value).split("or alpha=")[1].split(" ")[0])
@@ -122,7 +122,7 @@ def test_p_values_by_hand():
     np.testing.assert_array_equal(p_values, [0.2, 0.4, 0.4, 0.8, 1.0, np.nan, 0.2, 1.0])
 
 
-def test_p_values_are_those_of_scipys_permutation_formula():
+def test_p_values_agree_with_scipys_permutation_formula():
     rng = np.random.default_rng(0)
     normal, new = rng.normal(size=57), rng.normal(size=20)
     expected = 1 - stats.percentileofscore(-normal, -new, kind="strict") / 100  # scores at or below
@@ -133,7 +133,7 @@ def test_p_values_are_those_of_scipys_permutation_formula():
 
 @pytest.mark.parametrize("decimals", [8, 1, 0], ids=["distinct", "some ties", "many ties"])
 @pytest.mark.parametrize("alpha", [0.05, 0.1, 0.33, 0.5])
-def test_a_clip_is_anomalous_exactly_where_its_p_value_is_alpha_at_most(alpha, decimals):
+def test_a_clip_is_anomalous_exactly_if_its_p_value_is_at_most_alpha(alpha, decimals):
     rng = np.random.default_rng(0)
     selector = ConformalThreshold(alpha).fit(rng.normal(size=59).round(decimals))
     new = np.append(rng.normal(size=500).round(decimals), selector.calibration_scores_)
@@ -162,7 +162,7 @@ def test_over_500_draws_no_distribution_raises_more_false_alarms_than_promised(s
     margin = 4 * deviation / np.sqrt(500)
     assert np.mean(alarms) < promise + margin
     if shape != "ties":
-        assert np.mean(alarms) > promise - margin  # and not fewer, which would miss anomalies
+        assert np.mean(alarms) > promise - margin  # fewer alarms would mean missed anomalies
 
 
 def test_over_500_draws_a_nearest_neighbour_keeps_the_promise_out_of_sample_and_breaks_it_in_sample():
@@ -173,7 +173,7 @@ def test_over_500_draws_a_nearest_neighbour_keeps_the_promise_out_of_sample_and_
         name: -distances(points, train).min(axis=2)
         for name, points in {"in": train, "out": calibration, "new": new}.items()
     }
-    # And with all 38 trained on, each scored without itself, as leave-one-out does.
+    # Leave one out: a detector with all 38 clips scores each clip without itself.
     both = np.concatenate([train, calibration], axis=1)
     among = distances(both, both)
     among[:, np.arange(38), np.arange(38)] = np.inf
@@ -188,6 +188,6 @@ def test_over_500_draws_a_nearest_neighbour_keeps_the_promise_out_of_sample_and_
     # beta(1, 19) has the deviation 0.048, 40 clips add 0.034: four standard errors are 0.0105.
     assert false_alarms(ConformalThreshold(0.05), "out", "new") == pytest.approx(0.05, abs=0.0105)
     assert false_alarms(ConformalThreshold(0.05), "loo", "new to both") < 0.05 + 0.0105
-    # Every training clip lies at distance 0 from itself, and so no new clip is normal.
+    # Every training clip has the distance 0 from itself. Therefore no new clip is normal.
     assert false_alarms(QuantileThreshold(0.05), "in", "new") > 0.99
     assert false_alarms(ConformalThreshold(0.05), "in", "new") > 0.99

@@ -1,4 +1,4 @@
-"""Cross-conformal calibration: what an ensemble compares a new clip with, and what is proved of it."""
+"""Cross-conformal calibration: scores, p-values and bounds of an ensemble."""
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ X, NEW, FAR = RNG.normal(size=(63, 4)), RNG.normal(size=(300, 4)), np.outer([4, 
 
 
 def counts(detector, new):
-    """How many held-out clips score no higher than each new clip, by the model of their fold, one by one."""
+    """Number of held-out clips that score no higher than each new clip, by the model of their fold."""
     found = np.zeros(len(new))
     for number, model in enumerate(detector.detectors_):
         own = detector.calibration_scores_[detector.calibration_folds_ == number]
@@ -57,7 +57,7 @@ def test_a_clip_is_compared_with_the_held_out_clips_of_each_fold_by_the_model_of
         assert fitted.false_alarm_rate_ == rank / 64
 
 
-def test_each_held_out_score_is_of_the_model_that_was_trained_without_the_clip():
+def test_each_held_out_score_comes_from_the_model_that_was_trained_without_the_clip():
     fitted = ThresholdedDetector(GaussianMixture(random_state=0), cv=4, random_state=0).fit(X)
     for number, model in enumerate(fitted.detectors_):
         own = fitted.calibration_folds_ == number
@@ -69,7 +69,7 @@ def test_each_held_out_score_is_of_the_model_that_was_trained_without_the_clip()
 
 
 @pytest.mark.parametrize("n_trees", [20, 1])
-def test_where_scores_are_equal_p_values_are_no_smaller_and_decisions_agree_with_them(n_trees):
+def test_equal_scores_never_lower_p_values_and_decisions_agree_with_p_values(n_trees):
     forest = IsolationForest(n_estimators=n_trees, max_samples=8, random_state=0)
     fitted = ThresholdedDetector(forest, ConformalThreshold(0.1), random_state=0).fit(X)
     p_values = fitted.p_values(NEW)
@@ -79,14 +79,14 @@ def test_where_scores_are_equal_p_values_are_no_smaller_and_decisions_agree_with
         np.testing.assert_array_equal(fitted.predict(NEW) == -1, p_values <= fitted.false_alarm_rate_ + 1e-12)
 
 
-def test_anomalies_below_all_held_out_scores_are_in_order_on_the_scale_of_the_models():
+def test_anomalies_below_all_held_out_scores_keep_the_order_and_scale_of_the_models():
     fitted = ThresholdedDetector(LocalOutlierFactor(5, novelty=True), random_state=0).fit(X)
     scores = fitted.score_samples(FAR)
     assert (np.diff(scores) < 0).all()
     assert scores[0] < fitted.calibration_scores_.min()
     means = np.mean([model.score_samples(FAR) for model in fitted.detectors_], axis=0)
     np.testing.assert_allclose(scores, means, rtol=0.35)
-    # Between held-out scores they are in order too: no two of 300 clips share a score.
+    # Scores between held-out scores are ordered too: no two of 300 clips have the same score.
     assert len(np.unique(fitted.score_samples(NEW))) == 300
 
 
@@ -117,7 +117,7 @@ def test_selectors_that_fit_a_distribution_find_thresholds_below_all_held_out_sc
         (0.6, [2] * 5, False, 1.0),
     ],
 )
-def test_the_bound_is_that_of_the_theorems(rate, sizes, grouped, expected):
+def test_the_bound_agrees_with_the_theorems(rate, sizes, grouped, expected):
     assert cross_conformal_bound(rate, np.array(sizes), grouped) == pytest.approx(expected)
 
 
@@ -132,7 +132,7 @@ class Constant(OutlierMixin, BaseEstimator):
         return np.zeros(len(X))
 
 
-def test_where_all_scores_are_equal_nothing_raises_an_alarm():
+def test_if_all_scores_are_equal_no_clip_raises_an_alarm():
     fitted = ThresholdedDetector(Constant(), ConformalThreshold(0.1), random_state=0).fit(X)
     assert (fitted.predict(NEW) == 1).all()
     assert (fitted.p_values(NEW) == 1).all()
@@ -150,7 +150,7 @@ def test_where_all_scores_are_equal_nothing_raises_an_alarm():
     ids=["fraction", "frozen", "prefit", "repeated"],
 )
 @pytest.mark.filterwarnings("ignore:the models of the folds score clips on another scale:UserWarning")
-def test_without_models_to_keep_auto_keeps_none_and_true_is_refused(detector, cv, message):
+def test_without_fold_models_auto_keeps_one_detector_and_true_is_refused(detector, cv, message):
     fitted = ThresholdedDetector(detector, cv=cv, random_state=0).fit(X)
     assert hasattr(fitted, "detector_")
     assert not hasattr(fitted, "detectors_")
@@ -158,12 +158,12 @@ def test_without_models_to_keep_auto_keeps_none_and_true_is_refused(detector, cv
         ThresholdedDetector(detector, cv=cv, ensemble=True, random_state=0).fit(X)
 
 
-def test_ensemble_is_one_of_three():
+def test_another_value_of_ensemble_is_refused():
     with pytest.raises(ValueError, match="ensemble must be one of 'auto', True, False, got 'yes'"):
         ThresholdedDetector(OneClassSVM(), ensemble="yes").fit(X)
 
 
-def test_what_an_earlier_fit_left_is_gone():
+def test_fit_deletes_the_attributes_of_an_earlier_fit():
     detector = ThresholdedDetector(OneClassSVM(), random_state=0).fit(X)
     detector.set_params(cv=0.5).fit(X)
     assert not hasattr(detector, "detectors_")
@@ -173,7 +173,7 @@ def test_what_an_earlier_fit_left_is_gone():
 
 
 class Twice(FunctionTransformer):
-    """Doubles, and counts how often it is asked to."""
+    """Double the clips, and count the calls."""
 
     n_calls = 0
 
@@ -206,7 +206,7 @@ def test_an_ensemble_is_saved_and_loaded_bit_for_bit(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["series", "column", "array", "list", "clips"])
-def test_paths_come_in_whatever_holds_them(write_wavs, kind):
+def test_paths_may_come_in_any_container(write_wavs, kind):
     paths = write_wavs([4000, 4200] * 6)
     pipeline = make_pipeline(
         AudioLoader(16000), MelTransformer(), TemporalPooling(), NearestNeighborsDetector()

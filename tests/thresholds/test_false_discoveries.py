@@ -1,4 +1,4 @@
-"""False discoveries, by the definition of the procedure and by simulation."""
+"""`control_false_discoveries`, by the definition of the procedure and by simulation."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from skaudio_ad.thresholds import control_false_discoveries
 
 
 def benjamini_hochberg(p_values, q):
-    """By its definition: the k smallest, k the largest with the k-th smallest at most q k / m."""
+    """Choose the k smallest p-values. k is the largest number with the k-th smallest p-value at most q k / m."""
     m = len(p_values)
     ranked = np.sort(p_values)
     k = max((k for k in range(1, m + 1) if ranked[k - 1] <= q * k / m + 1e-12), default=0)
@@ -16,7 +16,7 @@ def benjamini_hochberg(p_values, q):
 
 
 @pytest.mark.parametrize("q", [0.05, 0.1, 0.3])
-def test_the_chosen_are_those_of_the_definition(q):
+def test_the_chosen_clips_follow_the_definition(q):
     rng = np.random.default_rng(0)
     n_chosen = 0
     for _ in range(100):
@@ -29,7 +29,7 @@ def test_the_chosen_are_those_of_the_definition(q):
 
 
 def simulate(n_calibration, n_normal, n_anomalous, q, distance=4.0, n_draws=400):
-    """Fraction of normal clips among the chosen, with its standard error, and fraction of anomalies that are found."""
+    """Fraction of normal clips among the chosen ones, its standard error, and fraction of anomalies found."""
     rng = np.random.default_rng(0)
     false, found = [], []
     for _ in range(n_draws):
@@ -52,12 +52,12 @@ def test_at_most_the_fraction_q_of_the_discoveries_is_false_and_anomalies_are_fo
     assert found > 0.3
 
 
-def test_where_all_clips_are_normal_there_is_a_discovery_in_the_fraction_q_of_the_batches_at_most():
+def test_if_all_clips_are_normal_at_most_the_fraction_q_of_the_batches_has_a_discovery():
     false, error, _ = simulate(999, 50, 0, 0.1)
     assert 0 < false <= 0.1 + 4 * error
 
 
-def test_a_threshold_for_each_clip_has_mostly_false_alarms_in_the_same_batches():
+def test_one_threshold_for_all_clips_has_mostly_false_alarms_in_the_same_batches():
     rng = np.random.default_rng(0)
     selector = ConformalThreshold(0.05).fit(rng.normal(size=999))
     batch = np.append(rng.normal(size=980), np.full(20, -6.0))
@@ -69,7 +69,7 @@ def test_a_threshold_for_each_clip_has_mostly_false_alarms_in_the_same_batches()
 
 
 @pytest.mark.parametrize(("n_calibration", "finds"), [(198, False), (199, True)])
-def test_the_number_of_calibration_clips_that_it_takes_is_as_documented(n_calibration, finds):
+def test_the_minimum_number_of_calibration_clips_is_as_documented(n_calibration, finds):
     # 5 anomalies among 100 clips, q=0.1: 1 / (n + 1) <= 0.1 * 5 / 100
     selector = ConformalThreshold().fit(np.arange(float(n_calibration)))
     batch = np.append(np.full(95, 1e9), np.full(5, -1.0))

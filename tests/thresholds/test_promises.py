@@ -1,4 +1,4 @@
-"""What `promise_` says, of groups, of few clips, and whether it is kept over many draws."""
+"""Values of `promise_`, with groups and with few clips, and the false-alarm rates over many draws."""
 
 import warnings
 
@@ -46,7 +46,7 @@ FOLDS = list(KFold(5, shuffle=True, random_state=0).split(X))
     ],
     ids=str,
 )
-def test_a_promise_says_what_it_is_worth_and_why(settings, promise, bound, reason):
+def test_a_promise_has_a_strength_a_bound_and_a_reason(settings, promise, bound, reason):
     detector = ThresholdedDetector(
         clone(LOF).fit(NEW), ConformalThreshold(0.1), random_state=0, **settings
     ).fit(X)
@@ -60,20 +60,20 @@ def test_a_promise_says_what_it_is_worth_and_why(settings, promise, bound, reaso
     assert (detector.promise_, detector.promise_reason_, detector.false_alarm_rate_) == (None, None, None)
 
 
-def test_a_frozen_detector_was_trained_on_no_clip_that_calibrates_whatever_cv_is():
+def test_a_frozen_detector_has_a_guarantee_with_any_cv():
     frozen = FrozenEstimator(clone(LOF).fit(NEW))
     detector = ThresholdedDetector(frozen, ConformalThreshold(0.1), cv=4, random_state=0).fit(X)
     assert (detector.promise_, detector.false_alarm_bound_) == ("guaranteed on average", 6 / 61)
 
 
-def test_a_selector_with_labels_says_what_it_observed():
+def test_the_promise_of_a_selector_with_labels_is_observed():
     y = np.where(np.arange(60) < 50, 1, -1)
     detector = ThresholdedDetector(LOF, ROCThreshold(), random_state=0).fit(X, y)
     assert (detector.promise_, detector.false_alarm_bound_) == ("observed", None)
 
 
 @pytest.mark.parametrize("n", [6, 18])
-def test_the_default_with_few_clips_is_an_estimate_that_says_how_many_a_promise_takes(n):
+def test_with_few_clips_the_default_is_an_estimate_that_tells_the_needed_number(n):
     detector = ThresholdedDetector(clone(LOF).set_params(n_neighbors=2), random_state=0).fit(X[:n])
     assert detector.threshold_ == lower_quantile(detector.calibration_scores_)
     assert (detector.promise_, detector.false_alarm_rate_, detector.selector_) == ("estimated", 0.05, None)
@@ -124,7 +124,7 @@ def test_with_groups_every_group_counts_once_however_many_clips_it_has(cv):
             "guaranteed on average",
             detector.false_alarm_rate_,
         )
-    else:  # of an ensemble these are the cross-conformal ones, rounded up to those of held-out scores
+    else:  # an ensemble rounds the cross-conformal p-values up to those of held-out scores
         exact = np.ones(len(NEW))
         for number, model in enumerate(detector.detectors_):
             new = model.score_samples(NEW)
@@ -142,7 +142,7 @@ def test_with_one_clip_a_group_nothing_changes():
     assert grouped.false_alarm_rate_ == pytest.approx(plain.false_alarm_rate_)
 
 
-def test_too_few_groups_say_how_many_it_takes():
+def test_too_few_groups_raise_an_error_with_the_needed_number():
     few = np.arange(60) % 4
     with pytest.raises(
         ValueError, match=r"cv=5 takes normal clips of at least 5 groups, got 4: .* or cv=4\."
@@ -160,7 +160,7 @@ def test_too_few_groups_say_how_many_it_takes():
         ThresholdedDetector(LOF).fit(X, groups=np.zeros(59))
 
 
-def test_a_splitter_that_parts_a_group_is_refused_unless_that_is_its_purpose():
+def test_a_splitter_that_separates_a_group_is_refused_unless_groups_are_strata():
     with pytest.raises(ValueError, match=r"fold 0 of cv trains on clips of the group .* and tests others"):
         ThresholdedDetector(LOF, cv=FOLDS).fit(X, groups=GROUPS // 4)
     strata = NormalOnlySplit(StratifiedKFold(3, shuffle=True, random_state=0), group_role="strata")
@@ -175,7 +175,7 @@ def test_a_confidence_is_refused_with_groups():
         fit_on_groups(selector, X[:, 0], GROUPS)
 
 
-def test_clips_of_new_groups_raise_no_more_alarms_than_promised_and_without_groups_many_more():
+def test_clips_of_new_groups_raise_no_more_alarms_than_promised_but_many_more_without_groups():
     rates = {"groups": [], "no groups": []}
     rng = np.random.default_rng(0)
     for _ in range(150):
@@ -191,7 +191,7 @@ def test_clips_of_new_groups_raise_no_more_alarms_than_promised_and_without_grou
 
 
 class Nearest(OutlierMixin, BaseEstimator):
-    """Minus the distance of the nearest training clip."""
+    """Score a clip by minus the distance to the nearest training clip."""
 
     def fit(self, X, y=None):
         self.rows_ = np.asarray(X)
@@ -201,7 +201,7 @@ class Nearest(OutlierMixin, BaseEstimator):
         return -np.linalg.norm(np.asarray(X)[:, np.newaxis] - self.rows_, axis=-1).min(axis=1)
 
 
-# Another scale
+# Warning about another scale
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ class Nearest(OutlierMixin, BaseEstimator):
 )
 @pytest.mark.filterwarnings("ignore:The covariance matrix associated to your dataset:UserWarning")
 @pytest.mark.filterwarnings("ignore:Determinant has increased:RuntimeWarning")
-def test_a_refit_on_another_scale_is_warned_of_where_its_rate_is_far_off_and_an_ensemble_keeps_it(name, n, p):
+def test_a_refit_with_a_wrong_rate_warns_and_an_ensemble_keeps_the_rate(name, n, p):
     rng = np.random.default_rng(0)
     data, new = rng.normal(size=(n, p)), rng.normal(size=(1000, p))
     detector = ThresholdedDetector(
@@ -233,7 +233,7 @@ def test_a_refit_on_another_scale_is_warned_of_where_its_rate_is_far_off_and_an_
 
 @pytest.mark.parametrize("name", ["1-NN", "IsolationForest"])
 @pytest.mark.parametrize(("n", "p"), [(20, 3), (44, 40), (100, 20)])
-def test_a_refit_of_detectors_that_keep_their_scale_is_not_warned_of(name, n, p):
+def test_a_refit_of_detectors_that_keep_their_scale_does_not_warn(name, n, p):
     for seed in range(2):
         data = np.random.default_rng(seed).normal(size=(n, p))
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Selectors, worked by hand and against SciPy and scikit-learn."""
+"""Selectors, compared with results by hand, by SciPy and by scikit-learn."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ labelled = pytest.mark.parametrize("selector", LABELLED, ids=name)
 
 
 def some_scores(n_normal=200, n_anomalous=20, seed=0):
-    """Scores and labels, such as a detector by distance gives."""
+    """Scores and labels like those of a detector that measures distances."""
     rng = np.random.default_rng(seed)
     scores = -np.concatenate([rng.gamma(3.0, size=n_normal), rng.gamma(3.0, size=n_anomalous) + 3])
     return scores, np.repeat([1, -1], [n_normal, n_anomalous])
@@ -80,7 +80,7 @@ def test_fit_returns_the_selector_and_a_plain_float_and_leaves_parameters_and_sc
 
 
 @every_selector
-def test_a_clip_is_normal_from_the_threshold_on_and_never_without_a_score(selector):
+def test_a_clip_at_or_above_the_threshold_is_normal_and_a_clip_without_a_score_is_not(selector):
     selector = clone(selector).fit(*some_scores())
     threshold = selector.threshold_
     below = np.nextafter(threshold, -np.inf)
@@ -89,7 +89,7 @@ def test_a_clip_is_normal_from_the_threshold_on_and_never_without_a_score(select
 
 
 @normal_only
-def test_anomalous_clips_are_left_out_where_none_are_needed(selector):
+def test_selectors_of_normal_clips_leave_anomalous_clips_out(selector):
     scores, y = some_scores()
     with_labels = clone(selector).fit(scores, y)
     assert with_labels.threshold_ == clone(selector).fit(scores[y == 1]).threshold_
@@ -132,7 +132,7 @@ def test_bad_scores_are_refused_with_the_reason(selector, scores, message):
 
 @every_selector
 @pytest.mark.parametrize("scores", [["a", "b"], [True, False], [1j, 2j], [None, 1.0]])
-def test_scores_that_are_no_numbers_are_refused(selector, scores):
+def test_scores_that_are_not_numbers_are_refused(selector, scores):
     with pytest.raises(TypeError, match="scores must be real numbers, got the dtype"):
         clone(selector).fit(scores)
 
@@ -156,7 +156,7 @@ def test_anomalous_clips_alone_are_refused(selector):
 
 @labelled
 @pytest.mark.parametrize("y", [None, [1, 1, 1]], ids=["none", "ones"])
-def test_a_selector_with_labels_says_that_it_needs_anomalous_clips(selector, y):
+def test_a_selector_with_labels_refuses_to_fit_without_anomalous_clips(selector, y):
     with pytest.raises(
         ValueError, match=r"Threshold needs anomalous clips: pass y with -1 .* ConformalThreshold"
     ):
@@ -170,7 +170,7 @@ def test_an_unfitted_selector_does_not_decide(selector):
 
 
 @every_selector
-def test_decisions_want_scores_too(selector):
+def test_decisions_need_scores_too(selector):
     with pytest.raises(ValueError, match=r"scores must have the shape \(n_clips,\), got \(2, 1\)"):
         clone(selector).fit(*some_scores()).predict([[1.0], [2.0]])
 
@@ -203,14 +203,14 @@ def test_equal_scores_of_normal_clips_are_all_normal(selector):
     assert selector.predict([0.1]).tolist() == [1]
 
 
-def test_the_quantile_is_numpys():
+def test_the_quantile_agrees_with_numpy():
     scores, y = some_scores()
     selector = QuantileThreshold(0.07).fit(scores[y == 1])
     assert selector.threshold_ == pytest.approx(np.quantile(scores[y == 1], 0.07), rel=1e-12)
     assert (selector.false_alarm_rate_, selector.promise_) == (0.07, "estimated")
 
 
-def test_so_many_deviations_below_the_mean_by_hand():
+def test_deviations_below_the_mean_agree_with_results_by_hand():
     # mean 3, deviation sqrt(10 / 4)
     assert MeanStdThreshold(0).fit([1, 2, 3, 4, 5]).threshold_ == 3
     assert MeanStdThreshold(2).fit([1, 2, 3, 4, 5]).threshold_ == pytest.approx(3 - 2 * np.sqrt(2.5))
@@ -234,7 +234,7 @@ def test_with_few_normally_distributed_scores_the_rate_of_mean_and_deviation_is_
     assert selectors[0].promise_ == "estimated"
 
 
-def test_the_gamma_distribution_is_that_of_scipy():
+def test_the_gamma_distribution_agrees_with_scipy():
     scores, y = some_scores()
     shape, _, scale = stats.gamma.fit(-scores[y == 1], floc=0)
     selector = GammaThreshold().fit(scores, y)
@@ -247,14 +247,14 @@ def test_the_gamma_distribution_is_that_of_scipy():
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.01])
-def test_the_gamma_threshold_keeps_its_rate_where_errors_have_that_distribution(alpha):
+def test_the_gamma_threshold_keeps_its_rate_if_errors_have_a_gamma_distribution(alpha):
     errors = np.random.default_rng(0).gamma(2.5, 0.01, size=20_000)
     selector = GammaThreshold(alpha).fit(-errors)
     assert stats.gamma.sf(-selector.threshold_, 2.5, scale=0.01) == pytest.approx(alpha, rel=0.05)
 
 
 @pytest.mark.parametrize("highest", [0.0, 2.5])
-def test_the_gamma_distribution_takes_no_scores_from_0_on_and_names_those_that_do(highest):
+def test_the_gamma_distribution_refuses_scores_of_0_or_more_and_names_other_selectors(highest):
     with pytest.raises(ValueError, match=rf"needs scores below 0, .* up to {highest:g}\. ConformalThreshold"):
         GammaThreshold().fit([-1.0, -2.0, highest])
 
@@ -266,7 +266,7 @@ def test_nearly_equal_errors_still_have_a_gamma_distribution():
 
 
 @pytest.mark.parametrize("shift", [-100.0, 0.0, 100.0])
-def test_the_tail_is_extrapolated_whatever_the_sign(shift):
+def test_the_tail_is_extrapolated_for_scores_of_any_sign(shift):
     # exponential errors: P(error > t) = exp(-t), so the shape is 0
     errors = np.random.default_rng(0).exponential(size=20_000)
     selector = ParetoTailThreshold(0.001).fit(shift - errors)
@@ -279,7 +279,7 @@ def test_the_tail_is_extrapolated_whatever_the_sign(shift):
 
 
 @pytest.mark.parametrize("distribution", ["norm", "uniform", "t(4)"])
-def test_a_hundred_clips_raise_half_as_many_false_alarms_again_as_the_tail_says_at_most(distribution):
+def test_a_tail_from_100_clips_has_at_most_1_8_times_the_requested_false_alarms(distribution):
     distribution = {"norm": stats.norm(), "uniform": stats.uniform(), "t(4)": stats.t(4)}[distribution]
     errors = distribution.rvs((40, 100), random_state=0)
     rates = [distribution.sf(-ParetoTailThreshold(0.01).fit(-row).threshold_) for row in errors]
@@ -316,7 +316,7 @@ def rates(threshold, scores, y):
 
 
 def roc(scores, y):
-    """All rates that there are, by scikit-learn: it counts a score at a threshold as an alarm."""
+    """All pairs of rates by scikit-learn, which counts a score at the threshold as an alarm."""
     fpr, tpr, _ = roc_curve(y, -scores, pos_label=-1, drop_intermediate=False)
     return fpr, tpr
 
@@ -396,13 +396,13 @@ def test_the_wanted_rate_of_false_alarms_is_not_exceeded_by_hand(value, detected
     assert (selector.detection_rate_, selector.false_alarm_rate_) == (detected, alarms)
 
 
-def test_where_all_anomalies_look_better_than_all_normal_clips_nothing_or_everything_is_called_anomalous():
+def test_if_anomalies_score_above_all_normal_clips_no_clip_or_every_clip_is_called_anomalous():
     scores, y = np.array([1.0, 2.0, 3.0]), np.array([1, 1, -1])
     assert ROCThreshold("fpr", value=0).fit(scores, y).predict(scores).tolist() == [1, 1, 1]
     assert ROCThreshold("tpr", value=1).fit(scores, y).predict(scores).tolist() == [-1, -1, -1]
 
 
-def test_two_scores_without_a_number_between_are_told_apart_all_the_same():
+def test_two_neighbouring_floats_are_separated():
     scores = np.array([1.0, np.nextafter(1.0, 2.0)])
     assert ROCThreshold().fit(scores, [-1, 1]).predict(scores).tolist() == [-1, 1]
 

@@ -1,4 +1,4 @@
-"""The check that new clips come from where the calibration clips came from, by formula and by simulation."""
+"""`check_shift`, by formula and by simulation."""
 
 import dataclasses
 from math import comb
@@ -16,9 +16,10 @@ from skaudio_ad.model_selection import get_anomaly_scorer
 from skaudio_ad.thresholds import ShiftCheck, check_shift, get_calibration_scores
 
 
-def test_the_p_value_of_a_batch_below_all_calibration_clips_is_that_of_one_order_in_all():
+def test_a_batch_below_all_calibration_clips_has_the_p_value_of_a_single_order():
     check = check_shift(np.arange(7.0) + 10, [1.0, 2.0, 3.0, 4.0, 5.0])
-    # The lowest of 5 is left out; 4 scores below 7 others are one of the ways to choose 4 of 11.
+    # The lowest of 5 scores is left out. There are comb(11, 4) orders of 4 new and 7 other scores, and in one order all
+    # 4 new scores are lowest.
     assert check.p_value == pytest.approx(1 / comb(11, 4), rel=1e-12)
     assert check.statistic == 1
     assert (check.n_calibration, check.n_new, check.share_below, check.median_shift) == (7, 5, 1.0, -10.0)
@@ -26,11 +27,11 @@ def test_the_p_value_of_a_batch_below_all_calibration_clips_is_that_of_one_order
 
 def test_the_statistic_counts_pairs_and_half_of_the_ties():
     check = check_shift([1.0, 2.0, 3.0, 4.0], [2.0, 3.5, 0.0], max_anomalies=0.3)
-    # 0.0 is left out. Calibration scores above 2.0: two and a half; above 3.5: one.
+    # 0.0 is left out. Two and a half calibration scores are above 2.0, and one is above 3.5.
     assert check.statistic == (2.5 + 1) / 8
 
 
-def test_the_share_below_is_that_below_the_conformal_quantile():
+def test_the_share_below_counts_scores_below_the_conformal_quantile():
     calibration = np.arange(39.0)  # the second smallest, 1.0, is the 0.05 quantile
     check = check_shift(calibration, [-1.0, 0.5, 1.0, 20.0])
     assert check.share_below == 0.5
@@ -53,7 +54,7 @@ def test_batches_of_normal_clips_are_called_shifted_no_more_often_than_the_level
     shifted, some = rates(lambda rng: rng.normal(size=m), n=n, alpha=0.05)
     assert shifted <= 0.05 + margin(0.05)
     assert some <= 0.05 + margin(0.05)
-    # Without leaving out the lowest, the test is exact.
+    # The test is exact if no score is left out.
     shifted, _ = rates(lambda rng: rng.normal(size=m), n=n, alpha=0.05, max_anomalies=0)
     assert shifted == pytest.approx(0.05, abs=margin(0.05))
 
@@ -70,7 +71,7 @@ def test_a_batch_with_anomalies_is_not_called_shifted_more_often_than_the_level(
     assert some > 0.3
     if fraction == 0.2:
         without, _ = rates(draw_new, n=60, alpha=0.05, max_anomalies=0)
-        assert without > 0.2  # the plain test takes the anomalies for a shift
+        assert without > 0.2  # the plain test calls the anomalies a shift
 
 
 def test_a_batch_of_another_condition_is_always_found():
@@ -78,8 +79,8 @@ def test_a_batch_of_another_condition_is_always_found():
     assert shifted == 1
 
 
-def test_shared_calibration_clips_do_not_make_the_check_cry_shift():
-    # Kolmogorov and Smirnov's test of p-values against uniform does so at ten times its level.
+def test_shared_calibration_clips_raise_no_false_shift():
+    # Kolmogorov and Smirnov's test of p-values against a uniform distribution finds a shift at ten times its level.
     from scipy.stats import kstest
 
     rng = np.random.default_rng(0)
@@ -109,7 +110,7 @@ def test_clips_of_another_microphone_are_found_behind_a_detector():
     assert "100 calibration clips" in check.summary
 
 
-def test_the_summary_tells_a_shift_from_some_anomalies_and_from_nothing():
+def test_the_summary_distinguishes_a_shift_from_anomalies_and_from_normal_clips():
     calibration = np.random.default_rng(0).normal(size=99)
     normal = np.random.default_rng(1).normal(size=40)
     assert check_shift(calibration, normal).summary.startswith("No shift was found:")

@@ -353,7 +353,7 @@ def test_an_epoch_takes_statistics_from_a_bounded_sample_and_the_end_from_all_ro
 
     module = autoencoder(batch_norm=True)
     fit_module(module, X, spy, seed=0, max_epochs=1, batch_size=50)
-    # The statistics use parts of nearly one size. The loss uses parts of the maximum size. The last pass is over all rows.
+    # The statistics use parts of nearly one size. The loss uses parts of the maximum size. At the end all rows pass.
     sample, last = passes[:6], passes[6:]
     assert sample == [(True, 14), (True, 13), (True, 13), (False, 15), (False, 15), (False, 10)]
     assert len(last) == 27

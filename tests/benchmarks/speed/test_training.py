@@ -9,7 +9,7 @@ import torch
 from benchmarks import _autoencoders
 from benchmarks.speed import training
 from skaudio_ad.training import fit_module
-from skaudio_ad.training._loop import _sample, _update_statistics
+from skaudio_ad.training._loop import _mixed, _update_statistics
 
 
 def test_the_bare_loop_ends_at_the_weights_of_fit_module():
@@ -27,7 +27,7 @@ def test_the_bare_loop_ends_at_the_weights_of_fit_module():
     )
     assert history.best_epoch == 2  # fit_module must not go back to earlier weights
     # fit_module computes the statistics of batch normalisation again after every epoch.
-    _update_statistics(bare, data, _autoencoders.loss, _sample(data, torch.arange(len(data)), seed=5))
+    _update_statistics(bare, data, _autoencoders.loss, _mixed(torch.arange(len(data)), seed=5))
     bare.eval()
     for name, value in bare.state_dict().items():
         torch.testing.assert_close(ours.state_dict()[name], value)
