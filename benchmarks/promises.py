@@ -1,15 +1,3 @@
-<<<<<<< HEAD
-"""Promises: false alarms of :class:`ThresholdedDetector` beside the rate that it promised, over many draws of clips.
-
-Every draw has n normal clips of p features, standard normal, for the fit. It also has 200 new normal clips, and 20
-clear anomalies with 3 added to every feature. n near p is the usual case for embeddings, and the most difficult case
-for detectors with a covariance.
-
-Calibrations: "ensemble" (``cv=5``, the default, which keeps the models of the folds), "half" (``cv=0.5``) and, for
-comparison, "refit" (``cv=5, ensemble=False``), which promises nothing. ``set_threshold`` sets both rates, 0.05 and 0.1,
-after the same fit. A cell is left out if there are too few clips for a rate.
-
-==========  ==================================================================================
 Column      Value
 ==========  ==================================================================================
 promised    ``false_alarm_rate_``
@@ -57,7 +45,6 @@ Number of draws: 500. Isolation forests and robust covariances get a tenth, and 
 because their fits take 50 to 1000 times as long.
 
 Goal: no excess above 4 with "ensemble" and "half", and every detector finds anomalies.
->>>>>>> w2thresholds
 
 Run: ``python -m benchmarks.promises [--draws 500] [--jobs 2] [--detectors NAME ...]``, about an hour on two cores.
 """
@@ -89,11 +76,7 @@ CALIBRATIONS = {"ensemble": {"cv": 5}, "half": {"cv": 0.5}, "refit": {"cv": 5, "
 
 
 class Mahalanobis(OutlierMixin, BaseEstimator):
-<<<<<<< HEAD
-    """Detector by the squared Mahalanobis distance, with the covariance of the training clips and no shrinkage."""
-=======
     """Minus the squared Mahalanobis distance, with the empirical covariance of the training clips (no shrinkage)."""
->>>>>>> w2thresholds
 
     def fit(self, X, y=None):
         """Estimate mean and covariance."""
@@ -105,13 +88,8 @@ class Mahalanobis(OutlierMixin, BaseEstimator):
         return -self.covariance_.mahalanobis(X)
 
 
-<<<<<<< HEAD
-def detectors(seed):
-    """Return detectors by name, each with its share of the draws.
-=======
 def detectors(seed: int) -> dict[str, tuple[Any, float]]:
     """Detectors by name, each with its share of the draws.
->>>>>>> w2thresholds
 
     Parameters
     ----------
@@ -150,15 +128,9 @@ def draw(name, n_clips, n_features, seed, calibrations=CALIBRATIONS):
     Returns
     -------
     dict of {(str, float): tuple of float}
-<<<<<<< HEAD
-        The key is the calibration and the requested rate. The value holds the promised rate, the proved rate, the
-        share of alarms among the new normal clips and among the anomalies, and whether `fit` warned. There is no entry
-        if there were too few clips.
-=======
         Keys are the calibration and the requested rate. Values are the promised rate, the proved bound, the share of
         the new normal clips with an alarm, the share of the anomalies with an alarm, and whether `fit` warned. A key is
         absent if there are too few clips.
->>>>>>> w2thresholds
     """
     rng = np.random.default_rng([seed, n_clips, n_features])
     X = rng.standard_normal((n_clips, n_features))
@@ -204,21 +176,13 @@ def simulate(name, n_clips, n_features, n_draws, calibrations=CALIBRATIONS):
     list of dict
         "excess" is in standard errors. Other numbers are rates.
     """
-<<<<<<< HEAD
-    # Switch off checks, because they would take most of the time of thousands of fits of tiny matrices.
-=======
     # Without these settings, thousands of fits of tiny matrices spend most of their time on checks.
->>>>>>> w2thresholds
     with one_thread(), config_context(assume_finite=True, skip_parameter_validation=True):
         draws = [draw(name, n_clips, n_features, seed, calibrations) for seed in range(n_draws)]
     rows = []
     for calibration, rate in draws[0]:
         promised, proved, alarms, detected, warned = np.transpose([made[calibration, rate] for made in draws])
-<<<<<<< HEAD
-        # Without any alarm the deviation is 0.
-=======
         # The deviation is 0 if no draw has an alarm.
->>>>>>> w2thresholds
         error = max(alarms.std(ddof=1) / np.sqrt(n_draws), 1e-12)
         rows.append(
             {
@@ -241,11 +205,7 @@ def simulate(name, n_clips, n_features, n_draws, calibrations=CALIBRATIONS):
 
 
 def format_row(row):
-<<<<<<< HEAD
-    """Return the row with its numbers as text."""
-=======
     """Format the numbers of a row as text."""
->>>>>>> w2thresholds
     digits = {"excess": ".1f", "found": ".2f", "warned": ".2f"}
     shown = {
         key: value if isinstance(value, (str, int)) else format(value, digits.get(key, ".3f"))
@@ -259,11 +219,7 @@ def format_row(row):
 
 
 def summarise(rows):
-<<<<<<< HEAD
-    """Return the worst result of every calibration and detector, over sizes and rates.
-=======
     """Find the worst cell of every calibration and detector, over sizes and rates.
->>>>>>> w2thresholds
 
     Parameters
     ----------
@@ -299,15 +255,8 @@ def summarise(rows):
 def main(arguments: list[str] | None = None) -> None:
     """Run the benchmark with command-line arguments; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.promises")
-<<<<<<< HEAD
-    parser.add_argument(
-        "--draws", type=int, default=500, help="number of draws of fast detectors  [default: 500]"
-    )
-    parser.add_argument("--jobs", type=int, default=2, help="number of processes  [default: 2]")
-=======
     parser.add_argument("--draws", type=int, default=500, help="draws of cheap detectors  [default: 500]")
     parser.add_argument("--jobs", type=int, default=2, help="processes  [default: 2]")
->>>>>>> w2thresholds
     parser.add_argument("--detectors", nargs="+", choices=list(detectors(0)), default=list(detectors(0)))
     parser.add_argument("--clips", nargs="+", type=int, default=N_CLIPS)
     parser.add_argument("--features", nargs="+", type=int, default=N_FEATURES)
