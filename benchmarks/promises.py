@@ -1,18 +1,3 @@
-Column      Value
-==========  ==================================================================================
-promised    ``false_alarm_rate_``
-proved      ``false_alarm_bound_``
-observed    mean rate over the draws, with its standard error
-excess      observed minus promised, in standard errors; above 4 the promise is broken
-found       share of the anomalies that raise an alarm
-warned      share of the draws in which `fit` warned of another scale
-==========  ==================================================================================
-
-There are 500 draws. Isolation forests and robust covariances get a tenth of the draws, and networks a hundredth,
-because their fits take 50 to 1000 times as long.
-
-Targets: no excess above 4 with "ensemble" and "half", and every detector finds anomalies.
-=======
 """Compare the false alarms of :class:`ThresholdedDetector` with the promised rate, over many draws of the clips.
 
 Every draw has n normal clips of p features to fit, 200 new normal clips, and 20 clear anomalies. Features have a
@@ -46,7 +31,7 @@ because their fits take 50 to 1000 times as long.
 
 Goal: no excess above 4 with "ensemble" and "half", and every detector finds anomalies.
 
-Run: ``python -m benchmarks.promises [--draws 500] [--jobs 2] [--detectors NAME ...]``, about an hour on two cores.
+Run: ``python -m benchmarks.promises [--draws 500] [--jobs 2] [--detectors NAME ...]``; about an hour on two cores.
 """
 
 import argparse
@@ -84,7 +69,7 @@ class Mahalanobis(OutlierMixin, BaseEstimator):
         return self
 
     def score_samples(self, X):
-        """Return the negative squared distance of every clip."""
+        """Minus the squared distance of every clip."""
         return -self.covariance_.mahalanobis(X)
 
 
@@ -114,7 +99,7 @@ def detectors(seed: int) -> dict[str, tuple[Any, float]]:
 
 
 def draw(name, n_clips, n_features, seed, calibrations=CALIBRATIONS):
-    """Return false alarms and detections of one draw of clips.
+    """False alarms and detections of one draw of clips.
 
     Parameters
     ----------
@@ -162,7 +147,7 @@ def draw(name, n_clips, n_features, seed, calibrations=CALIBRATIONS):
 
 
 def simulate(name, n_clips, n_features, n_draws, calibrations=CALIBRATIONS):
-    """Return the rows of the table for one detector and size.
+    """Rows of the table for one detector and size.
 
     Parameters
     ----------
@@ -224,7 +209,7 @@ def summarise(rows):
     Parameters
     ----------
     rows : list of dict
-        Results of :func:`simulate`.
+        From :func:`simulate`.
 
     Returns
     -------
@@ -264,7 +249,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     report = Report(
         "promises",
-        data=f"standard normal clips; {N_NEW} new clips and {N_ANOMALIES} anomalies per draw.",
+        data=f"standard normal clips; {N_NEW} new ones and {N_ANOMALIES} anomalies a draw.",
         seed=0,
         folder=options.output,
     )
