@@ -2,6 +2,8 @@
 
 from functools import partial
 
+from typing import Any
+
 import numpy as np
 
 from .._lazy import ClipError, LazySequence, is_missing, take
@@ -13,7 +15,7 @@ from ._frames import check_present, normal_positions, readable_clips
 BLOCK = 2048
 # Largest distance that is reported, because the mean of many such distances is still finite.
 FARTHEST = 1e300
-_POOLS = {"mean": np.mean, "max": np.max}
+_POOLS: dict[str, Any] = {"mean": np.mean, "max": np.max}
 
 
 def training_rows(X, y, n_features, name, n_spare):
@@ -151,7 +153,7 @@ def pool_over_time(distances, how, quantile):
     quantile : float
         Quantile for ``how="quantile"``.
     """
-    pool = partial(np.quantile, q=quantile) if how == "quantile" else _POOLS[how]
+    pool: Any = partial(np.quantile, q=quantile) if how == "quantile" else _POOLS[how]
     return np.array([part[0] if len(part) == 1 else pool(part) for part in distances])
 
 

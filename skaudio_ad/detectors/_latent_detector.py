@@ -48,18 +48,18 @@ class LatentDetector(RLKLDetector):
         """
         check_is_fitted(self)
         latent_size = self._architecture["latent_size"]
-        Z = check_array(Z, dtype=np.float32, ensure_all_finite="allow-nan", input_name="Z")
-        if Z.shape[1] != latent_size:
+        rows = check_array(Z, dtype=np.float32, ensure_all_finite="allow-nan", input_name="Z")
+        if rows.shape[1] != latent_size:
             raise ValueError(
-                f"Z must have the {latent_size} columns of the latent vectors, got {Z.shape[1]}."
+                f"Z must have the {latent_size} columns of the latent vectors, got {rows.shape[1]}."
             )
         import torch
 
         device = resolve_device(self.device)
         module = self.module_.to(device)
         with inference():
-            parts = [module.decode(row.to(device)).cpu().numpy() for row in torch.from_numpy(Z).split(1)]
-        return without_missing(np.concatenate(parts), Z)
+            parts = [module.decode(row.to(device)).cpu().numpy() for row in torch.from_numpy(rows).split(1)]
+        return without_missing(np.concatenate(parts), rows)
 
     def reconstruct(self, X: Clips) -> Float32Array:
         """Reconstruct every clip: ``decode(encode(X))``, up to rounding.

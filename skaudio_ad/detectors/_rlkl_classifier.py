@@ -190,17 +190,19 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         self._check_parameters()
         device = resolve_device(self.device)
         # The callbacks get X as the user passed it, because scoring an array after a fit with feature names warns.
-        rows, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
+        rows: Any
+        labels: Any
+        rows, labels = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         self._refuse_missing(rows)
-        sample_weight = _check_weights(sample_weight, len(rows))
-        weighted = sample_weight > 0
-        self.classes_ = _two_classes(y, weighted)
+        weights: Any = _check_weights(sample_weight, len(rows))
+        weighted = weights > 0
+        self.classes_ = _two_classes(labels, weighted)
         train_estimator(
             self,
             X,
-            y,
+            labels,
             device=device,
-            prepare=partial(self._prepare, rows[weighted], y[weighted], sample_weight[weighted], device),
+            prepare=partial(self._prepare, rows[weighted], labels[weighted], weights[weighted], device),
             loss=_weighted_cross_entropy,
             attributes=_fitted_attributes,
         )
@@ -240,11 +242,11 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         import torch
 
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
-        self._refuse_missing(X)
+        checked: Any = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
+        self._refuse_missing(checked)
         device = resolve_device(self.device)
         module = self.module_.to(device)
-        rows = torch.from_numpy((X - self.mean_) / self.scale_)
+        rows = torch.from_numpy((checked - self.mean_) / self.scale_)
         with inference():
             logits = [module(part.to(device)).cpu() for part in rows.split(_BLOCK)]
         return torch.cat(logits).numpy()

@@ -85,7 +85,7 @@ class WindowDetector(ModuleDetector):
             ``MelTransformer.frames_to_seconds`` converts these positions to seconds.
         """
         check_is_fitted(self)
-        return np.arange(n_windows) + (self.window_length_ - 1) / 2
+        return np.arange(n_windows, dtype=np.float64) + (self.window_length_ - 1) / 2
 
     def _compare(self, module, windows):
         """Outputs of the module for windows (n_windows, length, n_bins), and the targets of these outputs."""

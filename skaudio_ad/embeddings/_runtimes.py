@@ -142,7 +142,7 @@ class TorchRuntime:
     """torch itself, by :func:`for_inference`."""
 
     def __init__(
-        self, network: "torch.nn.Module", front_end: "torch.nn.Module", precision: str, device: str
+        self, network: "torch.nn.Module", front_end: "torch.nn.Module", precision: Any, device: str
     ) -> None:
         from ..networks import for_inference
 

@@ -2,7 +2,7 @@
 
 import copy
 import itertools
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -54,7 +54,8 @@ def for_inference(network: nn.Module, precision: Literal["float32", "bfloat16"] 
                 torch.ops.aten, "mkldnn_convolution"
             )
     if precision == "bfloat16":
-        for module in network.bfloat16_layers.modules():
+        layers: Any = network.bfloat16_layers
+        for module in layers.modules():
             if isinstance(module, (PointwiseConvolution, TokenLinear)):
                 module.weight.data = module.weight.data.bfloat16()
     return network.to(memory_format=torch.channels_last)

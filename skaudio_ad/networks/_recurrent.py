@@ -1,11 +1,11 @@
 """Recurrent networks on windows of frames."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
-_CELLS: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU}
+_CELLS: dict[str, Any] = {"lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class SequencePredictor(nn.Module):

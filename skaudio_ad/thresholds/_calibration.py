@@ -1,6 +1,7 @@
 """Collect the clips that calibrate a detector, and select a threshold from their scores."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -68,7 +69,7 @@ class Calibration:
             np.append(self.labels, added),
             indices,
             None if groups is None else groups[indices],
-            np.append(self.folds, added),
+            None if self.folds is None else np.append(self.folds, added),
         )
         return made._take(np.argsort(indices))
 
@@ -80,9 +81,10 @@ class Calibration:
         return np.array([len(np.unique(units[self.folds == n])) for n in range(n_folds)])
 
     def _take(self, chosen):
-        return Calibration(
-            **{name: None if value is None else value[chosen] for name, value in vars(self).items()}
-        )
+        parts: dict[str, Any] = {
+            name: None if value is None else value[chosen] for name, value in vars(self).items()
+        }
+        return Calibration(**parts)
 
 
 def select_threshold(selector, calibration, way, n_folds):

@@ -140,23 +140,23 @@ class ConformalThreshold(ThresholdSelector):
             "holds on average over draws of the calibration clips."
         )
 
-    def _select_with_confidence(self, n):
+    def _select_with_confidence(self, n, confidence):
         # The rate is at most alpha if at least k of n clips lie in the lowest alpha of the distribution.
-        k = np.count_nonzero(binom.sf(np.arange(n), n, self.alpha) >= self.confidence)
+        k = np.count_nonzero(binom.sf(np.arange(n), n, self.alpha) >= confidence)
         if k < 1:
-            n_needed = int(np.ceil(np.log1p(-self.confidence) / np.log1p(-self.alpha) - 1e-9))
-            lowest = -np.expm1(np.log1p(-self.confidence) / n)
+            n_needed = int(np.ceil(np.log1p(-confidence) / np.log1p(-self.alpha) - 1e-9))
+            lowest = -np.expm1(np.log1p(-confidence) / n)
             raise ValueError(
-                f"alpha={self.alpha} with confidence={self.confidence} takes the scores of at least {n_needed} normal "
+                f"alpha={self.alpha} with confidence={confidence} takes the scores of at least {n_needed} normal "
                 f"clips, got {n}. Pass more clips, alpha={_round_up(lowest)} or more, or confidence=None, which "
                 "promises the rate on average."
             )
         self.threshold_ = float(self.calibration_scores_[k - 1])
-        self.false_alarm_rate_ = float(min(self.alpha, beta.ppf(self.confidence, k, n + 1 - k)))
+        self.false_alarm_rate_ = float(min(self.alpha, beta.ppf(confidence, k, n + 1 - k)))
         self.promise_ = GUARANTEED
         self.promise_reason_ = (
             f"The rate of the threshold at the score of rank {k} of {n} has a beta distribution. The rate is at most "
-            f"{self.false_alarm_rate_:.3g} for {self.confidence:.4g} of all draws of the calibration clips."
+            f"{self.false_alarm_rate_:.3g} for {confidence:.4g} of all draws of the calibration clips."
         )
 
 

@@ -80,16 +80,16 @@ def control_false_discoveries(p_values: npt.ArrayLike, q: float = 0.1) -> npt.ND
     8
     """
     check_number(q, "q", low=0, high=1, closed="neither")
-    p_values = check_scores(p_values)
-    known = ~np.isnan(p_values)
-    outside = p_values[known & ~((p_values >= 0) & (p_values <= 1))]
+    checked = check_scores(p_values)
+    known = ~np.isnan(checked)
+    outside = checked[known & ~((checked >= 0) & (checked <= 1))]
     if len(outside):
         raise ValueError(
             f"p_values must lie in [0, 1], got {outside[0]:g}: pass p_values(X) of a ThresholdedDetector or a "
             "ConformalThreshold, not scores."
         )
-    chosen = np.zeros(len(p_values), dtype=bool)
+    chosen = np.zeros(len(checked), dtype=np.bool_)
     if known.any():
         # 0.05 * 20 / 100 may be slightly less than 1 / 100 in binary.
-        chosen[known] = false_discovery_control(p_values[known]) <= q * (1 + 1e-9)
+        chosen[known] = false_discovery_control(checked[known]) <= q * (1 + 1e-9)
     return chosen

@@ -52,13 +52,15 @@ class ThresholdSelector(BaseEstimator):
             If a parameter is out of range, a score is NaN or infinite, or there are too few scores.
         """
         self._check_parameters()
-        scores = check_scores(scores, missing=False)
-        anomalous = np.zeros(len(scores), dtype=bool) if y is None else is_anomalous(y, name="y")
-        if len(anomalous) != len(scores):
-            raise ValueError(f"y must have one label a score: got {len(anomalous)} for {len(scores)} scores.")
+        checked = check_scores(scores, missing=False)
+        anomalous = np.zeros(len(checked), dtype=np.bool_) if y is None else is_anomalous(y, name="y")
+        if len(anomalous) != len(checked):
+            raise ValueError(
+                f"y must have one label a score: got {len(anomalous)} for {len(checked)} scores."
+            )
         if anomalous.all():
             raise ValueError("y holds no normal clip (1), and a threshold is selected on normal ones.")
-        self._select(scores[~anomalous], scores[anomalous])
+        self._select(checked[~anomalous], checked[anomalous])
         return self
 
     def predict(self, scores: npt.ArrayLike) -> IntArray:

@@ -164,8 +164,8 @@ def check_shift(
     check_number(alpha, "alpha", low=0, high=1, closed="neither")
     check_number(max_anomalies, "max_anomalies", low=0, high=1, closed="left")
     calibration = np.sort(check_scores(calibration_scores, missing=False))
-    scores = check_scores(scores)
-    new = np.sort(scores[~np.isnan(scores)])
+    checked = check_scores(scores)
+    new = np.sort(checked[~np.isnan(checked)])
     n, m = len(calibration), len(new)
     kept = new[int(np.ceil(round(max_anomalies * m, 9))) :]
     statistic, p_value = np.nan, 1.0

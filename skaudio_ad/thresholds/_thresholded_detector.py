@@ -439,7 +439,7 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
         return end_of_pipeline(self._example).window_centers(n_windows)
 
     @property
-    def offset_(self) -> float:
+    def offset_(self) -> float:  # type: ignore[override]
         """The threshold under the name that scikit-learn uses."""
         check_is_fitted(self, "threshold_")
         return self.threshold_

@@ -110,7 +110,7 @@ class EpochLogger:
         if estimator.validation_loss_curve_:
             record["validation_loss"] = estimator.validation_loss_curve_[-1]
         record["seconds"] = (datetime.now(UTC) - context.init_time).total_seconds()
-        if self._paths is None:
+        if callable(self.log):
             self.log(record)
         else:
             row = {"run": _name(context.parent), "estimator": type(estimator).__name__, **record}

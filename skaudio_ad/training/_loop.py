@@ -121,20 +121,21 @@ def fit_module(
     check_number(batch_size, "batch_size", low=1, integer=True)
     check_number(learning_rate, "learning_rate", low=0, closed="neither")
     check_number(weight_decay, "weight_decay", low=0)
-    rows = torch.arange(len(data)) if rows is None else torch.as_tensor(rows)
+    trained = torch.arange(len(data)) if rows is None else torch.as_tensor(rows)
     validation = (
         None if validation_rows is None or len(validation_rows) == 0 else torch.as_tensor(validation_rows)
     )
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
-    history, best, best_loss = FitHistory(), None, np.inf
-    bounds, mixed = _batch_bounds(len(rows), batch_size), _mixed(rows, seed)
+    history, best_loss = FitHistory(), np.inf
+    best: Any = None
+    bounds, mixed = _batch_bounds(len(trained), batch_size), _mixed(trained, seed)
     sample = mixed[: _sample_size(data)]
     for epoch in range(max_epochs):
         if epochs is not None:
             epochs.begin()
         module.train()
-        order = rows[torch.randperm(len(rows), generator=generator)].to(data.device)
+        order = trained[torch.randperm(len(trained), generator=generator)].to(data.device)
         # The sum stays on the device, because reading the loss of every batch would wait for the device.
         total = torch.zeros((), device=data.device)
         for start, stop in bounds:
@@ -144,7 +145,7 @@ def fit_module(
             value.backward()
             optimizer.step()
             total += value.detach() * len(batch)
-        history.loss_curve.append(_finite(total.item() / len(rows), epoch))
+        history.loss_curve.append(_finite(total.item() / len(trained), epoch))
         _update_statistics(module, data, loss, sample)
         module.eval()
         watched = sample if validation is None else validation
@@ -198,7 +199,7 @@ def _update_statistics(module, data, loss, rows):
     def count(norm, inputs):
         n_values[norm] += inputs[0].numel() // norm.num_features
 
-    norms = [part for part in module.modules() if isinstance(part, torch.nn.modules.batchnorm._BatchNorm)]
+    norms: list[Any] = [part for part in module.modules() if isinstance(part, torch.nn.modules.batchnorm._BatchNorm)]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]

@@ -101,7 +101,8 @@ class Prechelt(BaseEstimator):
         check_number(self.alpha, "alpha", low=0)
         check_number(self.k, "k", low=1, integer=True)
         check_number(self.progress, "progress", low=0)
-        self._losses, self._best = [], np.inf
+        self._losses: list[float] = []
+        self._best = np.inf
         return self
 
     def update(self, loss: float, monitored: float) -> bool:

@@ -50,7 +50,7 @@ def test_missing_rows_do_not_reach_the_first_step_of_a_pipeline(table):
     broken[[3, 50]] = np.nan
     pipeline = make_pipeline(PCA(2), OneClassSVM())  # PCA takes no NaN
     with pytest.warns(UserWarning, match="2 of 60 clips could not be read"):
-        detector = ThresholdedDetector(pipeline, cv=5, random_state=0).fit(table(broken))
+        detector = ThresholdedDetector(pipeline, cv=0.5, random_state=0).fit(table(broken))
     scores = detector.score_samples(table(broken))
     assert np.isnan(scores).nonzero()[0].tolist() == [3, 50]
     np.testing.assert_array_equal(
