@@ -1,7 +1,6 @@
 """Clips as rows: one row for a clip of one embedding, one row for every frame of a sequence."""
 
 from functools import partial
-
 from typing import Any
 
 import numpy as np

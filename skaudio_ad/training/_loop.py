@@ -199,7 +199,9 @@ def _update_statistics(module, data, loss, rows):
     def count(norm, inputs):
         n_values[norm] += inputs[0].numel() // norm.num_features
 
-    norms: list[Any] = [part for part in module.modules() if isinstance(part, torch.nn.modules.batchnorm._BatchNorm)]
+    norms: list[Any] = [
+        part for part in module.modules() if isinstance(part, torch.nn.modules.batchnorm._BatchNorm)
+    ]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
