@@ -121,7 +121,7 @@ class ConformalThreshold(ThresholdSelector):
         if self.confidence is None:
             self._select_on_average(len(normal))
         else:
-            self._select_with_confidence(len(normal))
+            self._select_with_confidence(len(normal), self.confidence)
 
     def _select_on_average(self, n):
         k = conformal_rank(n, self.alpha)

@@ -86,7 +86,7 @@ class EpochLogger:
                 f"got log_run={self.log_run!r} and log={self.log!r}."
             )
         # The paths are absolute, because the processes of a search may have another working directory.
-        self._paths = None if callable(self.log) else _start_files(self.log)
+        self._paths: Any = None if callable(self.log) else _start_files(self.log)
         self._environment = environment()
 
     def teardown(self, estimator: Any, context: Any) -> None:
