@@ -49,7 +49,6 @@ lint: $(VENV)/.dev-stamp  ## ruff, mypy, codespell
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --strict --cache-dir .mypy_cache/strict tests/typing
 	$(BIN)/codespell
 
 bench: $(VENV)/.bench-stamp  ## Run every benchmark; tables land in benchmarks/results
