@@ -1,7 +1,7 @@
-"""A user's script, for the settings of ``mypy --strict``: right lines draw no error, and wrong lines draw the error that is named.
+"""A user's script for the settings of ``mypy --strict``. The script is never run.
 
-A wrong line carries ``type: ignore[...]`` with its error. mypy reports an ignore that is not needed, so a
-wrong line that draws no error fails the check too. The script is never run.
+Right lines draw no error. A wrong line carries ``type: ignore[...]`` with its error. mypy reports an ignore that is not
+needed, so a wrong line that draws no error fails the check too.
 """
 
 from pathlib import Path
