@@ -1,6 +1,7 @@
 """Clips as rows: one row for a clip of one embedding, one row for every frame of a sequence."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from ._frames import check_present, normal_positions, readable_clips
 BLOCK = 2048
 # Largest distance that is reported, because the mean of many such distances is still finite.
 FARTHEST = 1e300
-_POOLS = {"mean": np.mean, "max": np.max}
+_POOLS: dict[str, Any] = {"mean": np.mean, "max": np.max}
 
 
 def training_rows(X, y, n_features, name, n_spare):

@@ -66,12 +66,12 @@ class RowDetector(DetectorMixin, BaseEstimator):
         check_option(self.time_pooling, "time_pooling", ("mean", "max", "quantile"))
         check_number(self.time_quantile, "time_quantile", low=0, high=1)
         check_contamination(self.contamination)
-        X = check_features(self, X, reset=True)
+        clips: Any = check_features(self, X, reset=True)
         self._settings = self.get_params(deep=False)
-        self._takes_frames = getattr(X, "ndim", 3) == 3
-        groups = check_groups(groups, len(X))
+        self._takes_frames = getattr(clips, "ndim", 3) == 3
+        groups = check_groups(groups, len(clips))
         rows, lengths, self._positions = training_rows(
-            X, y, self.n_features_in_, type(self).__name__, self._n_spare_columns
+            clips, y, self.n_features_in_, type(self).__name__, self._n_spare_columns
         )
         if not self._ignores_lengths():
             check_squares(rows[:, : self.n_features_in_], rows.dtype)
@@ -110,11 +110,12 @@ class RowDetector(DetectorMixin, BaseEstimator):
             labels anomalous are no training clips: `predict` decides for them.
         """
         self.fit(X, y, groups)
-        decisions = np.full(len(X), -1)
+        clips: Any = X
+        decisions = np.full(len(clips), -1)
         decisions[self._positions[self.held_out_scores_ >= self.offset_]] = 1
-        others = np.setdiff1d(np.arange(len(X)), self._positions)
+        others = np.setdiff1d(np.arange(len(clips)), self._positions)
         if y is not None and len(others):
-            decisions[others] = self.predict(take(X, others))
+            decisions[others] = self.predict(take(clips, others))
         return decisions
 
     def score_samples(self, X: Clips) -> FloatArray:
