@@ -117,7 +117,7 @@ class RowDetector(DetectorMixin, BaseEstimator):
         decisions[self._positions[self.held_out_scores_ >= self.offset_]] = 1
         others = np.setdiff1d(np.arange(n_clips), self._positions)
         if y is not None and len(others):
-            decisions[others] = self.predict(take(X, others))
+            decisions[others] = self.predict(take(clips, others))
         return decisions
 
     def score_samples(self, X: Clips) -> FloatArray:
