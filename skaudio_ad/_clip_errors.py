@@ -4,8 +4,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 # Categories of Unicode that are unsafe in a terminal: they move the cursor, change the direction of writing, show
 # nothing, or are not characters.
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -55,6 +53,8 @@ class Named:
 
     def missing(self, index: int) -> Any:
         """Return the array of NaN that replaces clip `index` where the clip is left out."""
+        import numpy as np  # here, because the program shows its help without NumPy
+
         return np.full_like(self[index], np.nan)  # type: ignore[index]
 
 

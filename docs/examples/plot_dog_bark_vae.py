@@ -71,7 +71,7 @@ except FileNotFoundError as error:
     print(f"{error}\nThe page uses generated sounds of valves:")
     data = make_machine_sounds(20, 20, machine="valve", duration=3.0, sample_rate=RATE, random_state=0)
     clips, y, fold = data.waveforms, data.target, 1 + np.arange(len(data.target)) % 5
-    EPOCHS = 5
+    EPOCHS = 3
 
 mel = MelTransformer(RATE, n_fft=2048, hop_length=512)
 spectrograms = make_pipeline(AudioLoader(RATE, duration=SECONDS, pad="zeros"), mel).fit_transform(clips)

@@ -84,7 +84,8 @@ def _load(model, classifier, device):
             else transformers.AutoModel
         )
     # What the checkpoint lacks is drawn: refused below, and the global generator must not notice.
-    with quiet(), drawing_from(0):
+    # transformers draws them in threads of its own too, so the state of the global generator is also kept and put back.
+    with quiet(), drawing_from(0), torch.random.fork_rng(devices=[]):
         try:
             network, report = kind.from_pretrained(
                 folder,

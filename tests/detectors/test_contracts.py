@@ -259,7 +259,8 @@ def test_a_huge_clip_has_a_low_finite_score_and_is_anomalous(detector, kind, sco
     assert np.isfinite(scores).all()
     assert (scores[1:] < normal).all()
     assert detector.predict(new)[1:].tolist() == [-1] * 4
-    assert scores[0] == detector.score_samples(X[:1])[0]
+    # Sums over a batch of another size are rounded in another order.
+    assert scores[0] == pytest.approx(detector.score_samples(X[:1])[0], rel=1e-12)
     frames = detector.score_frames(new)
     assert np.isfinite(frames).all()
 

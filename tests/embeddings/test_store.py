@@ -184,8 +184,8 @@ def test_the_first_use_records_the_checksum_and_later_ones_hold_the_file_to_it(m
     damaged = content[:-1] + bytes([content[-1] ^ 1])
     rewrite(path, damaged)
     message = (
-        f"{path}: damaged, or not the file .*: its sha256 is {sha256(damaged)}, expected {sha256(content)} "
-        rf"\(recorded at its first use in {path}\.json; delete the record if the change was intended\)\. Delete it"
+        f"{path}: damaged, or not the expected file: its sha256 is {sha256(damaged)}, expected {sha256(content)} "
+        rf"\(recorded at its first use in {path}\.json; delete the record if the change was intended\)\. Delete the file"
     )
     for _ in range(2):
         with pytest.raises(WeightsError, match=message):

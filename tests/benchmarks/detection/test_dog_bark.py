@@ -192,4 +192,4 @@ def test_the_benchmark_goes_from_recordings_to_both_tables(home, tmp_path):
     assert n_rows == {"one_class_detectors": 5 * 3 + 5, "classifiers_of_rl_kl_over_five_folds": 1 + 3 * 3}
     text = (tmp_path / "dog_bark.md").read_text()
     assert "15 barks and 45 other clips" in text
-    assert "Trained on 12 barks; 3 barks test" in text
+    assert "12 barks for training and 3 barks for the test" in text
