@@ -185,7 +185,8 @@ def test_the_first_use_records_the_checksum_and_later_ones_hold_the_file_to_it(m
     rewrite(path, damaged)
     message = (
         f"{path}: damaged, or not the expected file: its sha256 is {sha256(damaged)}, expected {sha256(content)} "
-        rf"\(recorded at its first use in {path}\.json; delete the record if the change was intended\)\. Delete the file"
+        rf"\(recorded at its first use in {path}\.json; delete the record if the change was intended\)\."
+        r" Delete the file"
     )
     for _ in range(2):
         with pytest.raises(WeightsError, match=message):
