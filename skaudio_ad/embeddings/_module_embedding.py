@@ -175,10 +175,10 @@ class ModuleEmbedding(BaseEmbedding):
     def _shortest(self) -> int:
         return max(1, round(self.min_duration * self.sample_rate))
 
-    def _column_names(self) -> list[str]:
-        n_samples = self._check(self.output).min_samples
+    def _column_names(self, output: str) -> list[str]:
+        n_samples = self._check(output).min_samples
         name = type(self.module).__name__.lower()
-        return [f"{name}_{self.output}{i}" for i in range(len(self._embed_noise(n_samples, self.output)))]
+        return [f"{name}_{output}{i}" for i in range(len(self._embed_noise(n_samples, output)))]
 
     def _check_parameters(self) -> None:
         import torch

@@ -160,7 +160,7 @@ def test_bfloat16_gives_about_the_numbers_of_float32(family, runtime, tolerance)
 def test_openvino_keeps_float32_where_the_processor_has_bfloat16():
     compiled = loaded("passt", "openvino")
     compiled.embed(waves(1, 8000), "clip")
-    made = compiled.runtime._made["clip"]
+    made = compiled.runtime._made[("clip",)]
     assert made.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
     assert made.get_property("INFERENCE_NUM_THREADS") == torch.get_num_threads()
 
