@@ -75,6 +75,9 @@ class BackboneEmbedding(BaseEmbedding):
         Number of processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. Each
         process loads the network once.
 
+    verbose : bool, default=False
+        Whether `transform` shows its progress on stderr: a bar on a terminal, at most ten lines elsewhere.
+
     random_state : int, default=0
         Seed of random weights, the same in every process.
 
@@ -126,6 +129,7 @@ class BackboneEmbedding(BaseEmbedding):
         memory: Any = None,
         cache_by: str = "file",
         n_jobs: int | None = None,
+        verbose: bool = False,
         random_state: int = 0,
     ) -> None:
         self.variant = variant
@@ -140,6 +144,7 @@ class BackboneEmbedding(BaseEmbedding):
         self.memory = memory
         self.cache_by = cache_by
         self.n_jobs = n_jobs
+        self.verbose = verbose
         self.random_state = random_state
 
     def predict_tags(self, X: Any, top: int = 5) -> list[list[tuple[str, float]]]:

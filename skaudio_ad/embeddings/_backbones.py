@@ -77,6 +77,9 @@ class MobileNetEmbedding(BackboneEmbedding):
         Number of processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. Each
         process loads the network once.
 
+    verbose : bool, default=False
+        Whether `transform` shows its progress on stderr: a bar on a terminal, at most ten lines elsewhere.
+
     random_state : int, default=0
         Seed of random weights, the same in every process.
 
@@ -126,6 +129,7 @@ class MobileNetEmbedding(BackboneEmbedding):
         memory: Any = None,
         cache_by: str = "file",
         n_jobs: int | None = None,
+        verbose: bool = False,
         random_state: int = 0,
     ) -> None:
         super().__init__(
@@ -141,6 +145,7 @@ class MobileNetEmbedding(BackboneEmbedding):
             memory=memory,
             cache_by=cache_by,
             n_jobs=n_jobs,
+            verbose=verbose,
             random_state=random_state,
         )
 
@@ -202,6 +207,9 @@ of them, default="clip"
         Number of processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. Each
         process loads the network once.
 
+    verbose : bool, default=False
+        Whether `transform` shows its progress on stderr: a bar on a terminal, at most ten lines elsewhere.
+
     random_state : int, default=0
         Seed of random weights, the same in every process.
 
@@ -241,6 +249,7 @@ of them, default="clip"
         memory: Any = None,
         cache_by: str = "file",
         n_jobs: int | None = None,
+        verbose: bool = False,
         random_state: int = 0,
     ) -> None:
         super().__init__(
@@ -256,5 +265,6 @@ of them, default="clip"
             memory=memory,
             cache_by=cache_by,
             n_jobs=n_jobs,
+            verbose=verbose,
             random_state=random_state,
         )

@@ -16,6 +16,7 @@ from ..audio import AudioClips, as_clips
 from ._cache import check_memory
 from ._embed_clips import Plan, embed_clips
 from ._engine import Engine
+from ._progress import with_progress
 from ._windows import averaged_windows
 from .families import Clock
 
@@ -47,6 +48,7 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
     memory: Any
     cache_by: Any
     n_jobs: Any
+    verbose: Any = False
     _outputs: Sequence[str]
     _vectors: Sequence[str]
     _longest_window: float = np.inf
@@ -99,6 +101,8 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
             Clips that could not be read (``on_error="skip"``) are NaN.
         """
         clips, embeddings = self._embed(X, self.output)
+        if self.verbose:
+            embeddings = with_progress(embeddings, len(clips))
         return gather(embeddings, len(clips), clips)
 
     def stream(self, X: Any) -> Iterator[np.ndarray]:
@@ -205,6 +209,7 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
         self._names(self.output)
         check_number(self._windows_at_once(), "batch_size", low=1, integer=True)
         check_option(self.cache_by, "cache_by", ("file", "content"))
+        check_option(self.verbose, "verbose", (False, True))
         check_memory(self.memory)
         self._check_parameters()
         return self._plan(self._names(output))

@@ -71,6 +71,9 @@ class HubEmbedding(BaseEmbedding):
         Number of processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. Each
         process loads the model once.
 
+    verbose : bool, default=False
+        Whether `transform` shows its progress on stderr: a bar on a terminal, at most ten lines elsewhere.
+
     Attributes
     ----------
     weights_digest_ : str
@@ -117,6 +120,7 @@ class HubEmbedding(BaseEmbedding):
         memory: Any = None,
         cache_by: str = "file",
         n_jobs: int | None = None,
+        verbose: bool = False,
     ) -> None:
         self.model_id = model_id
         self.revision = revision
@@ -130,6 +134,7 @@ class HubEmbedding(BaseEmbedding):
         self.memory = memory
         self.cache_by = cache_by
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def _model(self) -> HubModel:
         if not isinstance(self.model_id, (str, os.PathLike)) or not os.fspath(self.model_id):
