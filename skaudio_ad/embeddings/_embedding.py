@@ -185,8 +185,9 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
     def _names(self, output: str | Sequence[str]) -> tuple[str, ...]:
         """Names of the outputs that a value of the parameter `output` asks for; raises unless all are known."""
         if not isinstance(output, (list, tuple)):
-            check_option(output, "output", self._outputs)
-            return (output,)
+            name: Any = output
+            check_option(name, "output", self._outputs)
+            return (name,)
         if len(output) == 0:
             known = ", ".join(map(repr, self._vectors))
             raise ValueError(f"a list of outputs must hold at least one of {known}, got {output!r}.")

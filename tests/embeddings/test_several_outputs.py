@@ -14,7 +14,6 @@ from skaudio_ad.audio import AudioClips, AudioLoader, AudioReadWarning
 from skaudio_ad.embeddings import _embed_clips
 
 from .small_backbones import SAMPLE_RATE, assert_equal_up_to_rounding, noise
-from .test_runtimes import RUNS, assert_relatively_close, loaded, nothing_loaded, waves  # noqa: F401
 
 LISTS = {"mobilenet": ["multilevel", "clip", "block15"], "passt": ["patch_mean", "clip"]}
 
@@ -76,14 +75,6 @@ def test_an_unreadable_clip_is_nan_in_all_columns(make, write_wavs, tmp_path):
         made = make(output=LISTS["mobilenet"]).transform(clips)
     assert np.isfinite(made[0]).all()
     assert np.isnan(made[1]).all()
-
-
-@pytest.mark.parametrize(("family", "runtime"), RUNS)
-def test_every_runtime_gives_the_numbers_of_torch_for_several_outputs(family, runtime):
-    outputs, clips = tuple(LISTS[family]), waves(2, 13_000)
-    expected = loaded(family, "torch").embed(clips, outputs)
-    for made, one in zip(loaded(family, runtime).embed(clips, outputs), expected, strict=True):
-        assert_relatively_close(made, one)
 
 
 # Cache
