@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 
 from skaudio_ad._atomic import atomic_path
 from skaudio_ad.embeddings.families import _mobilenet
@@ -56,7 +56,8 @@ def main():
     sha256 = write_packaged_weights(checkpoint.get("student", checkpoint), WEIGHTS)
     text = REGISTRY.read_text(encoding="utf-8")
     REGISTRY.write_text(re.sub('(?<=_MINI_SHA256 = ")[0-9a-f]{64}', sha256, text), encoding="utf-8")
-    print(f"{WEIGHTS}: {WEIGHTS.stat().st_size} bytes, sha256 {sha256}")
+    n_values = sum(values.numel() for values in load_file(WEIGHTS).values())
+    print(f"{WEIGHTS}: {n_values} values, {WEIGHTS.stat().st_size} bytes, sha256 {sha256}")
 
 
 if __name__ == "__main__":
