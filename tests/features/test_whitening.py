@@ -1,4 +1,4 @@
-"""`ShrinkageWhitener`: the inverse square root of the Ledoit-Wolf covariance, with more or fewer clips than features."""
+"""`ShrinkageWhitener`: the inverse square root of the Ledoit-Wolf covariance, for any numbers of clips and features."""
 
 import numpy as np
 import pytest
