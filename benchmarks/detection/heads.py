@@ -29,7 +29,6 @@ import csv
 import time
 import warnings
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 from scipy.stats import rankdata
@@ -82,7 +81,7 @@ def esc10_tasks(home):
 
 def physionet_tasks(home):
     """Yield (task, paths, y, train, test) of both databases."""
-    folder = Path(get_data_home(home)) / "physionet2016"
+    folder = get_data_home(data_home=home) / "physionet2016"
     with open(folder / "manifest.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for database in ("a", "b"):
