@@ -44,7 +44,8 @@ def warn_of_training_set(X: Any, loader: Any) -> bool:
     paths = find_paths(X)
     names, rates, digests, is_silent = [], [], [], []
     cut = {name: getattr(loader, name) for name in ("offset", "duration", "channel") if hasattr(loader, name)}
-    for index, item in enumerate(X if paths is None else paths):
+    clips = X if isinstance(X, (list, tuple, AudioClips)) else np.asarray(X)
+    for index, item in enumerate(clips if paths is None else paths):
         if paths is None:
             samples, rate = np.asarray(item), None
         else:
