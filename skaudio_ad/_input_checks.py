@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from ._clip_errors import with_names
@@ -11,8 +12,8 @@ from ._lazy import LazySequence, is_missing
 from ._typing import IntArray
 
 
-def check_groups(groups: Any, n_clips: int) -> IntArray | None:
-    """Number the groups of the clips.
+def check_groups(groups: Any, n_clips: int) -> npt.NDArray[Any] | None:
+    """Check that every clip has a group.
 
     Parameters
     ----------
@@ -21,8 +22,8 @@ def check_groups(groups: Any, n_clips: int) -> IntArray | None:
 
     Returns
     -------
-    ndarray of int of shape (n_clips,) or None
-        Number of the group of every clip. None where `groups` is None.
+    ndarray of shape (n_clips,) or None
+        Group of every clip. None where `groups` is None.
 
     Raises
     ------
@@ -40,7 +41,29 @@ def check_groups(groups: Any, n_clips: int) -> IntArray | None:
             f"groups must name a group for every clip, got {groups[unknown[0]]} for clip {unknown[0]}. Give a clip "
             "that belongs to no group a group of its own."
         )
-    return np.unique(groups, return_inverse=True)[1]
+    return groups
+
+
+def number_groups(groups: Any, n_clips: int) -> IntArray | None:
+    """Check that every clip has a group, and number the groups from 0.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_clips,) or None
+    n_clips : int
+
+    Returns
+    -------
+    ndarray of int of shape (n_clips,) or None
+        Number of the group of every clip. None where `groups` is None.
+
+    Raises
+    ------
+    ValueError
+        If the number of groups differs from the number of clips, or a clip has no group.
+    """
+    groups = check_groups(groups, n_clips)
+    return None if groups is None else np.unique(groups, return_inverse=True)[1]
 
 
 def check_features(estimator: Any, X: Any, *, reset: bool, ndims: Sequence[int] = (2, 3)) -> Any:

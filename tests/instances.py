@@ -91,8 +91,14 @@ PARAMETERS = {
     ],
     "PatchTransformer": [{"patch_length": 1, "hop_length": 1}],
     "RLKLClassifier": [
-        {"max_epochs": 100, "random_state": 0},
-        {"activation": "identity", "max_epochs": 100, "random_state": 0},
+        {"hidden_sizes": (16,), "max_epochs": 50, "learning_rate": 0.02, "random_state": 0},
+        {
+            "hidden_sizes": (16,),
+            "activation": "identity",
+            "max_epochs": 50,
+            "learning_rate": 0.02,
+            "random_state": 0,
+        },
     ],
     "SequenceAutoencoderDetector": [{"window_length": 2, "hidden_size": 4, "max_epochs": 3}],
     "SequencePredictorDetector": [

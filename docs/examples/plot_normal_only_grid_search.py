@@ -286,16 +286,16 @@ print("p-values of three anomalous clips:", detector.p_values(np.array(future)[y
 PValueCalibrationDisplay.from_estimator(detector, future, y_future)
 
 # %%
-# Compare the promises on 200 draws
+# Compare the promises on 100 draws
 # ---------------------------------
 #
 # Sixteen normal clips cannot show whether a promise was kept. One threshold is one draw: its rate varies
-# around the promised rate. So the figure shows 200 draws of 24 training clips, each with its thresholds, on
+# around the promised rate. So the figure shows 100 draws of 24 training clips, each with its thresholds, on
 # embeddings that are computed once.
 X = pipeline[:3].fit_transform(data.paths)[data.target == 1]
 heads = make_pipeline(StandardScaler(), NearestNeighborsDetector())
 rates = {"in-sample quantile": [], "quantile, 4 folds": [], "conformal, 4 folds": [], "conformal, half": []}
-for seed in range(200):
+for seed in range(100):
     order = np.random.default_rng(seed).permutation(len(X))
     chosen, left = X[order[:24]], X[order[24:]]
     fitted = heads.fit(chosen)

@@ -4,11 +4,12 @@ Choose between RLKLClassifier and logistic regression
 
 ``RLKLClassifier`` separates normal from anomalous clips by the two losses of a variational autoencoder, RL
 and KL. With ``activation="identity"`` all its layers are linear and give one straight boundary. That model is
-logistic regression, fitted by a thousand steps of Adam. With ReLU the boundary may bend. This page shows when
+logistic regression, fitted by hundreds of steps of Adam. With ReLU the boundary may bend. This page shows when
 a bent boundary helps.
 
 The page generates three scenes of losses with known answers. The losses are log-normal, as real losses are.
-Accuracies come from 5-fold cross-validation.
+Accuracies come from 3-fold cross-validation. The networks train for 400 epochs with three times the default
+learning rate, because the page then builds in seconds and the boundaries are the same.
 """
 
 # %%
@@ -23,7 +24,7 @@ from skaudio_ad import RLKLClassifier
 from skaudio_ad.inspection import RLKLDisplay
 
 rng = np.random.default_rng(0)
-N = 200
+N = 100
 normal = rng.normal(size=(N, 2))
 anomalies = {
     "anomalies moved": rng.normal(size=(N, 2)) + [1.2, 0.8],
@@ -31,10 +32,11 @@ anomalies = {
     "anomalies on both sides": rng.normal(size=(N, 2)) * [1, 0.7] + rng.choice([-3, 3], size=(N, 1)) * [0, 1],
 }
 y = np.repeat([1, -1], N)
+training = {"max_epochs": 400, "learning_rate": 3e-3, "random_state": 0}
 classifiers = {
-    "linear": RLKLClassifier(activation="identity", random_state=0),
+    "linear": RLKLClassifier(activation="identity", **training),
     "LogisticRegression": make_pipeline(StandardScaler(), LogisticRegression(C=np.inf)),
-    "with ReLU": RLKLClassifier(activation="relu", random_state=0),
+    "with ReLU": RLKLClassifier(activation="relu", **training),
 }
 
 # %%
@@ -45,7 +47,7 @@ classifiers = {
 figure, axes = plt.subplots(3, 3, figsize=(12, 11), sharex="row", sharey="row", layout="constrained")
 for row, (scene, points) in zip(axes, anomalies.items()):
     losses = np.exp(np.vstack([normal, points]) * [0.3, 0.4]) * [0.02, 1000]
-    said = {name: cross_val_predict(c, losses, y, cv=5) for name, c in classifiers.items()}
+    said = {name: cross_val_predict(c, losses, y, cv=3) for name, c in classifiers.items()}
     for ax, (name, classifier) in zip(row, classifiers.items()):
         RLKLDisplay.from_predictions(y, losses, classifier=classifier.fit(losses, y), ax=ax)
         ax.set_title(f"{scene}\n{name}: accuracy {np.mean(said[name] == y):.3f}")

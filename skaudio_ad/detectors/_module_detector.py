@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from .._base import DetectorMixin, check_contamination, choose_offset
 from .._checks import check_number, check_option
-from .._input_checks import check_features, check_groups
+from .._input_checks import check_features, number_groups
 from .._lazy import take
 from .._typing import Clips, FloatArray, IntArray
 from ..training import (
@@ -74,7 +74,7 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         n_clips = len(X)
         if y is not None:
             check_consistent_length(X, y)
-        groups = check_groups(groups, n_clips)
+        groups = number_groups(groups, n_clips)
         min_frames = self._note_input_kind(X)
         X, present = training_clips(X, min_frames, type(self).__name__, one_size=self._one_size)
         if y is not None and len(present) < n_clips:

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base import DetectorMixin, check_contamination, choose_offset
 from .._checks import check_number, check_option
-from .._input_checks import check_features, check_groups
+from .._input_checks import check_features, number_groups
 from .._lazy import collect, take
 from .._typing import ClipArrays, Clips, Contamination, FloatArray, IntArray, Labels
 from ._clip_rows import check_kind, check_squares, of_readable, pool_over_time, row_batches, training_rows
@@ -74,7 +74,7 @@ class RowDetector(DetectorMixin, BaseEstimator):
         clips: Any = check_features(self, X, reset=True)
         self._settings = self.get_params(deep=False)
         self._takes_frames = getattr(clips, "ndim", 3) == 3
-        groups = check_groups(groups, len(clips))
+        groups = number_groups(groups, len(clips))
         rows, lengths, self._positions = training_rows(
             clips, y, self.n_features_in_, type(self).__name__, self._n_spare_columns
         )

@@ -6,6 +6,7 @@ from typing import Any
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
+from .._clip_calls import end_of_pipeline
 from ..audio import AudioLoader
 from ..model_selection import NormalOnly
 from ..thresholds import ThresholdedDetector
@@ -25,9 +26,8 @@ def unwrap(estimator):
 
 def last_step(estimator):
     """Return the last step of a pipeline, or an estimator without a pipeline, inside searches and `NormalOnly`."""
-    estimator = unwrap(estimator)
-    while isinstance(estimator, Pipeline):
-        estimator = unwrap(estimator.steps[-1][1])
+    while (inner := end_of_pipeline(unwrap(estimator))) is not estimator:
+        estimator = inner
     return estimator
 
 

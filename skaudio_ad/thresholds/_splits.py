@@ -112,18 +112,6 @@ def check_splits(splits, anomalous, groups=None):
                 )
 
 
-def check_groups(groups, n_clips):
-    """Groups as an array with one entry a clip, or None."""
-    if groups is None:
-        return None
-    groups = np.asarray(groups)
-    if groups.shape != (n_clips,):
-        raise ValueError(
-            f"groups must have one entry a clip: got the shape {groups.shape} for {n_clips} clips."
-        )
-    return groups
-
-
 def _check_enough_groups(cv, groups):
     n_groups = len(np.unique(groups))
     n_needed = cv if isinstance(cv, (int, np.integer)) else 2

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._base import DetectorMixin
 from .._checks import check_number, users_level
 from .._clip_calls import end_of_pipeline, make_indexable, missing_rows, score_clips
+from .._input_checks import check_groups
 from .._labels import is_anomalous
 from .._lazy import take
 from .._typing import Clips, FloatArray, IntArray, Labels, RandomState
@@ -26,7 +27,7 @@ from ._group_conformal import hierarchical_p_values
 from ._parameters import check_has, check_has_anomalies, check_parameters, make_router, route_fit_parameters
 from ._promises import Promise
 from ._scale_check import warn_of_another_scale
-from ._splits import check_groups, check_splits, choose_cv, make_splitter, split_clips
+from ._splits import check_splits, choose_cv, make_splitter, split_clips
 
 if TYPE_CHECKING:
     from typing import Self

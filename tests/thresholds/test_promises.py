@@ -154,10 +154,15 @@ def test_too_few_groups_raise_an_error_with_the_needed_number():
         ThresholdedDetector(LOF, ConformalThreshold(0.1), cv=4).fit(X, groups=few)
     detector = ThresholdedDetector(LOF, cv=4, random_state=0).fit(X, groups=few)
     assert "4 normal groups calibrate, and a promise of 0.05 takes 19" in detector.promise_reason_
-    with pytest.raises(
-        ValueError, match=r"groups must have one entry a clip: got the shape \(59,\) for 60 clips"
-    ):
+    with pytest.raises(ValueError, match="groups must have one entry a clip: got 59 for 60 clips"):
         ThresholdedDetector(LOF).fit(X, groups=np.zeros(59))
+
+
+@pytest.mark.parametrize("nothing", [None, np.nan])
+def test_a_clip_without_a_group_raises_an_error(nothing):
+    groups = np.array([*range(59), nothing], dtype=object)
+    with pytest.raises(ValueError, match=f"name a group for every clip, got {nothing} for clip 59"):
+        ThresholdedDetector(LOF).fit(X, groups=groups)
 
 
 def test_a_splitter_that_separates_a_group_is_refused_unless_groups_are_strata():
