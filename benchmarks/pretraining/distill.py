@@ -198,7 +198,11 @@ def run(training, output, *, log_steps=50):
             sums[name] = sums.get(name, 0.0) + value / log_steps
         if training.step % log_steps == 0 or training.step == training.n_steps:
             speed = (training.step - first) * training.batch_size / (time.perf_counter() - start)
-            row = {"step": training.step, "clips": training.step * training.batch_size, "clips_per_second": speed}
+            row = {
+                "step": training.step,
+                "clips": training.step * training.batch_size,
+                "clips_per_second": speed,
+            }
             _log(output.with_suffix(".csv"), row | sums)
             save(training.state_dict(), output)
             sums = {}
@@ -211,7 +215,9 @@ def _log(path, row):
         if is_new:
             writer.writerow(row)
         writer.writerow(f"{value:.4f}" if isinstance(value, float) else value for value in row.values())
-    print(" ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
+    print(
+        " ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True
+    )
 
 
 def main(arguments=None):

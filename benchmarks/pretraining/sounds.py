@@ -99,7 +99,9 @@ def tones(draw, n):
         total = total * turn + coefficients[:, k : k + 1]
     x = (total * turn).imag
     # An eccentric rotor, a beat with a neighbour, or breathing of the load modulates the sound.
-    rate = torch.where(draw.chance(n, 0.5), draw.octaves(n, 0.5, 32.0), speed / draw.integers(9, n, 1).clamp(min=1))
+    rate = torch.where(
+        draw.chance(n, 0.5), draw.octaves(n, 0.5, 32.0), speed / draw.integers(9, n, 1).clamp(min=1)
+    )
     depth = draw.uniform(n, 1) * draw.chance(n, 0.7)
     wave = 0.5 + 0.5 * torch.sin(2 * math.pi * (rate * draw.times + draw.uniform(n, 1)))
     return to_unit(x * (1 - depth * wave))
@@ -126,7 +128,9 @@ def noise(draw, n):
     x = to_unit(draw.waveform(draw.noise_spectrum(n) * gain * _resonances(draw, n, 3)))
     rate = draw.octaves(n, 0.5, 24.0)
     wave = torch.sin(2 * math.pi * (rate * draw.times + draw.uniform(n, 1)))
-    gate = 0.5 + 0.5 * torch.tanh((wave - draw.uniform(n, 1, low=-0.9, high=0.9)) * draw.octaves(n, 1.0, 60.0))
+    gate = 0.5 + 0.5 * torch.tanh(
+        (wave - draw.uniform(n, 1, low=-0.9, high=0.9)) * draw.octaves(n, 1.0, 60.0)
+    )
     depth = draw.uniform(n, 1) * draw.chance(n, 0.6)
     gusts = 1 + 0.6 * draw.uniform(n, 1) * draw.smooth(n, 12)
     return to_unit(x * (1 - depth * gate) * gusts)
@@ -203,7 +207,9 @@ def cycles(draw, n):
         pitch = draw.octaves(n, 25.0, 2500.0)
         gain = torch.exp(-(((log_frequencies - pitch.log()) / draw.uniform(n, 1, low=0.1, high=1.2)) ** 2))
         band = to_unit(draw.waveform(spectrum * gain))
-        tone = 1.4 * torch.sin(2 * math.pi * pitch * draw.times * (1 + 0.3 * (draw.uniform(n, 1) - 0.5) * distance))
+        tone = 1.4 * torch.sin(
+            2 * math.pi * pitch * draw.times * (1 + 0.3 * (draw.uniform(n, 1) - 0.5) * distance)
+        )
         share = draw.uniform(n, 1)
         loud = draw.chance(n, 0.65) * (0.15 + draw.uniform(n, 1))
         x = x + loud * envelope * (share * band + (1 - share) * tone)
@@ -220,7 +226,9 @@ def friction(draw, n):
     rough = draw.uniform(n, 1).square()
     x = (slip - slip.mean(1, keepdim=True)) * (1 + rough * draw.normal(n, draw.n_samples))
     x = draw.waveform(torch.fft.rfft(x) * _resonances(draw, n, 3, low=200.0))
-    strokes = 0.5 + 0.5 * torch.sin(2 * math.pi * (draw.octaves(n, 0.3, 6.0) * draw.times + draw.uniform(n, 1)))
+    strokes = 0.5 + 0.5 * torch.sin(
+        2 * math.pi * (draw.octaves(n, 0.3, 6.0) * draw.times + draw.uniform(n, 1))
+    )
     return to_unit(x * torch.where(draw.chance(n, 0.6), strokes.square(), torch.ones_like(strokes)))
 
 
@@ -239,7 +247,9 @@ def liquids(draw, n):
     where = (start[..., None] + torch.arange(length, device=draw.device)).flatten(1)
     x.scatter_add_(1, where, bubbles.flatten(1))
     low = draw.octaves(n, 100.0, 4000.0)
-    bed = to_unit(draw.waveform(draw.noise_spectrum(n) * band_gain(draw.frequencies, low, 2.5 * low, order=1)))
+    bed = to_unit(
+        draw.waveform(draw.noise_spectrum(n) * band_gain(draw.frequencies, low, 2.5 * low, order=1))
+    )
     return to_unit(to_unit(x) + draw.uniform(n, 1) * bed * (1 + 0.7 * draw.smooth(n, 30)))
 
 
