@@ -43,13 +43,8 @@ def maps(network, spectrograms):
 def load_features(network, path):
     """Load the weights of `features` from a checkpoint of this script, or from a state dict of `features`."""
     content = torch.load(path, map_location="cpu", weights_only=True)
-    state = content["student"] if "student" in content else content
-    network.features.load_state_dict({name: value.to(network_dtype(value)) for name, value in state.items()})
-
-
-def network_dtype(value):
-    """Type of a loaded tensor: float32 for numbers with a fraction."""
-    return torch.float32 if value.is_floating_point() else value.dtype
+    state = content.get("student", content)
+    network.features.load_state_dict(state)  # torch converts float16
 
 
 class Distillation:

@@ -24,9 +24,9 @@ _LIMITS = (1000.0, 2000.0, 4000.0, 5512.0, 8000.0, 8000.0, 11_025.0, 16_000.0, 1
 class SoundGenerator:
     """Endless batches of synthesised recordings.
 
-    Sources wait in a pool. For every batch some sources of the pool are replaced by new ones, and every clip mixes one to
-    three sources of the pool at random levels and times. A source is heard in several mixtures, which costs less than a
-    new source for every clip.
+    Sources wait in a pool. For every batch some sources of the pool are replaced by new ones, and every clip mixes one
+    to three sources of the pool at random levels and times. A source is heard in several mixtures, which costs less
+    than a new source for every clip.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Sources of the pretraining sounds: batches of waveforms with random parameters, made by torch on any device.
 
-Every function takes a `Draw` and a number of clips, and returns a tensor (n_clips, n_samples) with a root mean square of
-about 1. Ranges are wide on purpose, because the student must know sounds that nobody has described.
+Every function takes a `Draw` and a number of clips, and returns a tensor (n_clips, n_samples) with a root mean square
+of about 1. Ranges are wide on purpose, because the student must know sounds that nobody has described.
 """
 
 import math
@@ -14,7 +14,7 @@ from skaudio_ad.datasets._physics import band_gain, bearing_orders, load_zone
 SAMPLE_RATE = 32_000
 _HIGHEST = 15_800.0  # Hz: higher partials would alias
 _N_HARMONICS = 14
-_N_IMPACTS = 160  # maximum number of impacts in a clip
+_N_IMPACTS = 160  # maximum number of impacts in a clip, so that a fast train ends before the clip
 
 
 class Draw:
@@ -73,7 +73,7 @@ def to_unit(x):
 
 
 def shaft(draw, n, low, high):
-    """Speeds (n, 1) in turns per second, and phases (n, n_samples) in turns, of shafts whose speed wobbles or glides."""
+    """Speeds (n, 1) in turns per second and phases (n, n_samples) in turns of shafts. The speed wobbles or glides."""
     speed = draw.octaves(n, low, high)
     wobble = 0.03 * draw.uniform(n, 1) ** 2 * draw.smooth(n, 6)
     glide = draw.chance(n, 0.2) * draw.uniform(n, 1, low=-0.25, high=0.25) * draw.times / draw.times[-1]
@@ -137,7 +137,7 @@ def noise(draw, n):
 
 
 def _ring(draw, times, strengths, *, n_modes=3, low=100.0, high=11_000.0):
-    """Impacts at times (n, n_impacts), in seconds, on structures with a few modes. Times outside the clip are left out."""
+    """Impacts at times (n, n_impacts), in seconds, on structures with a few modes. Later impacts are left out."""
     n = len(times)
     position = times * SAMPLE_RATE
     inside = (position >= 0) & (position < draw.n_samples - 2)
@@ -176,7 +176,7 @@ def impacts(draw, n):
 
 def bearings(draw, n):
     """Damaged rolling-element bearings: impacts at a defect order of the shaft, with slip and a load zone."""
-    speed, phase = shaft(draw, n, 4.0, 60.0)
+    speed, _ = shaft(draw, n, 4.0, 60.0)
     n_elements, ratio = draw.integers(11, n, 1) + 6, draw.uniform(n, 1, low=0.15, high=0.4)
     orders = torch.stack(bearing_orders(n_elements, ratio))  # outer race, inner race, rolling element
     order = orders.gather(0, draw.integers(3, 1, n, 1))[0]
