@@ -4,6 +4,8 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len, rfftfreq
 from scipy.signal import lfilter
 
+from ._physics import band_gain, load_zone
+
 
 def root_mean_square(x):
     """Return the root mean square of a waveform of shape (n_samples,)."""
@@ -44,7 +46,7 @@ def shaped_noise(rng, n_samples, sample_rate, *, low, high, tilt=0.0, order=2):
     n_fft = next_fast_len(n_samples + 64, real=True)
     frequencies = rfftfreq(n_fft, 1 / sample_rate).astype(np.float32)
     frequencies[0] = frequencies[1]
-    gain = ((1 + (low / frequencies) ** (2 * order)) * (1 + (frequencies / high) ** (2 * order))) ** -0.5
+    gain = band_gain(frequencies, low, high, order=order)
     if tilt:
         gain *= (frequencies / low) ** tilt
     gain[0] = 0.0
@@ -214,8 +216,8 @@ def bearing_impacts(rng, phase, sample_rate, *, order, modes):
        Systems and Signal Processing 25(2), 2011.
     """
     times = crossings(order * phase, sample_rate)
-    load_zone = 1 + 0.4 * np.cos(2 * np.pi * np.interp(times * sample_rate, np.arange(len(phase)), phase))
+    angle = 2 * np.pi * np.interp(times * sample_rate, np.arange(len(phase)), phase)
     speed = (phase[-1] - phase[0]) * sample_rate / len(phase)
     times = times + rng.normal(0, 0.015 / (order * speed), size=len(times))
-    strengths = load_zone * rng.uniform(0.7, 1.3, size=len(times))
+    strengths = load_zone(angle, 0.4, np.cos) * rng.uniform(0.7, 1.3, size=len(times))
     return to_level(impacts(times, strengths, modes, len(phase), sample_rate), 1.0)

@@ -7,6 +7,7 @@ standard deviations finds nearly all faults of severity 1 and few faults of seve
 
 import numpy as np
 
+from ._physics import bearing_orders
 from ._primitives import (
     bearing_impacts,
     crossings,
@@ -23,8 +24,8 @@ N_VANES = 6
 # Number of impacts per turn on the outer race: 0.4 x number of balls, a rule of thumb of condition monitoring
 # (Randall & Antoni 2011). The usual bearings in motors of this size, 6204 and 6205, have 9 balls. The
 # pump's bearing, 6202, has 8.
-FAN_BEARING_ORDER = 0.4 * 9
-PUMP_BEARING_ORDER = 0.4 * 8
+FAN_BEARING_ORDER = bearing_orders(9, 0.2)[0]
+PUMP_BEARING_ORDER = bearing_orders(8, 0.2)[0]
 
 FAN_FAULTS = ("imbalance", "bearing", "obstruction", "loose_mount")
 PUMP_FAULTS = ("cavitation", "leak", "bearing", "clogging")

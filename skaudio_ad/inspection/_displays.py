@@ -160,7 +160,8 @@ class ScoreDistributionDisplay:
             1 for normal clips, -1 for anomalous clips.
         ax : matplotlib.axes.Axes, default=None
         bins : int or str, default="auto"
-            Bins as in :func:`numpy.histogram_bin_edges`, except that "auto" makes at most 100 bins.
+            Bins as in :func:`numpy.histogram_bin_edges`, except that "auto" makes at most 100 bins, and that the bins
+            are shifted until one edge is the threshold.
 
         Returns
         -------
@@ -191,7 +192,8 @@ class ScoreDistributionDisplay:
             Threshold on the same scale.
         ax : matplotlib.axes.Axes, default=None
         bins : int or str, default="auto"
-            Bins as in :func:`numpy.histogram_bin_edges`, except that "auto" makes at most 100 bins.
+            Bins as in :func:`numpy.histogram_bin_edges`, except that "auto" makes at most 100 bins, and that the bins
+            are shifted until one edge is the threshold.
 
         Returns
         -------
@@ -207,7 +209,8 @@ class ScoreDistributionDisplay:
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. By default a new figure is made.
         bins : int or str, default="auto"
-            Bins as in :func:`numpy.histogram_bin_edges`, except that "auto" makes at most 100 bins.
+            Bins as in :func:`numpy.histogram_bin_edges`, except that "auto" makes at most 100 bins, and that the bins
+            are shifted until one edge is the threshold.
 
         Returns
         -------
@@ -217,7 +220,7 @@ class ScoreDistributionDisplay:
         finite = np.isfinite(self.scores)
         if not finite.any():
             raise ValueError("there is no score to draw: all scores are NaN.")
-        edges = histogram_edges(self.scores[finite], bins)
+        edges = histogram_edges(self.scores[finite], bins, self.offset)
         groups = [("clips", finite, NORMAL)]
         if self.y_true is not None:
             groups = [

@@ -66,7 +66,7 @@ def count(n, thing):
     return f"{n} {thing}{'' if n == 1 else 's'}"
 
 
-def histogram_edges(scores, bins):
+def histogram_edges(scores, bins, offset=None):
     """Compute edges as ``numpy.histogram_bin_edges`` does, except that "auto" makes at most 100 bins.
 
     Without the maximum, one far outlier makes millions of bins. Example: the score of noise by a variational
@@ -76,16 +76,25 @@ def histogram_edges(scores, bins):
     ----------
     scores : ndarray of shape (n_clips,)
     bins : int or str or array-like
+    offset : float or None, default=None
+        Threshold. If the threshold is among the scores, the edges are shifted until one of them is the threshold.
+        Then no bar holds clips of both decisions. A given array of edges is not shifted.
 
     Returns
     -------
-    ndarray of shape (n_bins + 1,)
+    ndarray of shape (n_bins + 1,) or (n_bins + 2,)
     """
     if isinstance(bins, str) and bins == "auto":
         # Rule of Freedman and Diaconis.
         width = 2 * np.subtract(*np.quantile(scores, [0.75, 0.25])) / len(scores) ** (1 / 3)
         bins = _MAX_BINS if width > 0 and np.ptp(scores) / width > _MAX_BINS else bins
-    return np.histogram_bin_edges(scores, bins=bins)
+    edges = np.histogram_bin_edges(scores, bins=bins)
+    if offset is None or np.ndim(bins) or not scores.min() < offset <= scores.max():
+        return edges
+    width = edges[1] - edges[0]
+    below = np.arange(np.ceil((offset - scores.min()) / width), 0, -1)
+    above = np.arange(1, np.floor((scores.max() - offset) / width) + 2)
+    return np.concatenate([offset - below * width, [offset], offset + above * width])
 
 
 def choose_scale(values):
@@ -112,6 +121,31 @@ def label_log_axis(axis):
         axis.set_minor_formatter(NullFormatter())
 
 
+def round_frequencies(band_centers):
+    """Choose the frequencies that label an axis of bands: 1, 2 or 5 times a power of ten, at least a tenth apart.
+
+    Parameters
+    ----------
+    band_centers : ndarray of shape (n_bins,)
+        Centre frequencies of the bins, in hertz and ascending.
+
+    Returns
+    -------
+    ndarray of shape (n_ticks,)
+        Frequencies in hertz. If no round frequency lies among the bands, the lowest and the highest centre.
+    """
+    lowest, highest = band_centers[0], band_centers[-1]
+    candidates = np.array([factor * 10.0**power for power in range(6) for factor in (1, 2, 5)])
+    chosen: list[float] = []
+    # The highest frequencies come first, because the lowest bands of a mel scale are crowded.
+    for frequency in candidates[(candidates >= lowest) & (candidates <= highest)][::-1]:
+        position = np.interp(frequency, band_centers, np.arange(len(band_centers)))
+        previous = np.interp(chosen[-1:], band_centers, np.arange(len(band_centers)))
+        if not len(previous) or previous[0] - position >= 0.1 * (len(band_centers) - 1):
+            chosen.append(frequency)
+    return np.array(chosen[::-1]) if chosen else np.unique([lowest, highest])
+
+
 def draw_frames(ax, values, frame_times, band_centers, **settings):
     """Draw a spectrogram, or another array with frames along its last axis.
 
@@ -136,8 +170,8 @@ def draw_frames(ax, values, frame_times, band_centers, **settings):
     if band_centers is None:
         ax.set_ylabel("component")
     else:
-        ticks = bins[:: max(1, len(bins) // 6)]
-        ax.set_yticks(ticks, [f"{band_centers[band]:.0f}" for band in ticks])
+        frequencies = round_frequencies(band_centers)
+        ax.set_yticks(np.interp(frequencies, band_centers, bins), [f"{each:g}" for each in frequencies])
         ax.set_ylabel("frequency (Hz)")
     return image
 

@@ -123,15 +123,27 @@ def test_normal_and_anomalous_clips_are_counted_in_the_same_bins():
     ax = axes()
     display = ScoreDistributionDisplay.from_predictions(y, scores, offset=-2.75, ax=ax, bins=4)
     groups, edges = bars(ax)
-    # from -3.9 to -0.1 in steps of 0.95
-    np.testing.assert_allclose(edges, [-3.9, -2.95, -2.0, -1.05, -0.1])
-    assert groups == {"normal (4)": [0, 1, 1, 2], "anomalous (2)": [2, 0, 0, 0]}
+    # Steps of 0.95, a quarter of the range from -3.9 to -0.1. One edge is the threshold.
+    np.testing.assert_allclose(edges, [-4.65, -3.7, -2.75, -1.8, -0.85, 0.1])
+    assert groups == {"normal (4)": [0, 0, 1, 2, 1], "anomalous (2)": [1, 1, 0, 0, 0]}
     assert set(line(ax, "threshold").get_xdata()) == {-2.75}
     assert "threshold (-2.75)" in legend_texts(ax)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("score (higher is more normal)", "clips")
     colors = {c[0].get_label().split()[0]: to_hex(c[0].get_facecolor()) for c in ax.containers}
     assert colors == {"normal": "#0072b2", "anomalous": "#d55e00"}
     assert display.ax_ is ax
+
+
+def test_no_bar_holds_clips_from_both_sides_of_the_threshold():
+    scores = np.random.default_rng(0).normal(size=200)
+    for offset in (np.sort(scores)[10], -0.3, scores.max()):
+        ax = axes()
+        ScoreDistributionDisplay(scores, offset=offset).plot(ax=ax)
+        groups, edges = bars(ax)
+        assert min(abs(np.array(edges) - offset)) < 1e-12
+        heights = np.array(groups["clips (200)"])
+        assert heights.sum() == 200
+        assert heights[np.array(edges[:-1]) < offset - 1e-9].sum() == (scores < offset).sum()
 
 
 def test_a_histogram_without_labels_has_one_group_and_no_threshold():
@@ -257,7 +269,8 @@ def test_the_spectrogram_is_drawn_in_decibels_if_the_detector_gets_natural_logar
     centers = librosa.mel_frequencies(22, fmin=0, fmax=RATE / 2)[1:-1]
     ticks = display.axes_[0].get_yticks()
     labels = [float(label.get_text()) for label in display.axes_[0].get_yticklabels()]
-    np.testing.assert_allclose(labels, centers[ticks.astype(int)], atol=0.5)
+    np.testing.assert_allclose(labels, np.interp(ticks, np.arange(20), centers))
+    assert labels == [200, 500, 1000, 2000, 5000]
 
 
 def test_a_scored_recording_is_not_scored_again(pipeline, recordings):
