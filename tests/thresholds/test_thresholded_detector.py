@@ -160,7 +160,11 @@ def test_what_one_clip_scores_does_not_depend_on_the_clips_beside():
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"cv": 1}, ValueError, r'cv must be an integer of 2 or more, a fraction in \(0, 1\), "loo".* got 1'),
+        (
+            {"cv": 1},
+            ValueError,
+            r'cv must be an integer of 2 or more, a fraction in \(0, 1\), "auto", "loo".* got 1',
+        ),
         ({"cv": 0}, ValueError, "cv must be"),
         ({"cv": 1.0}, ValueError, "cv must be"),
         ({"cv": True}, ValueError, "cv must be"),
