@@ -2,6 +2,7 @@
 
 import csv
 import importlib.metadata
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -44,10 +45,11 @@ def demo(tmp_path_factory):
 def test_the_demo_writes_all_files_that_it_names(demo):
     folder, result = demo
     assert result.exit_code == 0, result.output
-    assert {path.name for path in folder.iterdir()} == {*MACHINES, "results.csv"}
+    assert {path.name for path in folder.iterdir()} == {*MACHINES, "results.csv", "comparison.png"}
+    assert matplotlib.image.imread(folder / "comparison.png").std() > 0.02
     for machine in MACHINES:
         files = {path.name for path in (folder / machine).iterdir()}
-        pictures = {"distribution.png", "loss.png", "most_normal.png", "most_anomalous.png"}
+        pictures = {"distribution.png", "most_normal.png", "most_anomalous.png"}
         assert files == {"detector.skops", "scores.csv", "normal", "anomalous", *pictures}
         for picture in pictures:
             assert matplotlib.image.imread(folder / machine / picture).std() > 0.02
@@ -58,11 +60,23 @@ def test_the_demo_writes_all_files_that_it_names(demo):
     assert "…" not in result.stdout
 
 
-def test_the_table_of_the_demo_is_computed_from_its_scores(demo):
+def test_the_tables_of_the_demo_are_computed_from_the_scores(demo):
     folder, result = demo
     results = rows_of(folder / "results.csv")
-    assert [row["machine"] for row in results] == list(MACHINES)
+    detectors = list(dict.fromkeys(row["detector"] for row in results))
+    assert detectors[0] == "mini, nearest"
+    assert detectors[-1] == "autoencoder"
+    assert [name.split(", ")[-1] for name in detectors[1:-1]] == [
+        "IsolationForest",
+        "OneClassSVM",
+        "LocalOutlierFactor",
+    ]
+    assert [(row["machine"], row["detector"]) for row in results] == list(
+        itertools.product(MACHINES, detectors)
+    )
     for row in results:
+        assert float(row["auc_low"]) <= float(row["auc"]) <= float(row["auc_high"])
+    for row in results[:: len(detectors)]:
         scored = rows_of(folder / row["machine"] / "scores.csv")
         truth = ["/anomalous/" in clip["path"] for clip in scored]
         assert truth == [False] * 4 + [True] * 4
@@ -72,18 +86,20 @@ def test_the_table_of_the_demo_is_computed_from_its_scores(demo):
         assert float(row["partial_auc"]) == pytest.approx(
             roc_auc_score(truth, -scores, max_fpr=0.1), abs=1e-4
         )
-        assert float(row["auc_low"]) <= float(row["auc"]) <= float(row["auc_high"])
         assert float(row["false_alarms"]) == alarms[:4].mean()
         assert float(row["detected"]) == alarms[4:].mean()
         (printed,) = [line for line in result.stdout.splitlines() if line.startswith(row["machine"])]
         assert f"{float(row['auc']):.3f}" in printed
+    for name in detectors:
+        mean = np.mean([float(row["auc"]) for row in results if row["detector"] == name])
+        (printed,) = [line for line in result.stdout.splitlines() if line.startswith(name)]
+        assert f"{mean:.3f}" in printed
 
 
 def test_the_demo_does_not_test_on_training_clips(demo):
     folder, _ = demo
     detector = load_detector(folder / "valve" / "detector.skops")[-1]
-    assert detector.n_samples_fit_ == 6
-    assert len(detector.held_out_indices_) == 1
+    assert sorted(detector.calibration_indices_) == list(range(6))
     tested = [row["path"] for row in rows_of(folder / "valve" / "scores.csv")][:4]
     names = sorted(path.name for path in (folder / "valve" / "normal").iterdir())
     assert sorted(path.rsplit("/", 1)[1] for path in tested) == names[6:]
