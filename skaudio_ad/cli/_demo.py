@@ -196,7 +196,8 @@ def _print_tables(rows, n_train, n_test):
         for row in rows
         if row["detector"] == _OWN
     ]
-    title = f"Means of {len(own)} machines. Clips of each: {n_train} normal to train, {n_test} normal, {n_test} anomalous"
+    clips = f"{n_train} normal clips to train, {n_test} normal and {n_test} anomalous clips to test"
+    title = f"Means of {len(own)} machines. Each has {clips}."
     columns = ("partial AUC", f"false alarms (for {FALSE_ALARMS:.0%})", "detected", "seconds")
     _print_table(title, ("detector", "AUC", *columns), means)
     say()

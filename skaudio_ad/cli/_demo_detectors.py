@@ -15,7 +15,7 @@ from ..features import MelTransformer, TemporalPooling
 from ..presets import make_detector, make_preset
 from ..recordings import score_recordings
 from ..thresholds import ConformalThreshold, ThresholdedDetector
-from ._fit import fit_with_progress
+from ._training import fit_with_progress
 
 #: False-alarm rate that every detector of the demo aims at.
 FALSE_ALARMS = 0.05
