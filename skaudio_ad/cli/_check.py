@@ -23,9 +23,15 @@ _SHOWN = 10
 
 @click.command()
 @recordings_argument
-@click.option("--csv", "csv_path", type=FILE, metavar="FILE.csv", help="File for a table of all measurements.")
 @click.option(
-    "--json", "json_path", type=FILE, metavar="FILE.json", help="File for all measurements and findings as JSON."
+    "--csv", "csv_path", type=FILE, metavar="FILE.csv", help="File for a table of all measurements."
+)
+@click.option(
+    "--json",
+    "json_path",
+    type=FILE,
+    metavar="FILE.json",
+    help="File for all measurements and findings as JSON.",
 )
 @click.option("--all", "show_all", is_flag=True, help=f"Show all files of a finding, not only {_SHOWN}.")
 @click.option("--strict", is_flag=True, help="End with exit code 1 if anything was found.")
@@ -113,7 +119,9 @@ def _write_csv(made, path):
         for row in rows:
             row["path"] = utf8_name(row["path"])
             row["error"] = shown(translate(row["error"]))
-            writer.writerow([text_cell(cell) if isinstance(cell, str) else _number(cell) for cell in row.values()])
+            writer.writerow(
+                [text_cell(cell) if isinstance(cell, str) else _number(cell) for cell in row.values()]
+            )
 
 
 def _number(value):

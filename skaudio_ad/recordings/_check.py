@@ -59,10 +59,10 @@ class RecordingsCheck:
             If pandas is not installed.
         """
         try:
-            import pandas
+            import pandas as pd
         except ImportError as error:
             raise ImportError("to_frame needs pandas: pip install pandas; or use rows().") from error
-        return pandas.DataFrame(self.rows())
+        return pd.DataFrame(self.rows())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rows and the findings as a dict of numbers, texts and lists.

@@ -170,7 +170,9 @@ def _minority(kind, rows, value: Callable[[CheckedRecording], int], name, unit, 
     ranked = sorted(counts, key=lambda key: (-counts[key], -key))
     text = ", ".join(f"{counts[key]} with {key} {unit}" for key in ranked)
     files = {row.path: f"{value(row)} {unit}" for row in rows if value(row) != ranked[0]}
-    return _finding(kind, files, f"the {name} differs from that of most recordings ({text})", advice, len(rows))
+    return _finding(
+        kind, files, f"the {name} differs from that of most recordings ({text})", advice, len(rows)
+    )
 
 
 def _narrow(rows):
@@ -204,7 +206,9 @@ def _single_problems(rows):
         yield _finding(kind, files, clause, advice, len(rows))
 
 
-_SINGLE: tuple[tuple[str, Callable[[CheckedRecording], bool], Callable[[CheckedRecording], str], str, str], ...] = (
+_SINGLE: tuple[
+    tuple[str, Callable[[CheckedRecording], bool], Callable[[CheckedRecording], str], str, str], ...
+] = (
     (
         "dead channel",
         lambda row: row.dead_channels > 0,

@@ -13,7 +13,6 @@ from .._clip_errors import explain
 from .._typing import PathLike
 from ..audio._open import (
     BLOCK,
-    UNKNOWN_FRAMES,
     check_complete,
     check_finite,
     open_recording,
@@ -37,7 +36,7 @@ _FULL_SCALE = 0.985
 _SHORTEST_GAP = 0.1
 # Maximum level of silence, in dB relative to full scale. A 16-bit file has its quantisation noise at -98 dB.
 SILENCE = -80.0
-# Minimum drop in dB that counts as the edge of a band, and the width of the edge relative to its frequency. 20 dB within
+# Minimum drop in dB that counts as the edge of a band, and width of the edge relative to its frequency. 20 dB within
 # 15 % of a frequency are 100 dB per octave. Filters of recording chains are as steep, and sounds are not.
 _CLIFF, _EDGE = 20.0, 0.15
 # Power that is added to every spectrum, far below the quantisation noise of 24 bits.
