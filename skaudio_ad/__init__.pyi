@@ -108,6 +108,9 @@ from .features import (
     PatchTransformer as PatchTransformer,
 )
 from .features import (
+    ShrinkageWhitener as ShrinkageWhitener,
+)
+from .features import (
     TemporalPooling as TemporalPooling,
 )
 from .model_selection import (

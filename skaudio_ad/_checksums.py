@@ -96,6 +96,8 @@ def digest_problem(digest, path, weights):
 def verify(path, weights):
     """Raise unless a file has the expected content. Record its checksum if the folder is writable.
 
+    A file that is part of an installed package gets no record, because the package says its checksum.
+
     If a SHA-256 is published, each process reads the file once and compares the checksums. A record is not enough then,
     because a person who changes the file can also change its record.
 
@@ -103,7 +105,7 @@ def verify(path, weights):
     ----------
     path : pathlib.Path
     weights : WeightsFile
-        Description of the file, with the attributes ``sha256`` and ``first_bytes``.
+        Description of the file, with the attributes ``sha256``, ``first_bytes`` and ``folder``.
 
     Raises
     ------
@@ -114,9 +116,9 @@ def verify(path, weights):
     digest = weights_digest(path) if weights.sha256 is None else content_digest(path)
     problem = digest_problem(digest, path, weights) or _head_problem(path, weights.first_bytes)
     if problem is not None:
-        raise WeightsError(
-            f"{path}: damaged, or not the expected file: {problem}. Delete the file, and it is downloaded again."
-        )
+        raise WeightsError(f"{path}: damaged, or not the expected file: {problem}. {_remedy(path, weights)}")
+    if is_packaged(path, weights):
+        return
     record, known = {"sha256": digest, **_state(path)}, None
     with contextlib.suppress(
         WeightsError
@@ -125,6 +127,24 @@ def verify(path, weights):
     if record != known and may_write(path.parent):
         with atomic_path(_record_path(path)) as temporary:
             Path(temporary).write_text(json.dumps(record) + "\n", encoding="utf-8")
+
+
+def is_packaged(path, weights):
+    """Return whether a file of weights is part of an installed package."""
+    return weights.folder is not None and path.parent == Path(weights.folder)
+
+
+def reinstall(weights):
+    """Return the sentence that says how to get a file of an installed package back."""
+    if Path(__file__).parent in Path(weights.folder).parents:
+        return "Reinstall skaudio_ad: pip install --force-reinstall --no-deps skaudio_ad."
+    return "Reinstall the package that the file belongs to."
+
+
+def _remedy(path, weights):
+    if is_packaged(path, weights):
+        return reinstall(weights)
+    return "Delete the file, and it is downloaded again."
 
 
 def may_write(folder):

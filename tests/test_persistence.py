@@ -52,6 +52,7 @@ CASES = [
     (skaudio_ad.PaSSTEmbedding("passt_l_kd", weights=None, output="frames", random_state=0), WAVES),
     (skaudio_ad.PatchTransformer(8, 4), SPECTROGRAMS),
     (skaudio_ad.ClipScaler("zscore", statistics="bin"), SPECTROGRAMS),
+    (skaudio_ad.ShrinkageWhitener(), FEATURES),
     (skaudio_ad.TemporalPooling(("mean", "percentile_90", "flatten")), SPECTROGRAMS),
     (detector(), SPECTROGRAMS),
     (detector(activation="selu", batch_norm=False, validation_fraction=0), FEATURES),

@@ -33,7 +33,7 @@ def _check_jobs(context, parameter, value):
 )
 @click.option(
     "--backbone",
-    default="mn10",
+    default="mini",
     show_default=True,
     help="Name of the backbone. `skaudio-ad weights list` prints all names.",
 )
@@ -41,8 +41,8 @@ def _check_jobs(context, parameter, value):
     "--kind",
     default="clip",
     show_default=True,
-    help="Kind of vector: clip and logits for all backbones, multilevel for MobileNets, class_token, "
-    "distillation_token and patch_mean for PaSST.",
+    help="Kind of vector: clip for all backbones; clip_stats, multilevel, block5, block11, block13 and block15 for "
+    "MobileNets; class_token, distillation_token and patch_mean for PaSST; logits for all but mini.",
 )
 @click.option(
     "--level",

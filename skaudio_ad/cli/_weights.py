@@ -17,11 +17,11 @@ def weights():
 @friendly_errors
 def list_weights():
     """List backbones with sizes, licences and the places of their weights."""
-    say(f"{'name':<15}  {'MB':>5}  {'embedding':>9}  {'licence':<10}  where")
+    say(f"{'name':<15}  {'MB':>5}  {'embedding':>9}  {'licence':<12}  where")
     for file in (*BACKBONES.values(), AUDIOSET_LABELS):
         size = getattr(file, "embedding_size", "")
         where = find_weights(file) or "not here"
-        say(f"{file.name:<15}  {file.megabytes:>5.3g}  {size:>9}  {file.licence:<10}  {where}")
+        say(f"{file.name:<15}  {file.megabytes:>5.3g}  {size:>9}  {file.licence:<12}  {where}")
     say(f"Looked in {', '.join(map(str, weights_places()))}")
 
 

@@ -6,7 +6,14 @@ from ._backbones import MobileNetEmbedding, PaSSTEmbedding
 from ._hub_embedding import HubEmbedding
 from ._module_embedding import ModuleEmbedding
 from ._registry import AUDIOSET_LABELS, BACKBONES, Backbone, get_backbone, get_family
-from ._store import class_labels, find_weights, load_state_dict, weights_path, weights_places
+from ._store import (
+    available_backbones,
+    class_labels,
+    find_weights,
+    load_state_dict,
+    weights_path,
+    weights_places,
+)
 from ._weights_file import WeightsFile
 from .families import Clock, Family, Output, Variant
 
@@ -25,6 +32,7 @@ __all__ = [
     "Variant",
     "WeightsError",
     "WeightsFile",
+    "available_backbones",
     "class_labels",
     "find_weights",
     "get_backbone",

@@ -97,6 +97,8 @@ class BackboneEmbedding(BaseEmbedding):
     >>> noise = np.random.default_rng(0).normal(scale=0.1, size=(2, 32000))  # one second at 32 kHz
     >>> BackboneEmbedding("mn04", weights=None).transform(noise).shape
     (2, 384)
+    >>> BackboneEmbedding("mini").transform(noise).shape  # its weights are part of the package
+    (2, 384)
     """
 
     variant: Any
@@ -141,6 +143,8 @@ class BackboneEmbedding(BaseEmbedding):
 
     def predict_tags(self, X: Any, top: int = 5) -> list[list[tuple[str, float]]]:
         """Name the likeliest of AudioSet's 527 classes.
+
+        "mini" has no classes. "mn04" is the smallest variant with good classes.
 
         Parameters
         ----------
@@ -263,8 +267,9 @@ class BackboneEmbedding(BaseEmbedding):
                 for name, other in BACKBONES.items()
                 if other.family == family.name and output in family.output_names(other)
             ]
+            classes = f"The variant {backbone.name!r} has no classes. " if output == "logits" else ""
             raise ValueError(
-                f"output must be one of {', '.join(map(repr, known))} for the variant {backbone.name!r}, got "
+                f"{classes}output must be one of {', '.join(map(repr, known))} for the variant {backbone.name!r}, got "
                 f"{output!r}. Variants that have it: {', '.join(others) or 'none'}."
             )
 

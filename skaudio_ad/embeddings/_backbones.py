@@ -8,26 +8,36 @@ from ._registry import Backbone
 
 
 class MobileNetEmbedding(BackboneEmbedding):
-    """Embed clips with a MobileNet of EfficientAT, pretrained on AudioSet and frozen.
+    """Embed clips with a pretrained and frozen MobileNet.
 
-    A MobileNet is a convolutional network. Transformers taught it, and it nearly reaches their quality in a fraction of
-    the time [1]_.
+    A MobileNet is a convolutional network. Transformers taught the MobileNets of EfficientAT on AudioSet. These
+    networks nearly reach the quality of transformers in a fraction of the time [1]_. "mini" is a network of this
+    package. "mn04" taught "mini" its feature maps on synthesised sound, so "mini" has never heard a recording.
 
     Parameters
     ----------
-    variant : str or Backbone, default="mn10"
-        "mn01", "mn02", "mn04", "mn05", "mn10", "mn20", "mn30", "mn40" (width factors 0.1 to 4) or "mn40_ext"; or a
-        :class:`Backbone` of one's own. The default is the authors' default.
+    variant : str or Backbone, default="mini"
+        "mini"; "mn01", "mn02", "mn04", "mn05", "mn10", "mn20", "mn30", "mn40" (width factors 0.1 to 4) or "mn40_ext" of
+        EfficientAT; or a :class:`Backbone` of one's own. "mini" is the default, because the weights of "mini" are part
+        of the package and nothing is downloaded. "mini" has the width of "mn04", and no classes.
 
     weights : "pretrained", path-like or None, default="pretrained"
         "pretrained" weights are those of the authors, found or downloaded by :func:`weights_path`. A path names a file
         or its folder. None is random weights, for tests, with a warning.
 
-    output : {"clip", "frames", "grid", "multilevel", "logits"}, default="clip"
-        "clip": (n_clips, C), the mean of the last feature map; C is 960 for "mn10". "frames": (n_clips, C, T), the mean
-        of the map over frequency, with a frame every 0.32 s. "grid": (n_clips, C, 4, T), the map itself. "multilevel":
-        means of the spectrogram and of four feature maps, the authors' embedding for the HEAR benchmark. "logits":
-        (n_clips, 527), one for every class of AudioSet.
+    output : str, default="clip"
+        - "clip": (n_clips, C), the mean of the last feature map; C is 384 for "mini" and 960 for "mn10".
+        - "clip_stats": (n_clips, 2 * C), means and standard deviations of "frames" over time.
+        - "frames": (n_clips, C, T), the mean of the last feature map over frequency, with a frame every 0.32 s.
+        - "grid": (n_clips, C, 4, T), the last feature map itself.
+        - "multilevel": means of the spectrogram and of four feature maps, the embedding of EfficientAT for the HEAR
+          benchmark.
+        - "block5", "block11", "block13", "block15": (n_clips, 2 * C * F), means and then standard deviations over time
+          of the map of C channels and F bins of frequency behind this block. F is 16, 8, 4 and 4.
+        - "logits": (n_clips, 527), one for every class of AudioSet, for all variants but "mini".
+
+        Standard deviations have no correction, and are 0 for a window of one frame. Like means, they are averaged over
+        the windows of a long clip.
 
     window : float, default=10.0
         Length of the longest stretch that is embedded at once, in seconds. The network was trained on 10 s.
@@ -89,8 +99,9 @@ class MobileNetEmbedding(BackboneEmbedding):
     >>> import numpy as np
     >>> from skaudio_ad.embeddings import MobileNetEmbedding
     >>> noise = np.random.default_rng(0).normal(scale=0.1, size=(2, 32000))  # one second at 32 kHz
-    >>> embedding = MobileNetEmbedding("mn04", weights=None, output="frames", random_state=0)
-    >>> embedding.transform(noise).shape
+    >>> MobileNetEmbedding().fit(noise).transform(noise).shape
+    (2, 384)
+    >>> MobileNetEmbedding(output="frames").transform(noise).shape
     (2, 384, 4)
     """
 
@@ -98,7 +109,7 @@ class MobileNetEmbedding(BackboneEmbedding):
 
     def __init__(
         self,
-        variant: str | Backbone = "mn10",
+        variant: str | Backbone = "mini",
         *,
         weights: str | os.PathLike[str] | None = "pretrained",
         output: str = "clip",

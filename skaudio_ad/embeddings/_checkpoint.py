@@ -61,10 +61,8 @@ def _read_torch(path: str | Path) -> Any:
 
 
 def _read_safetensors(path: str | Path) -> Any:
-    try:
-        from safetensors.torch import load_file
-    except ImportError as error:
-        raise ImportError(f"{path}: to read this file takes safetensors: pip install safetensors.") from error
+    from safetensors.torch import load_file
+
     try:
         return load_file(path)
     except Exception as error:  # safetensors has an exception of its own, and raises others too

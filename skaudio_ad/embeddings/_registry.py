@@ -35,6 +35,8 @@ class Backbone(Variant):
         Names of the outputs that this checkpoint has. None means all outputs of the family.
     author_name : str or None, default=None
         Name of the checkpoint in the code of its authors.
+    mean_average_precision : float or None, default=None
+        Mean average precision on the evaluation set of AudioSet, as the authors publish it, between 0 and 1.
 
     Raises
     ------
@@ -68,6 +70,7 @@ class Backbone(Variant):
         super().__post_init__()
         family = get_family(self.family)
         check_number(self.embedding_size, "embedding_size", low=1, integer=True)
+        check_number(self.mean_average_precision, "mean_average_precision", low=0, high=1, none=True)
         family.check(self)
         if self.sample_rate is None:
             object.__setattr__(self, "sample_rate", family.sample_rate)

@@ -5,10 +5,10 @@ import os
 import sys
 from pathlib import Path
 
-from .._checksums import WeightsError, content_digest, digest_problem, may_write, verify
+from .._checksums import WeightsError, content_digest, digest_problem, may_write, reinstall, verify
 from .._download import DownloadError, download_file
 from ._checkpoint import read_state_dict
-from ._registry import AUDIOSET_LABELS, Backbone, get_family, get_weights_file
+from ._registry import AUDIOSET_LABELS, BACKBONES, Backbone, get_family, get_weights_file
 
 WEIGHTS_VARIABLE = "SKAUDIO_AD_WEIGHTS"
 OFFLINE_VARIABLE = "SKAUDIO_AD_OFFLINE"
@@ -18,7 +18,8 @@ _N_CLASSES = 527
 def weights_path(weights, *, path=None, download=True, quiet=False):
     """Path of a file of weights, downloaded if need be.
 
-    Looked for in `path`, then in the environment variable `SKAUDIO_AD_WEIGHTS` (a folder, or one file, which goes
+    Weights that are part of an installed package, as those of "mini" are, lie in the folder of the package. Others are
+    looked for in `path`, then in the environment variable `SKAUDIO_AD_WEIGHTS` (a folder, or one file, which goes
     by its name), then in the cache (``skaudio_ad/weights`` in `XDG_CACHE_HOME`, or in the folder for caches of the
     operating system), then on the network. A download goes to the first of those folders that may be written to;
     it resumes where an interrupted one stopped, and processes that want the same file download it once.
@@ -98,13 +99,47 @@ def find_weights(weights, *, path=None):
     given = _given_file(path)
     if given is not None:
         return given
-    of_the_package = [] if weights.folder is None else [Path(weights.folder)]
-    for place in [*of_the_package, *weights_places(path)]:
+    if weights.folder is not None and (packaged := Path(weights.folder) / weights.filename).is_file():
+        return packaged
+    for place in weights_places(path):
         # A file in the variable goes by its name: the variable holds for all backbones.
         file = place / weights.filename if place.is_dir() else place
         if file.name == weights.filename and file.is_file():
             return file
     return None
+
+
+def available_backbones(*, path=None):
+    """Names of the backbones whose weights are on this machine; nothing is downloaded or checked.
+
+    Parameters
+    ----------
+    path : str, path-like or None, default=None
+        A folder to look in first, as for :func:`weights_path`.
+
+    Returns
+    -------
+    list of str
+        Names of :data:`BACKBONES`, the highest published mean average precision on AudioSet first. Backbones with equal
+        figures are in order of size, the smallest first. Backbones without a figure, such as "mini", come last. "mini"
+        is part of the package, so the list is not empty.
+
+    Raises
+    ------
+    WeightsError
+        If `path`, or what the environment variable names, does not exist.
+
+    Examples
+    --------
+    >>> from skaudio_ad.embeddings import available_backbones
+    >>> "mini" in available_backbones()
+    True
+    """
+    if path is not None and _given_file(path) is not None:
+        raise WeightsError(f"path must be a folder or None, got the file {str(path)!r}.")
+    found = [backbone for backbone in BACKBONES.values() if find_weights(backbone, path=path) is not None]
+    found.sort(key=lambda backbone: (-(backbone.mean_average_precision or 0), backbone.megabytes or 0))
+    return [backbone.name for backbone in found]
 
 
 def weights_places(path=None):
@@ -213,6 +248,8 @@ def _cache_folder():
 
 
 def _download(weights, path, download, quiet):
+    if weights.folder is not None and weights.url is None:
+        raise WeightsError(f"{Path(weights.folder) / weights.filename}: is missing. {reinstall(weights)}")
     places = weights_places(path)
     folder = next((place for place in places if may_write(place)), places[-1])
     file = folder / weights.filename
@@ -227,6 +264,7 @@ def _download(weights, path, download, quiet):
         looked = ", ".join(map(str, places))
         raise WeightsError(
             f"{weights.name}: {weights.filename} is not on this machine, looked in {looked}. {how}{by_hand}"
+            f"{_others(weights, path)}"
         )
 
     def check(part):
@@ -237,5 +275,14 @@ def _download(weights, path, download, quiet):
     try:
         download_file(weights.url, file, check=check, first_bytes=weights.first_bytes, quiet=quiet)
     except (DownloadError, OSError) as error:
-        raise WeightsError(f"{weights.name} could not be downloaded: {error}. {by_hand}") from error
+        raise WeightsError(
+            f"{weights.name} could not be downloaded: {error}. {by_hand}{_others(weights, path)}"
+        ) from error
     return file
+
+
+def _others(weights, path):
+    """The sentence that names the backbones at hand, for somebody who lacks the weights of another one."""
+    if not isinstance(weights, Backbone):
+        return ""
+    return f" Backbones with weights on this machine: {', '.join(available_backbones(path=path))}."

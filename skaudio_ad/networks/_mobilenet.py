@@ -1,6 +1,9 @@
 """The MobileNets of EfficientAT: MobileNetV3-Large on spectrograms, trained on AudioSet."""
 
+import operator
 from collections.abc import Iterable
+from functools import partial
+from itertools import accumulate
 
 import torch
 from torch import nn
@@ -28,7 +31,31 @@ _BLOCKS = (
     (5, 960, 160, True, True, 1),
 )
 _STEM_CHANNELS, _HIDDEN_FEATURES = 16, 1280
-_LEVELS = (5, 11, 13, 15)  # layers of `features` whose means form the multi-level embedding
+# Layers of `features` whose means form the multi-level embedding, and whose maps are outputs.
+_LEVELS = (5, 11, 13, 15)
+_BLOCK_OUTPUTS = {f"block{level}": level for level in _LEVELS}
+_N_BINS = 128  # number of mel bands of the spectrogram
+
+
+def mobilenet_sizes(width: float, n_classes: int = 527) -> dict[str, int]:
+    """Number of values of every output of a MobileNet that is one vector a clip; no network is built.
+
+    Parameters
+    ----------
+    width : float
+    n_classes : int, default=527
+
+    Returns
+    -------
+    dict of str to int
+    """
+    channels = [_scaled(width, block[2]) for block in _BLOCKS]
+    n_bins = [_N_BINS // 2 // stride for stride in accumulate((block[5] for block in _BLOCKS), operator.mul)]
+    maps = {name: 2 * channels[level - 1] * n_bins[level - 1] for name, level in _BLOCK_OUTPUTS.items()}
+    last = 6 * channels[-1]
+    multilevel = _N_BINS + sum(channels[level - 1] for level in _LEVELS)
+    logits = {"logits": n_classes} if n_classes > 0 else {}
+    return {"clip": last, "clip_stats": 2 * last, "multilevel": multilevel, **maps, **logits}
 
 
 class MobileNet(nn.Module):
@@ -41,7 +68,7 @@ class MobileNet(nn.Module):
     width : float, default=1.0
         Factor of the numbers of channels: 0.1 to 4 in the published networks.
     n_classes : int, default=527
-        Number of logits. AudioSet has 527 classes.
+        Number of logits. AudioSet has 527 classes. A network with 0 has no classifier, and no output "logits".
 
     Attributes
     ----------
@@ -49,6 +76,8 @@ class MobileNet(nn.Module):
         Number of channels of the last feature map, and of values of the clip embedding: 960 for a width of 1.
     multilevel_size : int
         Number of values of the multi-level embedding: 600 for a width of 1.
+    sizes : dict of str to int
+        Number of values of every output that is one vector a clip.
     outputs : tuple of str
         Names of the outputs of :meth:`forward`.
 
@@ -60,14 +89,16 @@ class MobileNet(nn.Module):
     Howard et al., "Searching for MobileNetV3", ICCV 2019, https://arxiv.org/abs/1905.02244.
     """
 
-    outputs = ("clip", "frames", "grid", "multilevel", "logits")
+    outputs: tuple[str, ...] = (
+        *("clip", "clip_stats", "frames", "grid", "multilevel"),
+        *_BLOCK_OUTPUTS,
+        "logits",
+    )
 
     def __init__(self, width: float = 1.0, n_classes: int = 527):
         super().__init__()
 
-        def scaled(channels):
-            return _multiple_of_eight(width * channels)
-
+        scaled = partial(_scaled, width)
         channels = scaled(_STEM_CHANNELS)
         layers: list[nn.Module] = [_convolution(1, channels, 3, stride=2, activation=nn.Hardswish)]
         for kernel, expanded, n_out, excitation, hardswish, stride in _BLOCKS:
@@ -80,15 +111,20 @@ class MobileNet(nn.Module):
         layers.append(_convolution(channels, self.embedding_size, 1, activation=nn.Hardswish))
         self.features = nn.Sequential(*layers)
         hidden = scaled(_HIDDEN_FEATURES)
-        self.classifier = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(self.embedding_size, hidden),
-            nn.Hardswish(inplace=True),
-            nn.Dropout(0.2),
-            nn.Linear(hidden, n_classes),
-        )
-        self.multilevel_size = 128 + sum(scaled(_BLOCKS[level - 1][2]) for level in _LEVELS)
+        self.classifier: nn.Sequential | None = None
+        if n_classes > 0:
+            self.classifier = nn.Sequential(
+                nn.AdaptiveAvgPool2d(1),
+                nn.Flatten(),
+                nn.Linear(self.embedding_size, hidden),
+                nn.Hardswish(inplace=True),
+                nn.Dropout(0.2),
+                nn.Linear(hidden, n_classes),
+            )
+        else:
+            self.outputs = tuple(name for name in self.outputs if name != "logits")
+        self.sizes = mobilenet_sizes(width, n_classes)
+        self.multilevel_size = self.sizes["multilevel"]
 
     @property
     def bfloat16_layers(self) -> nn.Module:
@@ -98,7 +134,7 @@ class MobileNet(nn.Module):
     def forward(
         self, spectrograms: torch.Tensor, outputs: Iterable[str] = ("logits",)
     ) -> dict[str, torch.Tensor]:
-        """Compute the requested outputs in one pass.
+        """Compute the requested outputs in one pass, which ends at the last layer that an output needs.
 
         Parameters
         ----------
@@ -108,10 +144,16 @@ class MobileNet(nn.Module):
             Names of outputs. ``F`` is 4 and ``T`` is ``ceil(n_frames / 32)``:
 
             - "clip": (n_clips, embedding_size), the mean of the last feature map over frequency and time;
+            - "clip_stats": (n_clips, 2 * embedding_size), the means and then the standard deviations of "frames" over
+              time;
             - "frames": (n_clips, embedding_size, T), the mean of the last feature map over frequency;
             - "grid": (n_clips, embedding_size, F, T), the last feature map;
             - "multilevel": (n_clips, multilevel_size), the authors' embedding for the benchmark HEAR: the
               mean over time of the spectrogram, and the means of four intermediate feature maps;
+            - "block5", "block11", "block13", "block15": (n_clips, 2 * n_channels * n_bins), the means and then the
+              standard deviations over time of the feature map behind ``features[5]`` and so on, channel by channel,
+              each from the lowest to the highest frequency. The maps have 16, 8, 4 and 4 bins of frequency. The
+              standard deviation has no correction (``correction=0``), and is 0 for a map of one frame;
             - "logits": (n_clips, n_classes), before the sigmoid.
 
         Returns
@@ -126,20 +168,36 @@ class MobileNet(nn.Module):
         outputs = check_outputs(outputs, self.outputs)
         check_spectrograms(spectrograms, min_frames=1)
         x = spectrograms[:, None]
-        levels = [spectrograms.mean(-1)]
-        for index, layer in enumerate(self.features):
+        made = {}
+        means = [spectrograms.mean(-1)]
+        last = max(map(_last_layer, outputs), default=0)
+        for index, layer in enumerate(self.features[: last + 1]):
             x = layer(x)
             if index in _LEVELS and "multilevel" in outputs:
-                levels.append(x.mean((2, 3)))
-        made = {
-            "clip": x.mean((2, 3)),
-            "frames": x.mean(2),
-            "grid": x,
-            "multilevel": torch.cat(levels, dim=1),
-        }
-        if "logits" in outputs:
+                means.append(x.mean((2, 3)))
+            if f"block{index}" in outputs:
+                made[f"block{index}"] = _mean_and_deviation(x.flatten(1, 2))
+        if "multilevel" in outputs:
+            made["multilevel"] = torch.cat(means, dim=1)
+        if last == len(self.features) - 1:
+            made |= {"clip": x.mean((2, 3)), "frames": x.mean(2), "grid": x}
+        if "clip_stats" in outputs:
+            made["clip_stats"] = _mean_and_deviation(made["frames"])
+        if "logits" in outputs and self.classifier is not None:
             made["logits"] = self.classifier(x)
         return {name: made[name] for name in outputs}
+
+
+def _last_layer(output):
+    """Index of the last layer of `features` that an output needs."""
+    return _BLOCK_OUTPUTS.get(output, _LEVELS[-1] if output == "multilevel" else len(_BLOCKS) + 1)
+
+
+def _mean_and_deviation(x):
+    """Mean and population standard deviation over time of x, (n_clips, n_rows, n_frames): (n_clips, 2 * n_rows)."""
+    mean = x.mean(-1, keepdim=True)
+    deviation = (x - mean).square().mean(-1).sqrt()
+    return torch.cat([mean[..., 0], deviation], dim=1)
 
 
 class _Block(nn.Module):
@@ -197,6 +255,10 @@ def _convolution(n_in, n_out, kernel, *, stride=1, groups=1, activation=None):
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="linear" if activation is None else "relu")
     parts = [convolution, nn.BatchNorm2d(n_out, eps=1e-3, momentum=0.01)]
     return nn.Sequential(*parts, *([] if activation is None else [activation(inplace=True)]))
+
+
+def _scaled(width, channels):
+    return _multiple_of_eight(width * channels)
 
 
 def _multiple_of_eight(channels):

@@ -117,10 +117,10 @@ def test_a_recording_that_cannot_be_read_is_a_row_of_nan_with_skip(folder, weigh
     ("arguments", "message"),
     [
         (("-o", "out.csv"), r"out.csv must end in .npz or .parquet"),
-        (("-o", "out.npz", "--backbone", "mn11"), "backbone must be one of 'mn01'"),
+        (("-o", "out.npz", "--backbone", "mn11"), "backbone must be one of 'mini'"),
         (
             ("-o", "out.npz", "--backbone", "mn01", "--kind", "frames"),
-            "must be one of clip, multilevel, logits for mn01, got 'frames'",
+            "must be one of clip, clip_stats, multilevel, block5, block11, block13, block15, logits for mn01, got",
         ),
         (("-o", "out.npz", "--backbone", "mn01", "--kind", "class_token"), "must be one of clip"),
         (("-o", "out.npz", "--jobs", 0), "must not be 0: 1 is one process"),

@@ -84,7 +84,7 @@ def test_a_failed_download_is_an_error_of_one_line(cache, server):
 def test_an_unknown_name_is_an_error_of_the_command_line_before_any_download(command, cache, server):
     result = run(*command)
     assert result.exit_code == 2
-    assert "one of 'mn01'" in result.stderr
+    assert "one of 'mini'" in result.stderr
     assert "got 'mn11'" in result.stderr
     assert server.requests == []
 

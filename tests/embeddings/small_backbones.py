@@ -22,7 +22,7 @@ BACKBONE = {
 }
 ESTIMATOR = {"mobilenet": MobileNetEmbedding, "passt": PaSSTEmbedding}
 WITHOUT_TIME = {
-    "mobilenet": ("clip", "multilevel", "logits"),
+    "mobilenet": ("clip", "clip_stats", "multilevel", "block5", "block15", "logits"),
     "passt": ("clip", "class_token", "distillation_token", "patch_mean", "logits"),
 }
 WITH_TIME = {"mobilenet": ("frames", "grid"), "passt": ("frames", "grid", "tokens")}

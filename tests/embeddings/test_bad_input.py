@@ -213,8 +213,8 @@ def test_a_copy_is_small_and_embeds_alike_in_another_process_too(make):
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [
-        ({"variant": "mn11"}, ValueError, "^variant must be one of 'mn01', .*'mn40_ext'.* got 'mn11'"),
-        ({"variant": "passt_s_swa"}, ValueError, "must be one of 'mn01', .* got 'passt_s_swa'"),
+        ({"variant": "mn11"}, ValueError, "^variant must be one of 'mini', .*'mn40_ext'.* got 'mn11'"),
+        ({"variant": "passt_s_swa"}, ValueError, "must be one of 'mini', .* got 'passt_s_swa'"),
         ({"variant": BACKBONE["passt"]}, ValueError, "must be of the family 'mobilenet'"),
         ({"variant": None}, TypeError, "must be a name or a Backbone, got None"),
         ({"weights": 3}, TypeError, 'weights must be "pretrained", a path or None, got 3'),

@@ -40,7 +40,10 @@ def test_an_output_is_the_networks_own_for_every_clip(make, direct, family, outp
     # 150 frames of a spectrogram.
     shape = {
         ("mobilenet", "clip"): (96,),
+        ("mobilenet", "clip_stats"): (192,),
         ("mobilenet", "multilevel"): (184,),
+        ("mobilenet", "block5"): (2 * 8 * 16,),
+        ("mobilenet", "block15"): (2 * 16 * 4,),
         ("mobilenet", "frames"): (96, 5),
         ("mobilenet", "grid"): (96, 4, 5),
         ("passt", "frames"): (768, 14),
@@ -239,6 +242,9 @@ def test_bfloat16_gives_about_the_numbers_of_float32_as_float32(make, family, ou
         for precision in ("float32", "bfloat16")
     )
     assert rough.dtype == np.float32
+    if output == "block5":  # bfloat16 begins after this block
+        np.testing.assert_array_equal(rough, exact)
+        return
     # Random weights of the narrowest MobileNet add up their rounding more than those of a trained network.
     assert 1e-5 < np.linalg.norm(exact - rough) / np.linalg.norm(exact) < (0.01 if family == "passt" else 0.1)
 

@@ -12,6 +12,7 @@ from skaudio_ad.embeddings import AUDIOSET_LABELS, BACKBONES, Backbone, WeightsF
 
 # Widths and sizes of clip embeddings as the authors' table has them.
 MOBILENETS = {
+    "mini": (0.4, 384),
     "mn01": (0.1, 96),
     "mn02": (0.2, 192),
     "mn04": (0.4, 384),
@@ -41,7 +42,8 @@ def test_the_published_checkpoints_have_the_shapes_of_their_networks():
             {"width": width},
             embedding_size,
         )
-        assert (backbone.licence, backbone.sample_rate) == ("MIT", 32000)
+        licence = "BSD-3-Clause" if name == "mini" else "MIT"
+        assert (backbone.licence, backbone.sample_rate) == (licence, 32000)
     for name, (stride, depth) in PASSTS.items():
         backbone = BACKBONES[name]
         assert (backbone.family, backbone.settings) == ("passt", {"stride": stride, "depth": depth})
@@ -56,10 +58,13 @@ def test_every_file_has_a_name_a_url_and_a_citation_of_its_own():
     files = [*BACKBONES.values(), AUDIOSET_LABELS]
     for attribute in ("name", "filename", "url"):
         assert len({getattr(file, attribute) for file in files}) == len(files)
+    assert BACKBONES["mini"].url is None
     for file in files:
+        assert re.search(r", .* 20\d\d", file.source)
+        if file.name == "mini":
+            continue
         assert file.url.startswith("https://")
         assert file.url.endswith("/" + file.filename)
-        assert re.search(r", .* 20\d\d", file.source)
 
 
 def test_the_urls_and_names_are_those_of_the_authors_code():
@@ -93,7 +98,7 @@ def test_a_backbone_is_found_by_our_name_and_by_the_authors_names(alias, name):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"one of 'mn01', .*'passt_s_s16'.*, or a Backbone, got 'mn11'"):
+    with pytest.raises(ValueError, match=r"one of 'mini', .*'passt_s_s16'.*, or a Backbone, got 'mn11'"):
         get_backbone("mn11")
     with pytest.raises(ValueError, match=r"^backbone must be one of 'passt_s_swa', [^m]*, got 'mn10'"):
         get_backbone("mn10", family="passt")
@@ -140,6 +145,7 @@ def test_a_backbone_survives_copying_and_pickling_and_can_be_a_key():
         ({"family": "resnet"}, ValueError, "family must be one of 'mobilenet', 'passt'"),
         ({"embedding_size": 0}, ValueError, "embedding_size must lie in"),
         ({"embedding_size": 9.5}, TypeError, "embedding_size must be an integer"),
+        ({"mean_average_precision": 47.1}, ValueError, "mean_average_precision must lie in"),
         ({"sample_rate": 16000}, ValueError, "sample_rate must be 32000"),
         ({"settings": {"width": None}}, TypeError, "width must be a number, got None"),
         ({"settings": {"width": 0}}, ValueError, "width must lie in"),

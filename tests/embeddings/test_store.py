@@ -154,7 +154,8 @@ def test_what_is_not_here_and_may_not_be_downloaded_is_an_error_with_the_way_out
     message = (
         rf"^mine: mine\.pt is not on this machine, looked in {cache}\. "
         rf"Download it: `skaudio-ad weights download mine`\. By hand: save {server.url} "
-        rf"as {cache}/mine\.pt, or under the same name in a folder that .* SKAUDIO_AD_WEIGHTS names\.$"
+        rf"as {cache}/mine\.pt, or under the same name in a folder that .* SKAUDIO_AD_WEIGHTS names\. "
+        r"Backbones with weights on this machine: mini\.$"
     )
     with pytest.raises(WeightsError, match=message):
         weights_path(make_backbone(), download=False)
@@ -169,7 +170,7 @@ def test_what_is_not_here_and_has_no_url_is_an_error_with_the_way_out(mine, cach
 
 
 def test_an_unknown_name_lists_what_the_store_knows(cache):
-    with pytest.raises(ValueError, match=r"one of 'mn01', .*'audioset_labels'.* got 'mn11'"):
+    with pytest.raises(ValueError, match=r"one of 'mini', .*'audioset_labels'.* got 'mn11'"):
         weights_path("mn11")
     with pytest.raises(TypeError, match="must be a name or a Backbone, got 4"):
         load_state_dict(4)

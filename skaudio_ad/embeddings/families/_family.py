@@ -37,6 +37,9 @@ class Variant(WeightsFile):
         classifier has no "logits", for example.
     author_name : str or None, default=None
         Name of the checkpoint in the code of its authors.
+    mean_average_precision : float or None, default=None
+        Mean average precision on the evaluation set of AudioSet, as the authors publish it, between 0 and 1. None is
+        for a checkpoint without a published figure.
     """
 
     embedding_size: int
@@ -44,6 +47,7 @@ class Variant(WeightsFile):
     sample_rate: int | None = None
     outputs: tuple[str, ...] | None = field(default=None, repr=False)
     author_name: str | None = None
+    mean_average_precision: float | None = field(default=None, repr=False)
     first_bytes: tuple[bytes, ...] = field(default=_TORCH_FIRST_BYTES, repr=False)
 
     def __post_init__(self) -> None:
