@@ -23,7 +23,7 @@ _SUFFIX = ".skops"
 # Name of the member of the archive that holds the metadata.
 _METADATA = "skaudio_ad.json"
 # Maximum size of the metadata, in bytes.
-_LARGEST_METADATA = 1 << 20
+_LARGEST_METADATA = 1 << 26
 
 
 def save_detector(

@@ -12,6 +12,7 @@ from ..recordings import RecordingsCheck
 from ..recordings._check import measure_recordings
 from ..recordings._findings import find_problems
 from ._common import check_writable, expand_recordings, friendly_errors
+from ._json import without_nan
 from ._messages import translate
 from ._options import FILE, recordings_argument
 from ._table import text_cell, utf8_name
@@ -133,23 +134,3 @@ def _write_json(made, path):
         json.dump(without_nan(made.to_dict()), file, indent=1)
         file.write("\n")
 
-
-def without_nan(value):
-    """Replace NaN and infinity by None, at any depth, because JSON has no such numbers. Paths become valid UTF-8.
-
-    Parameters
-    ----------
-    value : object
-        Numbers, texts, lists and dicts.
-
-    Returns
-    -------
-    object
-    """
-    if isinstance(value, dict):
-        return {without_nan(key): without_nan(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [without_nan(item) for item in value]
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -15,11 +15,11 @@ from ..persistence import save_detector
 from ..presets import make_preset
 from ..recordings import score_recordings
 from ._common import check_writable, friendly_errors
-from ._fit import fit_with_progress
 from ._options import FOLDER
 from ._score import draw_recording, save_figure
 from ._table import open_table
 from ._terminal import say, track
+from ._training import fit_with_progress
 
 _MACHINES = ("fan", "pump", "slider", "valve")
 # Duration of a clip in seconds: several strokes of the slowest machine, and a demo of a few minutes.
