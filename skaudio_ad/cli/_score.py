@@ -99,6 +99,11 @@ def run_score(detector, recordings, csv_path, plot_folder, *, as_json=False, sor
     if plot_folder is not None:
         check_writable(plot_folder, folder=True)
     if table is None:
+        if find_loader(pipeline) is None and read_metadata(detector).get("embedding"):
+            raise ValueError(
+                f"{detector}: was trained on a table of embeddings. Embed the recordings with `skaudio-ad embed`, and "
+                "score that table."
+            )
         paths = expand_recordings(recordings)
         scored = track(score_recordings(pipeline, paths), "scoring", len(paths))
     else:
