@@ -119,6 +119,12 @@ from .model_selection import (
 from .model_selection import (
     NormalOnlySplit as NormalOnlySplit,
 )
+from .presets import (
+    DetectorPipeline as DetectorPipeline,
+)
+from .presets import (
+    make_detector as make_detector,
+)
 from .thresholds import (
     ConformalThreshold as ConformalThreshold,
 )

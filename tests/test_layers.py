@@ -44,7 +44,7 @@ FLOORS = {
     "recordings": 3,
     "inspection": 4,
     "persistence": 4,
-    "presets": 4,
+    "presets": 3,
     "cli": 5,
 }
 # Files and folders that need no torch.

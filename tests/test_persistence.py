@@ -79,6 +79,7 @@ CASES = [
     (skaudio_ad.ThresholdedDetector(GaussianMixture(random_state=0), skaudio_ad.ROCThreshold()), FEATURES),
     (skaudio_ad.ThresholdedDetector(detector(), skaudio_ad.MeanStdThreshold(), cv=0.5), FEATURES),
     (skaudio_ad.NormalOnly(make_pipeline(StandardScaler(), detector())), FEATURES),
+    (skaudio_ad.make_detector(output="clip", random_state=0), WAVES),
     (make_preset("dcase_baseline", max_epochs=1, random_state=0), WAVES),
     (make_preset("dcase_baseline", level="rms", lazy=True, max_epochs=1, random_state=0), WAVES),
     (make_preset("heart_lung", duration=0.2, max_epochs=1, random_state=0), WAVES),

@@ -43,7 +43,8 @@ def _check_jobs(context, parameter, value):
     default="clip",
     show_default=True,
     help="Kind of vector: clip for all backbones; clip_stats, multilevel, block5, block11, block13 and block15 for "
-    "MobileNets; class_token, distillation_token and patch_mean for PaSST; logits for all but mini.",
+    "MobileNets; class_token, distillation_token and patch_mean for PaSST; logits for all but mini. Several kinds, "
+    "separated by commas, stand side by side: clip,block15.",
 )
 @click.option(
     "--level",
@@ -110,7 +111,8 @@ def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings
         Path that ends in ``.npz`` or ``.parquet``.
     backbone : str
     kind : str
-        Kind of vector: the `output` of the embedding. Only kinds with one vector per recording are allowed.
+        Kind of vector: the `output` of the embedding, or several outputs, separated by commas. Only kinds with one
+        vector per recording are allowed.
     level : str or None
         Level of :class:`LevelNormalizer`. None keeps the loudness.
     on_error : {"raise", "skip"}
@@ -123,12 +125,16 @@ def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings
         backbone = get_backbone(backbone)
     except ValueError as error:
         raise click.BadParameter(translate(error), param_hint="--backbone") from error
-    embedding = BackboneEmbedding(backbone, output=kind, **settings)
-    kinds = get_family(backbone.family).output_names(backbone, vectors=True)
-    if kind not in kinds:
-        raise click.BadParameter(
-            f"must be one of {', '.join(kinds)} for {backbone.name}, got {kind!r}.", param_hint="--kind"
-        )
+    kinds = kind.split(",")
+    known = get_family(backbone.family).output_names(backbone, vectors=True)
+    for one in kinds:
+        if one not in known:
+            raise click.BadParameter(
+                f"must be one of {', '.join(known)} for {backbone.name}, got {one!r}.", param_hint="--kind"
+            )
+        if kinds.count(one) > 1:
+            raise click.BadParameter(f"must name every kind once, got {kind!r}.", param_hint="--kind")
+    embedding = BackboneEmbedding(backbone, output=kinds[0] if len(kinds) == 1 else kinds, **settings)
     paths = expand_recordings(recordings)
     clips = AudioLoader(backbone.sample_rate, on_error=on_error).fit_transform(paths)
     if level is not None:

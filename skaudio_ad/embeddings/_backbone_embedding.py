@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +37,10 @@ class BackboneEmbedding(BaseEmbedding):
         "pretrained" weights are those of the authors, found or downloaded by :func:`weights_path`. A path names a file
         or its folder. None is random weights, for tests, with a warning.
 
-    output : str, default="clip"
+    output : str or list of str, default="clip"
         Output of the network. Every family has "clip", (n_clips, C), one vector a clip; an unknown name raises an
-        error that lists the outputs of the backbone.
+        error that lists the outputs of the backbone. A list names outputs that are vectors. One pass of the network
+        computes all of them, and their columns stand one after the other.
 
     window : float, default=10.0
         Length of the longest stretch that is embedded at once, in seconds.
@@ -73,6 +74,9 @@ class BackboneEmbedding(BaseEmbedding):
     n_jobs : int or None, default=None
         Number of processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. Each
         process loads the network once.
+
+    verbose : bool, default=False
+        Whether `transform` shows its progress on stderr: a bar on a terminal, at most ten lines elsewhere.
 
     random_state : int, default=0
         Seed of random weights, the same in every process.
@@ -115,7 +119,7 @@ class BackboneEmbedding(BaseEmbedding):
         variant: str | Backbone,
         *,
         weights: str | os.PathLike[str] | None = "pretrained",
-        output: str = "clip",
+        output: str | Sequence[str] = "clip",
         window: float = 10.0,
         hop: float | None = None,
         batch_size: int | None = None,
@@ -125,6 +129,7 @@ class BackboneEmbedding(BaseEmbedding):
         memory: Any = None,
         cache_by: str = "file",
         n_jobs: int | None = None,
+        verbose: bool = False,
         random_state: int = 0,
     ) -> None:
         self.variant = variant
@@ -139,6 +144,7 @@ class BackboneEmbedding(BaseEmbedding):
         self.memory = memory
         self.cache_by = cache_by
         self.n_jobs = n_jobs
+        self.verbose = verbose
         self.random_state = random_state
 
     def predict_tags(self, X: Any, top: int = 5) -> list[list[tuple[str, float]]]:
@@ -250,11 +256,12 @@ class BackboneEmbedding(BaseEmbedding):
     def _clock(self, n_samples: int) -> Clock:
         return self._its_family().clock(self._backbone(), n_samples)
 
-    def _column_names(self) -> list[str]:
+    def _column_names(self, output: str) -> list[str]:
         backbone = self._backbone()
-        self._check_output(self.output)
-        n_features = self._its_family().n_features(backbone, self.output)
-        return [f"{backbone.name}_{self.output}{i}" for i in range(n_features)]
+        self._check_output(output)
+        # The name of a block ends in a number, so a line stands before the number of the column.
+        start = f"{backbone.name}_{output}{'_' if output[-1].isdigit() else ''}"
+        return [f"{start}{i}" for i in range(self._its_family().n_features(backbone, output))]
 
     def _check_output(self, output: str) -> None:
         """Raise unless the backbone has this output."""
@@ -274,7 +281,8 @@ class BackboneEmbedding(BaseEmbedding):
             )
 
     def _check_parameters(self) -> None:
-        self._check_output(self.output)
+        for output in self._names(self.output):
+            self._check_output(output)
         if not (self.weights is None or isinstance(self.weights, (str, os.PathLike))):
             raise TypeError(f'weights must be "pretrained", a path or None, got {self.weights!r}.')
         if self.weights not in (None, "pretrained") and not Path(self.weights).expanduser().exists():

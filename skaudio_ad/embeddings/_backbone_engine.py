@@ -145,17 +145,18 @@ class LoadedBackbone:
     runtime: Any
     device: str
 
-    def embed(self, waveforms: np.ndarray, output: str) -> np.ndarray:
-        """One output of waveforms of one length.
+    def embed(self, waveforms: np.ndarray, output: str | tuple[str, ...]) -> Any:
+        """Outputs of waveforms of one length, in one pass of the network.
 
         Parameters
         ----------
         waveforms : ndarray of shape (n_windows, n_samples), float32
-        output : str
+        output : str or tuple of str
 
         Returns
         -------
         ndarray of shape (n_windows, ...), float32
+            For a tuple of names, a tuple of such arrays.
         """
         import torch
 

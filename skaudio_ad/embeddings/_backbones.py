@@ -1,6 +1,7 @@
 """`MobileNetEmbedding` and `PaSSTEmbedding`: :class:`BackboneEmbedding` for one family each."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from ._backbone_embedding import BackboneEmbedding
@@ -25,7 +26,7 @@ class MobileNetEmbedding(BackboneEmbedding):
         "pretrained" weights are those of the authors, found or downloaded by :func:`weights_path`. A path names a file
         or its folder. None is random weights, for tests, with a warning.
 
-    output : str, default="clip"
+    output : str or list of str, default="clip"
         - "clip": (n_clips, C), the mean of the last feature map; C is 384 for "mini" and 960 for "mn10".
         - "clip_stats": (n_clips, 2 * C), means and standard deviations of "frames" over time.
         - "frames": (n_clips, C, T), the mean of the last feature map over frequency, with a frame every 0.32 s.
@@ -35,6 +36,9 @@ class MobileNetEmbedding(BackboneEmbedding):
         - "block5", "block11", "block13", "block15": (n_clips, 2 * C * F), means and then standard deviations over time
           of the map of C channels and F bins of frequency behind this block. F is 16, 8, 4 and 4.
         - "logits": (n_clips, 527), one for every class of AudioSet, for all variants but "mini".
+
+        A list names outputs that are vectors, such as ["clip", "block15"]. One pass of the network computes all of
+        them, and their columns stand one after the other.
 
         Standard deviations have no correction, and are 0 for a window of one frame. Like means, they are averaged over
         the windows of a long clip.
@@ -72,6 +76,9 @@ class MobileNetEmbedding(BackboneEmbedding):
     n_jobs : int or None, default=None
         Number of processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. Each
         process loads the network once.
+
+    verbose : bool, default=False
+        Whether `transform` shows its progress on stderr: a bar on a terminal, at most ten lines elsewhere.
 
     random_state : int, default=0
         Seed of random weights, the same in every process.
@@ -112,7 +119,7 @@ class MobileNetEmbedding(BackboneEmbedding):
         variant: str | Backbone = "mini",
         *,
         weights: str | os.PathLike[str] | None = "pretrained",
-        output: str = "clip",
+        output: str | Sequence[str] = "clip",
         window: float = 10.0,
         hop: float | None = None,
         batch_size: int = 8,
@@ -122,6 +129,7 @@ class MobileNetEmbedding(BackboneEmbedding):
         memory: Any = None,
         cache_by: str = "file",
         n_jobs: int | None = None,
+        verbose: bool = False,
         random_state: int = 0,
     ) -> None:
         super().__init__(
@@ -137,6 +145,7 @@ class MobileNetEmbedding(BackboneEmbedding):
             memory=memory,
             cache_by=cache_by,
             n_jobs=n_jobs,
+            verbose=verbose,
             random_state=random_state,
         )
 
@@ -154,13 +163,14 @@ class PaSSTEmbedding(BackboneEmbedding):
         "pretrained" weights are those of the authors, found or downloaded by :func:`weights_path`. A path names a file
         or its folder. None is random weights, for tests, with a warning.
 
-    output : {"clip", "frames", "grid", "tokens", "class_token", "distillation_token", "patch_mean", "logits"}, \
-default="clip"
+    output : {"clip", "frames", "grid", "tokens", "class_token", "distillation_token", "patch_mean", "logits"} or list \
+of them, default="clip"
         "clip": (n_clips, 768), the mean of the tokens C and D, the authors' embedding; "class_token" is C alone and
         "distillation_token" is D alone. "frames": (n_clips, 768, T), the mean of the patches over frequency, with a
         frame every 0.1 s. "grid": (n_clips, 768, F, T), the patches. "tokens": (n_clips, 768, 2 + F * T), C, D and the
         patches. "patch_mean": (n_clips, 768), the mean of the patches. "logits": (n_clips, 527), one for every class
-        of AudioSet.
+        of AudioSet. A list names outputs that are vectors, without time. One pass of the network computes all of them,
+        and their columns stand one after the other.
 
     window : float, default=10.0
         Length of the longest stretch that is embedded at once, in seconds. The network takes no more than 10 s.
@@ -197,6 +207,9 @@ default="clip"
         Number of processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. Each
         process loads the network once.
 
+    verbose : bool, default=False
+        Whether `transform` shows its progress on stderr: a bar on a terminal, at most ten lines elsewhere.
+
     random_state : int, default=0
         Seed of random weights, the same in every process.
 
@@ -226,7 +239,7 @@ default="clip"
         variant: str | Backbone = "passt_s_swa",
         *,
         weights: str | os.PathLike[str] | None = "pretrained",
-        output: str = "clip",
+        output: str | Sequence[str] = "clip",
         window: float = 10.0,
         hop: float | None = None,
         batch_size: int = 4,
@@ -236,6 +249,7 @@ default="clip"
         memory: Any = None,
         cache_by: str = "file",
         n_jobs: int | None = None,
+        verbose: bool = False,
         random_state: int = 0,
     ) -> None:
         super().__init__(
@@ -251,5 +265,6 @@ default="clip"
             memory=memory,
             cache_by=cache_by,
             n_jobs=n_jobs,
+            verbose=verbose,
             random_state=random_state,
         )

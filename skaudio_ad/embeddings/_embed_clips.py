@@ -4,7 +4,7 @@ import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,12 @@ _CHUNKS_PER_JOB = 4
 
 @dataclass(frozen=True)
 class Plan:
-    """Output of the network that is wanted, and the windows that it is made of.
+    """Outputs of the network that are wanted, and the windows that the outputs are made of.
 
     Attributes
     ----------
-    output : str
+    outputs : tuple of str
+        Several outputs are vectors; their values stand one after the other in the embedding of a clip.
     averaged : bool
         Whether the outputs of overlapping windows are averaged. If not, windows lie end to end, and so do the outputs.
     length, hop_length : int
@@ -43,7 +44,7 @@ class Plan:
         Takes a clip, `length` and `hop_length`, and returns the windows to average.
     """
 
-    output: str
+    outputs: tuple[str, ...]
     averaged: bool
     length: int
     hop_length: int
@@ -60,15 +61,17 @@ class Plan:
         )
         return [pad_to(window, self.min_samples) for window in windows]
 
-    def join(self, parts: list[np.ndarray]) -> np.ndarray:
-        """The output of a clip, made of the outputs of its windows."""
-        return np.mean(parts, axis=0) if self.averaged else np.concatenate(parts, axis=-1)
+    def join(self, parts: list[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
+        """The outputs of a clip, made of the outputs of its windows."""
+        return [
+            np.mean(values, axis=0) if self.averaged else np.concatenate(values, axis=-1)
+            for values in zip(*parts)
+        ]
 
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """The part of the plan that changes the output."""
+    def key(self, output: str) -> tuple[Any, ...]:
+        """The part of the plan that changes an output."""
         averaging = (self.cut.__name__, self.hop_length) if self.averaged else (None, None)
-        return self.output, self.length, *averaging, self.min_samples
+        return output, self.length, *averaging, self.min_samples
 
 
 def embed_clips(
@@ -120,40 +123,45 @@ def _embed_chunk(
     with warnings.catch_warnings():
         if os.getpid() != parent:
             warnings.simplefilter("ignore", AudioReadWarning)  # the parent process warns of all failures
-        embeddings = (
+        made = (
             list(_embed_in_batches(clips, engine.load(), plan))
             if memory is None
             else _embed_new(clips, engine, plan, EmbeddingCache(memory), cache_by)
         )
+        embeddings = [outputs[0] if len(outputs) == 1 else np.concatenate(outputs) for outputs in made]
     return embeddings, dict(clips.failures)
 
 
 def _embed_new(
     clips: AudioClips, engine: Engine, plan: Plan, cache: EmbeddingCache, cache_by: str
-) -> list[np.ndarray]:
-    """The embeddings of clips: those that the cache holds are read, and the others are computed."""
-    setting = (engine.key, plan.key)
-    keys = [key and (setting, key) for key in clips.cache_keys(cache_by)]
-    embeddings = [key and cache.get(key) for key in keys]
-    new = [index for index, embedding in enumerate(embeddings) if embedding is None]
+) -> list[list[np.ndarray]]:
+    """The outputs of clips: those that the cache holds are read, and the others are computed in one pass."""
+    known = clips.cache_keys(cache_by)
+    keys = {name: [key and ((engine.key, plan.key(name)), key) for key in known] for name in plan.outputs}
+    found = {name: [key and cache.get(key) for key in keys[name]] for name in plan.outputs}
+    missing = {name for name in plan.outputs if any(embedding is None for embedding in found[name])}
+    new = [index for index in range(len(clips)) if any(found[name][index] is None for name in missing)]
     if new:
-        for index, embedding in zip(new, _embed_in_batches(clips[new], engine.load(), plan)):
-            embeddings[index] = embedding
-            if keys[index] is not None and not is_missing(embedding):
-                cache.put(keys[index], embedding)
-    return embeddings
+        reduced = replace(plan, outputs=tuple(name for name in plan.outputs if name in missing))
+        for index, made in zip(new, _embed_in_batches(clips[new], engine.load(), reduced)):
+            for name, embedding in zip(reduced.outputs, made):
+                if found[name][index] is None:
+                    found[name][index] = embedding
+                    if keys[name][index] is not None and not is_missing(embedding):
+                        cache.put(keys[name][index], embedding)
+    return [list(outputs) for outputs in zip(*found.values())]
 
 
-def _embed_in_batches(clips: AudioClips, loaded: LoadedNetwork, plan: Plan) -> Iterator[np.ndarray]:
-    """Yield the embedding of every clip; a batch holds windows of one length, of one clip or of several."""
+def _embed_in_batches(clips: AudioClips, loaded: LoadedNetwork, plan: Plan) -> Iterator[list[np.ndarray]]:
+    """Yield the outputs of every clip; a batch holds windows of one length, of one clip or of several."""
     # For every clip that is not finished: the outputs of its windows so far, and the number of its windows.
-    clips_begun: deque[tuple[list[np.ndarray], int]] = deque()
+    clips_begun: deque[tuple[list[tuple[np.ndarray, ...]], int]] = deque()
     batch: list[tuple[np.ndarray, list]] = []
 
     def flush():
         if batch:
-            made = loaded.embed(np.stack([window for window, _ in batch]), plan.output)
-            for part, (_, parts) in zip(made, batch):
+            made = loaded.embed(np.stack([window for window, _ in batch]), plan.outputs)
+            for part, (_, parts) in zip(zip(*made), batch):
                 parts.append(part)
             batch.clear()
 
@@ -169,7 +177,7 @@ def _embed_in_batches(clips: AudioClips, loaded: LoadedNetwork, plan: Plan) -> I
             continue
         clip = np.asarray(clip, dtype=np.float32)
         windows = plan.windows(clip)
-        parts: list[np.ndarray] = []
+        parts: list[tuple[np.ndarray, ...]] = []
         clips_begun.append((parts, len(windows)))
         for window in windows:
             if batch and (len(batch) == plan.batch_size or len(batch[0][0]) != len(window)):
@@ -180,8 +188,8 @@ def _embed_in_batches(clips: AudioClips, loaded: LoadedNetwork, plan: Plan) -> I
     yield from finished()
 
 
-def _missing(loaded: LoadedNetwork, plan: Plan) -> np.ndarray:
-    """An embedding of NaN."""
+def _missing(loaded: LoadedNetwork, plan: Plan) -> list[np.ndarray]:
+    """Outputs of NaN."""
     # The network embeds noise, because only the shape counts. The logarithm of silence might be infinite.
     noise = np.random.default_rng(0).normal(scale=0.1, size=(1, plan.min_samples)).astype(np.float32)
-    return np.full_like(loaded.embed(noise, plan.output)[0], np.nan)
+    return [np.full_like(made[0], np.nan) for made in loaded.embed(noise, plan.outputs)]

@@ -16,6 +16,7 @@ from ..audio import AudioClips, as_clips
 from ._cache import check_memory
 from ._embed_clips import Plan, embed_clips
 from ._engine import Engine
+from ._progress import with_progress
 from ._windows import averaged_windows
 from .families import Clock
 
@@ -37,7 +38,7 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
     - ``_engine()``, an :class:`Engine`;
     - ``_shortest()``, the length of the shortest waveform that the network takes, in samples;
     - ``_clock(n_samples)``, the :class:`Clock` of the frames in a window;
-    - ``_column_names()``, the names of the columns of an output that is a vector; else as many names as channels.
+    - ``_column_names(output)``, the names of the columns of an output that is a vector; else as many names as channels.
     """
 
     output: Any
@@ -47,6 +48,7 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
     memory: Any
     cache_by: Any
     n_jobs: Any
+    verbose: Any = False
     _outputs: Sequence[str]
     _vectors: Sequence[str]
     _longest_window: float = np.inf
@@ -94,10 +96,13 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_clips, n_features) or (n_clips, n_channels, ...), float32
-            The output that `output` names, time last. A list where clips differ in length and the output keeps time.
+            The output that `output` names, time last; or all outputs of a list, one after the other. A list where clips
+            differ in length and the output keeps time.
             Clips that could not be read (``on_error="skip"``) are NaN.
         """
         clips, embeddings = self._embed(X, self.output)
+        if self.verbose:
+            embeddings = with_progress(embeddings, len(clips))
         return gather(embeddings, len(clips), clips)
 
     def stream(self, X: Any) -> Iterator[np.ndarray]:
@@ -127,8 +132,9 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
             Each name consists of the network, the output and a number. Channels in time are called x0, x1, ..., as
             :class:`TemporalPooling` calls them, because an array of three axes has no names.
         """
-        names = self._column_names()
-        return np.array(names, dtype=object) if self.output in self._vectors else bin_names(len(names))
+        outputs = self._names(self.output)
+        names = [name for output in outputs for name in self._column_names(output)]
+        return np.array(names, dtype=object) if outputs[0] in self._vectors else bin_names(len(names))
 
     def frames_to_seconds(self, frames: ArrayLike) -> np.ndarray:
         """Time of the middle of a frame of ``output="frames"`` or ``"grid"``.
@@ -173,23 +179,44 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
     def _clock(self, n_samples: int) -> Clock:
         raise NotImplementedError
 
-    def _column_names(self) -> list[str]:
+    def _column_names(self, output: str) -> list[str]:
         raise NotImplementedError
+
+    def _names(self, output: str | Sequence[str]) -> tuple[str, ...]:
+        """Names of the outputs that a value of the parameter `output` asks for; raises unless all are known."""
+        if not isinstance(output, (list, tuple)):
+            name: Any = output
+            check_option(name, "output", self._outputs)
+            return (name,)
+        if len(output) == 0:
+            known = ", ".join(map(repr, self._vectors))
+            raise ValueError(f"a list of outputs must hold at least one of {known}, got {output!r}.")
+        for name in output:
+            check_option(name, "every name in output", self._outputs)
+            if name not in self._vectors:
+                raise ValueError(
+                    f"a list of outputs must hold vectors only, got {output!r}, and {name!r} keeps time. Vectors are "
+                    f"{', '.join(map(repr, self._vectors))}; write output={name!r} for {name!r} alone."
+                )
+        if len(set(output)) < len(output):
+            raise ValueError(f"output must name every output once, got {output!r}.")
+        return tuple(output)
 
     def _windows_at_once(self) -> int:
         return self.batch_size
 
-    def _check(self, output: str) -> Plan:
-        """Raise for parameters out of range; return the plan for an output."""
-        check_option(self.output, "output", self._outputs)
+    def _check(self, output: str | Sequence[str]) -> Plan:
+        """Raise for parameters out of range; return the plan for one or more outputs."""
+        self._names(self.output)
         check_number(self._windows_at_once(), "batch_size", low=1, integer=True)
         check_option(self.cache_by, "cache_by", ("file", "content"))
+        check_option(self.verbose, "verbose", (False, True))
         check_memory(self.memory)
         self._check_parameters()
-        return self._plan(output)
+        return self._plan(self._names(output))
 
-    def _embed(self, X: Any, output: str) -> tuple[AudioClips, Iterator[np.ndarray]]:
-        """X as clips, and an iterator over one of their outputs."""
+    def _embed(self, X: Any, output: str | Sequence[str]) -> tuple[AudioClips, Iterator[np.ndarray]]:
+        """X as clips, and an iterator over one or more of their outputs."""
         plan = self._check(output)
         clips = as_clips(self, X, sample_rate=self._rate(), reset=False)
         engine = self._engine()
@@ -208,15 +235,15 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
         )
         return clips, embeddings
 
-    def _plan(self, output: str) -> Plan:
-        rate, averaged = self._rate(), output in self._vectors
+    def _plan(self, outputs: tuple[str, ...]) -> Plan:
+        rate, averaged = self._rate(), outputs[0] in self._vectors
         high = self._longest_window
         check_number(self.window, "window", low=1, high=high, closed="left" if np.isinf(high) else "both")
         hop = self.window * self._hop_share if self.hop is None else self.hop
         if averaged:
             check_number(hop, "hop", low=0, high=self.window, closed="right")
         return Plan(
-            output=output,
+            outputs=outputs,
             averaged=averaged,
             length=round(self.window * rate),
             hop_length=max(1, round(hop * rate)) if averaged else 0,

@@ -71,6 +71,9 @@ class HubEmbedding(BaseEmbedding):
         Number of processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. Each
         process loads the model once.
 
+    verbose : bool, default=False
+        Whether `transform` shows its progress on stderr: a bar on a terminal, at most ten lines elsewhere.
+
     Attributes
     ----------
     weights_digest_ : str
@@ -117,6 +120,7 @@ class HubEmbedding(BaseEmbedding):
         memory: Any = None,
         cache_by: str = "file",
         n_jobs: int | None = None,
+        verbose: bool = False,
     ) -> None:
         self.model_id = model_id
         self.revision = revision
@@ -130,6 +134,7 @@ class HubEmbedding(BaseEmbedding):
         self.memory = memory
         self.cache_by = cache_by
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def _model(self) -> HubModel:
         if not isinstance(self.model_id, (str, os.PathLike)) or not os.fspath(self.model_id):
@@ -153,12 +158,12 @@ class HubEmbedding(BaseEmbedding):
         model = self._model()
         return np.inf if model.max_samples is None else model.max_samples / model.sample_rate
 
-    def _column_names(self) -> list[str]:
+    def _column_names(self, output: str) -> list[str]:
         model = self._model()
-        if self.output == "logits":
+        if output == "logits":
             self._check_output(model, "logits")
             return [f"{model.name}_{label}" for label in model.labels]
-        return [f"{model.name}_{self.output}{i}" for i in range(model.n_features)]
+        return [f"{model.name}_{output}{i}" for i in range(model.n_features)]
 
     def _check_output(self, model: HubModel, output: str) -> None:
         check_option(output, f"output of {model.name}", OUTPUTS[model.model_type])
@@ -169,7 +174,13 @@ class HubEmbedding(BaseEmbedding):
 
     def _check_parameters(self) -> None:
         model = self._model()
-        self._check_output(model, self.output)
+        outputs = self._names(self.output)
+        if len(outputs) > 1:
+            raise ValueError(
+                f"output must be one name for a HubEmbedding, got {self.output!r}: transformers computes the outputs "
+                "with different models. Put one HubEmbedding for each into a FeatureUnion."
+            )
+        self._check_output(model, outputs[0])
         if model.model_type == "clap":
             check_option(self.layer, f"layer of {model.name}", (-1,))
         check_number(self.layer, "layer", low=-1 - model.n_layers, high=model.n_layers, integer=True)
@@ -180,7 +191,7 @@ class HubEmbedding(BaseEmbedding):
         return HubEngine(
             model=model,
             layer=self.layer if self.layer >= 0 else 1 + model.n_layers + self.layer,
-            classifier=self.output == "logits",
+            classifier=self._names(self.output) == ("logits",),
             precision=self.precision,
             device=str(resolve_device(self.device)),
         )

@@ -119,20 +119,23 @@ class LoadedHubModel:
     network: Any
     device: Any
 
-    def embed(self, waveforms: np.ndarray, output: str) -> np.ndarray:
+    def embed(self, waveforms: np.ndarray, output: str | tuple[str, ...]) -> Any:
         """One output of some waveforms of one length.
 
         Parameters
         ----------
         waveforms : ndarray of shape (n_windows, n_samples), float32
-        output : {"clip", "frames", "grid", "logits"}
+        output : {"clip", "frames", "grid", "logits"}, or a tuple of one of them
 
         Returns
         -------
         ndarray of shape (n_windows, ...), float32
+            For a tuple, a tuple of one such array.
         """
         import torch
 
+        if isinstance(output, tuple):
+            return tuple(self.embed(waveforms, name) for name in output)
         with inference(), quiet_warnings():
             inputs = self._inputs(waveforms)
             with torch.autocast(

@@ -74,6 +74,9 @@ class ModuleEmbedding(BaseEmbedding):
         Number of processes, as for joblib: None is 1 unless :class:`joblib.parallel_config` says otherwise. The module
         is sent to the processes with every few dozen clips, so it must be possible to pickle it.
 
+    verbose : bool, default=False
+        Whether `transform` shows its progress on stderr: a bar on a terminal, at most ten lines elsewhere.
+
     Attributes
     ----------
     weights_digest_ : str
@@ -126,6 +129,7 @@ class ModuleEmbedding(BaseEmbedding):
         memory: Any = None,
         cache_by: str = "file",
         n_jobs: int | None = None,
+        verbose: bool = False,
     ) -> None:
         self.module = module
         self.sample_rate = sample_rate
@@ -140,6 +144,7 @@ class ModuleEmbedding(BaseEmbedding):
         self.memory = memory
         self.cache_by = cache_by
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def frames_to_seconds(self, frames: ArrayLike) -> np.ndarray:
         """Time of the middle of a frame of ``output="frames"`` or ``"grid"``.
@@ -175,10 +180,10 @@ class ModuleEmbedding(BaseEmbedding):
     def _shortest(self) -> int:
         return max(1, round(self.min_duration * self.sample_rate))
 
-    def _column_names(self) -> list[str]:
-        n_samples = self._check(self.output).min_samples
+    def _column_names(self, output: str) -> list[str]:
+        n_samples = self._check(output).min_samples
         name = type(self.module).__name__.lower()
-        return [f"{name}_{self.output}{i}" for i in range(len(self._embed_noise(n_samples, self.output)))]
+        return [f"{name}_{output}{i}" for i in range(len(self._embed_noise(n_samples, output)))]
 
     def _check_parameters(self) -> None:
         import torch

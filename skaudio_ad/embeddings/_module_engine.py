@@ -12,6 +12,7 @@ import joblib
 import numpy as np
 
 from ..training import inference, resolve_device
+from ._engine import names_of, one_or_all
 
 _PLAIN = (bool, int, float, str, bytes, type(None))
 
@@ -120,17 +121,18 @@ class LoadedModule:
     device: Any
     precision: str
 
-    def embed(self, waveforms: np.ndarray, output: str) -> np.ndarray:
-        """One output of some waveforms of one length.
+    def embed(self, waveforms: np.ndarray, output: str | tuple[str, ...]) -> Any:
+        """Outputs of some waveforms of one length, in one pass of the module.
 
         Parameters
         ----------
         waveforms : ndarray of shape (n_windows, n_samples), float32
-        output : {"clip", "frames", "grid"}
+        output : {"clip", "frames", "grid"} or tuple of them
 
         Returns
         -------
         ndarray of shape (n_windows, ...), float32
+            For a tuple of names, a tuple of such arrays.
         """
         import torch
 
@@ -145,7 +147,10 @@ class LoadedModule:
                     f"{self.name}: failed on waveforms of shape {waveforms.shape}: {error}\nfront_end must "
                     "make what the module takes of them; min_duration and window say how short and long they are."
                 ) from error
-            return self._reduce(made, output, len(waveforms)).cpu().numpy()
+            reduced = {
+                name: self._reduce(made, name, len(waveforms)).cpu().numpy() for name in names_of(output)
+            }
+            return one_or_all(reduced, output)
 
     def _reduce(self, made, output, n_windows):
         import torch

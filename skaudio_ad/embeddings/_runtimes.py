@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._checks import check_option
 from ..training import resolve_device
+from ._engine import names_of, one_or_all
 from .families import FAMILIES, Family, Variant
 
 if TYPE_CHECKING:
@@ -123,8 +124,9 @@ def make_runtime(
     Returns
     -------
     callable
-        Maps spectrograms, (n_windows, n_bins, n_frames), and the name of an output to a float32 ndarray. Threads may
-        share it. Its ``front_end`` makes spectrograms of waveforms.
+        Maps spectrograms, (n_windows, n_bins, n_frames), and the name of an output to a float32 ndarray. A tuple of
+        names gives a tuple of arrays, made in one pass. Threads may share the callable. Its ``front_end`` makes
+        spectrograms of waveforms.
     """
     network = network.eval().requires_grad_(False)
     if runtime in family.own_runtimes:
@@ -149,40 +151,44 @@ class TorchRuntime:
         self.front_end = front_end.to(device)
         self.network = for_inference(network, precision=precision).to(device)
 
-    def __call__(self, spectrograms: "torch.Tensor", output: str) -> "np.ndarray":
-        """One output of spectrograms."""
-        return self.network(spectrograms, (output,))[output].float().cpu().numpy()
+    def __call__(self, spectrograms: "torch.Tensor", output: str | tuple[str, ...]) -> Any:
+        """Outputs of spectrograms."""
+        made = self.network(spectrograms, names_of(output))
+        return one_or_all({name: values.float().cpu().numpy() for name, values in made.items()}, output)
 
 
 class _ExportedRuntime:
-    """A runtime that takes networks as ONNX, one for each output, made when that output is first asked for.
+    """A runtime that takes networks as ONNX, one for each set of outputs, made when the set is first asked for.
 
-    To make one takes a second (mn10) to four seconds (PaSST, a third of a gigabyte), once a process and output. Each
-    output has a network of its own, because a PaSST that embeds a clip leaves out what only its patches need.
+    To make one takes a second (mn10) to four seconds (PaSST, a third of a gigabyte), once a process and set. Each set
+    of outputs has a network of its own, because a PaSST that embeds a clip leaves out what only its patches need.
     """
 
     def __init__(self, network: "torch.nn.Module", front_end: "torch.nn.Module", n_samples: int) -> None:
         self.front_end = front_end
         self._network = network
         self._n_samples = n_samples
-        self._made: dict[str, Any] = {}
+        self._made: dict[tuple[str, ...], Any] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, spectrograms: "torch.Tensor", output: str) -> "np.ndarray":
-        """One output of spectrograms."""
+    def __call__(self, spectrograms: "torch.Tensor", output: str | tuple[str, ...]) -> Any:
+        """Outputs of spectrograms."""
         import torch
 
+        names = names_of(output)
         with self._lock:
-            if output not in self._made:
+            if names not in self._made:
                 with torch.inference_mode(False), torch.no_grad():
                     example = self.front_end(torch.zeros(2, self._n_samples))
-                    self._made[output] = self._make(export_onnx(self._network, output, example))
-        return self._run(self._made[output], spectrograms.numpy())
+                    self._made[names] = self._make(export_onnx(self._network, names, example))
+        made = self._run(self._made[names], spectrograms.numpy())
+        return one_or_all(dict(zip(names, made)), output)
 
     def _make(self, onnx: bytes) -> Any:
         raise NotImplementedError
 
-    def _run(self, made: Any, spectrograms: "np.ndarray") -> "np.ndarray":
+    def _run(self, made: Any, spectrograms: "np.ndarray") -> "list[np.ndarray]":
+        """All outputs, in the order of their names."""
         raise NotImplementedError
 
 
@@ -198,8 +204,8 @@ class ONNXRuntime(_ExportedRuntime):
         options.log_severity_level = 3  # errors only; an error is raised as well
         return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
 
-    def _run(self, made: Any, spectrograms: "np.ndarray") -> "np.ndarray":
-        return made.run(None, {"spectrograms": spectrograms})[0]
+    def _run(self, made: Any, spectrograms: "np.ndarray") -> "list[np.ndarray]":
+        return made.run(None, {"spectrograms": spectrograms})
 
 
 class OpenVINORuntime(_ExportedRuntime):
@@ -232,13 +238,13 @@ class OpenVINORuntime(_ExportedRuntime):
             },
         )
 
-    def _run(self, made: Any, spectrograms: "np.ndarray") -> "np.ndarray":
+    def _run(self, made: Any, spectrograms: "np.ndarray") -> "list[np.ndarray]":
         with self._lock:  # a compiled network runs one request at a time
-            return next(iter(made(spectrograms).values())).copy()
+            return [values.copy() for values in made(spectrograms).to_tuple()]
 
 
-def export_onnx(network: "torch.nn.Module", output: str, example: "torch.Tensor") -> bytes:
-    """Export one output of a network as ONNX, for any number of clips and frames.
+def export_onnx(network: "torch.nn.Module", outputs: tuple[str, ...], example: "torch.Tensor") -> bytes:
+    """Export some outputs of a network as ONNX, for any number of clips and frames.
 
     torch's older exporter does it: it takes a tenth of the time of the newer one, whose symbolic shapes cost 6 s for a
     MobileNet, and it needs onnx but not onnxscript.
@@ -248,7 +254,7 @@ def export_onnx(network: "torch.nn.Module", output: str, example: "torch.Tensor"
     network : torch.nn.Module
         Network of a family, in evaluation mode. A network of `for_inference` cannot be exported, because its
         operations are torch's own.
-    output : str
+    outputs : tuple of str
     example : torch.Tensor of shape (n_windows, n_bins, n_frames)
         Output of the front end that the export traces.
 
@@ -258,30 +264,34 @@ def export_onnx(network: "torch.nn.Module", output: str, example: "torch.Tensor"
     """
     import torch
 
-    class Output(torch.nn.Module):
+    class Outputs(torch.nn.Module):
         def __init__(self):
             super().__init__()
             self.network = network
 
-        def forward(self, spectrograms: torch.Tensor) -> torch.Tensor:
-            return self.network(spectrograms, (output,))[output]
+        def forward(self, spectrograms: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            made = self.network(spectrograms, outputs)
+            return tuple(made[name] for name in outputs)
 
     file = io.BytesIO()
     # The older exporter warns that it is deprecated, about traced shape checks, and about lengths that it treats as
     # constants, which here they are.
     with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        module = Output().eval()
+        module = Outputs().eval()
         torch.onnx.export(
             module,
             (example,),
             file,  # type: ignore[arg-type]  # the annotation is the newer exporter's
             dynamo=False,
             input_names=["spectrograms"],
-            output_names=[output],
+            output_names=list(outputs),
             dynamic_axes={
                 "spectrograms": {0: "n_clips", example.ndim - 1: "n_frames"},
-                output: {axis: f"{output}_{axis}" for axis in range(module(example).ndim)},
+                **{
+                    name: {axis: f"{name}_{axis}" for axis in range(values.ndim)}
+                    for name, values in zip(outputs, module(example))
+                },
             },
         )
     return file.getvalue()

@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.base import clone
 
 from ._conformal import ConformalThreshold
-from ._group_conformal import fit_on_groups
 from ._fold_models import NONE
+from ._group_conformal import fit_on_groups
 from ._promises import fall_back, is_too_few, judge_promise, promise_nothing
 
 

@@ -146,9 +146,10 @@ class ConformalThreshold(ThresholdSelector):
             return
         if k < 1:
             raise ValueError(
-                f"alpha={self.alpha} takes the scores of at least {n_needed(self.alpha)} normal clips, got {n}: with {n} no "
-                f"threshold can promise less than 1 / {n + 1}. Pass more clips, or alpha={_round_up(1 / (n + 1))}"
-                ' or more. too_few="estimate" takes fewer clips, and guarantees nothing.'
+                f"alpha={self.alpha} takes the scores of at least {n_needed(self.alpha)} normal clips, got {n}: with "
+                f"{n} no threshold can promise less than 1 / {n + 1}. Pass more clips, or "
+                f"alpha={_round_up(1 / (n + 1))} or more."
+                '  too_few="estimate" takes fewer clips, and guarantees nothing.'
             )
         self.threshold_ = conformal_quantile(self.calibration_scores_, self.alpha)
         self.false_alarm_rate_ = k / (n + 1)

@@ -63,6 +63,20 @@ def test_the_table_of_a_folder_has_names_of_rows_and_columns(folder, weights):
     assert not list(folder.glob(".*"))
 
 
+def test_the_default_is_the_backbone_of_the_package_and_kinds_stand_side_by_side(folder):
+    output = folder / "out.npz"
+    result = run(folder, "-o", output, "--kind", "block15,clip")
+    assert result.exit_code == 0, result.output
+    assert "out.npz: 3 x 896 values of mini" in result.output
+    names = read_npz(output)["names"]
+    assert (names[0], names[511], names[512], names[-1]) == (
+        "mini_block15_0",
+        "mini_block15_511",
+        "mini_clip0",
+        "mini_clip383",
+    )
+
+
 @pytest.mark.parametrize("ending", ["npz", "parquet"])
 def test_the_path_can_be_restored_from_a_name_that_is_not_utf8(ending, tmp_path):
     output = tmp_path / f"out.{ending}"
@@ -123,9 +137,11 @@ def test_a_recording_that_cannot_be_read_is_a_row_of_nan_with_skip(folder, weigh
             "must be one of clip, clip_stats, multilevel, block5, block11, block13, block15, logits for mn01, got",
         ),
         (("-o", "out.npz", "--backbone", "mn01", "--kind", "class_token"), "must be one of clip"),
+        (("-o", "out.npz", "--kind", "clip,logits"), "for mini, got 'logits'"),
+        (("-o", "out.npz", "--kind", "clip,clip"), "must name every kind once, got 'clip,clip'"),
         (("-o", "out.npz", "--jobs", 0), "must not be 0: 1 is one process"),
     ],
-    ids=["ending", "backbone", "sequence", "other family", "jobs"],
+    ids=["ending", "backbone", "sequence", "other family", "no classes", "twice", "jobs"],
 )
 def test_a_wrong_command_line_is_an_error_before_any_file_is_read(folder, monkeypatch, arguments, message):
     monkeypatch.chdir(folder)

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 import skaudio_ad.embeddings._registry
 from skaudio_ad.cli import main
-from skaudio_ad.embeddings import AUDIOSET_LABELS, BACKBONES, Backbone
+from skaudio_ad.embeddings import AUDIOSET_LABELS, BACKBONES, Backbone, find_weights
 
 from ..weights_server import serve
 
@@ -94,3 +94,14 @@ def test_a_variable_that_names_a_missing_folder_is_an_error(cache, monkeypatch, 
     result = run("list")
     assert result.exit_code == 1
     assert "environment variable SKAUDIO_AD_WEIGHTS must name a folder or file" in result.stderr
+
+
+def test_the_weights_of_the_package_are_listed_found_and_not_downloaded(cache):
+    path = find_weights("mini")
+    assert ["mini", "1.1", "384", "BSD-3-Clause", str(path)] in [
+        row.split() for row in run("list").stdout.splitlines()
+    ]
+    assert (run("path", "mini").exit_code, run("path", "mini").stdout) == (0, f"{path}\n")
+    result = run("download", "mini")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"mini: {path}\n", "")
+    assert not cache.exists()

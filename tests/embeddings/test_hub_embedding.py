@@ -572,6 +572,11 @@ def test_a_download_takes_what_is_needed_and_weights_of_torch_where_there_are_no
         ({"revision": "main"}, ValueError, "revision must be None for a folder, got 'main'"),
         ({"output": "tokens"}, ValueError, "output must be one of 'clip', 'frames', 'grid', 'logits'"),
         (
+            {"output": ["clip", "logits"]},
+            ValueError,
+            "output must be one name for a HubEmbedding.*FeatureUnion",
+        ),
+        (
             {"output": "grid"},
             ValueError,
             "output of wavlm must be one of 'clip', 'frames', 'logits', got 'grid'",

@@ -7,7 +7,6 @@ import pytest
 
 from skaudio_ad import ConformalThreshold, NearestNeighborsDetector, ThresholdedDetector
 from skaudio_ad._base import lower_quantile
-from skaudio_ad.thresholds import check_shift, get_calibration_scores
 
 CLIPS = np.random.default_rng(0).normal(size=(40, 4))
 ESTIMATE = ConformalThreshold(0.1, too_few="estimate")
@@ -20,7 +19,7 @@ def test_a_selector_that_estimates_takes_the_end_of_a_prediction_interval_and_sa
     assert selector.threshold_ == lower_quantile(np.sort(scores), 0.1)
     assert (selector.promise_, selector.false_alarm_rate_) == ("estimated", 0.1)
     assert "8 normal clips calibrate, and a promise of 0.1 takes 9" in selector.promise_reason_
-    with pytest.raises(ValueError, match="of at least 9 normal clips, got 8|of at least 22 normal clips, got 8"):
+    with pytest.raises(ValueError, match=r"of at least (9|22) normal clips, got 8"):
         ConformalThreshold(0.1, confidence=confidence).fit(scores)
 
 
@@ -38,22 +37,28 @@ def test_an_unknown_way_with_too_few_scores_lists_the_known_ones():
 
 def test_the_detector_passes_the_estimate_on():
     detector = ThresholdedDetector(NearestNeighborsDetector(), ESTIMATE, random_state=0).fit(CLIPS[:8])
-    assert (detector.promise_, detector.false_alarm_rate_, detector.false_alarm_bound_) == ("estimated", 0.1, None)
+    assert (detector.promise_, detector.false_alarm_rate_, detector.false_alarm_bound_) == (
+        "estimated",
+        0.1,
+        None,
+    )
     assert "8 normal clips calibrate, and a promise of 0.1 takes 9" in detector.promise_reason_
     assert detector.selector_.promise_ == "estimated"
 
 
 def test_few_groups_are_estimated_by_groups():
     groups = np.arange(40) % 5
-    detector = ThresholdedDetector(NearestNeighborsDetector(), ESTIMATE, random_state=0).fit(CLIPS, groups=groups)
+    detector = ThresholdedDetector(NearestNeighborsDetector(), ESTIMATE, random_state=0).fit(
+        CLIPS, groups=groups
+    )
     assert detector.threshold_ == lower_quantile(
         detector.calibration_scores_, 0.1, detector.calibration_groups_
     )
     assert "5 normal groups calibrate, and a promise of 0.1 takes 9" in detector.promise_reason_
 
 
-@pytest.mark.parametrize(("n_clips", "n_models"), [(3, 3), (30, 30), (31, 5)])
-def test_automatic_folds_leave_one_out_with_up_to_thirty_clips(n_clips, n_models):
+@pytest.mark.parametrize(("n_clips", "n_models"), [(3, 3), (10, 10), (11, 5)])
+def test_automatic_folds_leave_one_out_with_up_to_ten_clips(n_clips, n_models):
     detector = ThresholdedDetector(NearestNeighborsDetector(), ESTIMATE, cv="auto", random_state=0)
     detector.fit(np.resize(CLIPS, (n_clips, 4)))
     assert len(detector.detectors_) == n_models

@@ -5,9 +5,9 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from ...training import drawing_from
+from .._engine import names_of, one_or_all
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
 
@@ -55,8 +55,8 @@ class Hear21PaSSTRuntime:
             warnings.simplefilter("ignore")  # the front end uses an old name of torch's autocast
             return self.log_mel(waveforms)
 
-    def __call__(self, spectrograms: "torch.Tensor", output: str) -> "np.ndarray":
-        """One output of spectrograms, (n_windows, 128, n_frames)."""
+    def __call__(self, spectrograms: "torch.Tensor", output: str | tuple[str, ...]) -> Any:
+        """Outputs of spectrograms, (n_windows, 128, n_frames)."""
         tokens: list[torch.Tensor] = []
         with self._lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the network warns of every spectrogram that has not 998 frames
@@ -77,4 +77,4 @@ class Hear21PaSSTRuntime:
             "grid": grid,
             "logits": logits,
         }
-        return outputs[output].cpu().numpy()
+        return one_or_all({name: outputs[name].cpu().numpy() for name in names_of(output)}, output)
