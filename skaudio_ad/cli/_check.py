@@ -133,4 +133,3 @@ def _write_json(made, path):
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         json.dump(without_nan(made.to_dict()), file, indent=1)
         file.write("\n")
-

@@ -92,9 +92,9 @@ def embed(recordings, output, backbone, **settings):
     """Embed recordings with a pretrained backbone.
 
     RECORDINGS are files or folders. The command writes a table with one row for every recording. An .npz file holds
-    the arrays embeddings, paths, names (of the columns), weights_sha256 and settings. A .parquet file holds one column for the
-    path and one column for every value of the embedding. `skaudio-ad fit` trains a detector on such a table, and
-    `skaudio-ad score` scores one.
+    the arrays embeddings, paths, names (of the columns), weights_sha256 and settings. A .parquet file holds one column
+    for the path and one column for every value of the embedding. `skaudio-ad fit` trains a detector on such a table,
+    and `skaudio-ad score` scores one.
     """
     level = settings.pop("level")
     run_embed(recordings, output, backbone, level=None if level == "none" else level, **settings)

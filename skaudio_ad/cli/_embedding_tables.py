@@ -147,7 +147,9 @@ def _read_csv(path):
         for row in rows:
             paths.append(row.pop(place))
             values.append([float(cell) if cell else np.nan for cell in row])
-    return EmbeddingTable(path, np.array(values, dtype=np.float32), paths, header[:place] + header[place + 1 :])
+    return EmbeddingTable(
+        path, np.array(values, dtype=np.float32), paths, header[:place] + header[place + 1 :]
+    )
 
 
 def check_same_kind(table, trained_on, trained_path):
@@ -169,8 +171,8 @@ def check_same_kind(table, trained_on, trained_path):
     way = "Embed the recordings again in the same way."
     if len(table.names) != len(expected):
         raise ValueError(
-            f"{table.path}: has {len(table.names)} values for each recording ({table.names[0]}, ...), but {trained_path} "
-            f"was trained on {len(expected)} ({expected[0]}, ...). {way}"
+            f"{table.path}: has {len(table.names)} values for each recording ({table.names[0]}, ...), but "
+            f"{trained_path} was trained on {len(expected)} ({expected[0]}, ...). {way}"
         )
     if table.names != expected:
         index = next(i for i, (own, other) in enumerate(zip(table.names, expected)) if own != other)
@@ -181,8 +183,8 @@ def check_same_kind(table, trained_on, trained_path):
     digest = trained_on.get("weights_sha256")
     if digest and table.weights_sha256 and digest != table.weights_sha256:
         raise ValueError(
-            f"{table.path}: was made with other weights (sha256 {table.weights_sha256[:12]}...) than the embeddings that "
-            f"{trained_path} was trained on ({digest[:12]}...). {way}"
+            f"{table.path}: was made with other weights (sha256 {table.weights_sha256[:12]}...) than the embeddings "
+            f"that {trained_path} was trained on ({digest[:12]}...). {way}"
         )
     for name, value in (trained_on.get("settings") or {}).items():
         if name in table.settings and table.settings[name] != value:

@@ -35,7 +35,9 @@ _RECORDINGS = click.Path(path_type=Path)
 @click.argument("detector", type=FILE)
 @click.argument("normal", type=_RECORDINGS)
 @click.argument("anomalous", type=_RECORDINGS)
-@click.option("--csv", "csv_path", type=FILE, metavar="FILE.csv", help="File for the score of every recording.")
+@click.option(
+    "--csv", "csv_path", type=FILE, metavar="FILE.csv", help="File for the score of every recording."
+)
 @click.option("--json", "json_path", type=FILE, metavar="FILE.json", help="File for the results as JSON.")
 @click.option(
     "--plot",
@@ -122,8 +124,8 @@ def _check_files(sides, metadata):
     copied = [path for path in sides["anomalous"] if digests.get(path) in first]
     if copied:
         raise ValueError(
-            f"{len(copied)} anomalous recording(s) have the samples of a normal one: {_some(copied)}, the first being a "
-            f"copy of {first[digests[copied[0]]]}. Remove one of each pair."
+            f"{len(copied)} anomalous recording(s) have the samples of a normal one: {_some(copied)}, the first being "
+            f"a copy of {first[digests[copied[0]]]}. Remove one of each pair."
         )
     known = set(metadata.get("training", {}).get("digests", ()))
     trained = [path for path, digest in digests.items() if digest[:DIGEST_LENGTH] in known]

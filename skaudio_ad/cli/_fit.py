@@ -100,7 +100,11 @@ _EMBEDDING_PRESET = "embedding_"
     help="Folder that caches the embedding of every recording, so that an interrupted run can continue.",
 )
 @click.option(
-    "--jobs", "n_jobs", type=int, metavar="N", help="Number of processes that embed. -1 uses all cores.  [default: 1]"
+    "--jobs",
+    "n_jobs",
+    type=int,
+    metavar="N",
+    help="Number of processes that embed. -1 uses all cores.  [default: 1]",
 )
 @click.option(
     "--on-error",
@@ -167,7 +171,10 @@ def _check_options(preset, table):
 
 def _refuse(context, names, why):
     for parameter in context.command.params:
-        if parameter.name in names and context.get_parameter_source(parameter.name) == ParameterSource.COMMANDLINE:
+        if (
+            parameter.name in names
+            and context.get_parameter_source(parameter.name) == ParameterSource.COMMANDLINE
+        ):
             raise click.UsageError(f"{max(parameter.opts, key=len)} does not apply {why}.")
 
 
@@ -220,7 +227,9 @@ def run_fit(
     if is_embedding:
         head = head if preset is None else preset.removeprefix(_EMBEDDING_PRESET)
         settings = {"false_alarms": false_alarms, "window": window, "memory": memory, "n_jobs": n_jobs}
-        pipeline = make_detector(_known_backbone(backbone), head=head, groups=groups_from, **settings, **common)
+        pipeline = make_detector(
+            _known_backbone(backbone), head=head, groups=groups_from, **settings, **common
+        )
     else:
         trained = {"max_epochs": max_epochs, "validation_fraction": held_out}
         given = {name: value for name, value in trained.items() if value is not None}
@@ -361,7 +370,7 @@ def _say_notes(pipeline, facts):
     elif rate is not None and n_units < 1 / rate - 1 - 1e-6:
         say(
             f"Note: {n_units} {unit} promise no false-alarm rate of {rate:g}, which takes {round(1 / rate - 1)}. The "
-            "threshold is estimated from the spread of their scores, and more false alarms are possible. Scores are not "
-            "affected.",
+            "threshold is estimated from the spread of their scores, and more false alarms are possible. Scores are "
+            "not affected.",
             err=True,
         )

@@ -38,7 +38,9 @@ ANOMALIES_FOUND = 3
     is_flag=True,
     help="Print one JSON object for every recording (JSON lines) instead of the table.",
 )
-@click.option("--sort", is_flag=True, help="Print the least normal recordings first, after all have been scored.")
+@click.option(
+    "--sort", is_flag=True, help="Print the least normal recordings first, after all have been scored."
+)
 @click.option(
     "--exit-code",
     is_flag=True,

@@ -149,7 +149,9 @@ def warn_of_findings(findings, recordings):
             for path, detail in list(finding.files.items())[:_SHOWN]
         ]
         more = "" if len(finding.files) <= _SHOWN else f" and {len(finding.files) - _SHOWN} more"
-        say(f"Warning: {finding.kind}: {finding.message} {', '.join(names)}{more}. {finding.advice}", err=True)
+        say(
+            f"Warning: {finding.kind}: {finding.message} {', '.join(names)}{more}. {finding.advice}", err=True
+        )
     if findings:
         named = " ".join(map(_quoted, recordings[:_SHOWN])) + (" ..." if len(recordings) > _SHOWN else "")
         say(f"To see all files and what else may be wrong: skaudio-ad check {named}", err=True)
@@ -175,7 +177,11 @@ def describe_promise(pipeline):
     detector = last_step(pipeline)
     rate, promise = false_alarm_rate(detector)
     if rate is None:
-        return "no threshold: no recording raises an alarm" if detector.offset_ == float("-inf") else "no promise"
+        return (
+            "no threshold: no recording raises an alarm"
+            if detector.offset_ == float("-inf")
+            else "no promise"
+        )
     text = f"false-alarm rate {rate:.3g} ({promise}"
     bound = getattr(detector, "false_alarm_bound_", None)
     return f"{text}, proved bound {bound:.3g})" if bound is not None and bound != rate else f"{text})"
