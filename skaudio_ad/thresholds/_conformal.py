@@ -37,8 +37,8 @@ class ConformalThreshold(ThresholdSelector):
     too_few : {"raise", "estimate"}, default="raise"
         What to do with fewer scores than the promise takes. "raise" raises an error that tells the number. "estimate"
         takes the lower end of a prediction interval for the rate `alpha`, which assumes a distribution of the scores,
-        and ``promise_`` is then "estimated". A single score has no spread, so half of all clips score below the
-        threshold.
+        or the smallest score if that is lower. ``promise_`` is then "estimated". On average the rate is at most
+        ``1 / (n + 1)`` for n scores, whatever their distribution is.
 
     Attributes
     ----------
@@ -184,13 +184,14 @@ class ConformalThreshold(ThresholdSelector):
     def _estimate(self, scores, groups=None):
         """Set the attributes from fewer scores, or groups, than the promise takes."""
         unit = "clips" if groups is None else "groups"
-        self.threshold_ = lower_quantile(scores, self.alpha, groups)
+        # A threshold above the smallest score has a rate of more than 1 / (n + 1), which is more than alpha already.
+        self.threshold_ = min(lower_quantile(scores, self.alpha, groups), float(np.min(scores)))
         self.false_alarm_rate_ = float(self.alpha)
         self.promise_ = ESTIMATED
         self.promise_reason_ = (
             f"{group_weights(scores, groups)[1]} normal {unit} calibrate, and a promise of {self.alpha} takes "
             f"{n_needed(self.alpha)}. The threshold is the lower end of a prediction interval, which assumes a "
-            "distribution of scores."
+            "distribution of scores, or the smallest score if that is lower."
         )
 
 

@@ -16,11 +16,17 @@ ESTIMATE = ConformalThreshold(0.1, too_few="estimate")
 def test_a_selector_that_estimates_takes_the_end_of_a_prediction_interval_and_says_so(confidence):
     scores = -np.random.default_rng(0).gamma(2.0, size=8)
     selector = ConformalThreshold(0.1, confidence=confidence, too_few="estimate").fit(scores)
-    assert selector.threshold_ == lower_quantile(np.sort(scores), 0.1)
+    assert selector.threshold_ == min(lower_quantile(np.sort(scores), 0.1), scores.min())
     assert (selector.promise_, selector.false_alarm_rate_) == ("estimated", 0.1)
     assert "8 normal clips calibrate, and a promise of 0.1 takes 9" in selector.promise_reason_
     with pytest.raises(ValueError, match=r"of at least (9|22) normal clips, got 8"):
         ConformalThreshold(0.1, confidence=confidence).fit(scores)
+
+
+def test_an_estimate_is_never_above_the_smallest_score():
+    skewed = -np.exp([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 9.0])
+    assert lower_quantile(skewed, 0.1) > skewed.min()
+    assert ConformalThreshold(0.1, too_few="estimate").fit(skewed).threshold_ == skewed.min()
 
 
 def test_with_enough_scores_estimating_changes_nothing():
@@ -51,9 +57,8 @@ def test_few_groups_are_estimated_by_groups():
     detector = ThresholdedDetector(NearestNeighborsDetector(), ESTIMATE, random_state=0).fit(
         CLIPS, groups=groups
     )
-    assert detector.threshold_ == lower_quantile(
-        detector.calibration_scores_, 0.1, detector.calibration_groups_
-    )
+    scores, own = detector.calibration_scores_, detector.calibration_groups_
+    assert detector.threshold_ == min(lower_quantile(scores, 0.1, own), scores.min())
     assert "5 normal groups calibrate, and a promise of 0.1 takes 9" in detector.promise_reason_
 
 
