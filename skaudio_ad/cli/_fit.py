@@ -1,5 +1,6 @@
 """``skaudio-ad fit``: train a detector on recordings of normal sounds."""
 
+import math
 import time
 
 import click
@@ -339,7 +340,8 @@ def describe_fit(pipeline, facts):
         parts.append(f"{detector.n_iter_} epochs")
     if hasattr(detector, "held_out_indices_"):
         parts.append(f"{len(detector.held_out_indices_)} held out to set the threshold")
-    parts.append(f"threshold {detector.offset_:.6g}")
+    if math.isfinite(detector.offset_):
+        parts.append(f"threshold {detector.offset_:.6g}")
     return ", ".join([*parts, describe_promise(pipeline), f"{facts['seconds']:.1f} s"])
 
 

@@ -44,4 +44,4 @@ def _check_shift(pipeline, scores):
         calibration = get_calibration_scores(pipeline)
     except ValueError:  # the detector has no calibration scores
         return None
-    return check_shift(calibration, np.array(scores))
+    return check_shift(calibration, np.array(scores)) if len(calibration) else None

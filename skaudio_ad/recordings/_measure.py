@@ -161,7 +161,7 @@ class _Sums:
     def add(self, block):
         mono = block.mean(axis=1) if self.n_channels > 1 else block[:, 0]
         self.n_samples += len(mono)
-        self.digest.update(np.ascontiguousarray(block))
+        self.digest.update(block.tobytes())
         self.total += float(mono.sum(dtype=np.float64))
         self.mix_power += _sum_of_squares(mono)
         self.power += [_sum_of_squares(channel) for channel in block.T] if self.n_channels > 1 else 0

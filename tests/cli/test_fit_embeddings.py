@@ -85,7 +85,7 @@ def test_few_recordings_make_a_detector_and_the_note_says_what_the_promise_is(so
     path, normal = tmp_path / "d.skops", names_of(sounds / "normal")
     result = run("fit", normal[0], "-o", path)
     assert result.exit_code == 0, result.output
-    assert "no threshold: no recording raises an alarm" in result.stdout
+    assert "head nearest, no threshold: no recording raises an alarm" in result.stdout
     (note,) = result.stderr.splitlines()
     assert note.startswith("Note: one or two recordings do not show how much normal recordings differ")
     scored = run("score", path, sounds / "anomalous", "--exit-code")
