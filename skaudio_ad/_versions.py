@@ -62,6 +62,16 @@ def environment() -> dict[str, str]:
     }
 
 
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python, of this package and of its dependencies, without an import of any.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+
+
 def show_versions() -> None:
     """Print the versions, the machine and the commit for a bug report.
 

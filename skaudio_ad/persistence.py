@@ -1,7 +1,10 @@
 """Save and load detectors with skops. Loading runs only code of scikit-learn and of this package."""
 
 import copy
+import json
 import os
+import zipfile
+from datetime import UTC, datetime
 from inspect import isclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,16 +12,23 @@ from ._archive import ArchiveError, checked_archive
 from ._atomic import atomic_path
 from ._checks import check_number
 from ._typing import PathLike
+from ._versions import package_versions
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = ["load_detector", "save_detector", "trusted_types"]
+__all__ = ["load_detector", "read_metadata", "save_detector", "trusted_types"]
 
 _SUFFIX = ".skops"
+# Name of the member of the archive that holds the metadata.
+_METADATA = "skaudio_ad.json"
+# Maximum size of the metadata, in bytes.
+_LARGEST_METADATA = 1 << 26
 
 
-def save_detector(estimator: "BaseEstimator", path: PathLike) -> None:
+def save_detector(
+    estimator: "BaseEstimator", path: PathLike, *, metadata: dict[str, Any] | None = None
+) -> None:
     """Write a fitted estimator or pipeline to a file, without its callbacks and without any `memory`.
 
     The file is written atomically: an error leaves the old file. In the file every parameter called `memory` is None,
@@ -31,10 +41,16 @@ def save_detector(estimator: "BaseEstimator", path: PathLike) -> None:
     path : str or path-like
         Path that ends in ``.skops``.
 
+    metadata : dict or None, default=None
+        Facts about the training that :func:`read_metadata` returns: numbers, texts, lists and dicts. The date and the
+        versions of the libraries are added.
+
     Raises
     ------
     ValueError
         If `path` has another ending, or skops cannot save an object in the estimator, such as a torch module.
+    TypeError
+        If `metadata` holds other types than JSON has.
     OSError
         If the file cannot be written. An old file of this name stays.
     """
@@ -43,9 +59,13 @@ def save_detector(estimator: "BaseEstimator", path: PathLike) -> None:
     path = os.fspath(path)
     if not path.endswith(_SUFFIX):
         raise ValueError(f"{path}: a detector is saved in a file that ends in {_SUFFIX}; change the ending.")
+    facts = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "versions": package_versions()}
+    text = json.dumps({**facts, **(metadata or {})}, indent=1)
     with atomic_path(path) as temporary:
         try:
             skops.io.dump(_copy_for_file(estimator, {}), temporary)
+            with zipfile.ZipFile(temporary, "a") as archive:
+                archive.writestr(_METADATA, text)
         except RuntimeError as error:
             raise ValueError(
                 f"{path}: skops cannot save this {type(estimator).__name__} ({error}). A torch module, such as the one "
@@ -153,6 +173,42 @@ def load_detector(path: PathLike, *, max_size: int | None = None) -> Any:
         )
     _clear_memory(estimator)
     return estimator
+
+
+def read_metadata(path: PathLike) -> dict[str, Any]:
+    """Read the metadata of a file of :func:`save_detector`. The estimator is not loaded.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    dict
+        ``date`` (ISO 8601, UTC), ``versions`` (of the libraries, by name) and the `metadata` of `save_detector`. Empty
+        for a file of ``skops.io.dump``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file does not exist.
+    ValueError
+        If the file is no skops file, or its metadata is damaged.
+    """
+    path = os.fspath(path)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{path}: no such file.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if _METADATA not in archive.namelist():
+                return {}
+            with archive.open(_METADATA) as member:
+                found = json.loads(member.read(_LARGEST_METADATA))
+    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
+        raise ValueError(
+            f"{path}: the file is no skops file, or its metadata is damaged ({error}); save the detector again."
+        ) from error
+    return found if isinstance(found, dict) else {}
 
 
 def _clear_memory(estimator):

@@ -7,9 +7,11 @@ import re
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+import sklearn
 import skops.io
 import torch
 from sklearn.base import is_classifier
@@ -20,7 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import get_tags
 
 import skaudio_ad
-from skaudio_ad.persistence import load_detector, save_detector, trusted_types
+from skaudio_ad.persistence import load_detector, read_metadata, save_detector, trusted_types
 from skaudio_ad.presets import make_preset
 from skaudio_ad.training import Prechelt
 
@@ -345,3 +347,37 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path, monkeypatch):
 def test_modules_of_the_package_are_attributes_of_the_root():
     code = "import skaudio_ad; skaudio_ad.persistence.save_detector; skaudio_ad.presets.make_preset"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_a_file_holds_its_date_the_versions_and_the_given_metadata(tmp_path):
+    path = tmp_path / "detector.skops"
+    before = datetime.now(UTC).replace(microsecond=0)
+    save_detector(detector().fit(FEATURES), path, metadata={"training": {"n_clips": 30, "groups": None}})
+    found = read_metadata(path)
+    assert before <= datetime.fromisoformat(found["date"]) <= datetime.now(UTC)
+    assert found["versions"]["scikit-learn"] == sklearn.__version__
+    assert found["training"] == {"n_clips": 30, "groups": None}
+    assert np.isfinite(load_detector(path).score_samples(FEATURES)).all()
+
+
+def test_a_file_of_skops_has_no_metadata(tmp_path):
+    skops.io.dump(detector().fit(FEATURES), tmp_path / "plain.skops")
+    assert read_metadata(tmp_path / "plain.skops") == {}
+
+
+def test_metadata_that_cannot_be_read_is_an_error_with_the_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        read_metadata(tmp_path / "none.skops")
+    (tmp_path / "text.skops").write_text("no archive")
+    with pytest.raises(ValueError, match=r"text\.skops: the file is no skops file"):
+        read_metadata(tmp_path / "text.skops")
+    with zipfile.ZipFile(tmp_path / "damaged.skops", "w") as archive:
+        archive.writestr("skaudio_ad.json", "{")
+    with pytest.raises(ValueError, match=r"damaged\.skops: .* metadata is damaged"):
+        read_metadata(tmp_path / "damaged.skops")
+
+
+def test_metadata_that_json_cannot_hold_is_an_error_before_the_write(tmp_path):
+    with pytest.raises(TypeError):
+        save_detector(detector(), tmp_path / "detector.skops", metadata={"a": object()})
+    assert os.listdir(tmp_path) == []

@@ -2,8 +2,9 @@
 
 from ._as_clips import as_clips
 from ._clips import AudioClips, AudioReadWarning
-from ._decode import AudioReadError, read_audio
+from ._decode import read_audio
 from ._files import find_audio_files
+from ._open import AudioReadError
 from ._transformers import AudioLoader, LevelNormalizer
 
 __all__ = [

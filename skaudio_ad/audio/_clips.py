@@ -12,7 +12,8 @@ import numpy as np
 from .._clip_errors import shown
 from .._lazy import ClipError, LazySequence, is_missing
 from .._typing import Float32Array
-from ._decode import AudioReadError, read_audio
+from ._decode import read_audio
+from ._open import AudioReadError
 
 
 class AudioReadWarning(UserWarning):

@@ -1,48 +1,29 @@
 """Turn one file into samples: decode, mix, resample, cut, pad. Every error names the file and says how to fix it."""
 
 import os
-import sys
 from typing import Any, Literal
 
 import numpy as np
-import soundfile
 import soxr
 
 from .._checks import check_number, check_option
-from .._clip_errors import shown
 from .._typing import Float32Array, PathLike
-from ._damage import HEADERLESS, find_damage, why_unreadable
+from ._open import (
+    BLOCK,
+    UNKNOWN_FRAMES,
+    AudioReadError,
+    check_complete,
+    check_finite,
+    open_recording,
+    read_blocks,
+)
 
-# Number of values of one block, all channels together. A long recording is decoded and mixed block by block.
-_BLOCK = 1 << 18
-# Number of frames that libsndfile gives, at least, where the length is unknown: in a FLAC file written to a pipe.
-_UNKNOWN_FRAMES = 1 << 62
 # Maximum number of samples of a recording that resampling may lengthen by any factor: 35 minutes at 16 kHz.
 _LARGEST_LENGTHENED = 1 << 25
 # Maximum factor by which resampling may lengthen a longer recording. Otherwise a file of one megabyte whose header says
 # 1 Hz would become gigabytes.
 _LARGEST_FACTOR = 16
 _PADS = ("none", "zeros", "repeat", "reflect")
-
-
-class AudioReadError(ValueError):
-    """A file that cannot be used as a clip.
-
-    Attributes
-    ----------
-    path : str
-        Path of the file.
-    reason : str
-        What is wrong with the file and how to fix it.
-    """
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{shown(self.path)}: {self.reason}"
 
 
 def check_cut(*, offset: Any, duration: Any, channel: Any, pad: Any) -> None:
@@ -120,28 +101,10 @@ def read_audio(
     check_number(sample_rate, "sample_rate", low=1, integer=True, none=True)
     check_cut(offset=offset, duration=duration, channel=channel, pad=pad)
     path = os.fsdecode(path)
-    if reason := why_unreadable(path):
-        raise AudioReadError(path, reason)
-    try:
-        with _Forward(path if sys.platform == "win32" else os.fsencode(path)) as file:
-            rate = file.samplerate if sample_rate is None else sample_rate
-            samples = _decode(file, path, rate, offset, duration, channel)
+    with open_recording(path) as file:
+        rate = file.samplerate if sample_rate is None else sample_rate
+        samples = _decode(file, path, rate, offset, duration, channel)
         return fit_length(samples, rate, duration=duration, pad=pad), rate
-    except MemoryError as error:
-        raise AudioReadError(
-            path, "needs more memory than there is; give a (shorter) duration, or a lower sample_rate."
-        ) from error
-    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
-        raise AudioReadError(
-            path,
-            f"is no audio that can be decoded to its end ({_said(error)}). Readable formats are wav, flac, ogg and "
-            'mp3. Restore or convert the file, or leave it out with on_error="skip".',
-        ) from error
-
-
-def _said(error):
-    """Return the message of libsndfile without the path."""
-    return error.error_string if isinstance(error, soundfile.LibsndfileError) else error
 
 
 def fit_length(samples: Any, sample_rate: int, *, duration: float | None, pad: str) -> Any:
@@ -171,14 +134,12 @@ def fit_length(samples: Any, sample_rate: int, *, duration: float | None, pad: s
 
 def _decode(file, path, sample_rate, offset, duration, channel):
     """Return the wanted part of an open file, mixed and resampled, as one array."""
-    if file.format == "RAW":  # libsndfile decodes any file named .au, .snd, .vox or .gsm as speech
-        raise AudioReadError(path, HEADERLESS)
     if channel != "mix" and channel >= file.channels:
         raise AudioReadError(
             path,
             f'has {file.channels} channel(s), so channel={channel} does not exist; take a lower channel or "mix".',
         )
-    _check_complete(file, path)
+    check_complete(file, path)
     own_rate = file.samplerate
     start = round(offset * own_rate)
     if start and start >= file.frames:
@@ -189,13 +150,13 @@ def _decode(file, path, sample_rate, offset, duration, channel):
     if duration is not None:
         # Read one extra frame, so that resampling never gives one sample too few.
         n_wanted = min(n_wanted, int(np.ceil(duration * own_rate)) + 1)
-    if n_wanted < _UNKNOWN_FRAMES:
+    if n_wanted < UNKNOWN_FRAMES:
         _check_lengthening(path, n_wanted, own_rate, sample_rate)
     _skip(file, start)
     samples = _resample(
         _mono_blocks(file, path, n_wanted, channel, sample_rate), path, own_rate, sample_rate, n_wanted
     )
-    _check_complete(file, path)  # libsndfile notices some damage only while it decodes
+    check_complete(file, path)  # libsndfile notices some damage only while it decodes
     if not len(samples):
         raise AudioReadError(
             path,
@@ -207,24 +168,10 @@ def _decode(file, path, sample_rate, offset, duration, channel):
 
 def _mono_blocks(file, path, n_wanted, channel, sample_rate):
     """Yield the next `n_wanted` frames of a file, one channel or the mean of all, block by block."""
-    rate, n_read = file.samplerate, 0
-    size = max(1, _BLOCK // max(file.channels, sample_rate // rate))
-    while n_read < n_wanted:
-        block = file.read(min(size, n_wanted - n_read), dtype="float32", always_2d=True)
-        if not len(block):
-            if file.frames >= _UNKNOWN_FRAMES:
-                return
-            raise AudioReadError(
-                path,
-                f"is truncated: {n_read / rate:g} s of {n_wanted / rate:g} s can be decoded; restore it or leave "
-                'it out with on_error="skip".',
-            )
-        n_read += len(block)
+    size = max(1, BLOCK // max(file.channels, sample_rate // file.samplerate))
+    for block in read_blocks(file, path, n_wanted, size):
         mono = block.mean(axis=1) if channel == "mix" else np.ascontiguousarray(block[:, channel])
-        if not np.isfinite(mono).all():
-            raise AudioReadError(
-                path, 'contains NaN or infinite samples; repair it or leave it out with on_error="skip".'
-            )
+        check_finite(mono, path)
         yield mono
 
 
@@ -268,7 +215,7 @@ class _Growing:
 
     def __init__(self, expected):
         self._expected, self._n_samples = expected, 0
-        self._array = np.empty(min(expected, _BLOCK), dtype=np.float32)
+        self._array = np.empty(min(expected, BLOCK), dtype=np.float32)
 
     def append(self, block):
         start, self._n_samples = self._n_samples, self._n_samples + len(block)
@@ -283,27 +230,10 @@ class _Growing:
         return self._array
 
 
-class _Forward(soundfile.SoundFile):
-    """A file that is read from its start to its end.
-
-    soundfile repositions a seekable file after every read. After that, an mp3 lacks the bits that its frames borrow
-    from earlier frames, and thousands of samples are wrong.
-    """
-
-    def seekable(self):
-        return False
-
-
 def _skip(file, n_frames):
-    if file.format != "MP3" and file.frames < _UNKNOWN_FRAMES:
+    if file.format != "MP3" and file.frames < UNKNOWN_FRAMES:
         file.seek(n_frames)
         return
-    size = _BLOCK // file.channels
+    size = BLOCK // file.channels
     while n_frames and (n_read := len(file.read(min(size, n_frames), dtype="float32"))):
         n_frames -= n_read
-
-
-def _check_complete(file, path):
-    """Raise where libsndfile would return the rest of a damaged file without an error."""
-    if damage := find_damage(file.extra_info, path, file.frames):
-        raise AudioReadError(path, f'{damage}; restore it or leave it out with on_error="skip".')

@@ -1,5 +1,6 @@
 """Transformers from clips to clips: loading and level normalisation. Both compute clips on access."""
 
+import warnings
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -13,6 +14,7 @@ from .._typing import Clips
 from ._as_clips import as_clips, as_paths
 from ._clips import AudioClips
 from ._decode import check_cut, fit_length
+from ._rates import describe_lower_rates, find_lower_rates, read_sample_rates, warn_of_mixed_rates
 
 _ON_ERROR = ("raise", "skip")
 
@@ -79,6 +81,13 @@ class AudioLoader(_ClipTransformer):
 
         If all clips have one length and are too short for a detector, the detector raises an error in either case.
 
+    Attributes
+    ----------
+    sample_rates_ : ndarray of shape (n_rates,), int
+        Sample rates of the training files in rising order, in hertz, from their headers. Absent where `fit` got no
+        paths. `transform` warns about files with a lower rate than all training files, because such files lack the
+        upper part of the sound.
+
     See Also
     --------
     skaudio_ad.audio.find_audio_files : List the recordings in a folder.
@@ -110,7 +119,7 @@ class AudioLoader(_ClipTransformer):
         self.on_error = on_error
 
     def fit(self, X: Clips, y: Any = None) -> Self:
-        """Check parameters and input. No file is decoded.
+        """Check parameters and input, and note the sample rates of files. No file is decoded.
 
         Parameters
         ----------
@@ -127,7 +136,13 @@ class AudioLoader(_ClipTransformer):
         ValueError, TypeError
             If a parameter is out of range or X holds no clips.
         """
-        self._load(X, reset=True)
+        clips = self._load(X, reset=True)
+        if hasattr(self, "sample_rates_"):
+            del self.sample_rates_
+        if clips.paths is not None:
+            rates = read_sample_rates(clips.paths)
+            warn_of_mixed_rates(clips.paths, rates, self.sample_rate)
+            self.sample_rates_ = np.unique(rates[rates > 0])
         return self
 
     def transform(self, X: Clips) -> AudioClips:
@@ -142,7 +157,13 @@ class AudioLoader(_ClipTransformer):
         -------
         AudioClips of length n_clips
         """
-        return self._load(X, reset=False)
+        clips = self._load(X, reset=False)
+        trained_on = getattr(self, "sample_rates_", ())
+        if clips.paths is not None and len(trained_on):
+            lower = find_lower_rates(clips.paths, trained_on, self.sample_rate)
+            if lower:
+                warnings.warn(describe_lower_rates(lower, len(clips), trained_on), stacklevel=2)
+        return clips
 
     def _load(self, X, reset):
         check_number(self.sample_rate, "sample_rate", low=1, integer=True)

@@ -1,5 +1,6 @@
 """``skaudio-ad embed``: embed recordings with a pretrained backbone."""
 
+import json
 import time
 
 import click
@@ -48,9 +49,10 @@ def _check_jobs(context, parameter, value):
 @click.option(
     "--level",
     type=click.Choice(["rms", "peak", "none"]),
-    default="none",
+    default="rms",
     show_default=True,
-    help="Normalise recordings to one level, so that the gain of the recorder does not matter.",
+    help="Normalise recordings to one level, so that the gain of the recorder does not matter. 'none' keeps the "
+    "loudness.",
 )
 @click.option(
     "--weights", default="pretrained", show_default=True, help="File of weights, or the folder of this file."
@@ -90,8 +92,9 @@ def embed(recordings, output, backbone, **settings):
     """Embed recordings with a pretrained backbone.
 
     RECORDINGS are files or folders. The command writes a table with one row for every recording. An .npz file holds
-    the arrays embeddings, paths, names (of the columns) and weights_sha256. A .parquet file holds one column for the
-    path and one column for every value of the embedding.
+    the arrays embeddings, paths, names (of the columns), weights_sha256 and settings. A .parquet file holds one column
+    for the path and one column for every value of the embedding. `skaudio-ad fit` trains a detector on such a table,
+    and `skaudio-ad score` scores one.
     """
     level = settings.pop("level")
     run_embed(recordings, output, backbone, level=None if level == "none" else level, **settings)
@@ -142,13 +145,29 @@ def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings
     seconds = time.perf_counter() - start
     # The write is atomic, because an incomplete file must not look like a table.
     with atomic_path(output) as temporary:
-        write(temporary, made, paths, list(embedding.get_feature_names_out()), embedding.weights_digest_)
+        names = list(embedding.get_feature_names_out())
+        write(temporary, made, paths, names, embedding.weights_digest_, table_settings(embedding, level))
     say(f"{output}: {len(made)} x {made.shape[1]} values of {backbone.name}, {seconds:.1f} s")
     if clips.failures:
         say(
             f"Note: {len(clips.failures)} of {len(paths)} recordings could not be read, see above; their rows are NaN.",
             err=True,
         )
+
+
+def table_settings(embedding, level):
+    """Return the settings that two tables must share to be comparable, as far as the columns do not tell them.
+
+    Parameters
+    ----------
+    embedding : BackboneEmbedding
+    level : str or None
+
+    Returns
+    -------
+    dict
+    """
+    return {"level": level or "none", "window": float(embedding.window)}
 
 
 def _writer(output):
@@ -167,7 +186,7 @@ def _writer(output):
     return _write_parquet
 
 
-def _write_npz(path, embeddings, paths, names, digest):
+def _write_npz(path, embeddings, paths, names, digest, settings):
     with open(path, "wb") as file:
         np.savez(
             file,
@@ -175,13 +194,16 @@ def _write_npz(path, embeddings, paths, names, digest):
             paths=np.array(list(map(utf8_name, paths))),
             names=np.array(names, dtype=str),
             weights_sha256=np.array(digest),
+            settings=np.array(json.dumps(settings)),
         )
 
 
-def _write_parquet(path, embeddings, paths, names, digest):
+def _write_parquet(path, embeddings, paths, names, digest, settings):
     import pyarrow as pa
     from pyarrow import parquet
 
     columns = {"path": list(map(utf8_name, paths)), **dict(zip(names, np.ascontiguousarray(embeddings.T)))}
-    table = pa.table(columns).replace_schema_metadata({"weights_sha256": digest})
+    table = pa.table(columns).replace_schema_metadata(
+        {"weights_sha256": digest, "settings": json.dumps(settings)}
+    )
     parquet.write_table(table, path)

@@ -1,17 +1,36 @@
 """``skaudio-ad fit``: train a detector on recordings of normal sounds."""
 
+import math
 import time
-import warnings
 
 import click
+from click.core import ParameterSource
 
 from .._base import ENOUGH_HELD_OUT
 from ..persistence import save_detector
-from ..presets import PRESETS, make_preset
+from ..presets import HEADS, PRESETS, make_detector, make_preset
+from ..recordings._unwrap import last_step
 from ._common import check_writable, expand_recordings, friendly_errors
+from ._embedding_tables import find_table, read_table
 from ._groups import read_groups
+from ._json import without_nan
 from ._options import FILE, recordings_argument
-from ._terminal import progress_bar, say
+from ._terminal import say
+from ._training import (
+    describe_promise,
+    examine,
+    fit_embeddings,
+    fit_with_progress,
+    known_warnings_ignored,
+    warn_of_findings,
+)
+
+# Options of `make_detector`, of the published presets, and of recordings. Every set applies only to its own way to
+# train. The values are the names of the parameters of the command.
+_OF_DETECTOR = ("backbone", "head", "false_alarms", "window", "memory", "n_jobs")
+_OF_PRESET = ("max_epochs", "held_out")
+_OF_RECORDINGS = ("backbone", "window", "memory", "n_jobs", "duration", "level", "on_error")
+_EMBEDDING_PRESET = "embedding_"
 
 
 @click.command()
@@ -25,17 +44,34 @@ from ._terminal import progress_bar, say
     help="File to write the detector to.",
 )
 @click.option(
-    "--preset",
-    type=click.Choice(list(PRESETS)),
-    default="autoencoder",
+    "--backbone",
+    default="mini",
     show_default=True,
-    help="Detector to train.",
+    metavar="NAME",
+    help="Pretrained network that embeds the recordings. mini is part of the package. auto is the best one whose "
+    "weights are on this machine. `skaudio-ad weights list` prints all names.",
 )
 @click.option(
-    "--duration",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="Duration of every recording that is used.  [default: as the preset]",
+    "--head",
+    type=click.Choice(list(HEADS)),
+    default="nearest",
+    show_default=True,
+    help="Way to score an embedding.",
+)
+@click.option(
+    "--false-alarms",
+    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+    default=0.05,
+    show_default=True,
+    metavar="RATE",
+    help="Rate of normal recordings that may raise an alarm. A rate takes 1 / RATE - 1 recordings; with fewer "
+    "recordings the threshold is an estimate.",
+)
+@click.option(
+    "--groups-from",
+    metavar="folder|REGEX",
+    help="Hold out whole groups of recordings, such as all recordings of one machine or patient. A group is a folder, "
+    "or all files whose names have the same text in the parentheses of a regular expression, as in '^(id_[0-9]+)_'.",
 )
 @click.option(
     "--level",
@@ -46,20 +82,30 @@ from ._terminal import progress_bar, say
     "loudness.",
 )
 @click.option(
-    "--max-epochs", type=click.IntRange(min=1), help="Maximum number of epochs.  [default: as the preset]"
+    "--duration",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Duration of every recording that is used.  [default: the whole recording, or as the preset]",
 )
 @click.option(
-    "--held-out",
-    type=click.FloatRange(min=0, max=1, max_open=True),
-    metavar="FRACTION",
-    help="Fraction of the recordings that is held out from training and sets the threshold.  [default: as the preset]",
+    "--window",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="Longest stretch that the backbone embeds at once. The embeddings of a longer recording are averaged.  "
+    "[default: as the backbone]",
 )
 @click.option(
-    "--seed",
+    "--memory",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Folder that caches the embedding of every recording, so that an interrupted run can continue.",
+)
+@click.option(
+    "--jobs",
+    "n_jobs",
     type=int,
-    default=0,
-    show_default=True,
-    help="Seed of the training. The same seed gives the same detector.",
+    metavar="N",
+    help="Number of processes that embed. -1 uses all cores.  [default: 1]",
 )
 @click.option(
     "--on-error",
@@ -69,123 +115,264 @@ from ._terminal import progress_bar, say
     help="Stop at a recording that cannot be read, or train without the recording.",
 )
 @click.option(
-    "--groups-from",
-    metavar="folder|REGEX",
-    help="Hold out whole groups of recordings, such as all recordings of one machine or patient. A group is a folder, "
-    "or all files whose names have the same text in the parentheses of a regular expression, as in '^(id_[0-9]+)_'.",
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Seed of the training. The same seed gives the same detector.",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    help="Train a named system instead. `skaudio-ad info` describes the systems.",
+)
+@click.option(
+    "--max-epochs",
+    type=click.IntRange(min=1),
+    help="Maximum number of epochs, for presets that train a network.  [default: as the preset]",
+)
+@click.option(
+    "--held-out",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    metavar="FRACTION",
+    help="Fraction of the recordings that is held out from training and sets the threshold, for presets that train a "
+    "network.  [default: as the preset]",
 )
 @friendly_errors
-def fit(recordings, output, preset, duration, level, max_epochs, held_out, seed, on_error, groups_from):
+def fit(recordings, output, preset, **options):
     """Train a detector on recordings of normal sounds.
 
-    RECORDINGS are files or folders. Every sound in them must be normal.
+    RECORDINGS are files or folders, or one table of embeddings that `embed` wrote. Every sound in them must be normal.
+    The detector embeds recordings with a pretrained network, and compares new recordings with the normal ones.
     """
-    run_fit(
-        recordings,
-        output,
-        preset,
-        groups_from=groups_from,
-        max_epochs=max_epochs,
-        validation_fraction=held_out,
-        duration=duration,
-        level=None if level == "none" else level,
-        on_error=on_error,
-        random_state=seed,
-    )
+    if output.suffix != ".skops":
+        raise click.BadParameter(f"{output} must end in .skops.", param_hint="--output")
+    check_writable(output)
+    table = find_table(recordings)
+    _check_options(preset, table)
+    if table is not None:
+        run_fit_table(table, output, **_chosen(options, "head", "false_alarms", "groups_from", "seed"))
+        return
+    options["level"] = None if options["level"] == "none" else options["level"]
+    run_fit(recordings, output, preset, **options)
 
 
-def run_fit(recordings, output, preset, *, groups_from=None, **settings):
-    """Train a preset on recordings and save it.
+def _check_options(preset, table):
+    """Raise an error of the command line for options that do not apply."""
+    context = click.get_current_context()
+    if table is not None:
+        _refuse(context, ("preset", *_OF_RECORDINGS, *_OF_PRESET), f"to {table}, a table of embeddings")
+    elif preset is None:
+        _refuse(context, _OF_PRESET, "without a --preset that trains a network")
+    elif preset.startswith(_EMBEDDING_PRESET):
+        _refuse(context, ("head", *_OF_PRESET), f"to --preset {preset}")
+    else:
+        _refuse(context, _OF_DETECTOR, f"to --preset {preset}")
+
+
+def _refuse(context, names, why):
+    for parameter in context.command.params:
+        if (
+            parameter.name in names
+            and context.get_parameter_source(parameter.name) == ParameterSource.COMMANDLINE
+        ):
+            raise click.UsageError(f"{max(parameter.opts, key=len)} does not apply {why}.")
+
+
+def _chosen(options, *names):
+    return {name: options[name] for name in names}
+
+
+def run_fit(
+    recordings,
+    output,
+    preset=None,
+    *,
+    groups_from=None,
+    backbone="mini",
+    head="nearest",
+    false_alarms=0.05,
+    window=None,
+    memory=None,
+    n_jobs=None,
+    max_epochs=None,
+    held_out=None,
+    duration=None,
+    level="rms",
+    on_error="raise",
+    seed=0,
+):
+    """Train a detector on recordings and save it.
 
     Parameters
     ----------
     recordings : sequence of pathlib.Path
         Files and folders.
     output : pathlib.Path
-    preset : str
+    preset : str or None, default=None
+        Name of a preset. None trains a detector of :func:`make_detector`.
     groups_from : str or None, default=None
         Groups of recordings that are held out together to set the threshold (:func:`read_groups`). None makes every
         recording its own group.
-    **settings : dict
-        Parameters of :func:`make_preset`. None keeps the value of the preset.
+    backbone, head, false_alarms, window, memory, n_jobs
+        Parameters of :func:`make_detector`.
+    max_epochs, held_out
+        Parameters of a preset that trains a network. None keeps the value of the preset.
+    duration, level, on_error, seed
+        Parameters of both.
     """
-    if output.suffix != ".skops":
-        raise click.BadParameter(f"{output} must end in .skops.", param_hint="--output")
-    check_writable(output)
     paths = expand_recordings(recordings)
     groups = None if groups_from is None else read_groups(groups_from, paths)
-    pipeline = make_preset(preset, **{name: value for name, value in settings.items() if value is not None})
-    start = time.perf_counter()
-    fit_with_progress(pipeline, paths, groups)
-    seconds = time.perf_counter() - start
-    save_detector(pipeline, output)
-    say(f"{output}: {describe_fit(pipeline)}, {seconds:.1f} s")
-    if groups is not None:
-        say(f"Note: {len(paths)} recordings in {len(set(groups))} groups.", err=True)
-    held_out = len(pipeline.steps[-1][1].held_out_indices_)
-    if held_out < ENOUGH_HELD_OUT:
-        say(
-            f"Note: a threshold from {held_out} held-out recording(s) is rough; {ENOUGH_HELD_OUT} or more promise at "
-            "most one false alarm in twenty. Give more recordings, or a larger --held-out. Scores are not affected.",
-            err=True,
+    common = {"duration": duration, "level": level, "on_error": on_error, "random_state": seed}
+    is_embedding = preset is None or preset.startswith(_EMBEDDING_PRESET)
+    if is_embedding:
+        head = head if preset is None else preset.removeprefix(_EMBEDDING_PRESET)
+        settings = {"false_alarms": false_alarms, "window": window, "memory": memory, "n_jobs": n_jobs}
+        pipeline = make_detector(
+            _known_backbone(backbone), head=head, groups=groups_from, **settings, **common
         )
+    else:
+        trained = {"max_epochs": max_epochs, "validation_fraction": held_out}
+        given = {name: value for name, value in trained.items() if value is not None}
+        pipeline = make_preset(preset, **common, **given)
+    start = time.perf_counter()
+    facts, findings = examine(paths)
+    (fit_embeddings if is_embedding else fit_with_progress)(pipeline, paths, groups)
+    facts |= {"seconds": time.perf_counter() - start, "system": _describe_system(pipeline, preset, head)}
+    facts["n_groups"] = None if groups is None else len(set(groups))
+    _save(pipeline, output, facts, _embedding_facts(pipeline) if is_embedding else None)
+    say(f"{output}: {describe_fit(pipeline, facts)}")
+    _say_notes(pipeline, facts)
+    warn_of_findings(findings, recordings)
 
 
-def fit_with_progress(pipeline, X, groups=None):
-    """Fit a pipeline and show the epochs on a progress bar.
+def _known_backbone(name):
+    """Return a name of a backbone, or raise an error of the command line that lists the names."""
+    from ..embeddings import get_backbone
+
+    if name != "auto":
+        try:
+            get_backbone(name)
+        except ValueError as error:
+            raise click.BadParameter(
+                str(error).replace(", or a Backbone, got", ", or auto, got"), param_hint="--backbone"
+            ) from error
+    return name
+
+
+def run_fit_table(table, output, *, head, false_alarms, groups_from, seed):
+    """Train the last step of a detector on a table of embeddings and save it.
 
     Parameters
     ----------
-    pipeline : sklearn.pipeline.Pipeline
-    X : list of str
-    groups : list of str or None, default=None
-        Groups of the recordings. The last step holds out whole groups.
+    table, output : pathlib.Path
+    head, false_alarms, seed
+        Parameters of :func:`make_detector`.
+    groups_from : str or None
+        Groups of recordings, from the paths in the table.
+    """
+    embedded = read_table(table)
+    groups = None if groups_from is None else read_groups(groups_from, embedded.paths)
+    detector = make_detector(head=head, false_alarms=false_alarms, random_state=seed).steps[-1][1]
+    start = time.perf_counter()
+    with known_warnings_ignored():
+        detector.fit(embedded.embeddings, **({} if groups is None else {"groups": groups}))
+    facts = {
+        "n_recordings": len(embedded.paths),
+        "seconds": time.perf_counter() - start,
+        "system": f"{embedded.names[0]}, ... of {table.name}, head {head}",
+        "n_groups": None if groups is None else len(set(groups)),
+    }
+    _save(detector, output, facts, embedded.facts())
+    say(f"{output}: {describe_fit(detector, facts)}")
+    _say_notes(detector, facts)
+
+
+def _embedding_facts(pipeline):
+    """Return what a table of embeddings must share with the embeddings of a pipeline."""
+    embed, level = pipeline["embed"], pipeline.named_steps.get("level")
+    return {
+        "names": list(map(str, embed.get_feature_names_out())),
+        "weights_sha256": embed.weights_digest_ or "",
+        "settings": {"level": "none" if level is None else level.method, "window": float(embed.window)},
+    }
+
+
+def _save(estimator, output, facts, embedding):
+    detector = last_step(estimator)
+    rate = getattr(detector, "false_alarm_rate_", None)
+    promise = {
+        "threshold": detector.offset_,
+        "false_alarm_rate": rate,
+        "promise": getattr(detector, "promise_", None),
+        "reason": getattr(detector, "promise_reason_", None),
+        "text": describe_promise(estimator),
+    }
+    metadata = {"training": facts, "promise": promise, "embedding": embedding}
+    save_detector(estimator, output, metadata=without_nan(metadata))
+
+
+def _describe_system(pipeline, preset, head):
+    if preset is not None and not preset.startswith(_EMBEDDING_PRESET):
+        return f"preset {preset}"
+    embed = pipeline["embed"]
+    output = embed.output if isinstance(embed.output, str) else "+".join(embed.output)
+    return f"backbone {embed.variant} ({output}), head {head}"
+
+
+def describe_fit(pipeline, facts):
+    """Describe a fitted detector in one line.
+
+    Parameters
+    ----------
+    pipeline : fitted estimator
+    facts : dict
+        Number of recordings, minutes if known, seconds of the training, and the system.
 
     Returns
     -------
-    sklearn.pipeline.Pipeline
-        `pipeline`, fitted.
+    str
     """
-    parameters = {} if groups is None else {f"{pipeline.steps[-1][0]}__groups": groups}
-    with progress_bar("training") as advance, warnings.catch_warnings():
-        # scikit-learn warns that the steps before the detector do not support callbacks. These steps have no epochs.
-        warnings.filterwarnings("ignore", message="The estimator .* does not support callbacks")
-        pipeline.set_callbacks(_EpochBar(advance))
-        try:
-            return pipeline.fit(X, **parameters)
-        finally:
-            pipeline.set_callbacks()
+    detector = last_step(pipeline)
+    length = f" ({facts['minutes']:.1f} minutes)" if "minutes" in facts else ""
+    parts = [f"trained on {facts['n_recordings']} recording(s){length}", facts["system"]]
+    if hasattr(detector, "n_iter_"):
+        parts.append(f"{detector.n_iter_} epochs")
+    if hasattr(detector, "held_out_indices_"):
+        parts.append(f"{len(detector.held_out_indices_)} held out to set the threshold")
+    if math.isfinite(detector.offset_):
+        parts.append(f"threshold {detector.offset_:.6g}")
+    return ", ".join([*parts, describe_promise(pipeline), f"{facts['seconds']:.1f} s"])
 
 
-class _EpochBar:
-    """Callback of scikit-learn that counts every epoch on a progress bar."""
-
-    # None: scikit-learn passes the callback to estimators at any depth.
-    max_propagation_depth = None
-
-    def __init__(self, advance):
-        self.advance = advance
-
-    def setup(self, estimator, context):
-        """Do nothing, because there is nothing to open."""
-
-    def teardown(self, estimator, context):
-        """Do nothing, because there is nothing to close."""
-
-    def on_fit_task_begin(self, estimator, context):
-        """Do nothing, because an epoch is counted at its end."""
-
-    def on_fit_task_end(self, estimator, context):
-        """Count an epoch."""
-        if context.task_name == "epoch":
-            self.advance(context.parent.max_subtasks)
-
-
-def describe_fit(pipeline):
-    """Describe a fitted preset in one line."""
-    detector = pipeline.steps[-1][1]
-    held_out = len(detector.held_out_indices_)
-    return (
-        f"trained on {detector.n_samples_fit_} recordings ({held_out} of them held out to set the threshold), "
-        f"{detector.n_iter_} epochs, threshold {detector.offset_:.6g}"
-    )
+def _say_notes(pipeline, facts):
+    """Print what the promise is worth where there are few recordings."""
+    detector = last_step(pipeline)
+    if facts["n_groups"] is not None:
+        say(f"Note: {facts['n_recordings']} recordings in {facts['n_groups']} groups.", err=True)
+    if hasattr(detector, "held_out_indices_"):
+        held_out = len(detector.held_out_indices_)
+        if held_out < ENOUGH_HELD_OUT:
+            say(
+                f"Note: a threshold from {held_out} held-out recording(s) is rough; {ENOUGH_HELD_OUT} or more promise "
+                "at most one false alarm in twenty. Give more recordings, or a larger --held-out. Scores are not "
+                "affected.",
+                err=True,
+            )
+        return
+    unit = "recordings" if facts["n_groups"] is None else "groups"
+    n_units = facts["n_recordings"] if facts["n_groups"] is None else facts["n_groups"]
+    rate = getattr(detector, "false_alarm_rate_", None)
+    if detector.offset_ == float("-inf"):
+        say(
+            f"Note: one or two {unit} do not show how much normal {unit} differ, so the detector has no threshold, and "
+            f"no recording raises an alarm. Its scores can be compared. Train on 3 {unit} or more.",
+            err=True,
+        )
+    elif rate is not None and n_units < 1 / rate - 1 - 1e-6:
+        say(
+            f"Note: {n_units} {unit} promise no false-alarm rate of {rate:g}, which takes {round(1 / rate - 1)}. The "
+            "threshold is estimated from the spread of their scores, and more false alarms are possible. Scores are "
+            "not affected.",
+            err=True,
+        )

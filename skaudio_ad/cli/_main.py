@@ -6,8 +6,10 @@ from ._program import Program
 
 # The first sentence of the help of every command, so that the list of commands needs no import.
 _COMMANDS = {
+    "check": "Check recordings for what would spoil a training set.",
     "demo": "Generate sounds of four machines, train, score and draw.",
     "embed": "Embed recordings with a pretrained backbone.",
+    "evaluate": "Measure how well a detector separates normal and anomalous recordings.",
     "fit": "Train a detector on recordings of normal sounds.",
     "info": "Describe a detector, or this installation.",
     "score": "Score recordings with a trained detector.",
@@ -27,8 +29,9 @@ def main(context, debug):
     \b
     Exit codes:
       0    the command has succeeded
-      1    a file could not be read or written, or the training failed
+      1    a file could not be read or written, the training failed, or check --strict found a problem
       2    the command line is wrong
+      3    an anomaly was found (score --exit-code)
       130  Ctrl-C interrupted the command
     """  # noqa: D301
     context.obj = {"debug": debug}

@@ -1,14 +1,22 @@
 """``skaudio-ad score``: score recordings with a trained detector."""
 
+import json
+import math
 import sys
 
 import click
+import numpy as np
 
 from .._atomic import atomic_path
+from ..audio._rates import describe_lower_rates, find_lower_rates
 from ..inspection import LocalScoreDisplay
-from ..persistence import load_detector
-from ..recordings import score_recordings
+from ..persistence import load_detector, read_metadata
+from ..recordings import ScoredRecording, score_recordings
+from ..recordings._score import p_value_function
+from ..recordings._unwrap import find_loader
 from ._common import check_writable, describe_error, expand_recordings, format_time, friendly_errors
+from ._embedding_tables import check_same_kind, find_table, read_table
+from ._json import without_nan
 from ._messages import translate
 from ._options import FILE, FOLDER, recordings_argument
 from ._pictures import picture_names
@@ -16,11 +24,28 @@ from ._summary import summarize
 from ._table import open_table
 from ._terminal import say, track
 
+# Exit code of `--exit-code` if an anomaly was found. 1 and 2 are errors, also for the tools diff and grep.
+ANOMALIES_FOUND = 3
+
 
 @click.command()
 @click.argument("detector", type=FILE)
 @recordings_argument
 @click.option("--csv", "csv_path", type=FILE, metavar="FILE.csv", help="File to write the table to as well.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object for every recording (JSON lines) instead of the table.",
+)
+@click.option(
+    "--sort", is_flag=True, help="Print the least normal recordings first, after all have been scored."
+)
+@click.option(
+    "--exit-code",
+    is_flag=True,
+    help=f"End with exit code {ANOMALIES_FOUND} if a recording is anomalous and no error occurred.",
+)
 @click.option(
     "--plot",
     "plot_folder",
@@ -29,65 +54,209 @@ from ._terminal import say, track
     help="Folder for a picture of the spectrogram and the local scores of every recording.",
 )
 @friendly_errors
-def score(detector, recordings, csv_path, plot_folder):
+def score(detector, recordings, csv_path, as_json, sort, exit_code, plot_folder):
     """Score recordings with a trained detector.
 
-    DETECTOR is a file that `fit` wrote. RECORDINGS are files or folders. The command prints a table with the score
-    (higher is more normal), the decision, and the time of the worst moment. If a recording cannot be scored, the
-    command reports the recording, scores the others, and ends with exit code 1.
+    DETECTOR is a file that `fit` wrote. RECORDINGS are files or folders, or one table of embeddings that `embed` wrote.
+    The command prints a table: the score (higher is more normal), the p-value (the probability that a normal recording
+    scores as low), the decision, and the time of the worst moment. --csv and --json also have the margin, the distance
+    to the threshold. If a recording cannot be scored, the command reports the recording, scores the others, and ends
+    with exit code 1.
     """
-    sys.exit(run_score(detector, recordings, csv_path, plot_folder))
+    sys.exit(
+        run_score(
+            detector, recordings, csv_path, plot_folder, as_json=as_json, sort=sort, exit_code=exit_code
+        )
+    )
 
 
-def run_score(detector, recordings, csv_path, plot_folder):
+def run_score(detector, recordings, csv_path, plot_folder, *, as_json=False, sort=False, exit_code=False):
     """Score recordings and print a table. Write a CSV table and draw pictures if paths for them are given.
 
     Parameters
     ----------
     detector : pathlib.Path
     recordings : sequence of pathlib.Path
-        Files and folders.
+        Files and folders, or one table of embeddings.
     csv_path, plot_folder : pathlib.Path or None
+    as_json : bool, default=False
+        Whether to print JSON lines instead of the table.
+    sort : bool, default=False
+        Whether to print the least normal recordings first.
+    exit_code : bool, default=False
+        Whether the exit code tells that an anomaly was found.
 
     Returns
     -------
     int
-        Exit code: 1 if a recording could not be scored or drawn, otherwise 0.
+        Exit code: 1 if a recording could not be scored or drawn, 3 if a recording is anomalous and `exit_code` is set,
+        otherwise 0.
     """
+    table = find_table(recordings)
+    if table is not None and plot_folder is not None:
+        raise click.UsageError(f"--plot does not apply to {table}, a table of embeddings.")
     pipeline = load_detector(detector)
-    paths = expand_recordings(recordings)
     if csv_path is not None:
         check_writable(csv_path)
     if plot_folder is not None:
         check_writable(plot_folder, folder=True)
-    pictures = picture_names(paths)
+    if table is None:
+        if find_loader(pipeline) is None and read_metadata(detector).get("embedding"):
+            raise ValueError(
+                f"{detector}: was trained on a table of embeddings. Embed the recordings with `skaudio-ad embed`, and "
+                "score that table."
+            )
+        paths = expand_recordings(recordings)
+        scored = track(score_recordings(pipeline, paths), "scoring", len(paths))
+    else:
+        embedded = read_table(table)
+        scored, paths = score_table(pipeline, embedded, detector), embedded.paths
     undrawn = 0
-    scores: list[float] = []
-    decisions: list[str] = []
+    pictures = picture_names(paths)
+    done: list[ScoredRecording] = []
+    show = _say_json if as_json else _say_row
     with open_table(csv_path) as write_row:
-        say(f"{'score':>12}  {'decision':<9}  {'worst (s)':>9}  recording")
-        for recording in track(score_recordings(pipeline, paths), "scoring", len(paths)):
+        if not as_json:
+            say(f"{'score':>12}  {'p-value':>7}  {'decision':<9}  {'worst (s)':>9}  recording")
+        for recording in scored:
             write_row(recording)
-            scores.append(recording.score)
-            decisions.append(recording.decision)
-            _say_row(recording)
+            done.append(_without_windows(recording))
+            _say_error(recording)
+            if not sort:
+                show(recording)
             if plot_folder is not None and not recording.error:
                 undrawn += not _try_to_draw(pipeline, recording, plot_folder / pictures[recording.path])
+        for recording in sorted(done, key=_rank) if sort else ():
+            show(recording)
+    decisions = [recording.decision for recording in done]
     failed = decisions.count("error")
     if undrawn:
         say(f"Error: {undrawn} of {len(paths)} recordings could not be drawn, see above.", err=True)
     if failed:
         say(f"Error: {failed} of {len(paths)} recordings could not be scored, see above.", err=True)
-    for line in summarize(pipeline, scores, decisions):
+    for line in summarize(pipeline, [recording.score for recording in done], decisions):
         say(line, err=True)
-    return 1 if failed or undrawn else 0
+    if table is None:
+        warn_of_lower_rates(pipeline, [recording.path for recording in done if not recording.error])
+    if failed or undrawn:
+        return 1
+    return ANOMALIES_FOUND if exit_code and "anomalous" in decisions else 0
+
+
+def score_table(pipeline, table, detector_path):
+    """Score the rows of a table of embeddings.
+
+    Parameters
+    ----------
+    pipeline : fitted estimator
+        Detector that was trained on recordings or on a table.
+    table : EmbeddingTable
+    detector_path : path-like
+        File of the detector.
+
+    Returns
+    -------
+    list of ScoredRecording
+
+    Raises
+    ------
+    ValueError
+        If the detector does not score embeddings, or scores embeddings of another kind.
+    """
+    trained_on = read_metadata(detector_path).get("embedding")
+    if not isinstance(trained_on, dict):
+        raise ValueError(
+            f"{detector_path}: does not score embeddings; name recordings instead of the table {table.path}."
+        )
+    check_same_kind(table, trained_on, detector_path)
+    detector = pipeline.steps[-1][1] if find_loader(pipeline) is not None else pipeline
+    readable = np.isfinite(table.embeddings).all(axis=1)
+    scores, margins = np.full((2, len(readable)), np.nan)
+    if readable.any():
+        scores[readable] = detector.score_samples(table.embeddings[readable])
+        margins[readable] = detector.decision_function(table.embeddings[readable])
+    p_values = p_value_function(pipeline)(scores)
+    rows = zip(table.paths, scores.tolist(), margins.tolist(), p_values.tolist())
+    return [
+        ScoredRecording(path, error="has no embedding: its row in the table holds NaN.")
+        if math.isnan(score)
+        else ScoredRecording(
+            path, score, "normal" if margin >= 0 else "anomalous", margin=margin, p_value=p_value
+        )
+        for path, score, margin, p_value in rows
+    ]
+
+
+def warn_of_lower_rates(pipeline, paths):
+    """Warn about recordings with a lower sample rate than all training recordings.
+
+    Parameters
+    ----------
+    pipeline : fitted estimator
+    paths : list of str
+    """
+    loader = find_loader(pipeline)
+    trained_on = getattr(loader, "sample_rates_", ())
+    if len(trained_on):
+        lower = find_lower_rates(paths, trained_on, loader.sample_rate)
+        if lower:
+            say(f"Warning: {describe_lower_rates(lower, len(paths), trained_on)}", err=True)
+
+
+def _without_windows(recording):
+    """Copy a recording without its local scores, so that memory stays bounded."""
+    return ScoredRecording(
+        recording.path,
+        recording.score,
+        recording.decision,
+        error=recording.error,
+        margin=recording.margin,
+        p_value=recording.p_value,
+        **_worst_window(recording),
+    )
+
+
+def _worst_window(recording):
+    index = recording.worst_window
+    if index is None:
+        return {}
+    return {"times": recording.times[[index]], "local_scores": recording.local_scores[[index]]}
+
+
+def _rank(recording):
+    """Return a key that sorts the least normal recordings first, and errors last."""
+    return (bool(recording.error), 0.0 if recording.error else recording.score)
+
+
+def _say_error(recording):
+    if recording.error:
+        say(f"Error: {recording.path}: {translate(recording.error)}", err=True)
 
 
 def _say_row(recording):
     score = "" if recording.error else f"{recording.score:.6g}"
-    if recording.error:
-        say(f"Error: {recording.path}: {translate(recording.error)}", err=True)
-    say(f"{score:>12}  {recording.decision:<9}  {format_time(recording.worst_time):>9}  {recording.path}")
+    p_value = "" if math.isnan(recording.p_value) else f"{recording.p_value:.2g}"
+    say(
+        f"{score:>12}  {p_value:>7}  {recording.decision:<9}  {format_time(recording.worst_time):>9}  {recording.path}"
+    )
+
+
+def _say_json(recording):
+    say(
+        json.dumps(
+            without_nan(
+                {
+                    "path": recording.path,
+                    "score": recording.score,
+                    "margin": recording.margin,
+                    "p_value": recording.p_value,
+                    "decision": recording.decision,
+                    "worst_time_s": recording.worst_time,
+                    "error": translate(recording.error),
+                }
+            )
+        )
+    )
 
 
 def _try_to_draw(pipeline, recording, path):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .._base import FALSE_ALARM_RATE, DetectorMixin
 from ..recordings._unwrap import last_step
 from ..thresholds import check_shift, get_calibration_scores
+from ._training import false_alarm_rate
 
 
 def summarize(pipeline, scores, decisions):
@@ -27,7 +27,7 @@ def summarize(pipeline, scores, decisions):
     if not n_scored:
         return []
     lines = [f"Summary: {decisions.count('anomalous')} of {n_scored} scored recordings are anomalous."]
-    rate, promise = _false_alarm_rate(last_step(pipeline))
+    rate, promise = false_alarm_rate(last_step(pipeline))
     if rate is not None:
         lines[0] += (
             f" If all of them were normal, {rate * n_scored:.2g} false alarms would be expected "
@@ -39,18 +39,9 @@ def summarize(pipeline, scores, decisions):
     return lines
 
 
-def _false_alarm_rate(detector):
-    """Return the false-alarm rate that a fitted detector expects and its promise, or (None, None)."""
-    rate = getattr(detector, "false_alarm_rate_", None)
-    if rate is not None:
-        return rate, getattr(detector, "promise_", None) or "estimated"
-    is_auto = isinstance(detector, DetectorMixin) and getattr(detector, "contamination", None) == "auto"
-    return (FALSE_ALARM_RATE, "estimated") if is_auto else (None, None)
-
-
 def _check_shift(pipeline, scores):
     try:
         calibration = get_calibration_scores(pipeline)
     except ValueError:  # the detector has no calibration scores
         return None
-    return check_shift(calibration, np.array(scores))
+    return check_shift(calibration, np.array(scores)) if len(calibration) else None

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import math
 import os
 import re
 from pathlib import Path
@@ -12,7 +13,7 @@ from ._common import format_time
 from ._messages import translate
 from ._terminal import say, shown
 
-_COLUMNS = ("path", "score", "decision", "worst_time_s", "error")
+_COLUMNS = ("path", "score", "decision", "worst_time_s", "error", "margin", "p_value")
 # Characters that begin a formula in a spreadsheet, also in the full-width forms of East Asian keyboards, and the
 # apostrophe that marks a text.
 _FORMULA = re.compile("['=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
@@ -85,7 +86,13 @@ def _cells(recording):
         recording.decision,
         float(worst) if worst else "",
         text_cell(shown(translate(recording.error))),
+        _finite(recording.margin),
+        _finite(recording.p_value),
     )
+
+
+def _finite(value):
+    return float(value) if math.isfinite(value) else ""
 
 
 def text_cell(text):

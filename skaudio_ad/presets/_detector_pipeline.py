@@ -130,9 +130,13 @@ class DetectorPipeline(Pipeline):
             return super().fit_predict(X, y, **params)
 
     def _check_training_set(self, X):
-        """Warn of what spoils a training set. Each model of a fold would warn of copies again, so they are silenced."""
+        """Warn of what spoils a training set, once. The loader and the models of the folds would warn again."""
         loader = self.steps[0][1]
-        if isinstance(loader, AudioLoader) and warn_of_training_set(X, loader):
+        if not isinstance(loader, AudioLoader):
+            return
+        has_copies = warn_of_training_set(X, loader)
+        warnings.filterwarnings("ignore", "the training files have different sample rates")
+        if has_copies:
             warnings.filterwarnings("ignore", ".* training clips have a copy among the others")
 
     def _with_groups(self, X, groups, params):

@@ -1,7 +1,7 @@
 """Score recordings one by one with a fitted pipeline: score, decision and worst moment."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -13,7 +13,10 @@ from .._clip_errors import explain
 from .._lazy import LazySequence
 from .._stream import stream
 from .._typing import PathLike
-from ._unwrap import find_clock, split_pipeline
+from ..thresholds import ThresholdedDetector, get_calibration_scores
+from ..thresholds._calibration import Calibration
+from ..thresholds._group_conformal import hierarchical_p_values
+from ._unwrap import find_clock, last_step, split_pipeline
 
 Decision: TypeAlias = Literal["normal", "anomalous", "error"]
 
@@ -36,6 +39,11 @@ class ScoredRecording:
         Number of windows at each end that reach into the padding beyond the clip.
     error : str
         Reason why the recording could not be scored, or "".
+    margin : float
+        Score minus threshold: negative for an anomalous recording. NaN if the recording could not be scored.
+    p_value : float
+        Conformal p-value: the probability that a normal recording scores as low. NaN if the recording could not be
+        scored, or the detector has no calibration scores.
     """
 
     path: str
@@ -45,6 +53,8 @@ class ScoredRecording:
     local_scores: npt.NDArray[np.floating[Any]] = field(default_factory=lambda: np.empty(0))
     n_edge: int = 0
     error: str = ""
+    margin: float = float("nan")
+    p_value: float = float("nan")
 
     @property
     def worst_window(self) -> int | None:
@@ -88,9 +98,36 @@ def score_recordings(pipeline: BaseEstimator, paths: Sequence[PathLike]) -> Iter
         If `pipeline` is not a pipeline that begins with an AudioLoader.
     """
     loader, middle, detector = split_pipeline(pipeline)
-    return stream(
-        _Score(loader, middle, detector, find_clock(pipeline)), [os.fsdecode(path) for path in paths]
-    )
+    score = _Score(loader, middle, detector, find_clock(pipeline), p_value_function(pipeline))
+    return stream(score, [os.fsdecode(path) for path in paths])
+
+
+def p_value_function(pipeline: BaseEstimator) -> Callable[[npt.ArrayLike], npt.NDArray[np.float64]]:
+    """Return a function of scores that computes conformal p-values from the calibration scores of a detector.
+
+    Parameters
+    ----------
+    pipeline : fitted estimator
+        Detector, also in a pipeline, a :class:`NormalOnly` or a search.
+
+    Returns
+    -------
+    callable
+        Maps scores to p-values. All p-values are NaN if the detector has no calibration scores.
+    """
+    detector = last_step(pipeline)
+    groups = None
+    try:
+        if isinstance(detector, ThresholdedDetector):
+            normal = Calibration.of(detector).normal()
+            known, groups = normal.scores, normal.groups
+        else:
+            known = get_calibration_scores(pipeline)
+    except (ValueError, AttributeError):  # the detector has no calibration scores
+        known = np.empty(0)
+    if not len(known):
+        return lambda scores: np.full(len(np.asarray(scores)), np.nan)
+    return lambda scores: hierarchical_p_values(known, scores, groups)
 
 
 def compute_features(loader, middle, path):
@@ -120,15 +157,16 @@ def local_threshold(detector, recording):
 
 
 class _Score:
-    def __init__(self, loader, middle, detector, clock):
+    def __init__(self, loader, middle, detector, clock, p_values):
         self.loader, self.middle, self.detector, self.clock = loader, middle, detector, clock
+        self.p_values = p_values
 
     def __call__(self, path):
         try:
             features = compute_features(self.loader, self.middle, path)
             score = float(self.detector.score_samples(features)[0])
             # decision_function is called because a detector of another package may have no offset_.
-            is_normal = self.detector.decision_function(features)[0] >= 0
+            margin = float(self.detector.decision_function(features)[0])
             times, local_scores = self._locate(features)
         except Exception as error:  # any error: the other recordings are scored all the same
             # The prefixes are removed because `path` names the recording already.
@@ -139,8 +177,11 @@ class _Score:
                 path, error="has no score: all its features are NaN after a step of the pipeline."
             )
         n_edge = 0 if self.clock is None else self.clock.n_edge_frames
-        decision: Decision = "normal" if is_normal else "anomalous"
-        return ScoredRecording(path, score, decision, times, local_scores, n_edge)
+        decision: Decision = "normal" if margin >= 0 else "anomalous"
+        p_value = float(self.p_values([score])[0])
+        return ScoredRecording(
+            path, score, decision, times, local_scores, n_edge, margin=margin, p_value=p_value
+        )
 
     def _locate(self, features):
         if self.clock is None or not has_frames(features) or not hasattr(self.detector, "score_frames"):

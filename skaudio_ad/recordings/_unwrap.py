@@ -85,3 +85,10 @@ def split_pipeline(pipeline):
     # on_error="raise" reports the reason of a failure, also if the pipeline was trained with on_error="skip".
     loader = clone(pipeline.steps[0][1]).set_params(on_error="raise")
     return loader, pipeline[1:-1] if len(pipeline.steps) > 2 else None, pipeline.steps[-1][1]
+
+
+def find_loader(pipeline):
+    """Return the fitted AudioLoader that a pipeline begins with, or None if there is none."""
+    pipeline = inner_pipeline(pipeline)
+    first = pipeline.steps[0][1] if isinstance(pipeline, Pipeline) else None
+    return first if isinstance(first, AudioLoader) else None

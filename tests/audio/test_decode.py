@@ -140,7 +140,7 @@ def test_blocks_of_any_size_give_the_samples_of_resampling_at_once(write, rng, m
     path = write("noise.wav", samples, rates[0], subtype="FLOAT")
     mean = soundfile.read(path, dtype="float32")[0].mean(axis=1)
     expected = mean if rates[0] == rates[1] else soxr.resample(mean, *rates, quality="HQ")
-    monkeypatch.setattr(_decode, "_BLOCK", block)
+    monkeypatch.setattr(_decode, "BLOCK", block)
     np.testing.assert_array_equal(read_audio(path, rates[1])[0], expected)
 
 

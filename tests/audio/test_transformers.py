@@ -104,3 +104,38 @@ def test_an_invalid_method_or_level_is_refused(settings, kind, message):
 def test_level_normalisation_keeps_the_sample_rate():
     assert LevelNormalizer().fit_transform(AudioClips([np.ones(3)], 8000)).sample_rate == 8000
     assert LevelNormalizer().fit_transform([np.ones(3)]).sample_rate is None
+
+
+def write_at(folder, name, rate):
+    path = folder / name
+    soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=rate // 4), rate)
+    return str(path)
+
+
+def test_the_loader_notes_the_sample_rates_of_the_training_files(tmp_path):
+    paths = [write_at(tmp_path, f"{rate}.wav", rate) for rate in (44100, 16000, 48000)]
+    loader = AudioLoader(16000).fit([*paths, str(tmp_path / "missing.wav")])
+    assert loader.sample_rates_.tolist() == [16000, 44100, 48000]
+    loader.transform(paths)  # without a warning
+    assert not hasattr(loader.fit(np.zeros((2, 8))), "sample_rates_")
+
+
+def test_training_files_with_different_bandwidths_are_a_warning(tmp_path):
+    paths = [write_at(tmp_path, f"{rate}.wav", rate) for rate in (16000, 8000, 48000)]
+    with pytest.warns(
+        UserWarning, match=r"1 with 8000 Hz, 1 with 16000 Hz, 1 with 48000 Hz.*8000.wav does above 4000"
+    ):
+        AudioLoader(16000).fit(paths)
+    AudioLoader(8000).fit(paths)  # without a warning
+
+
+def test_a_file_with_a_lower_rate_than_the_training_files_is_a_warning(tmp_path):
+    paths = [write_at(tmp_path, f"{rate}.wav", rate) for rate in (16000, 8000, 11025)]
+    loader = AudioLoader(16000).fit(paths[:1])
+    with pytest.warns(
+        UserWarning, match=r"2 of 3 files have a lower .*8000.wav has 8000 Hz and lacks .* above 4000"
+    ):
+        loader.transform(paths)
+    AudioLoader(8000).fit(paths[:1]).transform(
+        paths
+    )  # without a warning: all files keep what the detector uses

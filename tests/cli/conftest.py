@@ -48,6 +48,7 @@ def scores_of(monkeypatch):
                     yield ScoredRecording(path, said, decision, np.array([0.5]), np.array([said]))
 
         monkeypatch.setattr(skaudio_ad.cli._score, "load_detector", lambda path: "a detector")
+        monkeypatch.setattr(skaudio_ad.cli._score, "read_metadata", lambda path: {})
         monkeypatch.setattr(skaudio_ad.cli._score, "score_recordings", score_recordings)
 
     return replace

@@ -49,7 +49,7 @@ def read_npz(path):
 
 def test_the_table_of_a_folder_has_names_of_rows_and_columns(folder, weights):
     output = folder / "out.npz"
-    result = run(folder, "-o", output, "--backbone", "mn01", "--weights", weights)
+    result = run(folder, "-o", output, "--backbone", "mn01", "--weights", weights, "--level", "none")
     assert result.exit_code == 0, result.output
     assert "out.npz: 3 x 96 values of mn01" in result.output
     table = read_npz(output)
@@ -81,7 +81,7 @@ def test_the_default_is_the_backbone_of_the_package_and_kinds_stand_side_by_side
 def test_the_path_can_be_restored_from_a_name_that_is_not_utf8(ending, tmp_path):
     output = tmp_path / f"out.{ending}"
     paths = [os.fsdecode(b"x\xe9\\.wav"), "ü日本.wav"]
-    _writer(output)(output, np.zeros((2, 1), dtype=np.float32), paths, ["a0"], "0")
+    _writer(output)(output, np.zeros((2, 1), dtype=np.float32), paths, ["a0"], "0", {})
     if ending == "npz":
         written = read_npz(output)["paths"].tolist()
     else:
@@ -160,7 +160,7 @@ def test_the_error_for_a_full_disk_names_the_table_and_the_old_table_stays(folde
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(skaudio_ad.cli._embed, "_write_npz", full)
-    result = run(folder, "-o", output, "--backbone", "mn01", "--weights", weights)
+    result = run(folder, "-o", output, "--backbone", "mn01", "--weights", weights, "--level", "none")
     assert result.exit_code == 1
     assert re.search(r"out\.npz: .*MB free in .*free some space and try again", result.output)
     assert output.read_bytes() == b"old"
@@ -178,7 +178,7 @@ def test_a_killed_process_leaves_the_old_table_or_the_new_table(name, tmp_path):
 
     def work():
         with atomic_path(output) as temporary:
-            write(temporary, embeddings, ["a.wav"] * 1000, columns, "0" * 64)
+            write(temporary, embeddings, ["a.wav"] * 1000, columns, "0" * 64, {})
 
     for wait in (0.0, 0.002, 0.005):
         write_until_killed(work, output.exists, wait)

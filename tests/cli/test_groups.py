@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from sklearn.pipeline import Pipeline
 
 import skaudio_ad.cli._fit
 from skaudio_ad.cli._groups import read_groups
@@ -55,21 +56,26 @@ def test_the_groups_reach_the_detector_and_are_counted(run, tmp_path, monkeypatc
         held_out_indices_ = range(20)
         n_samples_fit_ = n_iter_ = offset_ = 1
 
-    class Pipe:
-        steps = (("load", None), ("detector", Detector()))
-
+    class Pipe(Pipeline):
         def set_callbacks(self, *callbacks):
             pass
 
         def fit(self, X, **parameters):
             given.append((X, parameters))
 
-    monkeypatch.setattr(skaudio_ad.cli._fit, "make_preset", lambda *names, **settings: Pipe())
-    monkeypatch.setattr(skaudio_ad.cli._fit, "save_detector", lambda pipeline, path: None)
+    monkeypatch.setattr(
+        skaudio_ad.cli._fit, "make_preset", lambda *names, **settings: Pipe([("detector", Detector())])
+    )
+    monkeypatch.setattr(skaudio_ad.cli._fit, "save_detector", lambda pipeline, path, metadata: None)
+    preset = ["--preset", "autoencoder"]
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path)
     paths = [os.path.join("a", "m1_1.wav"), os.path.join("a", "m1_2.wav"), os.path.join("a", "m2_1.wav")]
-    result = run("fit", *paths, "-o", tmp_path / "d.skops", "--groups-from", "^(m.)_")
+    for source, path in zip(write_wavs([800, 800, 800]), paths):
+        os.rename(source, path)
+    result = run("fit", *paths, "-o", tmp_path / "d.skops", *preset, "--groups-from", "^(m.)_")
     assert result.exit_code == 0, result.output
     assert given == [(paths, {"detector__groups": ["m1", "m1", "m2"]})]
     assert result.stderr == "Note: 3 recordings in 2 groups.\n"
-    run("fit", *paths, "-o", tmp_path / "d.skops")
+    run("fit", *paths, "-o", tmp_path / "d.skops", *preset)
     assert given[1] == (paths, {})

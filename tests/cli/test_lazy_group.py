@@ -12,7 +12,16 @@ CONTEXT = click.Context(main)
 
 
 def test_the_commands_are_listed_in_order():
-    assert main.list_commands(CONTEXT) == ["demo", "embed", "fit", "info", "score", "weights"]
+    assert main.list_commands(CONTEXT) == [
+        "check",
+        "demo",
+        "embed",
+        "evaluate",
+        "fit",
+        "info",
+        "score",
+        "weights",
+    ]
 
 
 @pytest.mark.parametrize("name", main.list_commands(CONTEXT))

@@ -134,7 +134,7 @@ def test_the_error_of_a_recording_names_the_option_to_skip_it(run, tmp_path):
 
 def test_the_error_for_too_few_recordings_names_the_option_held_out(run, write_wavs, tmp_path):
     (path,) = write_wavs([16000])
-    result = run("fit", path, "-o", tmp_path / "d.skops", "--max-epochs", 1)
+    result = run("fit", path, "-o", tmp_path / "d.skops", "--preset", "autoencoder", "--max-epochs", 1)
     assert result.exit_code == 1
     assert result.stderr == (
         "Error: at least 2 clips are needed, one to train on and one to hold out, got 1. Give more, cut a long "

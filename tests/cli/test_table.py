@@ -68,10 +68,10 @@ def test_a_negative_score_is_a_number_and_a_file_name_like_a_formula_is_a_text(
     result = run("score", "d.skops", "--csv", table, "=1+1.wav", "a;=2.wav", "x.wav")
     assert result.exit_code == 1
     assert table.read_text(encoding="utf-8").splitlines() == [
-        '"path","score","decision","worst_time_s","error"',
-        '"\'=1+1.wav",-0.5,"anomalous",0.5,""',
-        '"a;=2.wav",2.0,"normal",0.5,""',
-        '"x.wav","","error","","\'=cmd|\' /C calc\'!A0"',
+        '"path","score","decision","worst_time_s","error","margin","p_value"',
+        '"\'=1+1.wav",-0.5,"anomalous",0.5,"","",""',
+        '"a;=2.wav",2.0,"normal",0.5,"","",""',
+        '"x.wav","","error","","\'=cmd|\' /C calc\'!A0","",""',
     ]
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import click
 import pytest
 
+import skaudio_ad.cli._check
 import skaudio_ad.cli._demo
 import skaudio_ad.cli._embed
+import skaudio_ad.cli._evaluate
 import skaudio_ad.cli._fit
 import skaudio_ad.cli._score
 import skaudio_ad.cli._weights
@@ -60,12 +62,12 @@ def test_rows_and_messages_are_above_the_bar_and_the_bar_disappears_at_the_end(s
         )
         with pytest.raises(SystemExit):
             main(["score", "d.skops", *paths])
-    expected = ["       score  decision   worst (s)  recording"]
+    expected = ["       score  p-value  decision   worst (s)  recording"]
     for path in paths:
         if path == "2.wav":
-            expected += ["Error: 2.wav: is empty.", "              error                 2.wav"]
+            expected += ["Error: 2.wav: is empty.", "                       error                 2.wav"]
         else:
-            expected.append(f"           1  normal          0.50  {path}")
+            expected.append(f"           1           normal          0.50  {path}")
     assert seen.screen[: len(expected)] == expected
     assert "scoring" in seen.written
     assert not [line for line in seen.screen if "scoring" in line]
@@ -116,7 +118,7 @@ def test_there_is_no_bar_if_stdout_is_a_pipe(monkeypatch):
 def test_a_bar_counts_the_epochs_and_no_callback_stays_in_the_pipeline(monkeypatch, rng):
     pipeline = make_preset("dcase_baseline", level="rms", max_epochs=3, random_state=0)
     with terminal(monkeypatch, "stdout", "stderr") as seen:
-        skaudio_ad.cli._fit.fit_with_progress(pipeline, rng.uniform(-0.3, 0.3, (6, 8000)))
+        skaudio_ad.cli._training.fit_with_progress(pipeline, rng.uniform(-0.3, 0.3, (6, 8000)))
     assert "training" in seen.written
     assert "3/3" in seen.written
     assert seen.screen == [""]
@@ -131,18 +133,20 @@ def interrupt(*arguments, **settings):
 @pytest.mark.parametrize(
     ("module", "function", "arguments"),
     [
-        (skaudio_ad.cli._fit, "fit_with_progress", ["fit", "a.wav", "-o", "d.skops"]),
+        (skaudio_ad.cli._check, "measure_recordings", ["check", "a.wav", "--json", "c.json"]),
+        (skaudio_ad.cli._evaluate, "load_detector", ["evaluate", "d.skops", "a.wav", "b.wav"]),
+        (skaudio_ad.cli._fit, "fit_embeddings", ["fit", "a.wav", "-o", "d.skops"]),
         (
             skaudio_ad.cli._fit,
             "save_detector",
-            ["fit", "a.wav", "b.wav", "-o", "d.skops", "--max-epochs", "1"],
+            ["fit", "a.wav", "b.wav", "-o", "d.skops", "--preset", "autoencoder", "--max-epochs", "1"],
         ),
         (skaudio_ad.cli._score, "load_detector", ["score", "d.skops", "a.wav"]),
         (skaudio_ad.cli._embed, "BackboneEmbedding", ["embed", "a.wav", "-o", "e.npz"]),
         (skaudio_ad.cli._demo, "_run_machine", ["demo", "-o", "demo"]),
         (skaudio_ad.cli._weights, "weights_path", ["weights", "download", "mn10"]),
     ],
-    ids=["fit", "fit that saves", "score", "embed", "demo", "weights"],
+    ids=["check", "evaluate", "fit", "fit that saves", "score", "embed", "demo", "weights"],
 )
 def test_ctrl_c_ends_every_command_with_exit_code_130_and_one_line(
     module, function, arguments, run, monkeypatch, write_wavs, tmp_path
@@ -160,7 +164,7 @@ def test_ctrl_c_ends_every_command_with_exit_code_130_and_one_line(
 
 @pytest.mark.parametrize("error", [EOFError("too short"), ImportError("no such library"), MemoryError()])
 def test_an_error_of_the_input_is_one_line(error, run, monkeypatch):
-    def fail(*arguments):
+    def fail(*arguments, **settings):
         raise error
 
     monkeypatch.setattr(skaudio_ad.cli._score, "run_score", fail)

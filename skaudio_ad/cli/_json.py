@@ -1,0 +1,26 @@
+"""Turn results into values that JSON can hold."""
+
+import math
+
+
+def without_nan(value):
+    """Replace NaN and infinity by None, at any depth, because JSON has no such numbers. Texts become valid UTF-8.
+
+    Parameters
+    ----------
+    value : object
+        Numbers, texts, lists, tuples and dicts.
+
+    Returns
+    -------
+    object
+    """
+    if isinstance(value, dict):
+        return {without_nan(key): without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(item) for item in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
