@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from .._checks import check_number, check_option
 from .._clip_errors import ClipError
 from .._output import TableOutputMixin, bin_names
-from .._typing import Clips
+from .._typing import Clips, IntArray
 from ._as_clips import as_clips, as_paths
 from ._clips import AudioClips
 from ._decode import check_cut, fit_length
@@ -100,6 +100,8 @@ class AudioLoader(_ClipTransformer):
     >>> AudioLoader(sample_rate=16000, duration=0.5).fit_transform([np.ones(16000)])[0].shape
     (8000,)
     """
+
+    sample_rates_: IntArray
 
     def __init__(
         self,
