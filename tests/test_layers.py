@@ -43,9 +43,9 @@ FLOORS = {
     "thresholds": 2,
     "recordings": 3,
     "inspection": 4,
-    "persistence": 4,
-    "presets": 3,
-    "cli": 5,
+    "presets": 4,
+    "persistence": 5,
+    "cli": 6,
 }
 # Files and folders that need no torch.
 LIGHT = ("audio", "features", "_checks.py", "_input_checks.py", "_lazy.py", "_stream.py")

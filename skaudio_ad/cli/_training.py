@@ -7,10 +7,9 @@ from .._lazy import gather
 from ..recordings._check import measure_recordings
 from ..recordings._findings import find_cheap_problems
 from ..recordings._unwrap import last_step
-from ._messages import translate
 from ._terminal import progress_bar, say, track
 
-# Number of files that a warning about the training set names.
+# Number of files and folders in the command that tells more.
 _SHOWN = 3
 # Number of characters of a checksum that tell whether a recording was in the training set.
 DIGEST_LENGTH = 16
@@ -146,14 +145,7 @@ def warn_of_findings(findings, recordings):
         Arguments of the command.
     """
     for finding in findings:
-        names = [
-            f"{path} ({translate(detail)})" if finding.kind != "silent" else path
-            for path, detail in list(finding.files.items())[:_SHOWN]
-        ]
-        more = "" if len(finding.files) <= _SHOWN else f" and {len(finding.files) - _SHOWN} more"
-        say(
-            f"Warning: {finding.kind}: {finding.message} {', '.join(names)}{more}. {finding.advice}", err=True
-        )
+        say(f"Warning: {finding.describe()}", err=True)
     if findings:
         named = " ".join(map(_quoted, recordings[:_SHOWN])) + (" ..." if len(recordings) > _SHOWN else "")
         say(f"To see all files and what else may be wrong: skaudio-ad check {named}", err=True)

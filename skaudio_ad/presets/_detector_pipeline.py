@@ -100,8 +100,8 @@ class DetectorPipeline(Pipeline):
         Warns
         -----
         UserWarning
-            If the first step is an :class:`AudioLoader`, and recordings are silent, are copies of others, or have
-            several sample rates.
+            If the first step is an :class:`AudioLoader`, `X` holds paths, and recordings are silent, are copies of
+            others, or have several sample rates. The warning names the files. :func:`check_recordings` tells more.
         """
         params = self._with_groups(X, groups, params)
         with warnings.catch_warnings():
@@ -131,10 +131,10 @@ class DetectorPipeline(Pipeline):
 
     def _check_training_set(self, X):
         """Warn of what spoils a training set, once. The loader and the models of the folds would warn again."""
-        loader = self.steps[0][1]
-        if not isinstance(loader, AudioLoader):
+        paths = find_paths(X) if isinstance(self.steps[0][1], AudioLoader) else None
+        if paths is None:
             return
-        has_copies = warn_of_training_set(X, loader)
+        has_copies = warn_of_training_set(paths)
         warnings.filterwarnings("ignore", "the training files have different sample rates")
         if has_copies:
             warnings.filterwarnings("ignore", ".* training clips have a copy among the others")

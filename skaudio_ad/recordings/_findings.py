@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._clip_errors import shown
 from ._measure import SILENCE, CheckedRecording
 
 # Minimum correlation of the fingerprints of near copies. Among 1100 recordings of machines, hearts, lungs and everyday
 # sounds, no two different recordings correlated by more than 0.8; a copy as MP3 or Ogg correlated by 0.96 or more.
 _NEAR = 0.9
+# Number of files that the description of a problem names.
+_SHOWN = 3
 # Number of fingerprints that are compared at once with all others.
 _ROWS = 512
 # Minimum share of clipped samples that is a problem.
@@ -44,6 +47,17 @@ class Finding:
     message: str
     advice: str
     files: dict[str, str]
+
+    def describe(self) -> str:
+        """Describe the problem in one line, with the first files that have it.
+
+        Returns
+        -------
+        str
+        """
+        names = [f"{shown(path)} ({shown(detail)})" for path, detail in list(self.files.items())[:_SHOWN]]
+        more = f" and {len(self.files) - _SHOWN} more" if len(self.files) > _SHOWN else ""
+        return f"{self.kind}: {self.message} {', '.join(names)}{more}. {self.advice}"
 
 
 def find_problems(recordings: list[CheckedRecording]) -> list[Finding]:
@@ -117,7 +131,11 @@ def _copies(rows):
         groups[row.digest, row.sample_rate].append(row.path)
     return _finding(
         "copies",
-        {path: f"same samples as {group[0]}" for group in groups.values() for path in group[1:]},
+        {
+            path: "listed more than once" if path == group[0] else f"same samples as {group[0]}"
+            for group in groups.values()
+            for path in group[1:]
+        },
         "the samples equal those of another recording",
         "Remove the copies, because a clip is too normal for a detector that knows the copy, and the threshold becomes "
         "wrong.",
