@@ -141,7 +141,7 @@ def make_detector(
     Notes
     -----
     The backbone is frozen, so every clip is embedded once, and only the step "detector" is cross-validated: leave one
-    out with up to 10 clips, 5 folds with more (``ThresholdedDetector(cv="auto")``).
+    out with up to 30 clips, 5 folds with more (``ThresholdedDetector(cv="auto")``).
 
     Examples
     --------

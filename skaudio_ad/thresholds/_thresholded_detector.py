@@ -65,7 +65,7 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
         - int k: k-fold cross-validation, shuffled. All normal clips calibrate. Every clip is scored by the model that
           was trained without its fold.
         - "loo": leave one out. Every clip, or every group, is a fold.
-        - "auto": "loo" with at most 10 clips (groups), because every clip that a model may train on counts then, and 5
+        - "auto": "loo" with at most 30 clips (groups), because every clip that a model may train on counts then, and 5
           with more. With one or two clips (groups) there is no threshold: `fit` warns, and no clip raises an alarm.
         - float in (0, 1): this fraction of the normal clips, or of the groups, at random. The detector is trained on
           the rest.

@@ -55,7 +55,7 @@ def test_every_head_runs_on_a_task(rng):
     y = np.repeat([1, -1], [40, 20])
     X[y == -1] += 3
     found = heads.run_task(X, y, np.arange(24), np.arange(24, 60))
-    assert list(found["scores"])[:2] == ["nearest", "nearest, leave one out"]
+    assert list(found["scores"])[:2] == ["nearest", "nearest, 5 folds"]
     assert len(found["scores"]) == 6
     for scores in found["scores"].values():
         assert heads.auc(found["is_normal"], scores) > 0.95
