@@ -20,6 +20,7 @@ NAMES = (
     "detection.dog_bark",
     "detection.machines",
     "detection.pretrained",
+    "detection.overview",
     "detection.heads",
     "detection.label_free",
     "detection.thresholds",
