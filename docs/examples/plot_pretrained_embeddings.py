@@ -9,8 +9,9 @@ is called anomalous.
 
 This page shows the network, a detector in five steps beside the same detector on log-mel statistics, the
 outputs, and the time of an anomaly. The page also shows the network's tags, the limits, the wrong sample
-rate, and the costs. The network is "mn04", a small MobileNet of EfficientAT [1]_. To use the default, with
-five times as many parameters, write "mn10" instead. ``python -m benchmarks.detection.pretrained`` measures more.
+rate, and the costs. The network is "mn04", a small MobileNet of EfficientAT [1]_ that knows the classes of
+AudioSet. ``make_detector`` builds such a pipeline in one call, on "mini", which is part of the package.
+``python -m benchmarks.detection.pretrained`` measures more.
 
 If MIMII and ESC-10 are missing (environment variable ``SKAUDIO_AD_DATA``), the page uses generated sounds. If
 the weights are missing (``skaudio-ad weights download mn04 audioset_labels``), the page uses random weights,
@@ -96,8 +97,8 @@ except WeightsError as error:
 print(BackboneEmbedding("mn04").describe())
 
 # %%
-# The next lines show the default, and a transformer (``PaSSTEmbedding``), too. Operations are for ten seconds
-# of sound.
+# The next lines show a larger MobileNet, and a transformer (``PaSSTEmbedding``), too. Operations are for ten
+# seconds of sound.
 for name in ("mn04", "mn10", "passt_s_swa"):
     size = BackboneEmbedding(name).describe()
     print(
