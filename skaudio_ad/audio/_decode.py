@@ -15,6 +15,8 @@ from ._damage import HEADERLESS, find_damage, why_unreadable
 
 # Number of values of one block, all channels together. A long recording is decoded and mixed block by block.
 _BLOCK = 1 << 18
+# Number of frames that are resampled at a time: soxr is half as fast on pieces that exceed the cache.
+_PIECE = 1 << 13
 # Number of frames that libsndfile gives, at least, where the length is unknown: in a FLAC file written to a pipe.
 _UNKNOWN_FRAMES = 1 << 62
 # Maximum number of samples of a recording that resampling may lengthen by any factor: 35 minutes at 16 kHz.
@@ -220,7 +222,12 @@ def _mono_blocks(file, path, n_wanted, channel, sample_rate):
                 'it out with on_error="skip".',
             )
         n_read += len(block)
-        mono = block.mean(axis=1) if channel == "mix" else np.ascontiguousarray(block[:, channel])
+        mixes = channel == "mix" and file.channels > 1
+        mono = (
+            block.mean(axis=1)
+            if mixes
+            else np.ascontiguousarray(block[:, 0 if channel == "mix" else channel])
+        )
         if not np.isfinite(mono).all():
             raise AudioReadError(
                 path, 'contains NaN or infinite samples; repair it or leave it out with on_error="skip".'
@@ -240,7 +247,8 @@ def _resample(blocks, path, own_rate, sample_rate, n_frames):
     for block in blocks:
         n_read += len(block)
         _check_lengthening(path, n_read, own_rate, sample_rate)
-        samples.append(resampler.resample_chunk(block))
+        for start in range(0, len(block), _PIECE):
+            samples.append(resampler.resample_chunk(block[start : start + _PIECE]))
     if n_read:
         samples.append(resampler.resample_chunk(np.empty(0, dtype=np.float32), last=True))
     return samples.finish()
