@@ -20,6 +20,7 @@ NAMES = (
     "detection.dog_bark",
     "detection.machines",
     "detection.pretrained",
+    "detection.heads",
     "detection.label_free",
     "detection.thresholds",
     "fuzz",

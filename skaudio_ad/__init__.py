@@ -1,6 +1,7 @@
 """Audio anomaly detection on pretrained embeddings, the scikit-learn way.
 
-Estimators and `show_versions` are importable from here, functions and data sets from their subpackages.
+Estimators, `make_detector` and `show_versions` are importable from here, other functions and data sets from their
+subpackages.
 Nothing heavy is imported before it is used, because importing torch takes longer than everything else together.
 The names are listed in ``__init__.pyi``.
 """

@@ -108,6 +108,9 @@ from .features import (
     PatchTransformer as PatchTransformer,
 )
 from .features import (
+    ShrinkageWhitener as ShrinkageWhitener,
+)
+from .features import (
     TemporalPooling as TemporalPooling,
 )
 from .model_selection import (
@@ -115,6 +118,12 @@ from .model_selection import (
 )
 from .model_selection import (
     NormalOnlySplit as NormalOnlySplit,
+)
+from .presets import (
+    DetectorPipeline as DetectorPipeline,
+)
+from .presets import (
+    make_detector as make_detector,
 )
 from .thresholds import (
     ConformalThreshold as ConformalThreshold,

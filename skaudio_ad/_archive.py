@@ -133,6 +133,11 @@ def _size_with_content(archive, name):
     with archive.open(name) as member:
         if member.read(2) == b"PK":
             member.seek(0)
+            if not zipfile.is_zipfile(
+                member
+            ):  # bytes that a parameter holds, such as the first bytes of a file
+                return size
+            member.seek(0)
             with zipfile.ZipFile(member) as inner:
                 size += _directory_size(inner)
     return size

@@ -188,11 +188,20 @@ def trusted_types() -> list[str]:
     -------
     list of str
     """
-    from . import audio, detectors, embeddings, features, model_selection, thresholds, training
+    from . import audio, detectors, embeddings, features, model_selection, presets, thresholds, training
 
     return sorted(
         f"{cls.__module__}.{cls.__qualname__}"
-        for package in (audio, detectors, embeddings, features, model_selection, thresholds, training)
+        for package in (
+            audio,
+            detectors,
+            embeddings,
+            features,
+            model_selection,
+            presets,
+            thresholds,
+            training,
+        )
         for cls in vars(package).values()
         if isclass(cls) and hasattr(cls, "get_params")
     )

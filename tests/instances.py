@@ -16,13 +16,20 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 import skaudio_ad
-from skaudio_ad import AutoencoderDetector, NormalOnly, QuantileThreshold, ThresholdedDetector
+from skaudio_ad import (
+    AutoencoderDetector,
+    NearestNeighborsDetector,
+    NormalOnly,
+    QuantileThreshold,
+    ShrinkageWhitener,
+    ThresholdedDetector,
+)
 
 ROOT = Path(skaudio_ad.__file__).parent
 # The program's package defines commands, not estimators.
 SUBPACKAGES = sorted(path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name != "cli")
 # Modules that are public without being a package.
-MODULES = ("persistence", "presets")
+MODULES = ("persistence",)
 
 
 class NormalOnlyWithoutLabels(NormalOnly):
@@ -60,6 +67,9 @@ PARAMETERS = {
         {},
         {"method": "zscore", "statistics": "bin"},
         {"method": "minmax", "statistics": "dataset"},
+    ],
+    "DetectorPipeline": [
+        {"steps": [("whiten", ShrinkageWhitener()), ("detector", NearestNeighborsDetector())]}
     ],
     "FrameTransformer": [{"frame_length": 1, "hop_length": 1}],
     "LevelNormalizer": [{}, {"method": "peak"}],

@@ -9,6 +9,7 @@ _AUGMENTS = "fit_transform augments the training clips, transform leaves clips t
 _KNOWS_ITS_OWN = (
     "a training clip is its own nearest neighbour: predict calls none anomalous, fit_predict leaves it out"
 )
+_FITS_ITS_STEPS = "a Pipeline fits its steps, which are parameters: scikit-learn's own fails these checks too"
 _HOLDS_OUT = "fit_predict decides about a training clip by models that were not trained on it, predict by the final one"
 _LEAVES_OUT = (
     "the threshold and fit_predict go by leave-one-out scores: predict calls fewer training clips anomalous"
@@ -18,6 +19,12 @@ _EXPECTED = {
     "Augmenter": {
         "check_transformer_general": _AUGMENTS,
         "check_transformer_data_not_an_array": _AUGMENTS,
+    },
+    "DetectorPipeline": {
+        "check_dont_overwrite_parameters": _FITS_ITS_STEPS,
+        "check_estimators_overwrite_params": _FITS_ITS_STEPS,
+        "check_outliers_train": _KNOWS_ITS_OWN,
+        "check_outliers_fit_predict": _KNOWS_ITS_OWN,
     },
     "MahalanobisDetector": {
         "check_outliers_train": _LEAVES_OUT,

@@ -27,6 +27,8 @@ FLOORS = {
     "_clip_calls": 0,
     "_input_checks": 0,
     "_output": 0,
+    "_path_groups": 0,
+    "_shrinkage": 0,
     "_versions": 0,
     "_base": 1,
     "audio": 1,
@@ -42,7 +44,7 @@ FLOORS = {
     "recordings": 3,
     "inspection": 4,
     "persistence": 4,
-    "presets": 4,
+    "presets": 3,
     "cli": 5,
 }
 # Files and folders that need no torch.

@@ -1,77 +1,29 @@
-"""Group recordings of one machine, patient or session by their paths."""
-
-import re
-from pathlib import Path
+"""Option ``--groups-from``: group recordings by their paths."""
 
 import click
 
-#: Value of ``--groups-from`` that groups recordings by folder.
-FOLDER = "folder"
-_HINT = "--groups-from"
+from .._path_groups import groups_from_paths
 
 
 def read_groups(groups_from, paths):
-    """Find the group of every recording.
+    """Find the group of every recording, as :func:`groups_from_paths` does.
 
     Parameters
     ----------
     groups_from : str
-        "folder" groups recordings by the name of their folder. Any other value is a regular expression with one group
-        in parentheses. The expression is searched in the name of the file. The text in the parentheses is the group.
+        "folder" or a regular expression.
     paths : list of str
 
     Returns
     -------
     list of str
-        Name of the group of every recording.
 
     Raises
     ------
     click.BadParameter
-        If the expression is not valid, has not exactly one group in parentheses, does not match the name of a file, or
-        puts all files in one group.
+        If recordings cannot be grouped in this way.
     """
-    if groups_from == FOLDER:
-        # The path is made absolute, because a path without a folder has no name of a folder.
-        groups = [Path(path).absolute().parent.name for path in paths]
-    else:
-        groups = _match_names(_compile(groups_from), paths)
-    n_groups = len(set(groups))
-    if n_groups < 2:
-        raise click.BadParameter(
-            f"all {len(paths)} recordings are in one group, {groups[0]!r}; at least two are needed, because whole "
-            "groups are held out to set the threshold.",
-            param_hint=_HINT,
-        )
-    return groups
-
-
-def _compile(text):
     try:
-        expression = re.compile(text)
-    except re.error as error:
-        raise click.BadParameter(
-            f"must be 'folder' or a regular expression, got {text!r}: {error}.", param_hint=_HINT
-        ) from error
-    if expression.groups != 1:
-        raise click.BadParameter(
-            f"needs one group in parentheses, such as '^(id_[0-9]+)_', got {text!r} with {expression.groups}.",
-            param_hint=_HINT,
-        )
-    return expression
-
-
-def _match_names(expression, paths):
-    matches = [expression.search(Path(path).name) for path in paths]
-    groups = [match[1] if match else None for match in matches]
-    unmatched = [path for path, group in zip(paths, groups) if not group]
-    if unmatched:
-        found = sorted({group for group in groups if group})
-        examples = f", such as {', '.join(map(repr, found[:3]))}" if found else ""
-        raise click.BadParameter(
-            f"{expression.pattern!r} finds no group in the name of {len(unmatched)} of {len(paths)} recordings, the "
-            f"first being {unmatched[0]}; it finds {len(found)} groups in the others{examples}. Correct the "
-            "expression, or leave these recordings out.",
-            param_hint=_HINT,
-        )
-    return groups
+        return groups_from_paths(groups_from, paths)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--groups-from") from error

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._checks import check_number, check_option, users_level
 from .._input_checks import check_features
 from .._typing import Clips, Contamination, FloatArray, IntArray, Labels
-from ._clip_rows import check_kind, check_others
+from ._clip_rows import FARTHEST, check_kind, check_others
 from ._neighbor_rows import prepare_bank
 from ._neighbor_search import NeighborSearch
 from ._row_detector import RowDetector
@@ -174,7 +174,8 @@ class NearestNeighborsDetector(RowDetector):
         Warns
         -----
         UserWarning
-            If more than one training clip in twenty has a copy among the others: the threshold is too strict then.
+            If more than one training clip in twenty has a copy among the others: the threshold is too strict then. If
+            there is a single training clip: no threshold can be set.
         """
         super().fit(X, y, groups)
         self._warn_of_copies()
@@ -225,14 +226,18 @@ class NearestNeighborsDetector(RowDetector):
         return self.metric == "cosine"
 
     def _fit_rows(self, rows, members):
-        check_others(
-            members,
-            self.n_samples_fit_,
-            self.n_neighbors,
-            needs=f"n_neighbors={self.n_neighbors} needs as many",
-            hint="a smaller n_neighbors",
-        )
+        is_alone = self.n_samples_fit_ == 1 and self.n_neighbors <= len(rows)
+        if not is_alone:
+            check_others(
+                members,
+                self.n_samples_fit_,
+                self.n_neighbors,
+                needs=f"n_neighbors={self.n_neighbors} needs as many",
+                hint="a smaller n_neighbors",
+            )
         self._bank, self._center = rows, prepare_bank(rows, self.metric)
+        if is_alone:
+            return np.full(len(rows), FARTHEST)
         return self._aggregate(self._search().leave_one_out(self.n_neighbors, members))
 
     def _row_distances(self, rows):
@@ -245,6 +250,14 @@ class NearestNeighborsDetector(RowDetector):
         return _AGGREGATES[self._settings["aggregate"]](distances, axis=1)
 
     def _warn_of_copies(self):
+        if self.n_samples_fit_ == 1:
+            warnings.warn(
+                "one training clip has no other to be compared with: no threshold can be set, and no clip raises an "
+                "alarm. score_samples works. Pass more clips.",
+                UserWarning,
+                stacklevel=users_level(),
+            )
+            return
         n_copies = np.count_nonzero(-self.held_out_scores_ <= self._search().rounding())
         if n_copies > _FEW_COPIES * self.n_samples_fit_:
             warnings.warn(

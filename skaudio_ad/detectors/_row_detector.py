@@ -26,6 +26,10 @@ class RowDetector(DetectorMixin, BaseEstimator):
     subclass has more parameters, ``_check_parameters`` checks them.
     """
 
+    # With metadata routing, `groups` that a ThresholdedDetector gets go to its folds and not on to the detector.
+    # ``set_fit_request(groups=True)`` asks for them.
+    __metadata_request__fit = {"groups": False}
+
     # Number of columns of `rows` in `_fit_rows` that are left free behind the features.
     _n_spare_columns = 0
 

@@ -5,6 +5,7 @@ from ._inversion import mel_to_audio
 from ._mel import MelTransformer, MFCCTransformer
 from ._pooling import TemporalPooling
 from ._scaling import ClipScaler
+from ._whitening import ShrinkageWhitener
 from ._windows import FrameTransformer, PatchTransformer
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "MFCCTransformer",
     "MelTransformer",
     "PatchTransformer",
+    "ShrinkageWhitener",
     "TemporalPooling",
     "mel_to_audio",
 ]

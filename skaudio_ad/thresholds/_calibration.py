@@ -7,8 +7,9 @@ import numpy as np
 from sklearn.base import clone
 
 from ._conformal import ConformalThreshold
+from ._fold_models import NONE
 from ._group_conformal import fit_on_groups
-from ._promises import fall_back, is_too_few, judge_promise
+from ._promises import fall_back, is_too_few, judge_promise, promise_nothing
 
 
 @dataclass
@@ -96,7 +97,7 @@ def select_threshold(selector, calibration, way, n_folds):
         It is cloned. None is the default: :class:`ConformalThreshold`, or a prediction interval with fewer clips than
         that selector takes.
     calibration : Calibration
-    way : {"held out", "ensemble", "refit"}
+    way : {"held out", "ensemble", "refit", "none"}
         Relation between the detector that scores new clips and the models that gave the calibration scores.
     n_folds : int
         Number of models of an ensemble.
@@ -105,10 +106,12 @@ def select_threshold(selector, calibration, way, n_folds):
     -------
     threshold : float
     selector : fitted selector or None
-        None where the default selector has too few clips.
+        None where the default selector has too few clips, or no clip calibrates.
     promise : Promise
     """
     normal = calibration.normal()
+    if way == NONE:
+        return -np.inf, None, promise_nothing()
     if selector is None and len(normal.scores) and is_too_few(normal.scores, normal.groups):
         threshold, promise = fall_back(normal.scores, normal.groups)
         return threshold, None, promise

@@ -1,14 +1,16 @@
 """`ConformalThreshold`: a threshold that keeps its promise for any distribution of scores."""
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta, binom
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import conformal_quantile, conformal_rank
-from .._checks import check_number
+from .._base import conformal_quantile, conformal_rank, group_weights, lower_quantile
+from .._checks import check_number, check_option
 from .._typing import FloatArray
-from ._selector import GUARANTEED, GUARANTEED_ON_AVERAGE, ThresholdSelector, check_scores
+from ._selector import ESTIMATED, GUARANTEED, GUARANTEED_ON_AVERAGE, ThresholdSelector, check_scores
 
 
 class ConformalThreshold(ThresholdSelector):
@@ -32,6 +34,12 @@ class ConformalThreshold(ThresholdSelector):
         0.95 takes 59 normal clips for ``alpha=0.05``, in general ``log(1 - confidence) / log(1 - alpha)``. None
         promises only the average.
 
+    too_few : {"raise", "estimate"}, default="raise"
+        What to do with fewer scores than the promise takes. "raise" raises an error that tells the number. "estimate"
+        takes the lower end of a prediction interval for the rate `alpha`, which assumes a distribution of the scores,
+        or the smallest score if that is lower. ``promise_`` is then "estimated". On average the rate is at most
+        ``1 / (n + 1)`` for n scores, whatever their distribution is.
+
     Attributes
     ----------
     threshold_ : float
@@ -44,7 +52,7 @@ class ConformalThreshold(ThresholdSelector):
     promise_ : str
         "guaranteed on average": the rate is the mean over many thresholds, each from another n clips. The rate of a
         single threshold varies around this mean, and varies less with more clips. With `confidence`, "guaranteed": the
-        rate of this threshold is at most ``false_alarm_rate_``, with that confidence.
+        rate of this threshold is at most ``false_alarm_rate_``, with that confidence. "estimated": see `too_few`.
 
     promise_reason_ : str
         The reason for ``promise_``, in a sentence.
@@ -89,9 +97,16 @@ class ConformalThreshold(ThresholdSelector):
 
     calibration_scores_: FloatArray
 
-    def __init__(self, alpha: float = 0.05, *, confidence: float | None = None) -> None:
+    def __init__(
+        self,
+        alpha: float = 0.05,
+        *,
+        confidence: float | None = None,
+        too_few: Literal["raise", "estimate"] = "raise",
+    ) -> None:
         self.alpha = alpha
         self.confidence = confidence
+        self.too_few = too_few
 
     def p_values(self, scores: npt.ArrayLike) -> FloatArray:
         """Conformal p-values: the probability that a normal clip scores as low as each of these scores.
@@ -115,6 +130,7 @@ class ConformalThreshold(ThresholdSelector):
     def _check_parameters(self):
         check_number(self.alpha, "alpha", low=0, high=1, closed="neither")
         check_number(self.confidence, "confidence", low=0, high=1, closed="neither", none=True)
+        check_option(self.too_few, "too_few", ("raise", "estimate"))
 
     def _select(self, normal, anomalous):
         self.calibration_scores_ = np.sort(normal)
@@ -125,12 +141,15 @@ class ConformalThreshold(ThresholdSelector):
 
     def _select_on_average(self, n):
         k = conformal_rank(n, self.alpha)
+        if k < 1 and self.too_few == "estimate":
+            self._estimate(self.calibration_scores_)
+            return
         if k < 1:
-            n_needed = int(np.ceil(1 / self.alpha - 1e-6)) - 1
             raise ValueError(
-                f"alpha={self.alpha} takes the scores of at least {n_needed} normal clips, got {n}: with {n} no "
-                f"threshold can promise less than 1 / {n + 1}. Pass more clips, or alpha={_round_up(1 / (n + 1))}"
-                " or more. MeanStdThreshold takes fewer clips, and guarantees nothing."
+                f"alpha={self.alpha} takes the scores of at least {n_needed(self.alpha)} normal clips, got {n}: with "
+                f"{n} no threshold can promise less than 1 / {n + 1}. Pass more clips, or "
+                f"alpha={_round_up(1 / (n + 1))} or more."
+                '  too_few="estimate" takes fewer clips, and guarantees nothing.'
             )
         self.threshold_ = conformal_quantile(self.calibration_scores_, self.alpha)
         self.false_alarm_rate_ = k / (n + 1)
@@ -143,11 +162,14 @@ class ConformalThreshold(ThresholdSelector):
     def _select_with_confidence(self, n, confidence):
         # The rate is at most alpha if at least k of n clips lie in the lowest alpha of the distribution.
         k = np.count_nonzero(binom.sf(np.arange(n), n, self.alpha) >= confidence)
+        if k < 1 and self.too_few == "estimate":
+            self._estimate(self.calibration_scores_)
+            return
         if k < 1:
-            n_needed = int(np.ceil(np.log1p(-confidence) / np.log1p(-self.alpha) - 1e-9))
+            least = int(np.ceil(np.log1p(-confidence) / np.log1p(-self.alpha) - 1e-9))
             lowest = -np.expm1(np.log1p(-confidence) / n)
             raise ValueError(
-                f"alpha={self.alpha} with confidence={confidence} takes the scores of at least {n_needed} normal "
+                f"alpha={self.alpha} with confidence={confidence} takes the scores of at least {least} normal "
                 f"clips, got {n}. Pass more clips, alpha={_round_up(lowest)} or more, or confidence=None, which "
                 "promises the rate on average."
             )
@@ -158,6 +180,24 @@ class ConformalThreshold(ThresholdSelector):
             f"The rate of the threshold at the score of rank {k} of {n} has a beta distribution. The rate is at most "
             f"{self.false_alarm_rate_:.3g} for {confidence:.4g} of all draws of the calibration clips."
         )
+
+    def _estimate(self, scores, groups=None):
+        """Set the attributes from fewer scores, or groups, than the promise takes."""
+        unit = "clips" if groups is None else "groups"
+        # A threshold above the smallest score has a rate of more than 1 / (n + 1), which is more than alpha already.
+        self.threshold_ = min(lower_quantile(scores, self.alpha, groups), float(np.min(scores)))
+        self.false_alarm_rate_ = float(self.alpha)
+        self.promise_ = ESTIMATED
+        self.promise_reason_ = (
+            f"{group_weights(scores, groups)[1]} normal {unit} calibrate, and a promise of {self.alpha} takes "
+            f"{n_needed(self.alpha)}. The threshold is the lower end of a prediction interval, which assumes a "
+            "distribution of scores, or the smallest score if that is lower."
+        )
+
+
+def n_needed(alpha):
+    """Number of normal clips, or groups, that a promise of the rate `alpha` takes."""
+    return int(np.ceil(1 / alpha - 1e-6)) - 1
 
 
 def conformal_p_values(calibration_scores, scores):

@@ -13,7 +13,7 @@ from .._lazy import take
 from ._cross_conformal import split_off_shared_steps
 
 # Relation between the detector that scores new clips and the models that gave the calibration scores.
-HELD_OUT, ENSEMBLE, REFIT = "held out", "ensemble", "refit"
+HELD_OUT, ENSEMBLE, REFIT, NONE = "held out", "ensemble", "refit", "none"
 
 
 def take_prefit(detector, ensemble, X):
@@ -47,7 +47,7 @@ def fit_models(detector, X, usable, splits, params, *, ensemble, n_jobs):
     usable : ndarray of shape (n_clips,), bool
         Normal clips that can be read.
     splits : list of (ndarray of int, ndarray of int)
-        Positions to train on and to score.
+        Positions to train on and to score. Without any, no clip calibrates.
     params : dict
         Parameters of ``fit``.
     ensemble : "auto" or bool
@@ -56,7 +56,7 @@ def fit_models(detector, X, usable, splits, params, *, ensemble, n_jobs):
     Returns
     -------
     Bunch
-        ``way`` : one of the three constants of this module.
+        ``way`` : one of the four constants of this module.
         ``models`` : the models that score new clips.
         ``scores`` : scores of all clips by models that had not seen them. A clip that several models scored gets the
         mean.
@@ -83,7 +83,7 @@ def fit_models(detector, X, usable, splits, params, *, ensemble, n_jobs):
         way = HELD_OUT
     else:
         models = [fit_clips(clone(detector), X, np.flatnonzero(usable), params)]
-        way = HELD_OUT if isinstance(detector, FrozenEstimator) else REFIT
+        way = NONE if not splits else HELD_OUT if isinstance(detector, FrozenEstimator) else REFIT
     scores = total / np.maximum(n_models, 1)
     return Bunch(way=way, models=models, scores=scores, tested=n_models > 0, folds=folds if keep else None)
 
@@ -97,7 +97,7 @@ def _fit_and_score(detector, X, train, test, params, keep):
 
 def _keeps_models(detector, splits, usable, ensemble):
     """Whether the models of the folds score new clips. Raise if ``ensemble=True`` is impossible."""
-    if ensemble is False:
+    if ensemble is False or not splits:
         return False
     times_tested = np.zeros(len(usable), dtype=int)
     for _, test in splits:

@@ -90,12 +90,16 @@ def fit_on_groups(selector, scores, groups):
             "are not independent. Pass one clip of every group and no groups, or confidence=None."
         )
     n_groups, alpha = len(np.unique(groups)), selector.alpha
+    if conformal_rank(n_groups, alpha) < 1 and selector.too_few == "estimate":
+        selector.calibration_scores_ = np.sort(check_scores(scores, missing=False))
+        selector._estimate(scores, groups)
+        return selector
     if conformal_rank(n_groups, alpha) < 1:
         n_needed = int(np.ceil(1 / alpha - 1e-6)) - 1
         raise ValueError(
             f"alpha={alpha} takes normal clips of at least {n_needed} groups, got {n_groups}: all clips of "
             f"a group count as one, and with {n_groups} groups no threshold can promise less than 1 / {n_groups + 1}. "
-            "Pass clips of more groups, or a larger alpha. MeanStdThreshold takes fewer groups, and guarantees nothing."
+            'Pass clips of more groups, a larger alpha, or too_few="estimate", which guarantees nothing.'
         )
     scores = check_scores(scores, missing=False)
     selector.calibration_scores_ = np.sort(scores)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._base import FALSE_ALARM_RATE, conformal_rank, group_weights, lower_quantile
+from ._conformal import ConformalThreshold
 from ._cross_conformal import cross_conformal_bound
 from ._selector import ESTIMATED, GUARANTEED, GUARANTEED_ON_AVERAGE, OBSERVED
 
@@ -88,6 +89,8 @@ def _reached_rate(threshold, normal_scores, rate, groups):
 
 def _selectors_reason(selector, said):
     name = type(selector).__name__
+    if said == ESTIMATED and isinstance(selector, ConformalThreshold):
+        return selector.promise_reason_
     if said == ESTIMATED:
         return (
             f"{name} extrapolates from the scores that calibrate: the rate holds if the assumptions of this selector "
@@ -96,6 +99,14 @@ def _selectors_reason(selector, said):
     if said == OBSERVED:
         return f"{name} chose the threshold by these clips: the rate was observed on the same clips."
     return None
+
+
+def promise_nothing():
+    """The promise of a threshold that no clip raises an alarm at, because no clip calibrates."""
+    return Promise(
+        promise_reason_="There are one or two normal clips or groups, which do not show how much normal clips differ. "
+        "No clip raises an alarm until set_threshold is called."
+    )
 
 
 def fall_back(scores, groups=None):

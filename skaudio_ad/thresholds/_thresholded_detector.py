@@ -14,19 +14,19 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import DetectorMixin
-from .._checks import check_number
+from .._checks import check_number, users_level
 from .._clip_calls import end_of_pipeline, make_indexable, missing_rows, score_clips
 from .._labels import is_anomalous
 from .._lazy import take
 from .._typing import Clips, FloatArray, IntArray, Labels, RandomState
 from ._calibration import Calibration, select_threshold
 from ._cross_conformal import cross_conformal_scores
-from ._fold_models import ENSEMBLE, REFIT, fit_models, mean_windows, scores_by_all, take_prefit
+from ._fold_models import ENSEMBLE, NONE, REFIT, fit_models, mean_windows, scores_by_all, take_prefit
 from ._group_conformal import hierarchical_p_values
 from ._parameters import check_has, check_has_anomalies, check_parameters, make_router, route_fit_parameters
 from ._promises import Promise
 from ._scale_check import warn_of_another_scale
-from ._splits import check_groups, check_splits, make_splitter, split_clips
+from ._splits import check_groups, check_splits, choose_cv, make_splitter, split_clips
 
 if TYPE_CHECKING:
     from typing import Self
@@ -58,12 +58,14 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
         which takes 19 normal clips. With fewer clips, None takes the lower end of a prediction interval, and
         ``promise_`` is "estimated". Name the selector to search over ``selector__alpha``.
 
-    cv : int, "loo", float, "prefit", splitter or iterable, default=5
+    cv : int, "loo", float, "prefit", "auto", splitter or iterable, default=5
         Chooses the clips that calibrate. Their scores set the threshold.
 
         - int k: k-fold cross-validation, shuffled. All normal clips calibrate. Every clip is scored by the model that
           was trained without its fold.
         - "loo": leave one out. Every clip, or every group, is a fold.
+        - "auto": "loo" with at most 10 clips (groups), because every clip that a model may train on counts then, and 5
+          with more. With one or two clips (groups) there is no threshold: `fit` warns, and no clip raises an alarm.
         - float in (0, 1): this fraction of the normal clips, or of the groups, at random. The detector is trained on
           the rest.
         - "prefit": all clips calibrate. The detector has already been trained on other clips and is not trained again.
@@ -104,7 +106,7 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
 
     selector_ : estimator or None
         The fitted selector. None where `set_threshold` was given a number, or where `selector` is None and there are
-        too few clips for the default.
+        too few clips for the default or, with ``cv="auto"``, for any threshold.
 
     calibration_scores_ : ndarray of shape (n_calibration,), float64
         Scores of the clips that calibrate, by models that had not seen them. A clip that several models scored counts
@@ -284,8 +286,12 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
             made = take_prefit(self.detector, self.ensemble, X)
         else:
             usable = ~anomalous & ~missing
-            splitter = make_splitter(self.cv, self.random_state, groups is not None)
-            splits = split_clips(self.cv, splitter, X, y, anomalous, missing, groups, **split_params)
+            cv = choose_cv(self.cv, usable, groups)
+            if cv is None:
+                splitter, splits = None, []
+            else:
+                splitter = make_splitter(cv, self.random_state, groups is not None)
+                splits = split_clips(cv, splitter, X, y, anomalous, missing, groups, **split_params)
             if getattr(splitter, "group_role", None) == "strata":
                 groups = None  # such a splitter puts clips of a group on both sides on purpose
             check_splits(splits, anomalous, groups)
@@ -296,7 +302,13 @@ class ThresholdedDetector(MetaEstimatorMixin, DetectorMixin, BaseEstimator):
             self.detectors_ = made.models
         else:
             (self.detector_,) = made.models
-        if made.way == REFIT and self.cv != "loo":  # a model with one clip less has nearly the same scale
+        if made.way == NONE:
+            warnings.warn(
+                "one or two normal clips or groups do not show how much normal clips differ, so no threshold can be "
+                "set and no clip raises an alarm. score_samples works. Fit with three or more, or call set_threshold.",
+                stacklevel=users_level(),
+            )
+        if made.way == REFIT and cv != "loo":  # a model with one clip less has nearly the same scale
             warn_of_another_scale(
                 self.detector,
                 X,

@@ -208,16 +208,16 @@ def test_fit_predict_finds_the_training_clip_that_is_unlike_the_others_and_predi
     assert detector.predict(X[17:18] + 0.1 * rng.normal(size=(1, 6))) == 1
 
 
-def test_one_training_clip_cannot_be_compared_with_another():
-    with pytest.raises(
-        ValueError,
-        match=r"^n_neighbors=1 needs as many training clips .* got 0 from n_samples=1\. Pass more clips\.$",
-    ):
-        fit(embeddings(1))
-    with pytest.raises(
-        ValueError, match=r"^n_neighbors=1 needs as many training frames .* got 0 from n_samples=1\."
-    ):
-        fit(sequences((9,)))
+@pytest.mark.parametrize("X", [embeddings(1), sequences((9,))], ids=["embedding", "sequence"])
+def test_one_training_clip_gives_scores_and_no_alarm_with_a_warning(X):
+    with pytest.warns(UserWarning, match="one training clip has no other to be compared with: no threshold"):
+        detector = fit(X)
+    far = [1e9 + X[0]]
+    assert detector.score_samples(X).tolist() == [0]
+    assert detector.score_samples(far)[0] < -1e8
+    assert detector.predict(far).tolist() == [1]
+    with pytest.raises(ValueError, match=r"^n_neighbors=2 needs as many training clips .* got 0 from n_sam"):
+        fit(embeddings(1), n_neighbors=2)
 
 
 def test_a_clip_needs_n_neighbors_others():

@@ -1,28 +1,38 @@
-"""Pipelines from recordings to scores, with the settings of published systems."""
+"""`make_preset`: pipelines from recordings to scores by name, such as the settings of published systems."""
 
 from typing import Any, Literal, TypeAlias
 
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from ._checks import check_option
-from ._typing import RandomState
-from .audio import AudioLoader, LevelNormalizer
-from .detectors import (
+from .._checks import check_option
+from .._typing import RandomState
+from ..audio import AudioLoader, LevelNormalizer
+from ..detectors import (
     AutoencoderDetector,
     SequenceAutoencoderDetector,
     SequencePredictorDetector,
     VAEDetector,
 )
-from .features import ClipScaler, MelTransformer, MFCCTransformer, TemporalPooling
-
-__all__ = ["PRESETS", "make_preset"]
+from ..features import ClipScaler, MelTransformer, MFCCTransformer, TemporalPooling
+from ._make_detector import make_detector
 
 PresetName: TypeAlias = Literal[
-    "autoencoder", "dcase_baseline", "heart_lung", "dog_bark_vae", "next_frame_lstm", "window_gru"
+    "embedding_nearest",
+    "embedding_mahalanobis",
+    "embedding_one_class_svm",
+    "autoencoder",
+    "dcase_baseline",
+    "heart_lung",
+    "dog_bark_vae",
+    "next_frame_lstm",
+    "window_gru",
 ]
 #: Description of every preset, by name.
 PRESETS: dict[str, str] = {
+    "embedding_nearest": "nearest neighbour of whitened embeddings of a pretrained backbone, calibrated, 32 kHz",
+    "embedding_mahalanobis": "Mahalanobis distance of embeddings of a pretrained backbone, calibrated, 32 kHz",
+    "embedding_one_class_svm": "one-class SVM on embeddings of a pretrained backbone, calibrated, 32 kHz",
     "autoencoder": "dense autoencoder on 5-frame windows of a log-mel spectrogram, every band standardised, 16 kHz",
     "dcase_baseline": "dense autoencoder on 5-frame windows of a log-mel spectrogram, 16 kHz: machines (DCASE Task 2)",
     "heart_lung": "dense autoencoder on the MFCCs of 15 s, 22.05 kHz: heart and lung sounds (HLS-CMDS)",
@@ -36,7 +46,7 @@ def make_preset(
     name: PresetName,
     *,
     duration: float | None = None,
-    level: Literal["rms", "peak"] | None = None,
+    level: Literal["rms", "peak", "preset"] | None = "preset",
     on_error: Literal["raise", "skip"] = "raise",
     lazy: bool = False,
     random_state: RandomState = None,
@@ -46,9 +56,11 @@ def make_preset(
 
     Parameters
     ----------
-    name : {"autoencoder", "dcase_baseline", "heart_lung", "dog_bark_vae", "next_frame_lstm", "window_gru"}
-        Name of the system.
+    name : str
+        Name of the system, one of :data:`PRESETS`.
 
+        - "embedding_nearest", "embedding_mahalanobis" and "embedding_one_class_svm": :func:`make_detector` with this
+          head, and with its defaults.
         - "dcase_baseline": log-mel of 128 bands at 16 kHz (n_fft 1024, hop 512), windows of 5 frames, autoencoder
           640-128x4-8-128x4-640.
         - "autoencoder": the same features, every band standardised by the training set, and
@@ -66,27 +78,30 @@ def make_preset(
         "dog_bark_vae", and the whole recording for the others. The networks of "heart_lung" and "dog_bark_vae" need
         clips of one length, so shorter recordings are padded with silence.
 
-    level : {"rms", "peak", None}, default=None
-        Level that every recording is normalised to (:class:`LevelNormalizer`). None keeps the loudness, as the
-        published systems do.
+    level : {"rms", "peak", "preset", None}, default="preset"
+        Level that every recording is normalised to (:class:`LevelNormalizer`). None keeps the loudness. "preset" is
+        "rms" for embeddings, and None for the other presets, as published.
 
     on_error : {"raise", "skip"}, default="raise"
         Whether a file that cannot be read raises an error or is skipped (:class:`AudioLoader`).
 
     lazy : bool, default=False
         Whether every spectrogram is computed when the next step needs it. Scoring then holds one spectrogram at a time
-        in memory. Training holds the spectrograms of the training clips once instead of twice.
+        in memory. Training holds the spectrograms of the training clips once instead of twice. Embeddings are small,
+        so there is no lazy form, and `lazy` has no effect on them.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the detector.
 
     **detector : dict
-        Parameters of the detector that differ from the preset, such as ``max_epochs=20``.
+        Parameters of the detector that differ from the preset, such as ``max_epochs=20``; for embeddings, parameters of
+        :func:`make_detector`, such as ``false_alarms=0.02``.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
-        Pipeline for a list of paths, or for waveforms at the sample rate of the preset. Steps: "load", "level" (with
+        Pipeline as :func:`make_detector` returns it, for embeddings. Otherwise a pipeline for a list of paths, or for
+        waveforms at the sample rate of the preset. Steps: "load", "level" (with
         `level`), "features", "pool" ("heart_lung" only), "scale" (all but "dcase_baseline"), "detector".
 
     Notes
@@ -101,6 +116,18 @@ def make_preset(
     ['load', 'level', 'features', 'detector']
     """
     check_option(name, "name", tuple(PRESETS))
+    head = name.removeprefix("embedding_")
+    if head != name:
+        return make_detector(
+            head=head,
+            duration=duration,
+            level="rms" if level == "preset" else level,
+            on_error=on_error,
+            random_state=random_state,
+            **detector,
+        )
+    if level == "preset":
+        level = None
     detector = {"random_state": random_state, **detector}
     rate, length = 16000, None
     features: MelTransformer | MFCCTransformer = MelTransformer(rate, lazy=lazy)
