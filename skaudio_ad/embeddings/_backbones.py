@@ -63,8 +63,8 @@ class MobileNetEmbedding(BackboneEmbedding):
 
     runtime : {"torch", "onnxruntime", "openvino", "auto"}, default="torch"
         Software that runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'`` or
-        ``[onnx]``. They are faster on a CPU, after a second or two for the export of the network, once a process. "auto"
-        takes one of them where it is installed and suits, and torch elsewhere.
+        ``[onnx]``. They are faster on a CPU, after a second or two for the export of the network, once a process.
+        "auto" takes one of them where it is installed and suits, and torch elsewhere.
 
     memory : str, path-like or None, default=None
         Folder that keeps embeddings, clip by clip. An embedding in the folder is not computed again, whichever process
