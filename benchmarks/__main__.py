@@ -15,6 +15,7 @@ NAMES = (
     "speed.sequences",
     "speed.neighbors",
     "speed.embeddings",
+    "speed.latency",
     "speed.jobs",
     "detection.heart_lung",
     "detection.dog_bark",

@@ -59,10 +59,10 @@ def _check_jobs(context, parameter, value):
 )
 @click.option(
     "--runtime",
-    type=click.Choice(["torch", "onnxruntime", "openvino", "hear21passt"]),
+    type=click.Choice(["torch", "onnxruntime", "openvino", "hear21passt", "auto"]),
     default="torch",
     show_default=True,
-    help="Library that runs the network. All but torch are optional packages.",
+    help="Library that runs the network. All but torch are optional packages. auto is the fastest that is installed.",
 )
 @click.option(
     "--memory",

@@ -11,7 +11,7 @@ import numpy as np
 from .._checksums import WeightsError, weights_digest
 from ..training import draw_seed, drawing_from, inference
 from ._registry import Backbone, get_family
-from ._runtimes import check_runtime, make_runtime
+from ._runtimes import check_runtime, fastest_runtime, make_runtime
 from ._store import load_state_dict, weights_path
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def backbone_engine(
     weights : "pretrained", path-like or None
         "pretrained" weights may be downloaded. None stands for random weights.
     runtime : str
-        "torch", "onnxruntime", "openvino" or a runtime of the family.
+        "torch", "onnxruntime", "openvino", a runtime of the family, or "auto" for :func:`fastest_runtime`.
     precision : {"float32", "bfloat16"}
     device : str
         "auto", "cpu", "cuda", ...; ONNX Runtime and OpenVINO run on the CPU.
@@ -60,7 +60,10 @@ def backbone_engine(
     WeightsError
         If the weights cannot be found or downloaded.
     """
-    device = check_runtime(runtime, family=get_family(backbone.family), precision=precision, device=device)
+    family = get_family(backbone.family)
+    if runtime == "auto":
+        runtime = fastest_runtime(family=family, precision=precision, device=device)
+    device = check_runtime(runtime, family=family, precision=precision, device=device)
     if weights is None:
         return BackboneEngine(backbone, None, None, runtime, precision, device, random_state)
     path = weights_path(backbone, path=None if weights == "pretrained" else weights)

@@ -61,9 +61,10 @@ class MobileNetEmbedding(BackboneEmbedding):
         Precision of the network; the spectrogram is always float32. "bfloat16", for torch only, is hardly faster: all
         but the last blocks must stay float32 to keep embeddings within a hundredth.
 
-    runtime : {"torch", "onnxruntime", "openvino"}, default="torch"
+    runtime : {"torch", "onnxruntime", "openvino", "auto"}, default="torch"
         Software that runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'`` or
         ``[onnx]``. They are faster on a CPU, after a second or two for the export of the network, once a process.
+        "auto" takes one of them where it is installed and suits, and torch elsewhere.
 
     memory : str, path-like or None, default=None
         Folder that keeps embeddings, clip by clip. An embedding in the folder is not computed again, whichever process
@@ -190,10 +191,11 @@ of them, default="clip"
         Precision of the network; the spectrogram is always float32. "bfloat16", for torch and OpenVINO, is twice as
         fast on processors with instructions for it, and keeps embeddings within a hundredth.
 
-    runtime : {"torch", "onnxruntime", "openvino", "hear21passt"}, default="torch"
+    runtime : {"torch", "onnxruntime", "openvino", "hear21passt", "auto"}, default="torch"
         Software that runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'``,
         ``[onnx]`` or ``[passt]``, the authors' own. ONNX Runtime and OpenVINO are faster on a CPU, after some seconds
-        for the export of the network, once a process.
+        for the export of the network, once a process. "auto" takes one of them where it is installed and suits, and
+        torch elsewhere.
 
     memory : str, path-like or None, default=None
         Folder that keeps embeddings, clip by clip. An embedding in the folder is not computed again, whichever process

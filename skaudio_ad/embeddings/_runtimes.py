@@ -80,6 +80,29 @@ def check_runtime(runtime: str, *, family: Family, precision: str, device: str) 
     return device
 
 
+def fastest_runtime(*, family: Family, precision: str, device: str) -> str:
+    """The runtime that ``runtime="auto"`` stands for on this machine.
+
+    Parameters
+    ----------
+    family : Family
+    precision : {"float32", "bfloat16"}
+    device : str
+        As for :func:`resolve_device`.
+
+    Returns
+    -------
+    str
+        In float32 on a CPU, the first of "onnxruntime" and "openvino" that is installed and takes the family. Otherwise
+        "torch".
+    """
+    if precision == "float32" and family.no_export is None and resolve_device(device).type == "cpu":
+        for runtime, (packages, _) in _EXPORTED.items():
+            if all(find_spec(package) is not None for package in packages):
+                return runtime
+    return "torch"
+
+
 def _check_family(runtime: str, family: Family, precision: str) -> None:
     """Raise unless a runtime takes the networks of a family, in this precision."""
     if runtime not in ("torch", *_EXPORTED, *family.own_runtimes):

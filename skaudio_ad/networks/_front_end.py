@@ -12,6 +12,13 @@ _FMAX = 15_000.0  # Hz, as in evaluation; training varied this frequency at rand
 # Minimum number of samples. The reflection by half a window of n_fft at both ends needs one sample more than half a
 # window, and the pre-emphasis needs another sample.
 _MIN_SAMPLES = _N_FFT // 2 + 2
+# Number of frames that a CPU transforms at a time: their spectra take one megabyte and stay in the cache.
+_CPU_FRAMES = 128
+# Maximum number of frames that a GPU transforms at a time, of all clips together: the frames and their spectra take
+# half a gigabyte. A GPU transforms many frames at a time, because every call of a kernel takes time.
+_GPU_FRAMES = 32_000
+# Number of groups of mel bands. A group is multiplied by the frequencies that its bands weigh and by no others.
+_N_BAND_GROUPS = 4
 
 
 class AudioSetFrontEnd(nn.Module):
@@ -51,6 +58,7 @@ class AudioSetFrontEnd(nn.Module):
         # The buffers are not persistent, because the checkpoints of the networks do not hold them.
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("mel_bank", _kaldi_mel_bank(self.sample_rate, self.n_mels), persistent=False)
+        self._groups = _band_groups(self.mel_bank)
 
     def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Compute normalised log-mel spectrograms of waveforms at 32 kHz.
@@ -73,25 +81,40 @@ class AudioSetFrontEnd(nn.Module):
             If the waveforms are not 2-D, empty, or shorter than 514 samples.
         """
         _check_waveforms(waveforms, self.window.dtype)
-        # One clip at a time gives the same numbers in any batch. On a CPU, one clip at a time is also three times as
-        # fast as eight clips at once, because the allocator does not keep memory for their spectra.
-        return torch.stack([self._log_mel(waveform) for waveform in waveforms])
+        if waveforms.device.type == "cpu":
+            # One clip at a time gives the same numbers in any batch.
+            return self._in_batches(waveforms, 1, _CPU_FRAMES)
+        n_frames = 1 + (waveforms.shape[1] - 1) // _HOP_LENGTH
+        return self._in_batches(waveforms, max(1, _GPU_FRAMES // n_frames), _GPU_FRAMES)
 
-    def _log_mel(self, waveform):
+    def _in_batches(self, waveforms, n_clips, n_frames):
+        return torch.cat([self._log_mel(clips, n_frames) for clips in waveforms.split(n_clips)])
+
+    def _log_mel(self, waveforms, n_frames):
+        """Spectrograms of waveforms, (n_clips, n_samples), with `n_frames` frames of every clip at a time."""
+        emphasised = waveforms[:, 1:] - _PRE_EMPHASIS * waveforms[:, :-1]
+        padded = functional.pad(emphasised[:, None], (_N_FFT // 2, _N_FFT // 2), mode="reflect")[:, 0]
+        frames = padded.unfold(1, _N_FFT, _HOP_LENGTH)
+        window = functional.pad(self.window, ((_N_FFT - _WIN_LENGTH) // 2,) * 2)
+        made = []
         # No autocast, because bfloat16 has three digits, too few for the logarithm of a quiet band.
-        with torch.autocast(waveform.device.type, enabled=False):
-            spectrum = torch.stft(
-                waveform[1:] - _PRE_EMPHASIS * waveform[:-1],
-                _N_FFT,
-                hop_length=_HOP_LENGTH,
-                win_length=_WIN_LENGTH,
-                window=self.window,
-                center=True,
-                pad_mode="reflect",
-                return_complex=True,
-            )
-            power = spectrum.real.square() + spectrum.imag.square()
-            return ((self.mel_bank @ power + 1e-5).log() + 4.5) / 5
+        with torch.autocast(waveforms.device.type, enabled=False):
+            for some in frames.split(n_frames, dim=1):
+                spectra = torch.fft.rfft(some * window)
+                power = (spectra.real.square() + spectra.imag.square()).transpose(1, 2)
+                mel = torch.cat(
+                    [self.mel_bank[bands, bins] @ power[:, bins] for bands, bins in self._groups], dim=1
+                )
+                made.append(((mel + 1e-5).log() + 4.5) / 5)
+        return torch.cat(made, dim=2)
+
+
+def _band_groups(mel_bank):
+    """Slices of neighbouring bands and of the frequencies that these bands weigh."""
+    n_bands = len(mel_bank) // _N_BAND_GROUPS
+    groups = [slice(start, start + n_bands) for start in range(0, len(mel_bank), n_bands)]
+    weighed = [mel_bank[bands].any(dim=0).nonzero() for bands in groups]
+    return [(bands, slice(int(bins.min()), int(bins.max()) + 1)) for bands, bins in zip(groups, weighed)]
 
 
 def _check_waveforms(waveforms, dtype):

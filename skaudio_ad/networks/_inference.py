@@ -11,6 +11,11 @@ from torch.nn.utils import fuse_conv_bn_eval
 
 from .._checks import check_option
 
+# Maximum number of positions (clips, bins and frames together) and of multiply-accumulates of a pointwise convolution
+# that MKL computes. oneDNN selects its kernel in every call, which takes longer than such a product.
+_FEW_POSITIONS = 1 << 12
+_SMALL_PRODUCT = 1 << 23
+
 
 def for_inference(network: nn.Module, precision: Literal["float32", "bfloat16"] = "float32") -> nn.Module:
     """Copy a network so that the copy computes the same outputs faster. The copy cannot be trained.
@@ -76,6 +81,10 @@ class PointwiseConvolution(nn.Conv2d):
             mixed = functional.conv2d(x.bfloat16(), self.weight).float()
             return mixed if self.bias is None else mixed + self.bias[:, None, None]
         if self.one_dnn and _plain(x):
+            n_positions = len(x) * x.shape[2] * x.shape[3]
+            if n_positions <= _FEW_POSITIONS and n_positions * self.weight.numel() <= _SMALL_PRODUCT:
+                mixed = functional.linear(x.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias)
+                return mixed.permute(0, 3, 1, 2)
             return _one_dnn(x, self.weight, self.bias)
         return super().forward(x)
 

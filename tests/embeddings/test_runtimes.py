@@ -12,7 +12,7 @@ import torch
 
 import skaudio_ad.embeddings._backbone_engine as backbone_engines
 import skaudio_ad.embeddings._runtimes as runtimes
-from skaudio_ad.embeddings import Backbone, PaSSTEmbedding
+from skaudio_ad.embeddings import Backbone, MobileNetEmbedding, PaSSTEmbedding
 from skaudio_ad.embeddings._backbone_engine import backbone_engine
 from skaudio_ad.networks import MobileNet, PaSST
 
@@ -258,6 +258,35 @@ def test_auto_means_the_cpu_where_a_runtime_has_nothing_else(runtime, monkeypatc
     monkeypatch.setattr(runtimes, "find_spec", lambda name: object())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert loaded_without_looking("passt", runtime=runtime, device="auto").device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("installed", "settings", "expected"),
+    [
+        ((), {}, "torch"),
+        (("onnxruntime",), {}, "torch"),
+        (("onnx", "onnxruntime"), {}, "onnxruntime"),
+        (("onnx", "openvino"), {}, "openvino"),
+        (("onnx", "onnxruntime", "openvino"), {}, "onnxruntime"),
+        (("onnx", "onnxruntime"), {"precision": "bfloat16"}, "torch"),
+        (("onnx", "onnxruntime"), {"device": "cuda"}, "torch"),
+    ],
+)
+def test_runtime_auto_is_the_fastest_that_is_installed_and_fits(installed, settings, expected, monkeypatch):
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: object() if name in installed else None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    auto = loaded_without_looking("mobilenet", runtime="auto", **settings)
+    assert auto == loaded_without_looking("mobilenet", runtime=expected, **settings)
+
+
+def test_an_embedding_with_runtime_auto_gives_the_numbers_of_torch():
+    clips = waves(2, 20_000)
+    made, expected = (
+        MobileNetEmbedding("mn01", weights=None, runtime=runtime, device="cpu").transform(clips)
+        for runtime in ("auto", "torch")
+    )
+    assert_relatively_close(made, expected)
 
 
 def test_openvino_neither_reports_its_use_nor_leaves_files_at_home(tmp_path):

@@ -137,3 +137,19 @@ def test_waveforms_of_another_shape_are_refused(shape):
 def test_waveforms_of_another_dtype_are_refused(dtype):
     with pytest.raises(TypeError, match=rf"must be torch\.float32, got {dtype}"):
         AudioSetFrontEnd()(torch.zeros(1, 1000, dtype=dtype))
+
+
+@pytest.mark.parametrize("n_samples", [514, 40_000, 70_001])
+def test_a_batch_as_on_a_gpu_equals_one_clip_at_a_time(n_samples):
+    waveforms = torch.randn(5, n_samples, generator=torch.Generator().manual_seed(0)) * 0.1
+    front_end = AudioSetFrontEnd()
+    alone = front_end(waveforms)
+    for n_clips, n_frames in ((2, 50), (5, 10_000)):
+        together = front_end._in_batches(waveforms, n_clips, n_frames)
+        torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_a_clip_alone_has_exactly_the_spectrogram_that_it_has_in_a_batch():
+    waveforms = torch.randn(3, 50_000, generator=torch.Generator().manual_seed(1))
+    front_end = AudioSetFrontEnd()
+    assert torch.equal(front_end(waveforms), torch.cat([front_end(waveform[None]) for waveform in waveforms]))

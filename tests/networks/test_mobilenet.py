@@ -228,6 +228,15 @@ def test_the_network_for_inference_gives_the_same_outputs(width, n_frames):
         assert_relatively_close(made[name], expected[name])
 
 
+def test_a_clip_has_the_same_outputs_alone_and_in_a_batch_for_inference():
+    # The products of one clip are small enough for MKL, and those of eight clips are not.
+    fast, spectrograms = for_inference(network(0.4)), noise(8, 128, 1000)
+    with torch.no_grad():
+        together, alone = fast(spectrograms, fast.outputs), fast(spectrograms[:1], fast.outputs)
+    for name in fast.outputs:
+        assert_relatively_close(alone[name], together[name][:1])
+
+
 def test_the_network_for_inference_is_folded_and_has_its_channels_last():
     plain = network(0.4).train()
     before = {name: value.clone() for name, value in plain.state_dict().items()}
