@@ -53,6 +53,11 @@ def module(output):
     return ModuleEmbedding(channels, sample_rate=16000, output=output, min_duration=0.1)
 
 
+def preset_settings(name):
+    """Settings of a preset that make its training fast. A detector on embeddings is not trained in epochs."""
+    return {} if name.startswith("embedding_") else {"max_epochs": 1, **SMALL[name]}
+
+
 # What is in front of the detector, whether it makes a table, and the detector.
 PIPELINES = {
     "autoencoder": ([LevelNormalizer(), MelTransformer()], False, AutoencoderDetector(max_epochs=1)),
@@ -91,7 +96,7 @@ PIPELINES = {
         False,
         SequencePredictorDetector(hidden_size=4, max_epochs=1),
     ),
-    **{name: (make_preset(name, max_epochs=1, duration=0.5, **SMALL[name]), False, None) for name in PRESETS},
+    **{name: (make_preset(name, duration=0.5, **preset_settings(name)), False, None) for name in PRESETS},
 }
 
 
@@ -109,7 +114,7 @@ def assemble(name):
     steps, is_table, detector = PIPELINES[name]
     if detector is None:
         pipeline = clone(steps)
-        is_table = "pool" in pipeline.named_steps
+        is_table = not {"pool", "embed"}.isdisjoint(pipeline.named_steps)
     else:
         rate = 32000 if isinstance(steps[0], MobileNetEmbedding) else 16000
         pipeline = make_pipeline(AudioLoader(rate), *map(clone, steps), clone(detector))

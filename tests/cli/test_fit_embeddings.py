@@ -49,7 +49,7 @@ def tables(sounds, tmp_path_factory):
     """Embed the training clips into ``normal.npz`` and the anomalous clips into ``anomalous.npz``."""
     folder = tmp_path_factory.mktemp("tables")
     for name in ("normal", "anomalous"):
-        result = run("embed", sounds / name, "-o", folder / f"{name}.npz", "--kind", "block15")
+        result = run("embed", sounds / name, "-o", folder / f"{name}.npz", "--kind", "block13,block15")
         assert result.exit_code == 0, result.output
     return folder
 
@@ -64,7 +64,7 @@ def test_fit_trains_the_detector_of_make_detector_and_says_what_it_is(trained, s
     np.testing.assert_allclose(detector.score_samples(paths), expected.score_samples(paths), rtol=1e-5)
     last = detector[-1]
     assert result.stdout.startswith(
-        f"{path}: trained on 20 recording(s) (0.3 minutes), backbone mini (block15), head nearest, threshold "
+        f"{path}: trained on 20 recording(s) (0.3 minutes), backbone mini (block13+block15), head nearest, threshold "
         f"{last.offset_:.6g}, false-alarm rate {last.false_alarm_rate_:.3g} (estimated, proved bound "
     )
 
@@ -141,7 +141,7 @@ def test_a_detector_from_a_table_scores_tables_as_a_detector_from_recordings_doe
     path = tmp_path / "table.skops"
     result = run("fit", tables / "normal.npz", "-o", path)
     assert result.exit_code == 0, result.output
-    assert "trained on 20 recording(s), mini_block15_0, ... of normal.npz, head nearest" in result.stdout
+    assert "trained on 20 recording(s), mini_block13_0, ... of normal.npz, head nearest" in result.stdout
     rows = run("score", path, tables / "anomalous.npz").stdout
     assert rows == run("score", trained[0], tables / "anomalous.npz").stdout
     assert rows.split()[-1].endswith(".wav")
@@ -160,7 +160,7 @@ def test_a_detector_from_a_table_scores_tables_as_a_detector_from_recordings_doe
     ("change", "message"),
     [
         ({"names": ["mini_clip0"], "embeddings": np.ones((2, 1))}, "has 1 values for each recording"),
-        ({"prefix": "mn04"}, "column 0 is 'mn04_block15_0', but"),
+        ({"prefix": "mn04"}, "column 0 is 'mn04_block13_0', but"),
         ({"weights_sha256": "0" * 64}, "was made with other weights (sha256 000000000000...)"),
         ({"settings": '{"level": "none"}'}, "was embedded with level 'none', but"),
         ({"embeddings": np.ones(512)}, "holds no embeddings"),
@@ -241,10 +241,10 @@ def test_info_tells_the_date_the_training_the_promise_and_the_backbone(trained):
     found = read_metadata(trained[0])
     assert f"  saved: {found['date']} (skaudio_ad " in printed
     assert "  trained on: 20 recording(s), 0.3 minutes, 20 at 16000 Hz, in " in printed
-    assert "  system: backbone mini (block15), head nearest" in printed
+    assert "  system: backbone mini (block13+block15), head nearest" in printed
     assert "  promise: false-alarm rate 0.0" in printed
     assert f"  weights: sha256 {weights_digest(weights_path('mini'))}" in printed
-    assert "  embedding: 512 values (mini_block15_0 to mini_block15_511); level rms, window 10.0" in printed
+    assert "  embedding: 1024 values (mini_block13_0 to mini_block15_511); level rms, window 10.0" in printed
 
 
 def test_evaluate_prints_rates_and_intervals_of_the_scores(trained, sounds, tmp_path):

@@ -21,7 +21,7 @@ _SCHMID = (
 # Folder of the weights that are part of this package, and the sha256 of the file in it. The command
 # ``python -m benchmarks.pretraining.export`` writes the file and the next line.
 _PACKAGED = Path(__file__).parents[1] / "weights"
-_MINI_SHA256 = "20fc41165254183ca9767a29e7f6f34359b740f1fc53e81d7aa03633f6ef212a"
+_MINI_SHA256 = "07c94abe45d07371af30a79fbcb4fbeb7073e145b65c466baeae23099b42d7ec"
 _N_CLASSES = 527
 
 
