@@ -35,7 +35,5 @@ def warn_of_training_set(paths: list[str]) -> bool:
     if findings:
         lines = [finding.describe() for finding in findings]
         ending = "check_recordings (skaudio-ad check) lists all files and finds what else may be wrong."
-        warnings.warn(
-            "\n".join(["the training set has problems.", *lines, ending]), stacklevel=users_level()
-        )
+        warnings.warn("\n".join(["the training set has problems.", *lines, ending]), stacklevel=users_level())
     return any(finding.kind == "copies" for finding in findings)
