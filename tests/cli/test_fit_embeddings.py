@@ -12,6 +12,7 @@ import soundfile
 from click.testing import CliRunner
 from sklearn.metrics import roc_auc_score
 
+import skaudio_ad.cli._fit
 from skaudio_ad import make_detector
 from skaudio_ad.cli import main
 from skaudio_ad.datasets import make_machine_sounds
@@ -113,6 +114,20 @@ def test_what_spoils_the_training_set_is_named_and_the_last_line_is_the_command_
     assert f"{folder}/x.wav (same samples as {first})" in lines[1]
     assert f"{folder}/z.wav (8000 Hz)" in lines[2]
     assert lines[3:] == [f"To see all files and what else may be wrong: skaudio-ad check '{folder}'"]
+
+
+def test_missing_weights_are_an_error_before_the_recordings_are_decoded(sounds, tmp_path, monkeypatch):
+    monkeypatch.setenv("SKAUDIO_AD_OFFLINE", "1")
+    monkeypatch.setenv("SKAUDIO_AD_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        skaudio_ad.cli._fit, "examine", lambda paths: pytest.fail("the recordings were decoded")
+    )
+    result = run("fit", sounds / "normal", "-o", tmp_path / "d.skops", "--backbone", "mn10")
+    assert result.exit_code == 1
+    assert f"is not on this machine, looked in {tmp_path}, " in result.stderr
+    assert "`skaudio-ad weights download mn10`" in result.stderr
+    assert "Backbones with weights on this machine: mini." in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -265,6 +280,7 @@ def test_info_tells_the_date_the_training_the_promise_and_the_backbone(trained):
     assert "  promise: false-alarm rate 0.0" in printed
     assert f"  weights: sha256 {weights_digest(weights_path('mini'))}" in printed
     assert "  embedding: 512 values (mini_block15_0 to mini_block15_511); level rms, window 10.0" in printed
+    assert "ShrinkageWhitener()), ('head', NearestNeighborsDetector())])\n" in printed
 
 
 def test_evaluate_prints_rates_and_intervals_of_the_scores(trained, sounds, tmp_path):
