@@ -250,9 +250,9 @@ def test_a_server_that_never_answers_is_an_error(server, cache, make_backbone, i
 def test_without_a_network_the_error_says_what_to_do(cache, make_backbone, unused_port):
     url = f"http://127.0.0.1:{unused_port}/weights.pt"
     message = (
-        rf"^mine could not be downloaded: the server cannot be reached: .*refused.* "
-        rf"looked in {re.escape(str(cache))}\. Download it later: `skaudio-ad weights download mine`\. "
-        rf"By hand: save {url} as {re.escape(str(cache))}/mine\.pt, or .*environment variable SKAUDIO_AD_WEIGHTS"
+        rf"^mine could not be downloaded: the server cannot be reached: .*refused.* By hand: save {url} as "
+        rf"{re.escape(str(cache))}/mine\.pt, or .*environment variable SKAUDIO_AD_WEIGHTS names\. Looked in "
+        rf"{re.escape(str(cache))}\. To try again: `skaudio-ad weights download mine`\."
     )
     with pytest.raises(WeightsError, match=message):
         weights_path(make_backbone(url=url))

@@ -276,9 +276,8 @@ def _download(weights, path, download, quiet):
         download_file(weights.url, file, check=check, first_bytes=weights.first_bytes, quiet=quiet)
     except (DownloadError, OSError) as error:
         raise WeightsError(
-            f"{weights.name} could not be downloaded: {error}. {weights.filename} is not on this machine, looked in "
-            f"{looked}. Download it later: `skaudio-ad weights download {weights.name}`. {by_hand}"
-            f"{_others(weights, path)}"
+            f"{weights.name} could not be downloaded: {error}. {by_hand} Looked in {looked}. To try again: "
+            f"`skaudio-ad weights download {weights.name}`.{_others(weights, path)}"
         ) from error
     return file
 
