@@ -251,7 +251,8 @@ def test_without_a_network_the_error_says_what_to_do(cache, make_backbone, unuse
     url = f"http://127.0.0.1:{unused_port}/weights.pt"
     message = (
         rf"^mine could not be downloaded: the server cannot be reached: .*refused.* By hand: save {url} as "
-        rf"{re.escape(str(cache))}/mine\.pt, or .*environment variable SKAUDIO_AD_WEIGHTS"
+        rf"{re.escape(str(cache))}/mine\.pt, or .*environment variable SKAUDIO_AD_WEIGHTS names\. Looked in "
+        rf"{re.escape(str(cache))}\. To try again: `skaudio-ad weights download mine`\."
     )
     with pytest.raises(WeightsError, match=message):
         weights_path(make_backbone(url=url))

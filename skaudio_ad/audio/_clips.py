@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, Self
@@ -207,6 +208,7 @@ class AudioClips(LazySequence):
         """
         if path not in self.failures:
             self.failures[path] = reason
+            reason = re.sub(',? or leave it out with on_error="skip"', "", reason)  # this advice was followed
             warnings.warn(f"left out {shown(path)}: {reason}", AudioReadWarning, stacklevel=3)
 
     def missing(self, index: int) -> Any:

@@ -139,8 +139,7 @@ class AudioLoader(_ClipTransformer):
             If a parameter is out of range or X holds no clips.
         """
         clips = self._load(X, reset=True)
-        if hasattr(self, "sample_rates_"):
-            del self.sample_rates_
+        self.__dict__.pop("sample_rates_", None)
         if clips.paths is not None:
             rates = read_sample_rates(clips.paths)
             warn_of_mixed_rates(clips.paths, rates, self.sample_rate)

@@ -2,12 +2,15 @@
 
 import csv
 import json
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+
+from .._clip_errors import explain
 
 #: Endings of files that hold a table of embeddings.
 ENDINGS = (".npz", ".parquet", ".csv")
@@ -96,7 +99,7 @@ def read_table(path):
         raise
     except Exception as error:  # a damaged file makes the readers raise many types of errors
         raise ValueError(
-            f"{path}: is no table of embeddings ({type(error).__name__}: {error}). A table is a file that "
+            f"{path}: is no table of embeddings ({explain(error)}). A table is a file that "
             "`skaudio-ad embed` wrote, or a CSV file with a column 'path' and columns of numbers."
         ) from error
     if table.embeddings.ndim != 2 or not table.embeddings.size:
@@ -105,6 +108,8 @@ def read_table(path):
 
 
 def _read_npz(path):
+    if not zipfile.is_zipfile(path):
+        raise ValueError("the file is no .npz file, or is cut short")
     with np.load(path, allow_pickle=False) as file:
         settings = json.loads(str(file["settings"])) if "settings" in file else {}
         return EmbeddingTable(
@@ -168,7 +173,11 @@ def check_same_kind(table, trained_on, trained_path):
     ValueError
     """
     expected = trained_on.get("names") or table.names
-    way = "Embed the recordings again in the same way."
+    way = (
+        "Embed the recordings again with the same options; the name of a column begins with --backbone and --kind."
+        if table.names != expected
+        else "Embed the recordings again with the same options."
+    )
     if len(table.names) != len(expected):
         raise ValueError(
             f"{table.path}: has {len(table.names)} values for each recording ({table.names[0]}, ...), but "

@@ -247,8 +247,11 @@ def run_fit(
 
 
 def _known_backbone(name):
-    """Return a name of a backbone, or raise an error of the command line that lists the names."""
-    from ..embeddings import get_backbone
+    """Return a name of a backbone, or raise an error of the command line that lists the names.
+
+    The weights are looked for here, so that an error about missing weights comes before the recordings are decoded.
+    """
+    from ..embeddings import get_backbone, weights_path
 
     if name != "auto":
         try:
@@ -257,6 +260,7 @@ def _known_backbone(name):
             raise click.BadParameter(
                 str(error).replace(", or a Backbone, got", ", or auto, got"), param_hint="--backbone"
             ) from error
+        weights_path(name)
     return name
 
 

@@ -1,6 +1,7 @@
 """``skaudio-ad info``: describe a detector or this installation."""
 
 import os
+import re
 
 import click
 
@@ -55,7 +56,8 @@ def describe_detector(path):
     for name, step in getattr(pipeline, "steps", [("detector", pipeline)]):
         say(f"  {name}: {type(step).__name__}")
         for parameter, value in sorted(step.get_params(deep=False).items()):
-            say(f"    {parameter} = {value!r}")
+            text = re.sub(r"\n\s*", " ", repr(value))  # scikit-learn breaks the text of a pipeline into lines
+            say(f"    {parameter} = {text}")
     detector = last_step(pipeline)
     for attribute in ("offset_", "n_iter_", "best_epoch_", "stopped_by_", "n_features_in_"):
         if hasattr(detector, attribute):

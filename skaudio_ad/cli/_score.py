@@ -26,6 +26,11 @@ from ._terminal import say, track
 
 # Exit code of `--exit-code` if an anomaly was found. 1 and 2 are errors, also for the tools diff and grep.
 ANOMALIES_FOUND = 3
+# Message for a detector without a time axis.
+_NO_TIMES = (
+    "Note: this detector scores a recording as a whole, so no time of a worst moment is given. "
+    "`skaudio-ad fit --preset autoencoder` trains a detector that gives the time."
+)
 
 
 @click.command()
@@ -136,6 +141,8 @@ def run_score(detector, recordings, csv_path, plot_folder, *, as_json=False, sor
         say(f"Error: {failed} of {len(paths)} recordings could not be scored, see above.", err=True)
     for line in summarize(pipeline, [recording.score for recording in done], decisions):
         say(line, err=True)
+    if failed < len(done) and all(recording.worst_time is None for recording in done):
+        say(_NO_TIMES, err=True)
     if table is None:
         warn_of_lower_rates(pipeline, [recording.path for recording in done if not recording.error])
     if failed or undrawn:

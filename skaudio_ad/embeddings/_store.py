@@ -258,10 +258,10 @@ def _download(weights, path, download, quiet):
         f"name in a folder that the environment variable {WEIGHTS_VARIABLE} names."
     )
     offline = bool(os.environ.get(OFFLINE_VARIABLE))
+    looked = ", ".join(map(str, places))
     if weights.url is None or offline or not download:
         how = "" if weights.url is None else f"Download it: `skaudio-ad weights download {weights.name}`"
         how += f", with {OFFLINE_VARIABLE} not set. " if how and offline else ". " if how else ""
-        looked = ", ".join(map(str, places))
         raise WeightsError(
             f"{weights.name}: {weights.filename} is not on this machine, looked in {looked}. {how}{by_hand}"
             f"{_others(weights, path)}"
@@ -276,7 +276,8 @@ def _download(weights, path, download, quiet):
         download_file(weights.url, file, check=check, first_bytes=weights.first_bytes, quiet=quiet)
     except (DownloadError, OSError) as error:
         raise WeightsError(
-            f"{weights.name} could not be downloaded: {error}. {by_hand}{_others(weights, path)}"
+            f"{weights.name} could not be downloaded: {error}. {by_hand} Looked in {looked}. To try again: "
+            f"`skaudio-ad weights download {weights.name}`.{_others(weights, path)}"
         ) from error
     return file
 

@@ -9,8 +9,9 @@ import numpy as np
 from .._clip_errors import shown
 from ._measure import SILENCE, CheckedRecording
 
-# Minimum correlation of the fingerprints of near copies. Among 1100 recordings of machines, hearts, lungs and everyday
-# sounds, no two different recordings correlated by more than 0.8; a copy as MP3 or Ogg correlated by 0.96 or more.
+# Minimum correlation of the fingerprints of near copies. Among 1874 different recordings of MIMII, HLS-CMDS, PhysioNet
+# 2016 and ESC-10, compared within their set, one pair of ESC-10 correlated by more than 0.9. Most copies as MP3 or Ogg
+# correlated by 0.96 or more. A few Ogg copies, most of them at 4 kHz, correlated by 0.83 to 0.9 and are not found.
 _NEAR = 0.9
 # Number of files that the description of a problem names.
 _SHOWN = 3

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
+from .._checksums import WeightsError
 from .._clip_errors import explain
 from .._lazy import LazySequence
 from .._stream import stream
@@ -96,6 +97,10 @@ def score_recordings(pipeline: BaseEstimator, paths: Sequence[PathLike]) -> Iter
     ------
     ValueError
         If `pipeline` is not a pipeline that begins with an AudioLoader.
+    WeightsError
+        If the weights of the embedding network are missing or damaged.
+    ImportError
+        If a package that the pipeline needs is not installed.
     """
     loader, middle, detector = split_pipeline(pipeline)
     score = _Score(loader, middle, detector, find_clock(pipeline), p_value_function(pipeline))
@@ -168,6 +173,8 @@ class _Score:
             # decision_function is called because a detector of another package may have no offset_.
             margin = float(self.detector.decision_function(features)[0])
             times, local_scores = self._locate(features)
+        except (WeightsError, ImportError):  # no recording can be scored without the network
+            raise
         except Exception as error:  # any error: the other recordings are scored all the same
             # The prefixes are removed because `path` names the recording already.
             reason = explain(error).removeprefix(f"{path}: ").removeprefix("clip 0: ")

@@ -12,6 +12,7 @@ import soundfile
 from click.testing import CliRunner
 from sklearn.metrics import roc_auc_score
 
+import skaudio_ad.cli._fit
 from skaudio_ad import make_detector
 from skaudio_ad.cli import main
 from skaudio_ad.datasets import make_machine_sounds
@@ -115,6 +116,20 @@ def test_what_spoils_the_training_set_is_named_and_the_last_line_is_the_command_
     assert lines[3:] == [f"To see all files and what else may be wrong: skaudio-ad check '{folder}'"]
 
 
+def test_missing_weights_are_an_error_before_the_recordings_are_decoded(sounds, tmp_path, monkeypatch):
+    monkeypatch.setenv("SKAUDIO_AD_OFFLINE", "1")
+    monkeypatch.setenv("SKAUDIO_AD_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        skaudio_ad.cli._fit, "examine", lambda paths: pytest.fail("the recordings were decoded")
+    )
+    result = run("fit", sounds / "normal", "-o", tmp_path / "d.skops", "--backbone", "mn10")
+    assert result.exit_code == 1
+    assert f"is not on this machine, looked in {tmp_path}, " in result.stderr
+    assert "`skaudio-ad weights download mn10`" in result.stderr
+    assert "Backbones with weights on this machine: mini." in result.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -161,6 +176,7 @@ def test_a_detector_from_a_table_scores_tables_as_a_detector_from_recordings_doe
     [
         ({"names": ["mini_clip0"], "embeddings": np.ones((2, 1))}, "has 1 values for each recording"),
         ({"prefix": "mn04"}, "column 0 is 'mn04_block13_0', but"),
+        ({"prefix": "mn04"}, "the name of a column begins with --backbone and --kind."),
         ({"weights_sha256": "0" * 64}, "was made with other weights (sha256 000000000000...)"),
         ({"settings": '{"level": "none"}'}, "was embedded with level 'none', but"),
         ({"embeddings": np.ones(512)}, "holds no embeddings"),
@@ -178,6 +194,18 @@ def test_a_table_of_another_kind_than_the_detector_is_an_error(change, message, 
     result = run("score", trained[0], tmp_path / "other.npz")
     assert result.exit_code == 1
     assert message in result.stderr
+
+
+@pytest.mark.parametrize("content", [b"hello", b"", b"PK\x03\x04 cut short"])
+def test_a_file_that_is_no_npz_file_is_an_error_without_advice_to_load_pickles(content, tmp_path):
+    path = tmp_path / "table.npz"
+    path.write_bytes(content)
+    result = run("fit", path, "-o", tmp_path / "d.skops")
+    assert result.exit_code == 1
+    assert (
+        f"{path}: is no table of embeddings (the file is no .npz file, or is cut short). A" in result.stderr
+    )
+    assert "pickle" not in result.stderr
 
 
 def test_a_table_beside_recordings_and_options_of_recordings_are_errors(tables, tmp_path):
@@ -218,12 +246,19 @@ def test_score_sorts_and_prints_json_lines_with_margins_and_p_values(trained, so
     )
     features = detector[:-1].transform(paths)
     np.testing.assert_allclose([row["p_value"] for row in rows], detector[-1].p_values(features))
+    assert all(row["worst_time_s"] is None for row in rows)
+    notes = [line for line in result.stderr.splitlines() if line.startswith("Note: ")]
+    assert len(notes) == 1
+    assert notes[0].startswith("Note: this detector scores a recording as a whole")
+    assert "fit --preset autoencoder" in notes[0]
 
 
 def test_the_exit_code_tells_anomalies_on_request(scores_of):
     scores_of({"a.wav": 1.0, "b.wav": -1.0, "c.wav": "is empty."})
     assert run("score", "d.skops", "a.wav", "b.wav", "--exit-code").exit_code == 3
-    assert run("score", "d.skops", "a.wav", "b.wav").exit_code == 0
+    in_time = run("score", "d.skops", "a.wav", "b.wav")
+    assert in_time.exit_code == 0
+    assert "as a whole" not in in_time.stderr
     assert run("score", "d.skops", "a.wav", "--exit-code").exit_code == 0
     assert run("score", "d.skops", "b.wav", "c.wav", "--exit-code").exit_code == 1
 
@@ -245,6 +280,7 @@ def test_info_tells_the_date_the_training_the_promise_and_the_backbone(trained):
     assert "  promise: false-alarm rate 0.0" in printed
     assert f"  weights: sha256 {weights_digest(weights_path('mini'))}" in printed
     assert "  embedding: 1024 values (mini_block13_0 to mini_block15_511); level rms, window 10.0" in printed
+    assert "ShrinkageWhitener()), ('head', NearestNeighborsDetector())])\n" in printed
 
 
 def test_evaluate_prints_rates_and_intervals_of_the_scores(trained, sounds, tmp_path):

@@ -20,6 +20,7 @@ from skaudio_ad import (
     TemporalPooling,
     ThresholdedDetector,
 )
+from skaudio_ad.embeddings import WeightsError
 from skaudio_ad.features._spectral import LogMel
 from skaudio_ad.inspection import LocalScoreDisplay, ReconstructionDisplay
 from skaudio_ad.recordings import ScoredRecording, find_clock, score_recordings
@@ -249,3 +250,17 @@ def test_a_pipeline_inside_a_wrapper_has_the_decisions_of_the_wrapper(folder, ki
         else model.offset_
     )
     assert ReconstructionDisplay.from_estimator(model, new[2]).reconstruction.shape[0] == 24
+
+
+@pytest.mark.parametrize(
+    "error", [WeightsError("mini.safetensors: is missing."), ImportError("needs onnxruntime")]
+)
+def test_missing_weights_and_packages_are_one_error_and_not_an_error_of_every_recording(
+    error, pipeline, folder, monkeypatch
+):
+    def fail(self, X):
+        raise error
+
+    monkeypatch.setattr(MelTransformer, "transform", fail)
+    with pytest.raises(type(error), match=str(error)):
+        list(score_recordings(pipeline, [folder / "clean_0.wav", folder / "clean_1.wav"]))
