@@ -9,6 +9,7 @@ import numpy as np
 from .._atomic import atomic_path
 from ..audio import AudioLoader, LevelNormalizer
 from ..embeddings import BackboneEmbedding, get_backbone, get_family
+from ..presets._make_detector import best_outputs
 from ._common import check_writable, expand_recordings, friendly_errors
 from ._messages import translate
 from ._options import FILE, recordings_argument
@@ -40,11 +41,9 @@ def _check_jobs(context, parameter, value):
 )
 @click.option(
     "--kind",
-    default="clip",
-    show_default=True,
     help="Kind of vector: clip for all backbones; clip_stats, multilevel, block5, block11, block13 and block15 for "
     "MobileNets; class_token, distillation_token and patch_mean for PaSST; logits for all but mini. Several kinds, "
-    "separated by commas, stand side by side: clip,block15.",
+    "separated by commas, stand side by side: clip,block15.  [default: the kinds that `fit` takes]",
 )
 @click.option(
     "--level",
@@ -110,9 +109,9 @@ def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings
     output : pathlib.Path
         Path that ends in ``.npz`` or ``.parquet``.
     backbone : str
-    kind : str
-        Kind of vector: the `output` of the embedding, or several outputs, separated by commas. Only kinds with one
-        vector per recording are allowed.
+    kind : str or None
+        Kind of vector: the `output` of the embedding, or several outputs, separated by commas. None takes those of
+        :func:`make_detector`. Only kinds with one vector per recording are allowed.
     level : str or None
         Level of :class:`LevelNormalizer`. None keeps the loudness.
     on_error : {"raise", "skip"}
@@ -125,7 +124,7 @@ def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings
         backbone = get_backbone(backbone)
     except ValueError as error:
         raise click.BadParameter(translate(error), param_hint="--backbone") from error
-    kinds = kind.split(",")
+    kinds = list(best_outputs(backbone)) if kind is None else kind.split(",")
     known = get_family(backbone.family).output_names(backbone, vectors=True)
     for one in kinds:
         if one not in known:

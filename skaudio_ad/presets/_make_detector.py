@@ -39,6 +39,11 @@ _EMBEDDINGS: dict[str, Any] = {"mobilenet": MobileNetEmbedding, "passt": PaSSTEm
 _BEST_OUTPUT = {"mobilenet": ("block13", "block15")}
 
 
+def best_outputs(backbone: Backbone) -> tuple[str, ...]:
+    """Names of the outputs that :func:`make_detector` takes of a backbone by default."""
+    return _BEST_OUTPUT.get(backbone.family, ("clip",))
+
+
 def make_detector(
     backbone: Any = "mini",
     *,
@@ -191,7 +196,8 @@ def _make_embedding(backbone, given):
     if isinstance(backbone, str) and backbone == "auto":
         backbone = available_backbones(path=given.get("weights") or None)[0]
     known = get_backbone(backbone)
-    given = {"output": _BEST_OUTPUT.get(known.family, "clip"), **given}
+    outputs = best_outputs(known)
+    given = {"output": outputs if len(outputs) > 1 else outputs[0], **given}
     variant = backbone if isinstance(backbone, Backbone) else known.name
     return _EMBEDDINGS.get(known.family, BackboneEmbedding)(variant, **given), known.sample_rate
 

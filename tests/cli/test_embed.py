@@ -17,6 +17,7 @@ from skaudio_ad.cli import main
 from skaudio_ad.cli._embed import _writer
 from skaudio_ad.embeddings import weights_digest
 from skaudio_ad.networks import MobileNet
+from skaudio_ad.presets import make_detector
 
 from ..killed import write_until_killed
 
@@ -39,6 +40,11 @@ def folder(write_wavs, tmp_path):
 
 
 def run(*arguments):
+    kind = () if "--kind" in arguments else ("--kind", "clip")
+    return run_as_given(*arguments, *kind)
+
+
+def run_as_given(*arguments):
     return CliRunner().invoke(main, ["embed", *map(str, arguments)], catch_exceptions=False)
 
 
@@ -63,7 +69,14 @@ def test_the_table_of_a_folder_has_names_of_rows_and_columns(folder, weights):
     assert not list(folder.glob(".*"))
 
 
-def test_the_default_is_the_backbone_of_the_package_and_kinds_stand_side_by_side(folder):
+def test_the_default_is_the_vector_that_fit_takes(folder):
+    result = run_as_given(folder, "-o", folder / "out.npz")
+    assert result.exit_code == 0, result.output
+    expected = make_detector()[:-1].fit(sorted(map(str, folder.glob("*.wav")))).get_feature_names_out()
+    assert read_npz(folder / "out.npz")["names"].tolist() == expected.tolist()
+
+
+def test_kinds_stand_side_by_side(folder):
     output = folder / "out.npz"
     result = run(folder, "-o", output, "--kind", "block15,clip")
     assert result.exit_code == 0, result.output
