@@ -187,10 +187,9 @@ def run(training, output, *, log_steps=50):
         training.load_state_dict(torch.load(output, map_location=training.device, weights_only=True))
         print(f"{output}: goes on from step {training.step} of {training.n_steps}", flush=True)
     start, first = time.perf_counter(), training.step
-    sums: dict[str, float] = {}
+    made: list[dict[str, float]] = []
     while training.step < training.n_steps:
-        for name, value in training.train_step().items():
-            sums[name] = sums.get(name, 0.0) + value / log_steps
+        made.append(training.train_step())
         if training.step % log_steps == 0 or training.step == training.n_steps:
             speed = (training.step - first) * training.batch_size / (time.perf_counter() - start)
             row = {
@@ -198,9 +197,10 @@ def run(training, output, *, log_steps=50):
                 "clips": training.step * training.batch_size,
                 "clips_per_second": speed,
             }
-            _log(output.with_suffix(".csv"), row | sums)
+            means = {name: sum(each[name] for each in made) / len(made) for name in made[0]}
+            _log(output.with_suffix(".csv"), row | means)
             save(training.state_dict(), output)
-            sums = {}
+            made = []
 
 
 def _log(path, row):
