@@ -137,17 +137,18 @@ def check_features(estimator: Any, X: Any, *, reset: bool, ndims: Sequence[int] 
 
 def _is_sound(estimator, X, ndims):
     """Whether X surely passes every check. For one clip, the checks of scikit-learn take longer than the scores."""
-    return (
+    fits = (
         type(X) is np.ndarray
         and X.dtype in (np.float32, np.float64)
         and X.ndim in ndims
         and X.shape[1] == getattr(estimator, "n_features_in_", None)
         and not hasattr(estimator, "feature_names_in_")
         and X.size > 0
-        and bool(
-            np.isfinite(X.sum(dtype=np.float64))
-        )  # a sum of float64 may overflow: the answer is False then
     )
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # a sum that overflows is not finite: then all checks run
+        return fits and bool(np.isfinite(X.sum(dtype=np.float64)))
 
 
 def _is_list_of_arrays(X):

@@ -19,6 +19,7 @@ PACKAGES = (
     "matplotlib",
     "numpy",
     "rich",
+    "safetensors",
     "scikit-learn",
     "scipy",
     "skops",

@@ -65,7 +65,16 @@ class Eager:
         self.network.load_state_dict(load_state_dict(variant))
 
     def __call__(self, spectrograms, output):
-        return self.network(spectrograms, (output,))[output].numpy()
+        import torch
+
+        names = (output,) if isinstance(output, str) else tuple(output)
+        made = self.network(spectrograms, names)
+        return torch.cat([made[name] for name in names], dim=1).numpy()
+
+
+def side_by_side(outputs):
+    """Put the outputs of a network into one array."""
+    return outputs if isinstance(outputs, np.ndarray) else np.concatenate(outputs, axis=1)
 
 
 def write_files(folder, n_files, seconds):
@@ -120,7 +129,7 @@ def timed_steps(detector, runtime, path, clock):
         "resample": lambda clip: soxr.resample(clip, FILE_RATE, RATE, quality="HQ"),
         "level": lambda clip: detector["level"].transform(clip[None])[0],
         "front end": lambda clip: runtime.front_end(torch.from_numpy(clip)[None]),
-        "network": lambda spectrogram: runtime(spectrogram, output),
+        "network": lambda spectrogram: side_by_side(runtime(spectrogram, output)),
         "score": lambda embedding: detector["detector"].score_samples(embedding)[0],
     }
     made, seconds = path, {}

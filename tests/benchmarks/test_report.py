@@ -74,4 +74,6 @@ def test_the_environment_names_versions_and_threads(package):
 def test_every_public_benchmark_is_run():
     folder = Path(benchmarks.__file__).parent
     modules = {path.relative_to(folder).with_suffix("").parts for path in folder.rglob("*.py")}
-    assert set(NAMES) == {".".join(parts) for parts in modules if not parts[-1].startswith("_")}
+    public = {".".join(parts) for parts in modules if not parts[-1].startswith("_")}
+    # A training of the backbone takes hours, so `make bench` does not train.
+    assert set(NAMES) == {name for name in public if not name.startswith("pretraining.")}

@@ -256,6 +256,8 @@ def test_the_command_line_embeds_and_lists(weights, write_wavs, tmp_path, monkey
         "toy_small",
         "--weights",
         str(weights),
+        "--level",
+        "none",
     ]
     result = CliRunner().invoke(main, ["embed", *arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output

@@ -321,6 +321,7 @@ def test_an_unknown_output_lists_the_known_ones(outputs):
 
 
 @pytest.mark.real_data
+@pytest.mark.filterwarnings("ignore:the training files have different sample rates")
 def test_bfloat16_for_inference_stays_within_a_hundredth_with_the_authors_weights(weights_home, data_home):
     pretrained, front_end = MobileNet(0.4).eval(), AudioSetFrontEnd()
     pretrained.load_state_dict(torch.load(weights_home / "mn04_as_mAP_432.pt", weights_only=True))
