@@ -13,9 +13,9 @@ from sklearn.model_selection import (
     check_cv,
 )
 
-# Maximum number of clips, or groups, for which cv="auto" leaves one out at a time. With 20 clips the proved bound of the
-# false-alarm rate is .10 instead of .22, and the mean AUC on MIMII, with 24 clips, is .010 higher than with five models
-# (benchmarks.promises, benchmarks.detection.heads). A score takes longer, because every clip has its own model.
+# Maximum number of clips, or groups, for which cv="auto" leaves one out at a time. With 20 clips the proved bound of
+# the false-alarm rate is .10 instead of .22, and the mean AUC on MIMII, with 24 clips, is .010 higher than with five
+# models (benchmarks.detection.heads). A score takes longer, because every clip has its own model.
 _LARGEST_LOO = 30
 # Minimum number of clips, or groups, for a threshold. The nearest neighbours of two clips are each other, so that both
 # have the same score, and the scores show no spread.
