@@ -70,9 +70,8 @@ def score_clips(detector: Any, X: Any) -> FloatArray:
     if isinstance(detector, Pipeline) and len(detector) > 1:
         # The steps transform one by one, because a Pipeline of one step takes as long as its step for one clip.
         for _, step in detector.steps[:-1]:
-            X = (
-                X if step is None or isinstance(step, str) else step.transform(X)
-            )  # the string is "passthrough"
+            if step is not None and step != "passthrough":
+                X = step.transform(X)
         return score_clips(detector[-1], X)  # any step may have left out a clip
     return np.asarray(detector.score_samples(X), dtype=np.float64)
 

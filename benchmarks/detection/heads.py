@@ -148,6 +148,21 @@ def mean_aucs(tasks, chosen=None):
     return {name: np.mean(values) for name, values in aucs.items()}
 
 
+def resampled_aucs(tasks, n_draws):
+    """Mean AUCs of every contender, from resampled test clips of every task: one dict for each draw."""
+    rng = np.random.default_rng(0)
+    draws = []
+    for _ in range(n_draws):
+        chosen = [
+            np.concatenate(
+                [rng.choice(part, len(part)) for part in (np.flatnonzero(own), np.flatnonzero(~own))]
+            )
+            for own in (task["is_normal"] for task in tasks)
+        ]
+        draws.append(mean_aucs(tasks, chosen))
+    return draws
+
+
 def differences(tasks, n_draws=N_DRAWS):
     """Mean AUC minus that of the reference, with a paired bootstrap interval of the test clips.
 
@@ -162,16 +177,7 @@ def differences(tasks, n_draws=N_DRAWS):
     dict of {str: tuple of float}
         Difference, lower and upper end, by contender.
     """
-    rng = np.random.default_rng(0)
-    draws = []
-    for _ in range(n_draws):
-        chosen = [
-            np.concatenate(
-                [rng.choice(part, len(part)) for part in (np.flatnonzero(own), np.flatnonzero(~own))]
-            )
-            for own in (task["is_normal"] for task in tasks)
-        ]
-        draws.append(mean_aucs(tasks, chosen))
+    draws = resampled_aucs(tasks, n_draws)
     means = mean_aucs(tasks)
     made = {}
     for name in means:

@@ -21,7 +21,6 @@ minutes on one core.
 import argparse
 import time
 import warnings
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +35,7 @@ from skaudio_ad.thresholds import ConformalThreshold, ThresholdedDetector
 
 from .._evaluation import Loudness, levels
 from .._report import RESULTS, Report
-from .heads import FALSE_ALARMS, N_DRAWS, SETS, auc, mean_aucs
+from .heads import FALSE_ALARMS, N_DRAWS, SETS, auc, mean_aucs, resampled_aucs
 
 PICTURE = Path(__file__).parents[2] / "docs" / "images" / "real_recordings.png"
 
@@ -122,18 +121,11 @@ def run_set(tasks, memory, home):
 
 def intervals(tasks, n_draws=N_DRAWS):
     """Mean AUC of every contender, with an interval of 95 % from resampled test clips of every task."""
-    rng = np.random.default_rng(0)
-    draws = defaultdict(list)
-    for _ in range(n_draws):
-        chosen = []
-        for task in tasks:
-            own = task["is_normal"]
-            parts = np.flatnonzero(own), np.flatnonzero(~own)
-            chosen.append(np.concatenate([rng.choice(part, len(part)) for part in parts]))
-        for name, value in mean_aucs(tasks, chosen).items():
-            draws[name].append(value)
+    draws = resampled_aucs(tasks, n_draws)
     means = mean_aucs(tasks)
-    return {name: (means[name], *np.quantile(draws[name], [0.025, 0.975])) for name in means}
+    return {
+        name: (means[name], *np.quantile([draw[name] for draw in draws], [0.025, 0.975])) for name in means
+    }
 
 
 def draw(areas, path):

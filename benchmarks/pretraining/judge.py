@@ -59,13 +59,8 @@ def embed(paths, weights, speed):
     if speed != 1:
         clips = AudioClips([np.asarray(clip) for clip in clips], 32_000)
     values = network.fit_transform(clips)
-    names = network.get_feature_names_out()
-    starts = [next(i for i, n in enumerate(names) if n.startswith(_prefix(output))) for output in OUTPUTS]
-    return dict(zip(OUTPUTS, np.split(values, starts[1:], axis=1)))
-
-
-def _prefix(output):
-    return f"mini_{output}_" if output[-1].isdigit() else f"mini_{output}"
+    sizes = [len(MobileNetEmbedding("mini", output=output).get_feature_names_out()) for output in OUTPUTS]
+    return dict(zip(OUTPUTS, np.split(values, np.cumsum(sizes)[:-1], axis=1)))
 
 
 def judge(weights, data_home, speed=1):

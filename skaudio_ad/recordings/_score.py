@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
+from .._base import DetectorMixin
 from .._checksums import WeightsError
 from .._clip_errors import explain
 from .._lazy import LazySequence
@@ -170,8 +171,7 @@ class _Score:
         try:
             features = compute_features(self.loader, self.middle, path)
             score = float(self.detector.score_samples(features)[0])
-            # decision_function is called because a detector of another package may have no offset_.
-            margin = float(self.detector.decision_function(features)[0])
+            margin = self._margin(features, score)
             times, local_scores = self._locate(features)
         except (WeightsError, ImportError):  # no recording can be scored without the network
             raise
@@ -189,6 +189,12 @@ class _Score:
         return ScoredRecording(
             path, score, decision, times, local_scores, n_edge, margin=margin, p_value=p_value
         )
+
+    def _margin(self, features, score):
+        """Score minus threshold. Only a detector of another package scores again, because it may have no offset_."""
+        if isinstance(self.detector, DetectorMixin):
+            return score - self.detector.offset_
+        return float(self.detector.decision_function(features)[0])
 
     def _locate(self, features):
         if self.clock is None or not has_frames(features) or not hasattr(self.detector, "score_frames"):
