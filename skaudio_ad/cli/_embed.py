@@ -12,15 +12,9 @@ from ..embeddings import BackboneEmbedding, get_backbone, get_family
 from ..presets._make_detector import best_outputs
 from ._common import check_writable, expand_recordings, friendly_errors
 from ._messages import translate
-from ._options import FILE, recordings_argument
+from ._options import FILE, jobs_option, memory_option, recordings_argument
 from ._table import utf8_name
 from ._terminal import say, track
-
-
-def _check_jobs(context, parameter, value):
-    if value == 0:
-        raise click.BadParameter("must not be 0: 1 is one process, -1 is one process for every core.")
-    return value
 
 
 @click.command()
@@ -63,22 +57,8 @@ def _check_jobs(context, parameter, value):
     show_default=True,
     help="Library that runs the network. All but torch are optional packages. auto is the fastest that is installed.",
 )
-@click.option(
-    "--memory",
-    type=click.Path(file_okay=False),
-    metavar="FOLDER",
-    help="Folder that caches the embedding of every recording, so that an interrupted run can continue.",
-)
-@click.option(
-    "--jobs",
-    "n_jobs",
-    type=int,
-    callback=_check_jobs,
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Number of processes. -1 uses all cores.",
-)
+@memory_option
+@jobs_option
 @click.option(
     "--on-error",
     type=click.Choice(["raise", "skip"]),

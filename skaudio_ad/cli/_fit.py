@@ -14,7 +14,7 @@ from ._common import check_writable, expand_recordings, friendly_errors
 from ._embedding_tables import find_table, read_table
 from ._groups import read_groups
 from ._json import without_nan
-from ._options import FILE, recordings_argument
+from ._options import FILE, jobs_option, memory_option, recordings_argument
 from ._terminal import say
 from ._training import (
     describe_promise,
@@ -94,19 +94,8 @@ _EMBEDDING_PRESET = "embedding_"
     help="Longest stretch that the backbone embeds at once. The embeddings of a longer recording are averaged.  "
     "[default: as the backbone]",
 )
-@click.option(
-    "--memory",
-    type=click.Path(file_okay=False),
-    metavar="FOLDER",
-    help="Folder that caches the embedding of every recording, so that an interrupted run can continue.",
-)
-@click.option(
-    "--jobs",
-    "n_jobs",
-    type=int,
-    metavar="N",
-    help="Number of processes that embed. -1 uses all cores.  [default: 1]",
-)
+@memory_option
+@jobs_option
 @click.option(
     "--on-error",
     type=click.Choice(["raise", "skip"]),

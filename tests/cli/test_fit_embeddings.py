@@ -340,3 +340,9 @@ def test_the_metadata_holds_no_number_that_json_lacks(sounds, tmp_path):
     promise = read_metadata(path)["promise"]
     assert promise["threshold"] is None
     assert load_detector(path)[-1].offset_ == -math.inf
+
+
+def test_zero_processes_are_refused_before_the_recordings_are_read(tmp_path):
+    result = run("fit", tmp_path / "absent", "-o", tmp_path / "d.skops", "--jobs", 0)
+    assert result.exit_code == 2
+    assert "must not be 0: 1 is one process" in " ".join(result.stderr.replace("│", " ").split())
