@@ -12,15 +12,15 @@ help:  ## Show this list
 $(VENV)/.dev-stamp: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "skaudio_ad needs Python 3.11 or newer, but this is Python " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
 $(VENV)/.bench-stamp: $(VENV)/.dev-stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --editable '.[dev,bench]'
 	touch $@
 
 $(VENV)/.docs-stamp: $(VENV)/.dev-stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,docs]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --editable '.[dev,docs]'
 	touch $@
 
 setup: $(VENV)/.dev-stamp  ## Make .venv with the package, its reference implementations and the tools
@@ -36,7 +36,7 @@ OLDEST := .venv-oldest
 $(OLDEST)/.stamp: pyproject.toml tests/lowest_versions.py
 	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
 	$(PYTHON) tests/lowest_versions.py pyproject.toml > $(OLDEST)/lowest.txt
-	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/lowest.txt --editable . 'pandas>=2.2' 'pytest>=8.2' 'pytest-xdist>=3.6'
+	$(OLDEST)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint $(OLDEST)/lowest.txt --editable . 'pandas>=2.2' 'pytest>=8.2' 'pytest-xdist>=3.6'
 	touch $@
 
 test-oldest: $(OLDEST)/.stamp  ## Run the tests with the lowest versions that pyproject.toml allows

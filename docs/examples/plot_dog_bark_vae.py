@@ -70,7 +70,7 @@ try:
     print(f"ESC-10: {np.sum(y == 1)} barks, {np.sum(y == -1)} other clips")
 except FileNotFoundError as error:
     print(f"{error}\nThe page uses generated sounds of valves:")
-    data = make_machine_sounds(20, 20, machine="valve", duration=3.0, sample_rate=RATE, random_state=0)
+    data = make_machine_sounds(10, 10, machine="valve", duration=3.0, sample_rate=RATE, random_state=0)
     clips, y, fold = data.waveforms, data.target, 1 + np.arange(len(data.target)) % 5
     EPOCHS = 3
 

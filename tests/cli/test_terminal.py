@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import click
@@ -191,8 +192,15 @@ def folder(tmp_path_factory):
 
 def start(folder, *arguments):
     program = Path(sys.executable).with_name("skaudio-ad")
+    # A shell starts its background jobs with Ctrl-C ignored, and a program that the tests start would inherit that.
+    answers_ctrl_c = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
-        [program, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [program, *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=answers_ctrl_c,
     )
 
 

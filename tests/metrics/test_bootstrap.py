@@ -1,5 +1,7 @@
 """Bootstrap intervals: their coverage and their draws."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,18 @@ def test_a_bootstrap_interval_contains_the_value_and_is_the_same_each_time():
     assert low < anomaly_auc_score(y, scores) < high
     assert (low, high) == bootstrap_interval(anomaly_auc_score, y, scores, n_resamples=300)
     assert (low, high) != bootstrap_interval(anomaly_auc_score, y, scores, n_resamples=300, random_state=1)
+
+
+def test_a_bootstrap_of_the_auc_skips_no_draw_and_changes_no_value():
+    rng = np.random.default_rng(0)
+    y, scores, groups = np.repeat([1, -1], 16), rng.normal(size=32).round(1), np.arange(32) // 2
+    checked = partial(anomaly_auc_score)  # not the function itself: every draw is checked
+    for group in (None, groups):
+        found = [
+            bootstrap_interval(metric, y, scores, groups=group, random_state=0)
+            for metric in (anomaly_auc_score, checked)
+        ]
+        assert found[0] == found[1]
 
 
 def test_more_confidence_makes_a_bootstrap_interval_wider():
