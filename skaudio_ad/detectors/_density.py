@@ -96,7 +96,11 @@ class Densities:
         scale.values = self._finish(density, scale)
         return scale
 
-    def values_without(self, rows, members, member, scale):
+    def near_without(self, rows, members):
+        """Distances of rows to their nearest neighbours without one member for each, (n_pairs, n_neighbors)."""
+        return self._lists.nearest(self._n_neighbors, rows, (members,))[0]
+
+    def values_without(self, rows, members, member, scale, near):
         """Divisors or subtrahends of some rows, without one more member for each.
 
         Parameters
@@ -107,13 +111,19 @@ class Densities:
         member : int or None
             Member that the scale has been learnt without.
         scale : Scale
+        near : ndarray of shape (n_pairs, n_neighbors)
+            From `near_without`, for the same rows and members.
 
         Returns
         -------
         ndarray of shape (n_pairs,), float64
         """
-        left_out = (members,) if member is None else (members, member)
-        near, _ = self._lists.nearest(self._n_neighbors, rows, left_out)
+        if member is not None:
+            changed = np.flatnonzero((self._lists.members[rows] == member).any(axis=1))
+            near = near.copy()
+            near[changed] = self._lists.nearest(
+                self._n_neighbors, rows[changed], (members[changed], member)
+            )[0]
         return self._finish(self._density(near, scale.threshold), scale)
 
     def upper_bound(self, scales):

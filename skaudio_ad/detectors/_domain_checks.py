@@ -60,7 +60,7 @@ def warn_of_domains_without_mixtures(method, members, domains, names):
     names : ndarray of shape (n_domains,)
     """
     if len(names) == 1:
-        _warn(f"oversample={method!r} has no effect, because all training clips are of the domain {names[0]!r}.")
+        _warn(f"oversample={method!r} has no effect, because all training clips are of the domain {_quoted(names)}.")
         return
     scarce = np.delete(np.arange(len(names)), np.argmax(np.bincount(domains)))
     single = [names[d] for d in scarce if len(np.unique(members[domains == d])) == 1]
@@ -81,8 +81,11 @@ def warn_of_replaced_statistics(names):
 
 
 def _listed(names):
-    quoted = ", ".join(repr(getattr(name, "item", lambda name=name: name)()) for name in names)
-    return f"the domain {quoted} has" if len(names) == 1 else f"the domains {quoted} have"
+    return f"the domain {_quoted(names)} has" if len(names) == 1 else f"the domains {_quoted(names)} have"
+
+
+def _quoted(names):
+    return ", ".join(map(repr, np.asarray(names).tolist()))
 
 
 def _warn(message):

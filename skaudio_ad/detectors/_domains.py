@@ -38,6 +38,9 @@ class DomainStatistics:
         )
         self._own = reference.members[self._query]
         self._special = np.flatnonzero(reference.densities.names(self._row, self._own))
+        if len(self._special):
+            at = self._special
+            self._near = reference.densities.near_without(self._row[at], self._own[at])
         self._owner = np.searchsorted(np.unique(self._query), self._query)
         self._judged = np.unique(self._query)
 
@@ -62,7 +65,9 @@ class DomainStatistics:
         values = scale.values[self._row]
         at = self._special
         if len(at):
-            values[at] = reference.densities.values_without(self._row[at], self._own[at], member, scale)
+            values[at] = reference.densities.values_without(
+                self._row[at], self._own[at], member, scale, self._near
+            )
         distances = np.where(alive[self._row], normalize(self._distances, values, reference.method), np.inf)
         found = np.full((len(self._judged), reference.n_neighbors), np.inf)
         sizes = np.bincount(self._owner, minlength=len(self._judged))

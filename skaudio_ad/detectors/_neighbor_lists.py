@@ -87,7 +87,9 @@ def find_lists(search, queries, own, members, n_neighbors, n_left_out):
     -------
     NeighborLists
     """
-    width = n_neighbors * (n_left_out + 1)
+    # A member takes at most this many places of a list that matter.
+    largest = min(n_neighbors, np.bincount(members).max())
+    width = n_neighbors + n_left_out * largest
     lists = NeighborLists(
         np.full((len(queries), width), np.inf), *(np.full((len(queries), width), -1) for _ in range(2))
     )
