@@ -69,7 +69,7 @@ PARAMETERS = {
         {"method": "minmax", "statistics": "dataset"},
     ],
     "DetectorPipeline": [
-        {"steps": [("whiten", ShrinkageWhitener()), ("detector", NearestNeighborsDetector())]}
+        {"steps": [("whiten", ShrinkageWhitener()), ("detector", NearestNeighborsDetector(coreset_size=0.5))]}
     ],
     "FrameTransformer": [{"frame_length": 1, "hop_length": 1}],
     "LevelNormalizer": [{}, {"method": "peak"}],
@@ -84,7 +84,10 @@ PARAMETERS = {
             "sample_rate": 100,
         }
     ],
-    "NearestNeighborsDetector": [{}, {"n_neighbors": 3, "metric": "cosine", "aggregate": "max"}],
+    "NearestNeighborsDetector": [
+        {},
+        {"n_neighbors": 3, "metric": "cosine", "aggregate": "max"},
+    ],
     "NormalOnly": [
         {"estimator": make_pipeline(StandardScaler(), OneClassSVM())},
         {"estimator": AutoencoderDetector(max_epochs=5, random_state=0)},

@@ -60,6 +60,7 @@ OTHER = {
     "bottleneck_size": 3,
     "cell": "gru",
     "contamination": 0.4,
+    "coreset_size": 0.5,
     "context": 3,
     "covariance": "oas",
     "cv": 3,
@@ -90,6 +91,7 @@ OTHER = {
     "time_quantile": 0.1,
     "tol": 0.5,
     "validation_fraction": 0.4,
+    "verbose": True,
     "weight_decay": 0.5,
     "window_length": 4,
 }
