@@ -126,8 +126,9 @@ def through_a_file(estimator, folder):
     return load_detector(path)
 
 
-# Estimators with tests in tests/embeddings: HubEmbedding needs a folder with a model, ModuleEmbedding cannot be saved.
-ELSEWHERE = {"HubEmbedding", "ModuleEmbedding"}
+# Estimators with tests of their own: FleetDetector takes machines, HubEmbedding needs a folder with a model, and
+# ModuleEmbedding cannot be saved.
+ELSEWHERE = {"FleetDetector", "HubEmbedding", "ModuleEmbedding"}
 
 
 def test_every_estimator_of_the_package_has_a_case():
@@ -165,6 +166,7 @@ def test_only_estimators_and_their_stopping_criteria_are_trusted_types():
         "ConformalThreshold",
         "DetectorPipeline",
         "FBetaThreshold",
+        "FleetDetector",
         "FrameTransformer",
         "GammaThreshold",
         "HubEmbedding",

@@ -112,7 +112,8 @@ def detector(request):
 
 
 def test_every_detector_of_the_package_is_among_them():
-    assert set(DETECTORS) == {name for name in skaudio_ad.detectors.__all__ if name.endswith("Detector")}
+    names = {name for name in skaudio_ad.detectors.__all__ if name.endswith("Detector")}
+    assert set(DETECTORS) == names - {"FleetDetector"}  # a wrapper, whose fit takes machines: test_fleet.py
 
 
 # Parameters set after a fit
