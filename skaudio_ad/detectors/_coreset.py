@@ -8,6 +8,7 @@ import numpy as np
 from .._checks import check_number, users_level
 from .._progress import with_progress
 from ._clip_rows import BLOCK, slices, squared_lengths
+from ._neighbor_search import NeighborSearch
 
 # Maximum number of rows that a round compares in memory: 1024 rows of 384 values in float64 take 3 MB.
 _POOL = 1024
@@ -130,7 +131,7 @@ def reduce_bank(detector, members):
     bank, is_cosine = detector._bank, detector.metric == "cosine"
     n_chosen = count_coreset(detector.coreset_size, len(bank), detector.n_neighbors)
     # Rows of length 1 have the distance (1 - cos) / 2 = squared difference / 4.
-    smallest = detector._search().rounding()
+    smallest = NeighborSearch(bank, detector.metric, detector._center).rounding()
     chosen, radius = choose_coreset(
         bank,
         n_chosen,

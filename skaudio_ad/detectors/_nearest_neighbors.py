@@ -11,6 +11,7 @@ from .._input_checks import check_features
 from .._typing import Clips, Contamination, FloatArray, IntArray, Labels
 from ._clip_rows import FARTHEST, check_kind, check_others
 from ._coreset import check_coreset_size, reduce_bank
+from ._indexes import FaissSearch
 from ._neighbor_rows import prepare_bank
 from ._neighbor_search import NeighborSearch
 from ._row_detector import RowDetector
@@ -53,6 +54,11 @@ class NearestNeighborsDetector(RowDetector):
         greedy k-centre algorithm chooses the rows [2]_, so that the largest distance of a training row from the kept
         rows is small. The first row is the one farthest from the mean, so no random number is drawn. None keeps all
         rows. With fewer rows, new clips are scored faster, and the detector takes less memory.
+
+    index : {"exact", "faiss"}, default="exact"
+        How neighbours are searched. "faiss" takes an exhaustive index of FAISS, which computes in float32, and the
+        extra ``skaudio_ad[faiss]``. Distances are then refined in float64, and scores equal those of "exact" up to
+        1e-5 of their size. The index is a second copy of the bank. It is built at the first search and is not saved.
 
     time_pooling : {"mean", "max", "quantile"}, default="mean"
         How the distances of a clip's frames become one distance: their mean, the largest, or their `time_quantile`.
@@ -160,6 +166,7 @@ class NearestNeighborsDetector(RowDetector):
         metric: Literal["euclidean", "cosine"] = "euclidean",
         aggregate: Literal["mean", "max", "min"] = "mean",
         coreset_size: float | None = None,
+        index: Literal["exact", "faiss"] = "exact",
         time_pooling: Literal["mean", "max", "quantile"] = "mean",
         time_quantile: float = 0.95,
         contamination: Contamination = "auto",
@@ -169,6 +176,7 @@ class NearestNeighborsDetector(RowDetector):
         self.metric = metric
         self.aggregate = aggregate
         self.coreset_size = coreset_size
+        self.index = index
         self.time_pooling = time_pooling
         self.time_quantile = time_quantile
         self.contamination = contamination
@@ -197,6 +205,8 @@ class NearestNeighborsDetector(RowDetector):
 
         Raises
         ------
+        ImportError
+            If ``index="faiss"`` and FAISS is not installed.
         ValueError, TypeError
             If a parameter is out of range, X is empty, not finite or too large to be squared, there are fewer than
             `n_neighbors` clips (frames) beside any one clip or group, or the coreset is larger than the training set.
@@ -255,6 +265,7 @@ class NearestNeighborsDetector(RowDetector):
         check_option(self.metric, "metric", ("cosine", "euclidean"))
         check_option(self.aggregate, "aggregate", tuple(_AGGREGATES))
         check_coreset_size(self.coreset_size)
+        check_option(self.index, "index", ("exact", "faiss"))
         check_option(self.verbose, "verbose", (False, True))
 
     def _ignores_lengths(self):
@@ -270,6 +281,7 @@ class NearestNeighborsDetector(RowDetector):
                 needs=f"n_neighbors={self.n_neighbors} needs as many",
                 hint="a smaller n_neighbors",
             )
+        self._faiss_search = None
         self._bank, self._center = rows, prepare_bank(rows, self.metric)
         kept = reduce_bank(self, members)
         if is_alone:
@@ -280,7 +292,16 @@ class NearestNeighborsDetector(RowDetector):
         return self._aggregate(self._search().nearest(rows, self._settings["n_neighbors"])[0])
 
     def _search(self):
-        return NeighborSearch(self._bank, self._settings["metric"], self._center)
+        parts = self._bank, self._settings["metric"], self._center
+        if self._settings.get("index", "exact") == "exact":  # detectors of older versions have no index
+            return NeighborSearch(*parts)
+        if getattr(self, "_faiss_search", None) is None:
+            self._faiss_search = FaissSearch(*parts)
+        return self._faiss_search
+
+    def __getstate__(self):
+        # The index is built again from the bank, because a file holds no objects of FAISS.
+        return {name: value for name, value in super().__getstate__().items() if name != "_faiss_search"}
 
     def _aggregate(self, distances):
         return _AGGREGATES[self._settings["aggregate"]](distances, axis=1)

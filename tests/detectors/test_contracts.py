@@ -70,6 +70,7 @@ OTHER = {
     "filters": (3, 3),
     "hidden_size": 5,
     "hidden_sizes": (3, 3),
+    "index": "faiss",
     "kernel_sizes": 2,
     "kl_weight": 7.0,
     "latent_size": 3,
