@@ -57,6 +57,9 @@ from .detectors import (
     AutoencoderDetector as AutoencoderDetector,
 )
 from .detectors import (
+    FleetDetector as FleetDetector,
+)
+from .detectors import (
     MahalanobisDetector as MahalanobisDetector,
 )
 from .detectors import (

@@ -48,13 +48,15 @@ def fit_clips(detector: Any, X: Any, positions: IntArray, params: dict[str, Any]
     return detector.fit(take(X, positions), None, **params)  # FrozenEstimator requires y
 
 
-def score_clips(detector: Any, X: Any) -> FloatArray:
+def score_clips(detector: Any, X: Any, method: str = "score_samples") -> FloatArray:
     """Score all clips. The detector never gets the missing ones.
 
     Parameters
     ----------
     detector : estimator with ``score_samples``
     X : array-like of n_clips clips
+    method : str, default="score_samples"
+        Other method of the detector, or of the last step of a Pipeline, that gives a number for every clip.
 
     Returns
     -------
@@ -65,15 +67,15 @@ def score_clips(detector: Any, X: Any) -> FloatArray:
     if missing.any():
         scores = np.full(len(missing), np.nan)
         if not missing.all():
-            scores[~missing] = score_clips(detector, take(X, np.flatnonzero(~missing)))
+            scores[~missing] = score_clips(detector, take(X, np.flatnonzero(~missing)), method)
         return scores
-    if isinstance(detector, Pipeline) and len(detector) > 1:
+    if isinstance(detector, Pipeline):
         # The steps transform one by one, because a Pipeline of one step takes as long as its step for one clip.
         for _, step in detector.steps[:-1]:
             if step is not None and step != "passthrough":
                 X = step.transform(X)
-        return score_clips(detector[-1], X)  # any step may have left out a clip
-    return np.asarray(detector.score_samples(X), dtype=np.float64)
+        return score_clips(detector[-1], X, method)  # any step may have left out a clip
+    return np.asarray(getattr(detector, method)(X), dtype=np.float64)
 
 
 def score_windows(detector: Any, X: Any) -> Any:

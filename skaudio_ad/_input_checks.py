@@ -19,7 +19,7 @@ def check_groups(groups: Any, n_clips: int, kind: str = "group") -> npt.NDArray[
     ----------
     groups : array-like of shape (n_clips,) or None
     n_clips : int
-    kind : {"group", "domain"}, default="group"
+    kind : str, default="group"
         What the labels name, for messages.
 
     Returns

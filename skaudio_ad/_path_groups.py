@@ -29,17 +29,38 @@ def groups_from_paths(groups_from: str, paths: Sequence[str]) -> list[str]:
         If the expression is not valid, has not exactly one group in parentheses, does not match the name of a file, or
         puts all files in one group.
     """
-    if groups_from == FOLDER:
-        # The path is made absolute, because a path without a folder has no name of a folder.
-        groups = [Path(path).absolute().parent.name for path in paths]
-    else:
-        groups = _match_names(_compile(groups_from), paths)
+    groups = labels_from_paths(groups_from, paths)
     if len(set(groups)) < 2:
         raise ValueError(
             f"all {len(paths)} recordings are in one group, {groups[0]!r}; at least two are needed, because whole "
             "groups are held out to set the threshold."
         )
     return groups
+
+
+def labels_from_paths(labels_from: str, paths: Sequence[str]) -> list[str]:
+    """Find the label of every recording, such as its machine, as :func:`groups_from_paths` finds its group.
+
+    Parameters
+    ----------
+    labels_from : str
+        "folder" or a regular expression, as for :func:`groups_from_paths`.
+    paths : sequence of str
+
+    Returns
+    -------
+    list of str
+        One label may be that of all recordings.
+
+    Raises
+    ------
+    ValueError
+        If the expression is not valid, has not exactly one group in parentheses, or does not match the name of a file.
+    """
+    if labels_from == FOLDER:
+        # The path is made absolute, because a path without a folder has no name of a folder.
+        return [Path(path).absolute().parent.name for path in paths]
+    return _match_names(_compile(labels_from), paths)
 
 
 def _compile(text):

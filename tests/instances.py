@@ -8,16 +8,19 @@ import inspect
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import IsolationForest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
+from sklearn.utils.validation import _num_samples
 
 import skaudio_ad
 from skaudio_ad import (
     AutoencoderDetector,
+    FleetDetector,
     NearestNeighborsDetector,
     NormalOnly,
     QuantileThreshold,
@@ -40,6 +43,16 @@ class NormalOnlyWithoutLabels(NormalOnly):
 
     def fit_predict(self, X, y=None):
         return super().fit_predict(X)
+
+
+class FleetDetectorOfOneMachine(FleetDetector):
+    """The checks pass no machines."""
+
+    def fit(self, X, y=None):
+        return super().fit(X, y, machines=np.zeros(_num_samples(X)))
+
+    def fit_predict(self, X, y=None):
+        return super().fit_predict(X, y, machines=np.zeros(_num_samples(X)))
 
 
 class ThresholdedDetectorWithoutLabels(ThresholdedDetector):
@@ -69,8 +82,9 @@ PARAMETERS = {
         {"method": "minmax", "statistics": "dataset"},
     ],
     "DetectorPipeline": [
-        {"steps": [("whiten", ShrinkageWhitener()), ("detector", NearestNeighborsDetector())]}
+        {"steps": [("whiten", ShrinkageWhitener()), ("detector", NearestNeighborsDetector(coreset_size=0.5))]}
     ],
+    "FleetDetector": [{"detector": IsolationForest(n_estimators=5, random_state=0), "unknown": "merged"}],
     "FrameTransformer": [{"frame_length": 1, "hop_length": 1}],
     "LevelNormalizer": [{}, {"method": "peak"}],
     "MFCCTransformer": [{"n_fft": 64, "n_mels": 8, "n_mfcc": 4}],
@@ -125,7 +139,11 @@ PARAMETERS = {
 }
 
 # Subclasses that are checked in place of the public class.
-STAND_INS = {"NormalOnly": NormalOnlyWithoutLabels, "ThresholdedDetector": ThresholdedDetectorWithoutLabels}
+STAND_INS = {
+    "FleetDetector": FleetDetectorOfOneMachine,
+    "NormalOnly": NormalOnlyWithoutLabels,
+    "ThresholdedDetector": ThresholdedDetectorWithoutLabels,
+}
 
 _SCORES = "scikit-learn's checks pass tables, and a selector takes one score a clip"
 # Classes that are not checked, each with the reason.

@@ -28,6 +28,7 @@ FLOORS = {
     "_input_checks": 0,
     "_output": 0,
     "_path_groups": 0,
+    "_progress": 0,
     "_shrinkage": 0,
     "_versions": 0,
     "_base": 1,

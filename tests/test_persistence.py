@@ -68,6 +68,7 @@ CASES = [
     (skaudio_ad.MahalanobisDetector(), FEATURES),
     (skaudio_ad.NearestNeighborsDetector(2, contamination=0.2), FEATURES),
     (skaudio_ad.NearestNeighborsDetector(normalization="cluster-exit", random_state=0), FEATURES),
+    (skaudio_ad.NearestNeighborsDetector(coreset_size=9), FEATURES),
     (skaudio_ad.NearestNeighborsDetector(metric="cosine", time_pooling="quantile"), SPECTROGRAMS),
     (skaudio_ad.RLKLClassifier(hidden_sizes=(4,), max_epochs=2, random_state=0), FEATURES),
     (skaudio_ad.ConformalThreshold(0.2), SCORES),
@@ -126,8 +127,9 @@ def through_a_file(estimator, folder):
     return load_detector(path)
 
 
-# Estimators with tests in tests/embeddings: HubEmbedding needs a folder with a model, ModuleEmbedding cannot be saved.
-ELSEWHERE = {"HubEmbedding", "ModuleEmbedding"}
+# Estimators with tests of their own: FleetDetector takes machines, HubEmbedding needs a folder with a model, and
+# ModuleEmbedding cannot be saved.
+ELSEWHERE = {"FleetDetector", "HubEmbedding", "ModuleEmbedding"}
 
 
 def test_every_estimator_of_the_package_has_a_case():
@@ -165,6 +167,7 @@ def test_only_estimators_and_their_stopping_criteria_are_trusted_types():
         "ConformalThreshold",
         "DetectorPipeline",
         "FBetaThreshold",
+        "FleetDetector",
         "FrameTransformer",
         "GammaThreshold",
         "HubEmbedding",

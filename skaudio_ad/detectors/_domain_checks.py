@@ -18,6 +18,22 @@ def check_domains(domains, settings):
             )
 
 
+def check_plain_bank(domains, settings):
+    """Raise if densities or domains shall be learnt of a coreset or searched with FAISS.
+
+    A density is that of all training clips, which a coreset thins out on purpose.
+    """
+    needs_all = "domains" if domains is not None else f"normalization={settings['normalization']!r}"
+    if domains is None and settings["normalization"] is None:
+        return
+    for name, plain in (("coreset_size", None), ("index", "exact")):
+        if settings[name] != plain:
+            raise ValueError(
+                f"{name}={settings[name]!r} does not work with {needs_all}, because densities and the banks of domains "
+                f"need all training clips and an exact search: set {name}={plain!r}."
+            )
+
+
 def check_densities(members, n_clips, settings):
     """Raise unless every density has neighbours, also while clips (groups) are left out for leave-one-out scores.
 

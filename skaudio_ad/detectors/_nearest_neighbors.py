@@ -11,13 +11,16 @@ from .._checks import check_number, check_option, users_level
 from .._input_checks import check_features
 from .._typing import Clips, Contamination, FloatArray, IntArray, Labels, RandomState
 from ._clip_rows import FARTHEST, check_kind, check_others, pool_over_time, row_batches
+from ._coreset import check_coreset_size, reduce_bank
 from ._density import NEIGHBORS
 from ._domain_checks import (
     check_densities,
     check_domains,
+    check_plain_bank,
     warn_of_domains_without_mixtures,
     warn_of_replaced_statistics,
 )
+from ._indexes import FaissSearch
 from ._neighbor_rows import prepare_bank
 from ._neighbor_search import NeighborSearch
 from ._reference import Reference, distances_of_new
@@ -56,6 +59,17 @@ class NearestNeighborsDetector(RowDetector):
         How the distances to the `n_neighbors` neighbours become one distance. "max" is the distance to the farthest
         neighbour, "min" the distance to the nearest, whatever `n_neighbors` is.
 
+    coreset_size : int, float or None, default=None
+        Number of training rows (clips or frames) that are kept, or the fraction of them in (0, 1), rounded up. The
+        greedy k-centre algorithm chooses the rows [2]_, so that the largest distance of a training row from the kept
+        rows is small. The first row is the one farthest from the mean, so no random number is drawn. None keeps all
+        rows. With fewer rows, new clips are scored faster, and the detector takes less memory.
+
+    index : {"exact", "faiss"}, default="exact"
+        How neighbours are searched. "faiss" takes an exhaustive index of FAISS, which computes in float32, and the
+        extra ``skaudio_ad[faiss]``. Distances are then refined in float64, and scores equal those of "exact" up to
+        1e-5 of their size. The index is a second copy of the bank. It is built at the first search and is not saved.
+
     time_pooling : {"mean", "max", "quantile"}, default="mean"
         How the distances of a clip's frames become one distance: their mean, the largest, or their `time_quantile`.
         "max" and "quantile" suit faults that sound for moments only. Clips of one embedding do not need it.
@@ -70,8 +84,19 @@ class NearestNeighborsDetector(RowDetector):
         clips that shall count as anomalous, as in scikit-learn, but judged by the leave-one-out scores, because the
         other scores of training clips are 0.
 
+    verbose : bool, default=False
+        Whether `fit` shows on stderr how many rows of the coreset are chosen.
+
     Attributes
     ----------
+    coreset_indices_ : ndarray of int of shape (n_kept,), or None
+        Kept rows in the order of the choice, so the first n of them are the coreset of n rows. For clips of one
+        embedding: positions in the X of `fit`. For sequences: numbers of frames, counted through all training clips.
+        None without `coreset_size`.
+
+    coreset_radius_ : float or None
+        Largest distance of a training row from the nearest kept row. None without `coreset_size`.
+
     offset_ : float
         Threshold on the scale of `score_samples`.
 
@@ -112,10 +137,18 @@ class NearestNeighborsDetector(RowDetector):
     100 000   2 min
     ========  =================
 
+    **With a coreset**, ``held_out_scores_`` leave out the kept rows of the clip (group) itself, and the choice of the
+    other rows is not repeated. For a clip without kept rows nothing changes, because the choice would be the same
+    without the clip. A clip with kept rows gets a distance that is at least as large as with a new choice, so the
+    threshold is rather low. ``ThresholdedDetector`` repeats the choice in every fold. The choice takes time in
+    proportion to the number of kept rows and to the number of training rows. Kept rows in a larger number than there
+    are different rows would be copies, so `fit` stops earlier with a warning.
+
     References
     ----------
     .. [1] K. Wilkinghoff et al., "Local density-based anomaly score normalization for domain generalization",
        arXiv:2509.10951, 2025.
+    .. [2] K. Roth et al., "Towards total recall in industrial anomaly detection", CVPR, 2022.
 
     Examples
     --------
@@ -149,10 +182,13 @@ class NearestNeighborsDetector(RowDetector):
         normalization_neighbors: int | None = None,
         domain_normalization: Literal["zscore"] | None = None,
         oversample: Literal["mixup", "smote"] | None = None,
+        coreset_size: float | None = None,
+        index: Literal["exact", "faiss"] = "exact",
         time_pooling: Literal["mean", "max", "quantile"] = "mean",
         time_quantile: float = 0.95,
         contamination: Contamination = "auto",
         random_state: RandomState = None,
+        verbose: bool = False,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.metric = metric
@@ -161,10 +197,13 @@ class NearestNeighborsDetector(RowDetector):
         self.normalization_neighbors = normalization_neighbors
         self.domain_normalization = domain_normalization
         self.oversample = oversample
+        self.coreset_size = coreset_size
+        self.index = index
         self.time_pooling = time_pooling
         self.time_quantile = time_quantile
         self.contamination = contamination
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(
         self,
@@ -198,15 +237,18 @@ class NearestNeighborsDetector(RowDetector):
 
         Raises
         ------
+        ImportError
+            If ``index="faiss"`` and FAISS is not installed.
         ValueError, TypeError
-            If a parameter is out of range, X is empty, not finite or too large to be squared, or there are fewer than
-            `n_neighbors` clips (frames) beside any one clip or group.
+            If a parameter is out of range, X is empty, not finite or too large to be squared, there are fewer than
+            `n_neighbors` clips (frames) beside any one clip or group, or the coreset is larger than the training set.
 
         Warns
         -----
         UserWarning
             If more than one training clip in twenty has a copy among the others: the threshold is too strict then. If
-            there is a single training clip: no threshold can be set.
+            there is a single training clip: no threshold can be set. If the coreset is smaller than requested, because
+            all other rows are copies.
         """
         self._warn_of_copies(self._fit(X, y, groups, domains))
         return self
@@ -278,7 +320,7 @@ class NearestNeighborsDetector(RowDetector):
         ----------
         X : array-like of shape (n_clips, n_features)
         n_neighbors : int, default=None
-            Number of neighbours, at most ``n_samples_fit_``. None is the number in `fit`.
+            Number of neighbours, at most ``n_samples_fit_``, or the rows of the coreset. None is the number in `fit`.
 
         Returns
         -------
@@ -303,9 +345,11 @@ class NearestNeighborsDetector(RowDetector):
             )
         if n_neighbors is None:
             n_neighbors = self._settings["n_neighbors"]
-        check_number(n_neighbors, "n_neighbors", low=1, high=self.n_samples_fit_, integer=True)
+        check_number(n_neighbors, "n_neighbors", low=1, high=len(self._bank), integer=True)
         distances, rows = self._search().nearest(X, n_neighbors)
-        return distances, np.where(rows < 0, -1, self._positions[rows])
+        chosen = getattr(self, "coreset_indices_", None)  # detectors of older versions have no coreset
+        positions = self._positions if chosen is None else np.sort(chosen)
+        return distances, np.where(rows < 0, -1, positions[rows])
 
     def _check_parameters(self):
         check_number(self.n_neighbors, "n_neighbors", low=1, integer=True)
@@ -315,6 +359,9 @@ class NearestNeighborsDetector(RowDetector):
         check_number(self.normalization_neighbors, "normalization_neighbors", low=1, integer=True, none=True)
         check_option(self.domain_normalization, "domain_normalization", (None, "zscore"))
         check_option(self.oversample, "oversample", (None, "mixup", "smote"))
+        check_coreset_size(self.coreset_size)
+        check_option(self.index, "index", ("exact", "faiss"))
+        check_option(self.verbose, "verbose", (False, True))
 
     def _ignores_lengths(self):
         return self.metric == "cosine"
@@ -330,17 +377,21 @@ class NearestNeighborsDetector(RowDetector):
                 hint="a smaller n_neighbors",
             )
         check_domains(domains, self._settings)
+        check_plain_bank(domains, self._settings)
         check_densities(members, self.n_samples_fit_, self._settings)
         self.domains_, self._n_rows = None if domains is None else np.unique(domains), len(rows)
+        self._faiss_search = self._kept = None
         self._bank, self._center = rows, prepare_bank(rows, self.metric)
-        self._kept = None
         if domains is not None or self.normalization is not None:
             held_out = self._fit_reference(members, domains)
             if not is_alone:
                 self._plain_distances = self._search().leave_one_out(1, members)[:, 0]
-        elif not is_alone:
-            held_out = self._aggregate(self._search().leave_one_out(self.n_neighbors, members))
-        return np.full(len(rows), FARTHEST) if is_alone else held_out
+            return np.full(len(rows), FARTHEST) if is_alone else held_out
+        kept = reduce_bank(self, members)
+        self._n_rows = len(self._bank)
+        if is_alone:
+            return np.full(len(rows), FARTHEST)
+        return self._aggregate(self._search().leave_one_out(self.n_neighbors, members[kept], rows, members))
 
     def _row_distances(self, rows):
         if self._kept is not None:
@@ -367,7 +418,16 @@ class NearestNeighborsDetector(RowDetector):
         return distances_of_new(rows, self._bank, self._center, *self._kept, self._settings)
 
     def _search(self):
-        return NeighborSearch(self._bank[: self._n_rows], self._settings["metric"], self._center)
+        parts = self._bank[: self._n_rows], self._settings["metric"], self._center
+        if self._settings.get("index", "exact") == "exact":  # detectors of older versions have no index
+            return NeighborSearch(*parts)
+        if getattr(self, "_faiss_search", None) is None:
+            self._faiss_search = FaissSearch(*parts)
+        return self._faiss_search
+
+    def __getstate__(self):
+        # The index is built again from the bank, because a file holds no objects of FAISS.
+        return {name: value for name, value in super().__getstate__().items() if name != "_faiss_search"}
 
     def _aggregate(self, distances):
         return _AGGREGATES[self._settings["aggregate"]](distances, axis=1)

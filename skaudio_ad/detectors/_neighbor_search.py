@@ -71,23 +71,28 @@ class NeighborSearch:
             distances[present], neighbors[present] = self._nearest(queries, n_neighbors)
         return distances, neighbors
 
-    def leave_one_out(self, n_neighbors, members):
-        """Distances of every row of the bank to the nearest rows of other clips or groups, nearest first.
+    def leave_one_out(self, n_neighbors, members, queries=None, own=None):
+        """Distances of training rows to the nearest rows of other clips or groups, nearest first.
 
         Parameters
         ----------
         n_neighbors : int
             At most the rows beside those of any one clip or group.
         members : ndarray of int of shape (n_rows,)
-            Number of the clip or group that each row belongs to.
+            Number of the clip or group that each row of the bank belongs to.
+        queries : ndarray of shape (n_queries, n_features + 1), default=None
+            Training rows from :func:`prepare`. None means the bank itself.
+        own : ndarray of int of shape (n_queries,), default=None
+            Number of the clip or group that each training row belongs to. None means `members`.
 
         Returns
         -------
-        ndarray of shape (n_rows, n_neighbors), float64
+        ndarray of shape (n_queries, n_neighbors), float64
         """
-        distances = np.empty((len(members), n_neighbors))
-        for part in _batches(len(members), n_neighbors):
-            distances[part], _ = self._nearest(self._bank[part], n_neighbors, (members[part], members))
+        queries, own = self._bank if queries is None else queries, members if own is None else own
+        distances = np.empty((len(own), n_neighbors))
+        for part in _batches(len(own), n_neighbors):
+            distances[part], _ = self._nearest(queries[part], n_neighbors, (own[part], members))
         return distances
 
     def nearest_prepared(self, queries, n_neighbors, left_out=None):

@@ -12,11 +12,11 @@ from .._checks import check_number, check_option
 from .._checksums import WeightsError
 from .._lazy import gather
 from .._output import TableOutputMixin, bin_names
+from .._progress import with_progress
 from ..audio import AudioClips, as_clips
 from ._cache import check_memory
 from ._embed_clips import Plan, embed_clips
 from ._engine import Engine
-from ._progress import with_progress
 from ._windows import averaged_windows
 from .families import Clock
 

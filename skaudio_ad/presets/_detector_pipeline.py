@@ -7,9 +7,11 @@ from sklearn import get_config
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import available_if
 
-from .._path_groups import groups_from_paths
-from .._typing import Clips, IntArray, Labels
+from .._clip_calls import score_clips
+from .._path_groups import groups_from_paths, labels_from_paths
+from .._typing import Clips, FloatArray, IntArray, Labels
 from ..audio import AudioLoader
+from ..detectors import FleetDetector
 from ._training_set import find_paths, warn_of_training_set
 
 
@@ -19,6 +21,9 @@ def _last_has(name):
 
 class DetectorPipeline(Pipeline):
     """Pipeline whose last step is a detector. `fit` takes the groups of the clips, or reads them from the paths.
+
+    If the last step is a :class:`FleetDetector`, `fit` and all methods that score take the machines of the clips, or
+    read them from the paths.
 
     :func:`make_detector` makes such pipelines. Everything else is as in :class:`~sklearn.pipeline.Pipeline`. The steps
     before the last one should be frozen: they run once, and the last step alone, such as a
@@ -42,6 +47,10 @@ class DetectorPipeline(Pipeline):
         Where `fit` finds the groups of the recordings, if it gets none. "folder": recordings of one folder are a group.
         Other text is a regular expression with one group in parentheses, searched in the name of the file:
         ``"^(id_[0-9]+)_"``. None means that every recording is a group of its own.
+
+    machines : str or None, default=None
+        Where `fit` and the methods that score find the machine of a recording, if they get none: "folder" or a regular
+        expression, as for `groups`. The last step is then a :class:`FleetDetector`.
 
     Attributes
     ----------
@@ -70,11 +79,21 @@ class DetectorPipeline(Pipeline):
         memory: Any = None,
         verbose: bool = False,
         groups: str | None = None,
+        machines: str | None = None,
     ) -> None:
         super().__init__(steps, transform_input=transform_input, memory=memory, verbose=verbose)
         self.groups = groups
+        self.machines = machines
 
-    def fit(self, X: Clips, y: Labels | None = None, *, groups: Labels | None = None, **params: Any) -> Self:
+    def fit(
+        self,
+        X: Clips,
+        y: Labels | None = None,
+        *,
+        groups: Labels | None = None,
+        machines: Labels | None = None,
+        **params: Any,
+    ) -> Self:
         """Fit all steps.
 
         Parameters
@@ -85,6 +104,9 @@ class DetectorPipeline(Pipeline):
         groups : array-like of shape (n_clips,), default=None
             Machine, patient or recording of every clip, for the last step. None reads the groups from the paths if the
             parameter `groups` says how.
+        machines : array-like of shape (n_clips,), default=None
+            Machine of every clip, for a :class:`FleetDetector` as the last step. None reads the machines from the paths
+            if the parameter `machines` says how.
         **params : dict
             Further parameters, as for a Pipeline.
 
@@ -95,7 +117,8 @@ class DetectorPipeline(Pipeline):
         Raises
         ------
         ValueError
-            If the groups cannot be read from the paths, or a step raises.
+            If the groups or machines cannot be read from the paths, machines are given although the last step is no
+            FleetDetector, or a step raises.
 
         Warns
         -----
@@ -103,20 +126,26 @@ class DetectorPipeline(Pipeline):
             If the first step is an :class:`AudioLoader`, `X` holds paths, and recordings are silent, are copies of
             others, or have several sample rates. The warning names the files. :func:`check_recordings` tells more.
         """
-        params = self._with_groups(X, groups, params)
+        params = self._with_labels(X, groups, machines, params)
         with warnings.catch_warnings():
             self._check_training_set(X)
             return super().fit(X, y, **params)
 
     @available_if(_last_has("fit_predict"))
     def fit_predict(
-        self, X: Clips, y: Labels | None = None, *, groups: Labels | None = None, **params: Any
+        self,
+        X: Clips,
+        y: Labels | None = None,
+        *,
+        groups: Labels | None = None,
+        machines: Labels | None = None,
+        **params: Any,
     ) -> IntArray:
         """Fit all steps, and decide for every training clip as the last step does.
 
         Parameters
         ----------
-        X, y, groups, **params
+        X, y, groups, machines, **params
             As in `fit`.
 
         Returns
@@ -124,7 +153,7 @@ class DetectorPipeline(Pipeline):
         ndarray of shape (n_clips,), int
             1 is normal, -1 anomalous.
         """
-        params = self._with_groups(X, groups, params)
+        params = self._with_labels(X, groups, machines, params)
         with warnings.catch_warnings():
             self._check_training_set(X)
             return super().fit_predict(X, y, **params)
@@ -139,20 +168,115 @@ class DetectorPipeline(Pipeline):
         if has_copies:
             warnings.filterwarnings("ignore", ".* training clips have a copy among the others")
 
-    def _with_groups(self, X, groups, params):
-        """The parameters of `fit`, with the groups under the name that a Pipeline takes."""
+    @available_if(_last_has("score_samples"))
+    def score_samples(self, X: Clips, *, machines: Labels | None = None) -> FloatArray:
+        """Score every clip. Higher is more normal.
+
+        Parameters
+        ----------
+        X : array-like of clips, as the first step takes them
+        machines : array-like of shape (n_clips,), default=None
+            Machine of every clip, as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,), float64
+            NaN for a clip that could not be read. Scores of a :class:`FleetDetector` have a scale for every machine.
+
+        Raises
+        ------
+        ValueError
+            If a machine is missing or unknown to the :class:`FleetDetector`.
+        """
+        return self._score(X, machines, "score_samples", super().score_samples)
+
+    @available_if(_last_has("decision_function"))
+    def decision_function(self, X: Clips, *, machines: Labels | None = None, **params: Any) -> FloatArray:
+        """Score relative to the threshold, with a :class:`FleetDetector` the threshold of the machine.
+
+        Parameters
+        ----------
+        X, machines
+            As in `score_samples`.
+        **params : dict
+            As for a Pipeline.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,), float64
+            Negative is anomalous.
+        """
+        return self._score(X, machines, "decision_function", super().decision_function, params)
+
+    @available_if(_last_has("predict"))
+    def predict(self, X: Clips, *, machines: Labels | None = None, **params: Any) -> IntArray:
+        """Decide for every clip.
+
+        Parameters
+        ----------
+        X, machines, **params
+            As in `decision_function`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,), int
+            1 is normal, -1 anomalous.
+        """
+        return self._score(X, machines, "predict", super().predict, params)
+
+    @available_if(_last_has("p_values"))
+    def p_values(self, X: Clips, *, machines: Labels | None = None) -> FloatArray:
+        """Conformal p-values of the last step, such as a :class:`ThresholdedDetector`.
+
+        Parameters
+        ----------
+        X, machines
+            As in `score_samples`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,), float64
+            NaN for a clip that could not be read.
+        """
+        return self._score(X, machines, "p_values", lambda X: score_clips(self, X, "p_values"))
+
+    def _score(self, X, machines, method, without_machines, params=None):
+        machines = self._find_machines(X, machines)
+        if machines is None:
+            return without_machines(X, **(params or {}))
+        for _, step in self.steps[:-1]:
+            if step is not None and step != "passthrough":
+                X = step.transform(X)
+        return getattr(self.steps[-1][1], method)(X, machines=machines)
+
+    def _find_machines(self, X, machines):
+        """Machines of the clips, from the argument or the paths, or None."""
+        if machines is None and self.machines is not None:
+            machines = self._read_labels("machines", labels_from_paths, X)
+        if machines is not None and not isinstance(self.steps[-1][1], FleetDetector):
+            raise ValueError(
+                f"machines= needs a FleetDetector as the last step, but that is a {type(self.steps[-1][1]).__name__}: "
+                "put FleetDetector(...) around it, or pass no machines."
+            )
+        return machines
+
+    def _read_labels(self, name, read, X):
+        """Groups or machines from the paths of recordings, as the parameter `name` says."""
+        value, paths = getattr(self, name), find_paths(X)
+        if paths is None:
+            raise ValueError(
+                f"{name}={value!r} reads the {name} of recordings from their paths, but X holds no paths. Pass paths, "
+                f"or pass {name}= to the method."
+            )
+        try:
+            return read(value, paths)
+        except ValueError as error:
+            raise ValueError(f"{name}={value!r}: {error}") from None
+
+    def _with_labels(self, X, groups, machines, params):
+        """The parameters of `fit`, with groups and machines under the names that a Pipeline takes."""
         if groups is None and self.groups is not None:
-            paths = find_paths(X)
-            if paths is None:
-                raise ValueError(
-                    f"groups={self.groups!r} reads the groups of recordings from their paths, but X holds no paths. "
-                    "Pass paths, or pass groups= to fit."
-                )
-            try:
-                groups = groups_from_paths(self.groups, paths)
-            except ValueError as error:
-                raise ValueError(f"groups={self.groups!r}: {error}") from None
-        if groups is None:
-            return params
-        routed = get_config()["enable_metadata_routing"]
-        return params | {"groups" if routed else f"{self.steps[-1][0]}__groups": groups}
+            groups = self._read_labels("groups", groups_from_paths, X)
+        given = {"groups": groups, "machines": self._find_machines(X, machines)}
+        prefix = "" if get_config()["enable_metadata_routing"] else f"{self.steps[-1][0]}__"
+        return params | {f"{prefix}{name}": value for name, value in given.items() if value is not None}

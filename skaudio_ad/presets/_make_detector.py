@@ -12,7 +12,7 @@ from sklearn.svm import OneClassSVM
 from .._checks import check_number, check_option
 from .._typing import RandomState
 from ..audio import AudioLoader, LevelNormalizer
-from ..detectors import MahalanobisDetector, NearestNeighborsDetector
+from ..detectors import FleetDetector, MahalanobisDetector, NearestNeighborsDetector
 from ..embeddings import (
     Backbone,
     BackboneEmbedding,
@@ -50,6 +50,7 @@ def make_detector(
     head: Any = "nearest",
     false_alarms: float = 0.05,
     groups: str | None = None,
+    machines: str | None = None,
     level: Literal["rms", "peak"] | None = "rms",
     window: float | None = None,
     duration: float | None = None,
@@ -90,6 +91,11 @@ def make_detector(
         Where `fit` finds the machine, patient or session of a recording, so that the rate holds for new ones: "folder",
         or a regular expression for the name of the file (:class:`DetectorPipeline`). ``fit(X, groups=...)`` takes the
         groups themselves.
+
+    machines : str or None, default=None
+        Where the machine of a recording is found: "folder" or a regular expression, as for `groups`. Every machine then
+        has a detector and a threshold of its own (:class:`FleetDetector`), and `groups` are groups within a machine.
+        None makes one detector for all recordings.
 
     level : {"rms", "peak", None}, default="rms"
         Level that every recording is normalised to (:class:`LevelNormalizer`), so that the gain of the recorder does
@@ -134,7 +140,8 @@ def make_detector(
         "level"     :class:`LevelNormalizer`, left out with ``level=None``
         "embed"     :class:`MobileNetEmbedding`, :class:`PaSSTEmbedding`, :class:`BackboneEmbedding` or the transformer
         "detector"  :class:`ThresholdedDetector` around the head. The head is a Pipeline of "whiten" or "scale" and
-                    "head", so that a search can set ``detector__detector__head__n_neighbors``
+                    "head", so that a search can set ``detector__detector__head__n_neighbors``. With `machines`, a
+                    :class:`FleetDetector` around it
         ==========  ===================================================================================================
 
     Raises
@@ -165,13 +172,17 @@ def make_detector(
     steps: list[tuple[str, Any]] = [("load", AudioLoader(sample_rate, duration=duration, on_error=on_error))]
     if level is not None:
         steps.append(("level", LevelNormalizer(level)))
-    detector = ThresholdedDetector(
+    detector: Any = ThresholdedDetector(
         _make_head(head, random_state),
         ConformalThreshold(false_alarms, too_few="estimate"),
         cv="auto",
         random_state=random_state,
     )
-    return DetectorPipeline([*steps, ("embed", embed), ("detector", detector)], groups=groups)
+    if machines is not None:
+        detector = FleetDetector(detector)
+    return DetectorPipeline(
+        [*steps, ("embed", embed), ("detector", detector)], groups=groups, machines=machines
+    )
 
 
 def _make_embedding(backbone, given):

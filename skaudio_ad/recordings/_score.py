@@ -13,12 +13,14 @@ from .._base import DetectorMixin
 from .._checksums import WeightsError
 from .._clip_errors import explain
 from .._lazy import LazySequence
+from .._path_groups import labels_from_paths
 from .._stream import stream
-from .._typing import PathLike
+from .._typing import Labels, PathLike
+from ..detectors import FleetDetector
 from ..thresholds import ThresholdedDetector, get_calibration_scores
 from ..thresholds._calibration import Calibration
 from ..thresholds._group_conformal import hierarchical_p_values
-from ._unwrap import find_clock, last_step, split_pipeline
+from ._unwrap import find_clock, last_step, split_pipeline, unwrap
 
 Decision: TypeAlias = Literal["normal", "anomalous", "error"]
 
@@ -76,7 +78,9 @@ class ScoredRecording:
         return None if self.worst_window is None else float(self.times[self.worst_window])
 
 
-def score_recordings(pipeline: BaseEstimator, paths: Sequence[PathLike]) -> Iterator[ScoredRecording]:
+def score_recordings(
+    pipeline: BaseEstimator, paths: Sequence[PathLike], *, machines: Labels | None = None
+) -> Iterator[ScoredRecording]:
     """Score recordings one by one, and go on when a recording cannot be scored.
 
     Threads score a few recordings at a time.
@@ -87,6 +91,9 @@ def score_recordings(pipeline: BaseEstimator, paths: Sequence[PathLike]) -> Iter
         Fitted pipeline that begins with an :class:`AudioLoader` and ends in a detector. The pipeline may be inside a
         :class:`ThresholdedDetector`, a :class:`NormalOnly` or a search.
     paths : list of str or path-like
+    machines : array-like of shape (n_recordings,), default=None
+        Machine of every recording, for a :class:`FleetDetector`. None reads the machines from the paths if the
+        :class:`DetectorPipeline` says how.
 
     Yields
     ------
@@ -104,8 +111,16 @@ def score_recordings(pipeline: BaseEstimator, paths: Sequence[PathLike]) -> Iter
         If a package that the pipeline needs is not installed.
     """
     loader, middle, detector = split_pipeline(pipeline)
-    score = _Score(loader, middle, detector, find_clock(pipeline), p_value_function(pipeline))
-    return stream(score, [os.fsdecode(path) for path in paths])
+    names, clock = [os.fsdecode(path) for path in paths], find_clock(pipeline)
+    if not isinstance(detector, FleetDetector):
+        if machines is not None:
+            raise ValueError(f"machines= needs a FleetDetector, got a {type(detector).__name__}.")
+        return stream(_Score(loader, middle, detector, clock, p_value_function(pipeline)), names)
+    labels = [None] * len(names) if machines is None else np.asarray(machines).tolist()
+    if len(labels) != len(names):
+        raise ValueError(f"machines must have one entry a recording: got {len(labels)} for {len(names)}.")
+    pattern = getattr(unwrap(pipeline), "machines", None) if machines is None else None
+    return stream(_FleetScore(loader, middle, detector, clock, pattern), list(zip(names, labels)))
 
 
 def p_value_function(pipeline: BaseEstimator) -> Callable[[npt.ArrayLike], npt.NDArray[np.float64]]:
@@ -201,3 +216,23 @@ class _Score:
             return np.empty(0), np.empty(0)
         local_scores = np.asarray(self.detector.score_frames(features)[0])
         return self.clock.frames_to_seconds(self.detector.window_centers(len(local_scores))), local_scores
+
+
+class _FleetScore:
+    """Score a recording with the detector of its machine. `pattern` says how the path gives the machine."""
+
+    def __init__(self, loader, middle, fleet, clock, pattern):
+        self.parts, self.fleet, self.clock, self.pattern = (loader, middle), fleet, clock, pattern
+        self.scores = {}
+
+    def __call__(self, path_and_machine):
+        path, machine = path_and_machine
+        try:
+            if self.pattern is not None:
+                (machine,) = labels_from_paths(self.pattern, [path])
+            detector = self.fleet.detector_of(machine)
+        except ValueError as error:  # the other recordings are scored all the same
+            return ScoredRecording(path, error=str(error))
+        if id(detector) not in self.scores:
+            self.scores[id(detector)] = _Score(*self.parts, detector, self.clock, p_value_function(detector))
+        return self.scores[id(detector)](path)

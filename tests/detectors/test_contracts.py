@@ -60,6 +60,7 @@ OTHER = {
     "bottleneck_size": 3,
     "cell": "gru",
     "contamination": 0.4,
+    "coreset_size": 0.5,
     "context": 3,
     "covariance": "oas",
     "cv": 3,
@@ -70,6 +71,7 @@ OTHER = {
     "filters": (3, 3),
     "hidden_size": 5,
     "hidden_sizes": (3, 3),
+    "index": "faiss",
     "kernel_sizes": 2,
     "kl_weight": 7.0,
     "latent_size": 3,
@@ -94,6 +96,7 @@ OTHER = {
     "time_quantile": 0.1,
     "tol": 0.5,
     "validation_fraction": 0.4,
+    "verbose": True,
     "weight_decay": 0.5,
     "window_length": 4,
 }
@@ -114,7 +117,8 @@ def detector(request):
 
 
 def test_every_detector_of_the_package_is_among_them():
-    assert set(DETECTORS) == {name for name in skaudio_ad.detectors.__all__ if name.endswith("Detector")}
+    names = {name for name in skaudio_ad.detectors.__all__ if name.endswith("Detector")}
+    assert set(DETECTORS) == names - {"FleetDetector"}  # a wrapper, whose fit takes machines: test_fleet.py
 
 
 # Parameters set after a fit

@@ -355,3 +355,12 @@ def test_fit_predict_takes_domains_and_a_copy_scores_alike():
     np.testing.assert_array_equal(decisions, np.where(detector.held_out_scores_ >= detector.offset_, 1, -1))
     again = pickle.loads(pickle.dumps(detector))
     np.testing.assert_array_equal(again.score_samples(X + 0.1), detector.score_samples(X + 0.1))
+
+
+@pytest.mark.parametrize("bounded", [{"coreset_size": 5}, {"index": "faiss"}], ids=str)
+@pytest.mark.parametrize("needs_all", [{"normalization": "ratio"}, {}], ids=["density", "domains"])
+def test_a_bounded_bank_with_densities_or_domains_is_refused(bounded, needs_all):
+    X, domains = shifted()
+    domains = None if needs_all else domains
+    with pytest.raises(ValueError, match="does not work with (normalization='ratio'|domains), because"):
+        fit(X, domains, **bounded, **needs_all)
