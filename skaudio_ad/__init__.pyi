@@ -57,6 +57,9 @@ from .detectors import (
     AutoencoderDetector as AutoencoderDetector,
 )
 from .detectors import (
+    BandMemoryDetector as BandMemoryDetector,
+)
+from .detectors import (
     MahalanobisDetector as MahalanobisDetector,
 )
 from .detectors import (

@@ -63,6 +63,7 @@ PARAMETERS = {
         },
     ],
     "BackboneEmbedding": [{"variant": "mn01", "weights": None}],
+    "BandMemoryDetector": [{"n_neighbors": 2, "metric": "euclidean", "normalization": "ratio"}],
     "ClipScaler": [
         {},
         {"method": "zscore", "statistics": "bin"},

@@ -1,6 +1,7 @@
 """Arrays to scores: detectors trained on normal clips."""
 
 from ._autoencoder import AutoencoderDetector
+from ._band_memory import BandMemoryDetector
 from ._mahalanobis import MahalanobisDetector
 from ._nearest_neighbors import NearestNeighborsDetector
 from ._rlkl_classifier import RLKLClassifier
@@ -10,6 +11,7 @@ from ._vae import VAEDetector
 
 __all__ = [
     "AutoencoderDetector",
+    "BandMemoryDetector",
     "MahalanobisDetector",
     "NearestNeighborsDetector",
     "RLKLClassifier",

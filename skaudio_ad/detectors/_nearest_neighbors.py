@@ -1,23 +1,20 @@
 """`NearestNeighborsDetector`: the distance of a clip to the nearest normal clips."""
 
-import warnings
 from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import check_number, check_option, users_level
+from .._checks import check_number, check_option
 from .._input_checks import check_features
 from .._typing import Clips, Contamination, FloatArray, IntArray, Labels
 from ._clip_rows import FARTHEST, check_kind, check_others
+from ._copies import warn_of_copies, warn_of_one_clip
 from ._neighbor_rows import prepare_bank
 from ._neighbor_search import NeighborSearch
 from ._row_detector import RowDetector
 
 _AGGREGATES: dict[str, Any] = {"mean": np.mean, "max": np.max, "min": np.min}
-# Largest fraction of training clips with a copy that passes without a warning. With a larger fraction the threshold,
-# which is set for one false alarm in twenty, lies at the distance of copies.
-_FEW_COPIES = 0.05
 
 
 class NearestNeighborsDetector(RowDetector):
@@ -251,19 +248,6 @@ class NearestNeighborsDetector(RowDetector):
 
     def _warn_of_copies(self):
         if self.n_samples_fit_ == 1:
-            warnings.warn(
-                "one training clip has no other to be compared with: no threshold can be set, and no clip raises an "
-                "alarm. score_samples works. Pass more clips.",
-                UserWarning,
-                stacklevel=users_level(),
-            )
-            return
-        n_copies = np.count_nonzero(-self.held_out_scores_ <= self._search().rounding())
-        if n_copies > _FEW_COPIES * self.n_samples_fit_:
-            warnings.warn(
-                f"{n_copies} of {self.n_samples_fit_} training clips have a copy among the others, at a distance of 0. "
-                "The threshold therefore lies at the distance of copies, and most new normal clips will raise an "
-                "alarm. Remove the copies first; numpy.unique(X, axis=0) keeps one of each row.",
-                UserWarning,
-                stacklevel=users_level(),
-            )
+            warn_of_one_clip()
+        else:
+            warn_of_copies(-self.held_out_scores_ <= self._search().rounding())
