@@ -69,6 +69,9 @@ from .detectors import (
     RLKLClassifier as RLKLClassifier,
 )
 from .detectors import (
+    ScoreEnsemble as ScoreEnsemble,
+)
+from .detectors import (
     SequenceAutoencoderDetector as SequenceAutoencoderDetector,
 )
 from .detectors import (

@@ -101,6 +101,15 @@ PARAMETERS = {
             "random_state": 0,
         },
     ],
+    "ScoreEnsemble": [
+        {
+            "detectors": [("nearest", NearestNeighborsDetector()), ("svm", OneClassSVM())],
+            "calibrate": "p-value",
+            "combine": "harmonic",
+            "cv": 2,
+            "random_state": 0,
+        }
+    ],
     "SequenceAutoencoderDetector": [{"window_length": 2, "hidden_size": 4, "max_epochs": 3}],
     "SequencePredictorDetector": [
         {"n_context_frames": 1, "hidden_size": 4, "max_epochs": 3, "random_state": 0}

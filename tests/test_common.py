@@ -38,6 +38,10 @@ _EXPECTED = {
         "check_outliers_train": _KNOWS_ITS_OWN,
         "check_outliers_fit_predict": _KNOWS_ITS_OWN,
     },
+    "ScoreEnsemble": {
+        "check_outliers_train": _LEAVES_OUT,
+        "check_outliers_fit_predict": _LEAVES_OUT,
+    },
     "ThresholdedDetectorWithoutLabels": {"check_outliers_fit_predict": _HOLDS_OUT},
 }
 

@@ -30,6 +30,7 @@ FLOORS = {
     "_p_values": 0,
     "_path_groups": 0,
     "_shrinkage": 0,
+    "_splits": 0,
     "_time_statistics": 0,
     "_versions": 0,
     "_base": 1,

@@ -5,6 +5,7 @@ from ._band_memory import BandMemoryDetector
 from ._mahalanobis import MahalanobisDetector
 from ._nearest_neighbors import NearestNeighborsDetector
 from ._rlkl_classifier import RLKLClassifier
+from ._score_ensemble import ScoreEnsemble
 from ._sequence_autoencoder import SequenceAutoencoderDetector
 from ._sequence_predictor import SequencePredictorDetector
 from ._vae import VAEDetector
@@ -15,6 +16,7 @@ __all__ = [
     "MahalanobisDetector",
     "NearestNeighborsDetector",
     "RLKLClassifier",
+    "ScoreEnsemble",
     "SequenceAutoencoderDetector",
     "SequencePredictorDetector",
     "VAEDetector",
