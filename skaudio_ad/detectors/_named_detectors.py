@@ -4,7 +4,8 @@ import copy
 from typing import Any, Self
 
 from sklearn.base import BaseEstimator
-from sklearn.utils import get_tags
+from sklearn.utils import Bunch, get_tags
+from sklearn.utils.validation import check_is_fitted
 
 
 class NamedDetectors(BaseEstimator):
@@ -14,6 +15,8 @@ class NamedDetectors(BaseEstimator):
     """
 
     detectors: list[tuple[str, Any]]
+    detectors_: list[Any]
+    _names: list[str]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, with those of the detectors.
@@ -52,6 +55,12 @@ class NamedDetectors(BaseEstimator):
         if replaced := {name: params.pop(name) for name, _ in pairs if name in params}:
             self.detectors = [(name, replaced.get(name, detector)) for name, detector in pairs]
         return super().set_params(**params)
+
+    @property
+    def named_detectors_(self) -> Bunch:
+        """The fitted detectors by name."""
+        check_is_fitted(self, "detectors_")
+        return Bunch(**dict(zip(self._names, self.detectors_)))
 
     @property
     def n_features_in_(self) -> int:

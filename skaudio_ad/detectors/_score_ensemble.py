@@ -4,7 +4,6 @@ import warnings
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.utils import Bunch
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
@@ -177,7 +176,6 @@ class ScoreEnsemble(DetectorMixin, NamedDetectors):
     __metadata_request__fit = {"groups": False}
 
     detectors_: list[Any]
-    named_detectors_: Bunch
     offset_: float
     held_out_scores_: FloatArray
     is_valid_: bool
@@ -253,7 +251,7 @@ class ScoreEnsemble(DetectorMixin, NamedDetectors):
             n_jobs=self.n_jobs,
         )
         names = [name for name, _ in detectors]
-        self.named_detectors_ = Bunch(**dict(zip(names, self.detectors_)))
+        self._names = names
         self.n_samples_fit_ = len(usable)
         self._calibrate_with(held_out, members, own_groups, usable, np.arange(len(usable)))
         self.is_valid_, self.validity_ = judge(self.calibrate, self.combine, names, approximate)
@@ -385,6 +383,6 @@ class ScoreEnsemble(DetectorMixin, NamedDetectors):
         (X,) = make_indexable(X)
         return np.array(
             Parallel(n_jobs=self.n_jobs)(
-                delayed(score_member)(name, model, X) for name, model in self.named_detectors_.items()
+                delayed(score_member)(name, model, X) for name, model in zip(self._names, self.detectors_)
             )
         )
