@@ -57,6 +57,9 @@ from .detectors import (
     AutoencoderDetector as AutoencoderDetector,
 )
 from .detectors import (
+    BandMemoryDetector as BandMemoryDetector,
+)
+from .detectors import (
     FleetDetector as FleetDetector,
 )
 from .detectors import (
@@ -67,6 +70,9 @@ from .detectors import (
 )
 from .detectors import (
     RLKLClassifier as RLKLClassifier,
+)
+from .detectors import (
+    ScoreEnsemble as ScoreEnsemble,
 )
 from .detectors import (
     SequenceAutoencoderDetector as SequenceAutoencoderDetector,
