@@ -362,5 +362,5 @@ def test_fit_predict_takes_domains_and_a_copy_scores_alike():
 def test_a_bounded_bank_with_densities_or_domains_is_refused(bounded, needs_all):
     X, domains = shifted()
     domains = None if needs_all else domains
-    with pytest.raises(ValueError, match="does not work with (normalization='ratio'|domains), because"):
+    with pytest.raises(ValueError, match=r"does not work with (normalization='ratio'|domains), because"):
         fit(X, domains, **bounded, **needs_all)
