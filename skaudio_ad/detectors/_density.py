@@ -121,9 +121,9 @@ class Densities:
         if member is not None:
             changed = np.flatnonzero((self._lists.members[rows] == member).any(axis=1))
             near = near.copy()
-            near[changed] = self._lists.nearest(
-                self._n_neighbors, rows[changed], (members[changed], member)
-            )[0]
+            near[changed] = self._lists.nearest(self._n_neighbors, rows[changed], (members[changed], member))[
+                0
+            ]
         return self._finish(self._density(near, scale.threshold), scale)
 
     def upper_bound(self, scales):
