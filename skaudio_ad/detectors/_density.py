@@ -75,7 +75,8 @@ class Densities:
         """
         if self.method is None:
             return Scale(self._ones)
-        near, left_out = self._nearest[0], ()
+        near = self._nearest[0]
+        left_out: tuple[Any, ...] = ()
         train = np.ones(len(self._members), dtype=bool)
         changed = np.zeros(len(near), dtype=bool)
         if member is not None:

@@ -4,6 +4,7 @@ import warnings
 from typing import Any, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -211,6 +212,10 @@ class NearestNeighborsDetector(RowDetector):
 
     # The search keeps half the squared length of a row behind the row.
     _n_spare_columns = 1
+
+    domains_: npt.NDArray[Any] | None
+    # Divisors, domains and statistics of the bank; None for plain distances without domains.
+    _kept: Any
 
     def __init__(
         self,
@@ -425,17 +430,18 @@ class NearestNeighborsDetector(RowDetector):
     def _fit_reference(self, members, domains):
         """Learn densities, mixtures and domains. Return the leave-one-out distances of the training rows."""
         members = np.unique(members, return_inverse=True)[1]
-        numbers = np.zeros(len(members), dtype=int)
+        names: Any = self.domains_
+        numbers: Any = np.zeros(len(members), dtype=int)
         if domains is not None:
-            numbers = np.searchsorted(self.domains_, domains)
+            numbers = np.searchsorted(names, domains)
         seed = 0
         if self.oversample is not None:
-            warn_of_domains_without_mixtures(self.oversample, members, numbers, self.domains_)
+            warn_of_domains_without_mixtures(self.oversample, members, numbers, names)
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         reference = Reference(self._bank, self._center, members, numbers, self._settings, seed)
         self._bank, *self._kept, replaced = reference.kept()
         if replaced.any():
-            warn_of_replaced_statistics(self.domains_[replaced])
+            warn_of_replaced_statistics(names[replaced])
         return reference.leave_one_out()
 
     def _distances_to_banks(self, rows):
@@ -459,7 +465,8 @@ class NearestNeighborsDetector(RowDetector):
         distances = -self.held_out_scores_
         if self._kept is not None:
             # Normalised distances do not tell copies.
-            parts = np.split(vars(self).pop("_plain_distances"), np.cumsum(lengths)[:-1])
+            parts = np.split(self._plain_distances, np.cumsum(lengths)[:-1])
+            del self._plain_distances
             distances = pool_over_time(parts, self.time_pooling, self.time_quantile)
         n_copies = np.count_nonzero(distances <= self._search().rounding())
         if n_copies > _FEW_COPIES * self.n_samples_fit_:
