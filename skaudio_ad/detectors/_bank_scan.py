@@ -1,4 +1,4 @@
-"""The smallest normalised distances to the rows of a bank: bounds from products, differences for what may be nearest."""
+"""The smallest normalised distances to the rows of a bank: products give bounds, differences in float64 decide."""
 
 from typing import Any
 

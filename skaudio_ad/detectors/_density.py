@@ -75,7 +75,8 @@ class Densities:
         """
         if self.method is None:
             return Scale(self._ones)
-        near, left_out = self._nearest[0], ()
+        near = self._nearest[0]
+        left_out: tuple[Any, ...] = ()
         train = np.ones(len(self._members), dtype=bool)
         changed = np.zeros(len(near), dtype=bool)
         if member is not None:
@@ -121,9 +122,9 @@ class Densities:
         if member is not None:
             changed = np.flatnonzero((self._lists.members[rows] == member).any(axis=1))
             near = near.copy()
-            near[changed] = self._lists.nearest(
-                self._n_neighbors, rows[changed], (members[changed], member)
-            )[0]
+            near[changed] = self._lists.nearest(self._n_neighbors, rows[changed], (members[changed], member))[
+                0
+            ]
         return self._finish(self._density(near, scale.threshold), scale)
 
     def upper_bound(self, scales):

@@ -76,7 +76,9 @@ def warn_of_domains_without_mixtures(method, members, domains, names):
     names : ndarray of shape (n_domains,)
     """
     if len(names) == 1:
-        _warn(f"oversample={method!r} has no effect, because all training clips are of the domain {_quoted(names)}.")
+        _warn(
+            f"oversample={method!r} has no effect, because all training clips are of the domain {_quoted(names)}."
+        )
         return
     scarce = np.delete(np.arange(len(names)), np.argmax(np.bincount(domains)))
     single = [names[d] for d in scarce if len(np.unique(members[domains == d])) == 1]

@@ -101,7 +101,9 @@ class DomainStatistics:
         query, found = [], []
         for part in reference.scan.blocks(len(rows)):
             own = reference.members[rows[part]]
-            lower, upper = (bounds[:, columns] for bounds in reference.scan.bounds(reference.bank[rows[part]]))
+            lower, upper = (
+                bounds[:, columns] for bounds in reference.scan.bounds(reference.bank[rows[part]])
+            )
             is_own = (reference.parents[columns][np.newaxis] == own[:, np.newaxis, np.newaxis]).any(axis=2)
             names, place = np.unique(own, return_inverse=True)
             special = np.array([reference.densities.name(member)[columns] for member in names])[place]

@@ -3,6 +3,7 @@
 from typing import Any, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -34,7 +35,8 @@ class NearestNeighborsDetector(RowDetector):
     """Detect anomalies as clips far from every normal training clip.
 
     This is the usual detector behind embeddings. `fit` keeps the embeddings of the training clips, and the score of a
-    clip is minus the distance to the nearest of them. The search is exact.
+    clip is minus the distance to the nearest of them. The search is exact. Distances can be normalised by the local
+    density of the training clips, and by domain.
 
     X holds one embedding per clip, (n_clips, n_features), or sequences of embeddings, (n_clips, n_features, n_frames)
     or a list of (n_features, n_frames_i). Every frame of a sequence is compared with all frames of all training clips,
@@ -57,9 +59,50 @@ class NearestNeighborsDetector(RowDetector):
         How the distances to the `n_neighbors` neighbours become one distance. "max" is the distance to the farthest
         neighbour, "min" the distance to the nearest, whatever `n_neighbors` is.
 
+    normalization : {None, "ratio", "difference", "varmin", "cluster-exit"}, default=None
+        How the distance D to a training clip is made comparable between dense and sparse regions. Distances are
+        normalised before the nearest neighbours are chosen. The density of a training clip is the mean of its distances
+        to its K nearest other training clips, of all domains. A small value means a dense region.
+
+        - "ratio": D divided by the density [1]_. The published sum over K neighbours differs by the factor K.
+        - "difference": D minus the density [1]_.
+        - "varmin": D minus alpha times the density. Alpha is Cov(d, b) / Var(b), where d is the distance of a training
+          clip to its nearest other clip, and b is the density of that neighbour without the first clip. Alpha is 0
+          where b does not vary.
+        - "cluster-exit": as "ratio", but each training clip has its own number of neighbours, at most K [2]_. Only the
+          abstract of this method was available. What is built here cuts the sorted distances before the first one that
+          is larger than the one before it by more than the 0.95 quantile of all such relative gaps. The relative gap,
+          the quantile 0.95 and the ratio are choices of this package.
+
+        Divisors are at least a thousandth of the mean density, because copies have a density of 0.
+
+    normalization_neighbors : int, default=None
+        Number K of neighbours of the density; with "cluster-exit" the largest number. None is 1 for "ratio" and
+        "difference" and 16 for "cluster-exit" (1 and 16 are the sizes in [1]_), and 4 for "varmin", as published. Where
+        fewer clips remain, the density is the mean over those.
+
+    domain_normalization : {None, "zscore"}, default=None
+        "zscore" turns the distance to the bank of each domain into (distance - mean) / deviation before the smallest is
+        chosen. Mean and deviation are those of the training clips of the domain, each compared with the other clips of
+        its domain. A domain without a spread, such as one with a single clip, gets mean and deviation over all domains
+        together, with a warning. No test clip has a part in them. Needs `domains` in `fit`.
+
+    oversample : {None, "mixup", "smote"}, default=None
+        Synthetic embeddings for the banks of scarce domains, which are all domains but the largest. Needs `domains` in
+        `fit`.
+
+        - "mixup": 0.9 t + 0.1 s for every clip t of a scarce domain and the five nearest clips s of the largest domain.
+          The weight is the published one; the number five is a choice of this package.
+        - "smote": points between a clip and one of its two nearest clips of the same domain, at random, until the
+          domain has a fifth of the clips of the largest domain [3]_. A domain with two clips has one neighbour only. A
+          domain with one clip stays as it is, with a warning.
+
+        Synthetic embeddings count neither as training clips nor in densities. With ``metric="cosine"`` embeddings of
+        length 1 are mixed.
+
     coreset_size : int, float or None, default=None
         Number of training rows (clips or frames) that are kept, or the fraction of them in (0, 1), rounded up. The
-        greedy k-centre algorithm chooses the rows [2]_, so that the largest distance of a training row from the kept
+        greedy k-centre algorithm chooses the rows [4]_, so that the largest distance of a training row from the kept
         rows is small. The first row is the one farthest from the mean, so no random number is drawn. None keeps all
         rows. With fewer rows, new clips are scored faster, and the detector takes less memory.
 
@@ -82,6 +125,9 @@ class NearestNeighborsDetector(RowDetector):
         clips that shall count as anomalous, as in scikit-learn, but judged by the leave-one-out scores, because the
         other scores of training clips are 0.
 
+    random_state : int, RandomState instance or None, default=None
+        Seed of ``oversample="smote"``.
+
     verbose : bool, default=False
         Whether `fit` shows on stderr how many rows of the coreset are chosen.
 
@@ -102,6 +148,9 @@ class NearestNeighborsDetector(RowDetector):
         Score of every training clip, compared with the other training clips only; with `groups` in `fit`, with the
         clips of other groups only.
 
+    domains_ : ndarray of shape (n_domains,) or None
+        Domains of the training clips, in sorted order. None where `fit` got no domains.
+
     n_features_in_ : int
         Number of values of an embedding.
 
@@ -114,6 +163,20 @@ class NearestNeighborsDetector(RowDetector):
     normal. ``held_out_scores_`` and `fit_predict` compare a clip with the other clips only. A clip that is in the
     training set twice still finds its copy, scores 0, and makes the threshold stricter. Remove copies first: `fit`
     warns if more than one clip in twenty has a copy.
+
+    **Domains.** With `domains` in `fit`, each domain has a bank, and the distance of a clip is the smallest over the
+    banks. The `n_neighbors` neighbours come from one bank. A bank with fewer clips gives all that it has. New clips
+    need no domain. In a cross-validation, a training part without clips of a domain has fewer banks.
+
+    **Scores above 0** occur with "difference", "varmin" and "zscore", because distances below the usual ones are then
+    negative. With these options and fewer than 19 clips the threshold is Student's for the scores themselves.
+
+    ``held_out_scores_`` are exact with every combination of parameters: densities, alpha, statistics of domains and
+    synthetic embeddings are computed again without the clip (group). The statistics of a domain are computed from
+    scores of clips without themselves, with the density of their neighbours without them. Alpha, the limit of gaps and
+    the synthetic embeddings of the other clips are not computed again for each of these inner scores. `fit` takes the
+    longest with ``domain_normalization="zscore"``, because these statistics are computed once for every clip (group).
+    With sequences or groups, such statistics are those of the frames, and clips with many frames count more.
 
     All parameters have effect when `fit` is called. Parameters that are set later wait for the next `fit`.
 
@@ -146,7 +209,11 @@ class NearestNeighborsDetector(RowDetector):
     ----------
     .. [1] K. Wilkinghoff et al., "Local density-based anomaly score normalization for domain generalization",
        arXiv:2509.10951, 2025.
-    .. [2] K. Roth et al., "Towards total recall in industrial anomaly detection", CVPR, 2022.
+    .. [2] K. Wilkinghoff, G. Wichern, J. Le Roux and Z.-H. Tan, "Mind the Gap: Detecting cluster exits for robust local
+       density-based score normalization in anomalous sound detection", arXiv:2602.18777, 2026.
+    .. [3] N. V. Chawla et al., "SMOTE: Synthetic minority over-sampling technique", Journal of Artificial Intelligence
+       Research, 2002. The fifth and the two neighbours are those of systems in the DCASE challenge.
+    .. [4] K. Roth et al., "Towards total recall in industrial anomaly detection", CVPR, 2022.
 
     Examples
     --------
@@ -162,6 +229,13 @@ class NearestNeighborsDetector(RowDetector):
     >>> distances, clips = detector.kneighbors(X[:2], n_neighbors=2)
     >>> clips[:, 0].tolist()  # a training clip is nearest to itself
     [0, 1]
+
+    Few clips of a second domain, with distances that are normalised for each domain:
+
+    >>> domains = ["source"] * 90 + ["target"] * 10
+    >>> detector = NearestNeighborsDetector(domain_normalization="zscore", oversample="mixup")
+    >>> detector.fit(X[:100], domains=domains).score_domains(X[100:]).shape
+    (1, 2)
     """
 
     # With metadata routing, domains reach the detector if ``set_fit_request(domains=True)`` asks for them.
@@ -169,6 +243,10 @@ class NearestNeighborsDetector(RowDetector):
 
     # The search keeps half the squared length of a row behind the row.
     _n_spare_columns = 1
+
+    domains_: npt.NDArray[Any] | None
+    # Divisors, domains and statistics of the bank; None for plain distances without domains.
+    _kept: Any
 
     def __init__(
         self,
@@ -239,14 +317,17 @@ class NearestNeighborsDetector(RowDetector):
             If ``index="faiss"`` and FAISS is not installed.
         ValueError, TypeError
             If a parameter is out of range, X is empty, not finite or too large to be squared, there are fewer than
-            `n_neighbors` clips (frames) beside any one clip or group, or the coreset is larger than the training set.
+            `n_neighbors` clips (frames) beside any one clip or group, too few clips (groups) for a density, a clip has
+            no domain, a parameter needs domains and there are none, the coreset is larger than the training set, or
+            `coreset_size` or ``index="faiss"`` meets densities or domains, which need all clips and an exact search.
 
         Warns
         -----
         UserWarning
             If more than one training clip in twenty has a copy among the others: the threshold is too strict then. If
-            there is a single training clip: no threshold can be set. If the coreset is smaller than requested, because
-            all other rows are copies.
+            there is a single training clip: no threshold can be set. If a domain has no spread for "zscore", or no
+            synthetic embeddings can be made. If the coreset is smaller than requested, because all other rows are
+            copies.
         """
         self._warn_of_copies(self._fit(X, y, groups, domains))
         return self
@@ -398,17 +479,18 @@ class NearestNeighborsDetector(RowDetector):
     def _fit_reference(self, members, domains):
         """Learn densities, mixtures and domains. Return the leave-one-out distances of the training rows."""
         members = np.unique(members, return_inverse=True)[1]
-        numbers = np.zeros(len(members), dtype=int)
+        names: Any = self.domains_
+        numbers: Any = np.zeros(len(members), dtype=int)
         if domains is not None:
-            numbers = np.searchsorted(self.domains_, domains)
+            numbers = np.searchsorted(names, domains)
         seed = 0
         if self.oversample is not None:
-            warn_of_domains_without_mixtures(self.oversample, members, numbers, self.domains_)
+            warn_of_domains_without_mixtures(self.oversample, members, numbers, names)
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         reference = Reference(self._bank, self._center, members, numbers, self._settings, seed)
         self._bank, *self._kept, replaced = reference.kept()
         if replaced.any():
-            warn_of_replaced_statistics(self.domains_[replaced])
+            warn_of_replaced_statistics(names[replaced])
         return reference.leave_one_out()
 
     def _distances_to_banks(self, rows):
@@ -436,6 +518,7 @@ class NearestNeighborsDetector(RowDetector):
         distances = -self.held_out_scores_
         if self._kept is not None:
             # Normalised distances do not tell copies.
-            parts = np.split(vars(self).pop("_plain_distances"), np.cumsum(lengths)[:-1])
+            parts = np.split(self._plain_distances, np.cumsum(lengths)[:-1])
+            del self._plain_distances
             distances = pool_over_time(parts, self.time_pooling, self.time_quantile)
         warn_of_copies(distances <= self._search().rounding())

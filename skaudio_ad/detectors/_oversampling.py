@@ -110,4 +110,6 @@ def mix(bank, mixtures):
     """The mixtures, float64 (n_mixtures, n_features), without the last column of the bank."""
     first, second = mixtures[:, :2].astype(int).T
     weights = mixtures[:, 2:]
-    return weights * bank[first, :-1].astype(np.float64) + (1 - weights) * bank[second, :-1].astype(np.float64)
+    return weights * bank[first, :-1].astype(np.float64) + (1 - weights) * bank[second, :-1].astype(
+        np.float64
+    )

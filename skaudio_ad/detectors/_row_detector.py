@@ -163,7 +163,8 @@ class RowDetector(DetectorMixin, BaseEstimator):
             domains = domains[self._positions]
         members = np.repeat(np.arange(len(lengths)) if groups is None else groups, lengths)
         distances = np.asarray(
-            self._fit_rows(rows, members, None if domains is None else np.repeat(domains, lengths)), dtype=np.float64
+            self._fit_rows(rows, members, None if domains is None else np.repeat(domains, lengths)),
+            dtype=np.float64,
         )
         self.held_out_scores_ = _pool(np.split(distances, np.cumsum(lengths)[:-1]), self._settings)
         self.offset_ = choose_offset(

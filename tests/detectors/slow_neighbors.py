@@ -1,5 +1,7 @@
 """A slow reference of nearest neighbours with local densities, domains and mixtures, in plain loops of float64."""
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -8,7 +10,11 @@ class SlowNeighbors:
 
     def __init__(self, X, members, domains, *, metric, normalization=None, n_density=1, zscore=False, mixup=False,
                  n_neighbors=1, aggregate="mean"):  # fmt: skip
-        self.X, self.members, self.domains = np.asarray(X, dtype=float), np.asarray(members), np.asarray(domains)
+        self.X, self.members, self.domains = (
+            np.asarray(X, dtype=float),
+            np.asarray(members),
+            np.asarray(domains),
+        )
         if metric == "cosine":
             self.X = self.X / np.linalg.norm(self.X, axis=1, keepdims=True)
         self.metric, self.normalization, self.n_density = metric, normalization, n_density
@@ -20,14 +26,14 @@ class SlowNeighbors:
         everything = range(len(self.X))
         if normalization == "cluster-exit":
             near = [self.near(self.X[i], {self.members[i]}) for i in everything]
-            gaps = [b / a if a > 0 else 1.0 for row in near for a, b in zip(row[:-1], row[1:], strict=True)]
+            gaps = [b / a if a > 0 else 1.0 for row in near for a, b in pairwise(row)]
             self.threshold = np.quantile(gaps, 0.95)
         if normalization in ("ratio", "cluster-exit"):
             self.floor = 1e-3 * np.mean([self.density(self.X[i], {self.members[i]}) for i in everything])
         if normalization == "varmin":
             d, b = np.array([self.nearest_and_density(i) for i in everything]).T
             self.slope = np.cov(d, b, bias=True)[0, 1] / np.var(b)
-        self.moments = {d: (0.0, 1.0) for d in np.unique(self.domains)}
+        self.moments = dict.fromkeys(np.unique(self.domains), (0.0, 1.0))
         if zscore:
             self.normalise_domains()
 
@@ -83,7 +89,9 @@ class SlowNeighbors:
         ]
         if not found:
             return np.inf
-        return {"mean": np.mean, "max": np.max, "min": np.min}[self.aggregate](np.sort(found)[: self.n_neighbors])
+        return {"mean": np.mean, "max": np.max, "min": np.min}[self.aggregate](
+            np.sort(found)[: self.n_neighbors]
+        )
 
     def normalise_domains(self):
         own = {
@@ -95,7 +103,7 @@ class SlowNeighbors:
             for d in self.moments
         }
         own = {d: [value for value in values if np.isfinite(value)] for d, values in own.items()}
-        together = sum(own.values(), [])
+        together = [value for values in own.values() for value in values]
         for d, values in own.items():
             values = values if len(values) > 1 and np.ptp(values) > 1e-9 else together
             self.moments[d] = np.mean(values), np.std(values)
@@ -113,5 +121,3 @@ def slow_held_out(X, members, domains, **settings):
         rest = members != member
         scores[~rest] = SlowNeighbors(X[rest], members[rest], domains[rest], **settings).score(X[~rest])
     return scores
-
-

@@ -78,7 +78,9 @@ def test_scores_are_those_of_the_definitions(normalization, zscore, mixup, metri
     np.testing.assert_array_equal(detector.score_samples(new[::-1])[::-1], alone)
 
 
-@pytest.mark.parametrize(("method", "n"), [("ratio", 1), ("difference", 1), ("varmin", 4), ("cluster-exit", 16)])
+@pytest.mark.parametrize(
+    ("method", "n"), [("ratio", 1), ("difference", 1), ("varmin", 4), ("cluster-exit", 16)]
+)
 def test_without_normalization_neighbors_the_published_number_is_taken(method, n):
     X = np.random.default_rng(0).normal(size=(40, 3))
     new = X[:5] + 1
@@ -108,7 +110,10 @@ def test_a_held_out_group_scores_as_by_a_detector_that_never_saw_it(
     }
     if oversample == "smote":  # enough clips of the source that some clips of the target are made up
         X = np.concatenate([X[:12] + shift for shift in (0, 0.1, 0.2)] + [X[12:]])
-        domains, groups = np.repeat(["source", "target"], [36, 4]), np.append(np.tile(groups[:12], 3), groups[12:])
+        domains, groups = (
+            np.repeat(["source", "target"], [36, 4]),
+            np.append(np.tile(groups[:12], 3), groups[12:]),
+        )
     held_out = fit(X, domains, groups, **settings).held_out_scores_
     for group in (0, 4, 5):
         rest = groups != group
@@ -227,7 +232,9 @@ def test_several_neighbours_are_taken_from_one_bank_and_a_small_bank_gives_what_
 
 def test_a_domain_with_one_clip_has_the_statistics_of_all_and_says_so():
     X, domains = shifted(8, 1)
-    with pytest.warns(UserWarning, match="the domain 'target' has no spread .* all domains together stand in"):
+    with pytest.warns(
+        UserWarning, match="the domain 'target' has no spread .* all domains together stand in"
+    ):
         detector = fit(X, domains, domain_normalization="zscore")
     expected = SlowNeighbors(X, np.arange(9), domains, metric="euclidean", zscore=True).score(X + 1)
     np.testing.assert_allclose(detector.score_samples(X + 1), expected, rtol=1e-8)
@@ -269,7 +276,9 @@ def test_a_value_out_of_range_is_named(name, value):
 
 def test_too_few_clips_for_a_density_are_an_error_with_the_way_out():
     X = np.arange(12.0).reshape(6, 2)
-    with pytest.raises(ValueError, match=r"needs at least 3 clips .* got 2 from n_samples=2\. Pass more clips"):
+    with pytest.raises(
+        ValueError, match=r"needs at least 3 clips .* got 2 from n_samples=2\. Pass more clips"
+    ):
         fit(X[:2], normalization="ratio")
     with pytest.raises(ValueError, match="needs at least 4 groups"):
         fit(X, groups=[0, 0, 1, 1, 2, 2], normalization="varmin")
@@ -298,7 +307,9 @@ def test_smote_fills_the_scarce_domain_with_rows_between_its_clips():
     target = X[60:]
     for row in made:
         gaps = [
-            np.linalg.norm(a - row) + np.linalg.norm(b - row) - np.linalg.norm(a - b) for a in target for b in target
+            np.linalg.norm(a - row) + np.linalg.norm(b - row) - np.linalg.norm(a - b)
+            for a in target
+            for b in target
         ]
         assert min(gaps) < 1e-9
     assert detector.n_samples_fit_ == len(detector.held_out_scores_) == 64
@@ -350,7 +361,9 @@ def test_a_fold_that_lacks_a_domain_has_fewer_banks():
 
 def test_fit_predict_takes_domains_and_a_copy_scores_alike():
     X, domains = shifted(20, 5)
-    detector = NearestNeighborsDetector(normalization="ratio", domain_normalization="zscore", oversample="mixup")
+    detector = NearestNeighborsDetector(
+        normalization="ratio", domain_normalization="zscore", oversample="mixup"
+    )
     decisions = detector.fit_predict(X, domains=domains)
     np.testing.assert_array_equal(decisions, np.where(detector.held_out_scores_ >= detector.offset_, 1, -1))
     again = pickle.loads(pickle.dumps(detector))
