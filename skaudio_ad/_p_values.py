@@ -48,5 +48,6 @@ def weighted_p_values(calibration_scores, weights, scores):
     ndarray of shape (n_clips,), float64
         NaN where the score is NaN.
     """
-    below = weight_at_or_below(*sort_and_accumulate(calibration_scores, weights), scores)
+    sorted_scores, weight_up_to = sort_and_accumulate(calibration_scores, weights)
+    below = weight_at_or_below(sorted_scores, weight_up_to, scores)
     return np.where(np.isnan(scores), np.nan, (1 + below) / (1 + np.rint(weights.sum())))

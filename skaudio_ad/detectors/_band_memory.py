@@ -299,8 +299,8 @@ class BandMemoryDetector(DetectorMixin, BaseEstimator):
         for band in range(n_bands):
             if normalizes:
                 self._banks.append(self._comparable(rows[:, band]))
-                search = DensitySearch(self._banks[band], self.metric, self.normalization)
-                nearest, density, own_copy = search.leave_one_out(self.n_neighbors, n_density, members)
+                by_density = DensitySearch(self._banks[band], self.metric, self.normalization)
+                nearest, density, own_copy = by_density.leave_one_out(self.n_neighbors, n_density, members)
                 self._densities.append(density)
             else:
                 spare = np.zeros((n_clips, 1), dtype=rows.dtype)

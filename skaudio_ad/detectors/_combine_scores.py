@@ -1,5 +1,7 @@
 """Calibrate the scores of several detectors, and combine the calibrated scores of every clip."""
 
+from typing import Any
+
 import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import chi2
@@ -110,7 +112,8 @@ def combine(how, combination, calibrated):
     """
     if how == "zscore":
         # The anomaly score is minus the z-score: its minimum over the detectors is minus the largest z-score.
-        return {"min": np.max, "max": np.min, "mean": _mean}[combination](calibrated, axis=0)
+        functions: dict[str, Any] = {"min": np.max, "max": np.min, "mean": _mean}
+        return functions[combination](calibrated, axis=0)
     n_detectors = len(calibrated)
     if combination == "mean":
         return logsumexp(calibrated, axis=0) - np.log(n_detectors)

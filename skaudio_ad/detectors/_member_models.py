@@ -42,7 +42,7 @@ def fit_members(detectors, X, groups, make_splits, *, is_split, n_jobs):
         Names of the detectors that are trained on the clips that have held-out scores.
     """
     every = np.arange(_n_clips(X))
-    splits = make_splits() if is_split else None
+    splits: list[Any] = make_splits() if is_split else []
     trains = splits[0][0] if is_split else every
     models = _parallel(n_jobs, len(detectors))(
         delayed(_fit)(name, detector, X, trains, groups) for name, detector in detectors

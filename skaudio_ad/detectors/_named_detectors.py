@@ -80,7 +80,8 @@ class NamedDetectors(BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        inner = [get_tags(d) for _, d in pairs_of(self.detectors) if hasattr(d, "__sklearn_tags__")]
+        instances = [detector for _, detector in pairs_of(self.detectors) if not isinstance(detector, type)]
+        inner = [get_tags(detector) for detector in instances if hasattr(detector, "__sklearn_tags__")]
         if inner:
             tags.input_tags = copy.deepcopy(inner[0].input_tags)
             tags.input_tags.sparse = all(own.input_tags.sparse for own in inner)
