@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import Counter
 
 import click
 from click.core import ParameterSource
@@ -12,7 +13,7 @@ from ..presets import HEADS, PRESETS, make_detector, make_preset
 from ..recordings._unwrap import last_step
 from ._common import check_writable, expand_recordings, friendly_errors
 from ._embedding_tables import find_table, read_table
-from ._groups import read_groups
+from ._groups import read_groups, read_machines
 from ._json import without_nan
 from ._options import FILE, jobs_option, memory_option, recordings_argument
 from ._terminal import say
@@ -27,9 +28,9 @@ from ._training import (
 
 # Options of `make_detector`, of the published presets, and of recordings. Every set applies only to its own way to
 # train. The values are the names of the parameters of the command.
-_OF_DETECTOR = ("backbone", "head", "false_alarms", "window", "memory", "n_jobs")
+_OF_DETECTOR = ("backbone", "head", "false_alarms", "machines", "window", "memory", "n_jobs")
 _OF_PRESET = ("max_epochs", "held_out")
-_OF_RECORDINGS = ("backbone", "window", "memory", "n_jobs", "duration", "level", "on_error")
+_OF_RECORDINGS = ("backbone", "machines", "window", "memory", "n_jobs", "duration", "level", "on_error")
 _EMBEDDING_PRESET = "embedding_"
 
 
@@ -72,6 +73,13 @@ _EMBEDDING_PRESET = "embedding_"
     metavar="folder|REGEX",
     help="Hold out whole groups of recordings, such as all recordings of one machine or patient. A group is a folder, "
     "or all files whose names have the same text in the parentheses of a regular expression, as in '^(id_[0-9]+)_'.",
+)
+@click.option(
+    "--machines",
+    metavar="folder|REGEX",
+    help="Train a detector with a threshold of its own for every machine. The machine of a recording is its folder, or "
+    "the text in the parentheses of a regular expression, as for --groups-from. `score` reads the machine in the same "
+    "way.",
 )
 @click.option(
     "--level",
@@ -178,6 +186,7 @@ def run_fit(
     preset=None,
     *,
     groups_from=None,
+    machines=None,
     backbone="mini",
     head="nearest",
     false_alarms=0.05,
@@ -203,6 +212,8 @@ def run_fit(
     groups_from : str or None, default=None
         Groups of recordings that are held out together to set the threshold (:func:`read_groups`). None makes every
         recording its own group.
+    machines : str or None, default=None
+        Machine of every recording (:func:`read_machines`). None trains one detector for all recordings.
     backbone, head, false_alarms, window, memory, n_jobs
         Parameters of :func:`make_detector`.
     max_epochs, held_out
@@ -212,13 +223,14 @@ def run_fit(
     """
     paths = expand_recordings(recordings)
     groups = None if groups_from is None else read_groups(groups_from, paths)
+    labels = None if machines is None else read_machines(machines, paths)
     common = {"duration": duration, "level": level, "on_error": on_error, "random_state": seed}
     is_embedding = preset is None or preset.startswith(_EMBEDDING_PRESET)
     if is_embedding:
         head = head if preset is None else preset.removeprefix(_EMBEDDING_PRESET)
         settings = {"false_alarms": false_alarms, "window": window, "memory": memory, "n_jobs": n_jobs}
         pipeline = make_detector(
-            _known_backbone(backbone), head=head, groups=groups_from, **settings, **common
+            _known_backbone(backbone), head=head, groups=groups_from, machines=machines, **settings, **common
         )
     else:
         trained = {"max_epochs": max_epochs, "validation_fraction": held_out}
@@ -226,9 +238,13 @@ def run_fit(
         pipeline = make_preset(preset, **common, **given)
     start = time.perf_counter()
     facts, findings = examine(paths)
-    (fit_embeddings if is_embedding else fit_with_progress)(pipeline, paths, groups)
+    if is_embedding:
+        fit_embeddings(pipeline, paths, groups, labels)
+    else:
+        fit_with_progress(pipeline, paths, groups)
     facts |= {"seconds": time.perf_counter() - start, "system": _describe_system(pipeline, preset, head)}
     facts["n_groups"] = None if groups is None else len(set(groups))
+    facts["machines"] = None if labels is None else dict(sorted(Counter(labels).items()))
     _save(pipeline, output, facts, _embedding_facts(pipeline) if is_embedding else None)
     say(f"{output}: {describe_fit(pipeline, facts)}")
     _say_notes(pipeline, facts)
@@ -295,7 +311,7 @@ def _save(estimator, output, facts, embedding):
     detector = last_step(estimator)
     rate = getattr(detector, "false_alarm_rate_", None)
     promise = {
-        "threshold": detector.offset_,
+        "threshold": getattr(detector, "offset_", None),  # a fleet has a threshold for every machine
         "false_alarm_rate": rate,
         "promise": getattr(detector, "promise_", None),
         "reason": getattr(detector, "promise_reason_", None),
@@ -328,19 +344,27 @@ def describe_fit(pipeline, facts):
     """
     detector = last_step(pipeline)
     length = f" ({facts['minutes']:.1f} minutes)" if "minutes" in facts else ""
+    seconds = f"{facts['seconds']:.1f} s"
     parts = [f"trained on {facts['n_recordings']} recording(s){length}", facts["system"]]
     if hasattr(detector, "n_iter_"):
         parts.append(f"{detector.n_iter_} epochs")
     if hasattr(detector, "held_out_indices_"):
         parts.append(f"{len(detector.held_out_indices_)} held out to set the threshold")
+    if facts.get("machines"):
+        return ", ".join([*parts, f"a detector for each of {len(facts['machines'])} machines", seconds])
     if math.isfinite(detector.offset_):
         parts.append(f"threshold {detector.offset_:.6g}")
-    return ", ".join([*parts, describe_promise(pipeline), f"{facts['seconds']:.1f} s"])
+    return ", ".join([*parts, describe_promise(pipeline), seconds])
 
 
 def _say_notes(pipeline, facts):
     """Print what the promise is worth where there are few recordings."""
     detector = last_step(pipeline)
+    if facts.get("machines"):
+        for machine, n_recordings in facts["machines"].items():
+            own = detector.detector_of(machine)
+            say(f"Machine {machine}: {n_recordings} recording(s), {describe_promise(own)}.", err=True)
+        return
     if facts["n_groups"] is not None:
         say(f"Note: {facts['n_recordings']} recordings in {facts['n_groups']} groups.", err=True)
     if hasattr(detector, "held_out_indices_"):

@@ -80,6 +80,10 @@ def _describe_metadata(metadata):
             parts.append(f"{training['n_groups']} groups")
         yield f"trained on: {', '.join(parts)}, in {training.get('seconds', 0):.1f} s"
         yield f"system: {training.get('system')}"
+        machines = training.get("machines") or {}
+        if machines:
+            named = ", ".join(f"{machine} ({n} recordings)" for machine, n in machines.items())
+            yield f"machines: {named}"
     promise = metadata.get("promise") or {}
     if promise:
         reason = f" {promise['reason']}" if promise.get("reason") else ""

@@ -67,6 +67,10 @@ def _phrases(options):
         r"\b[Gg]ive AudioLoader a duration and a pad(, or use list\(clips\))?",
         f"use recordings of one length{cut}",
     )
+    yield (
+        r"Fit with normal clips of this machine, or with unknown=\"merged\"\.",
+        "Train with its normal recordings.",
+    )
     yield r"Pass more clips, use a larger batch_size, or set batch_norm=False\.", "Give more recordings."
     yield r"Pass more clips(, or a smaller n_neighbors)?\.", "Give more recordings."
     yield r"got n_samples=(\d+)\. Pass more, cut", r"got \1. Give more, cut"

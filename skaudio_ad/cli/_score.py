@@ -8,7 +8,9 @@ import click
 import numpy as np
 
 from .._atomic import atomic_path
+from .._path_groups import labels_from_paths
 from ..audio._rates import describe_lower_rates, find_lower_rates
+from ..detectors import FleetDetector
 from ..inspection import LocalScoreDisplay
 from ..persistence import load_detector, read_metadata
 from ..recordings import ScoredRecording, score_recordings
@@ -177,13 +179,33 @@ def score_table(pipeline, table, detector_path):
         )
     check_same_kind(table, trained_on, detector_path)
     detector = pipeline.steps[-1][1] if find_loader(pipeline) is not None else pipeline
-    readable = np.isfinite(table.embeddings).all(axis=1)
+    if isinstance(detector, FleetDetector):
+        return _score_fleet(detector, pipeline.machines, table)
+    return _score_rows(detector, table.paths, table.embeddings)
+
+
+def _score_fleet(fleet, machines_from, table):
+    """Score the rows of a table, each with the detector of its machine."""
+    found: list[ScoredRecording] = []
+    for path, embedding in zip(table.paths, table.embeddings):
+        try:
+            (machine,) = labels_from_paths(machines_from, [path])
+            detector = fleet.detector_of(machine)
+        except ValueError as error:  # the other recordings are scored all the same
+            found.append(ScoredRecording(path, error=str(error)))
+            continue
+        found += _score_rows(detector, [path], embedding[np.newaxis])
+    return found
+
+
+def _score_rows(detector, paths, embeddings):
+    readable = np.isfinite(embeddings).all(axis=1)
     scores, margins = np.full((2, len(readable)), np.nan)
     if readable.any():
-        scores[readable] = detector.score_samples(table.embeddings[readable])
-        margins[readable] = detector.decision_function(table.embeddings[readable])
-    p_values = p_value_function(pipeline)(scores)
-    rows = zip(table.paths, scores.tolist(), margins.tolist(), p_values.tolist())
+        scores[readable] = detector.score_samples(embeddings[readable])
+        margins[readable] = detector.decision_function(embeddings[readable])
+    p_values = p_value_function(detector)(scores)
+    rows = zip(paths, scores.tolist(), margins.tolist(), p_values.tolist())
     return [
         ScoredRecording(path, error="has no embedding: its row in the table holds NaN.")
         if math.isnan(score)

@@ -4,6 +4,7 @@ import warnings
 from collections import Counter
 
 from .._lazy import gather
+from ..detectors import FleetDetector
 from ..recordings._check import measure_recordings
 from ..recordings._findings import find_cheap_problems
 from ..recordings._unwrap import last_step
@@ -23,7 +24,7 @@ _KNOWN_WARNINGS = (
 )
 
 
-def fit_embeddings(pipeline, paths, groups=None):
+def fit_embeddings(pipeline, paths, groups=None, machines=None):
     """Fit a pipeline with an embedding step, and show the embedded recordings on a progress bar.
 
     Parameters
@@ -31,7 +32,7 @@ def fit_embeddings(pipeline, paths, groups=None):
     pipeline : sklearn.pipeline.Pipeline
         Pipeline of :func:`make_detector`. Every step is fitted once, as ``pipeline.fit`` does.
     paths : list of str
-    groups : list of str or None, default=None
+    groups, machines : list of str or None, default=None
 
     Returns
     -------
@@ -46,7 +47,10 @@ def fit_embeddings(pipeline, paths, groups=None):
                 clips = gather(rows, len(paths), clips)
             else:
                 clips = step.fit_transform(clips)
-        pipeline.steps[-1][1].fit(clips, **({} if groups is None else {"groups": groups}))
+        given = {"groups": groups, "machines": machines}
+        pipeline.steps[-1][1].fit(
+            clips, **{name: value for name, value in given.items() if value is not None}
+        )
     return pipeline
 
 
@@ -169,6 +173,9 @@ def describe_promise(pipeline):
     str
     """
     detector = last_step(pipeline)
+    if isinstance(detector, FleetDetector):
+        known = zip(detector.machines_.tolist(), detector.detectors_)
+        return "; ".join(f"{machine}: {describe_promise(own)}" for machine, own in known)
     rate, promise = false_alarm_rate(detector)
     if rate is None:
         return (
