@@ -5,6 +5,7 @@ from ._mahalanobis import MahalanobisDetector
 from ._nearest_neighbors import NearestNeighborsDetector
 from ._rlkl_classifier import RLKLClassifier
 from ._sequence_autoencoder import SequenceAutoencoderDetector
+from ._sequence_classifier import SequenceClassifier
 from ._sequence_predictor import SequencePredictorDetector
 from ._vae import VAEDetector
 
@@ -14,6 +15,7 @@ __all__ = [
     "NearestNeighborsDetector",
     "RLKLClassifier",
     "SequenceAutoencoderDetector",
+    "SequenceClassifier",
     "SequencePredictorDetector",
     "VAEDetector",
 ]
