@@ -77,8 +77,8 @@ def _refuse_unlabelled(labels):
         has_none = np.frompyfunc(_is_unlabelled, 1, 1)(labels).astype(bool)
     else:
         return
-    clips = np.flatnonzero(has_none.reshape(len(labels), -1).any(axis=1)) if labels.ndim else []
-    if len(clips):
+    if labels.ndim and has_none.any():
+        clips = np.flatnonzero(has_none.reshape(len(labels), -1).any(axis=1))
         raise ValueError(
             f"Input y contains NaN or None: {len(clips)} of {len(labels)} clips have no label: {_first(clips)}. Remove "
             "these clips from X and y."

@@ -61,7 +61,8 @@ class LabelledSequences(Sequences):
     def __getitem__(self, clips):
         if isinstance(clips, int):
             clips = [clips]
-        return LabelledBatch(*self.padded(clips), self._targets[clips], self._weights[clips])
+        padded, lengths = self.padded(clips)
+        return LabelledBatch(padded, lengths, self._targets[clips], self._weights[clips])
 
 
 @dataclass

@@ -10,7 +10,7 @@ from torch.nn import functional
 class _StatesOnly(nn.RNNBase):
     """Recurrent layers that return the states alone, and count their own multiply-accumulates."""
 
-    def forward(self, frames: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """Compute the states of the last layer, (n_clips, n_frames, hidden_size)."""
         return super().forward(frames)[0]
 
@@ -20,11 +20,11 @@ class _StatesOnly(nn.RNNBase):
         return states.shape[0] * states.shape[1] * weights
 
 
-class _GRU(_StatesOnly, nn.GRU):
+class _GRU(_StatesOnly, nn.GRU):  # type: ignore[misc]
     """GRU that returns the states alone."""
 
 
-class _LSTM(_StatesOnly, nn.LSTM):
+class _LSTM(_StatesOnly, nn.LSTM):  # type: ignore[misc]
     """LSTM that returns the states alone."""
 
 
