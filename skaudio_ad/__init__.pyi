@@ -78,6 +78,9 @@ from .detectors import (
     SequenceAutoencoderDetector as SequenceAutoencoderDetector,
 )
 from .detectors import (
+    SequenceClassifier as SequenceClassifier,
+)
+from .detectors import (
     SequencePredictorDetector as SequencePredictorDetector,
 )
 from .detectors import (

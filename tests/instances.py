@@ -129,6 +129,20 @@ PARAMETERS = {
         }
     ],
     "SequenceAutoencoderDetector": [{"window_length": 2, "hidden_size": 4, "max_epochs": 3}],
+    # With held-out clips or several batches, a sample weight of 2 is not the same clip given twice.
+    "SequenceClassifier": [
+        {
+            "head": head,
+            "hidden_size": 4,
+            "max_epochs": 20,
+            "batch_size": None,
+            "learning_rate": 0.1,
+            "validation_fraction": 0,
+            "early_stopping": None,
+            "random_state": 0,
+        }
+        for head in ("linear", "gru")
+    ],
     "SequencePredictorDetector": [
         {"n_context_frames": 1, "hidden_size": 4, "max_epochs": 3, "random_state": 0}
     ],

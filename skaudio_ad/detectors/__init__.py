@@ -8,6 +8,7 @@ from ._nearest_neighbors import NearestNeighborsDetector
 from ._rlkl_classifier import RLKLClassifier
 from ._score_ensemble import ScoreEnsemble
 from ._sequence_autoencoder import SequenceAutoencoderDetector
+from ._sequence_classifier import SequenceClassifier
 from ._sequence_predictor import SequencePredictorDetector
 from ._vae import VAEDetector
 
@@ -20,6 +21,7 @@ __all__ = [
     "RLKLClassifier",
     "ScoreEnsemble",
     "SequenceAutoencoderDetector",
+    "SequenceClassifier",
     "SequencePredictorDetector",
     "VAEDetector",
 ]

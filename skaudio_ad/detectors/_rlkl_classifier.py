@@ -8,7 +8,6 @@ import numpy.typing as npt
 from scipy.special import expit, log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -16,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._checks import check_number, check_option, check_sizes
 from .._typing import FloatArray, Labels, RandomState
 from ..training import ModuleStateMixin, TrainingRows, inference, resolve_device, train_estimator
+from ._labelled_clips import check_class_weight, check_sample_weight, refuse_missing, standardisation
 
 # Number of rows in a block, because the grid of a picture of the decision regions has a million rows.
 _BLOCK = 4096
@@ -194,7 +194,7 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
         labels: Any
         rows, labels = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         self._refuse_missing(rows)
-        weights: Any = _check_weights(sample_weight, len(rows))
+        weights: Any = check_sample_weight(sample_weight, len(rows))
         weighted = weights > 0
         self.classes_ = _two_classes(labels, weighted)
         train_estimator(
@@ -217,7 +217,7 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
             "hidden_sizes": tuple(int(size) for size in self.hidden_sizes),
             "activation": self.activation,
         }
-        self.mean_, self.scale_ = _standardisation(X, sample_weight)
+        self.mean_, self.scale_ = standardisation(X, sample_weight)
         data = self._training_data(X, y, sample_weight)
         batch_size = len(data) if self.batch_size is None else self.batch_size
         return TrainingRows(torch.from_numpy(data).to(device), batch_size)
@@ -301,13 +301,7 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
     def _check_parameters(self):
         check_sizes(self.hidden_sizes, "hidden_sizes")
         check_option(self.activation, "activation", ("relu", "identity"))
-        if isinstance(self.class_weight, dict):
-            for label, weight in self.class_weight.items():
-                check_number(weight, f"class_weight[{label!r}]", low=0, closed="neither")
-        elif self.class_weight is not None and self.class_weight != "balanced":
-            raise ValueError(
-                f'class_weight must be None, "balanced" or a dict of label to weight, got {self.class_weight!r}.'
-            )
+        check_class_weight(self.class_weight)
         check_number(self.batch_size, "batch_size", low=1, integer=True, none=True)
         # The training checks these parameters again. The checks here come before the callbacks begin.
         check_number(self.max_epochs, "max_epochs", low=1, integer=True)
@@ -316,14 +310,7 @@ class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, Ba
 
     def _refuse_missing(self, X):
         missing = np.flatnonzero(np.isnan(X).any(axis=1))
-        if not len(missing):
-            return
-        named = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
-        raise ValueError(
-            f"Input X contains NaN in {len(missing)} of {len(X)} rows: {named}. That is how a clip that could not be "
-            f"read looks, and {type(self).__name__} has no label for it: remove such rows first, "
-            "X[~np.isnan(X).any(axis=1)], and their labels with them."
-        )
+        refuse_missing(missing, len(X), type(self).__name__, "X[~np.isnan(X).any(axis=1)]")
 
     def _make_module(self):
         from ..networks import DenseClassifier
@@ -364,14 +351,6 @@ def _fitted_attributes(module, history):
     }
 
 
-def _standardisation(X, weight):
-    """Weighted mean and standard deviation of every feature. The deviation is infinite if the feature never varies."""
-    origin = X[0]  # subtracted first: a feature that never varies gets a deviation of exactly 0
-    mean = np.average(X - origin, axis=0, weights=weight)
-    deviation = np.sqrt(np.average((X - origin - mean) ** 2, axis=0, weights=weight))
-    return origin + mean, np.where(deviation > 0, deviation, np.inf)
-
-
 def _two_classes(y, weighted):
     """Sorted labels of the rows with a positive weight, which must be two."""
     check_classification_targets(y)
@@ -388,18 +367,3 @@ def _two_classes(y, weighted):
             "are known, score them with a detector."
         )
     return classes
-
-
-def _check_weights(sample_weight, n_rows):
-    """Check the weights: one number for every row, none negative, not all zero. Return float64."""
-    if sample_weight is None:
-        return np.ones(n_rows)
-    weight = np.asarray(sample_weight)
-    if weight.shape != (n_rows,):
-        raise ValueError(f"sample_weight must have one number a row, ({n_rows},), got shape {weight.shape}.")
-    weight = check_array(weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
-    if weight.min() < 0:
-        raise ValueError(f"sample_weight must not be negative, got {weight.min()} in row {weight.argmin()}.")
-    if not weight.any():
-        raise ValueError("sample_weight must not be zero throughout: no row is left to train on.")
-    return weight

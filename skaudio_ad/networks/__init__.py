@@ -8,6 +8,7 @@ from ._inference import for_inference
 from ._mobilenet import MobileNet
 from ._passt import PaSST
 from ._recurrent import SequenceAutoencoder, SequencePredictor
+from ._sequence_classifier import PooledClassifier
 from ._vae import VariationalAutoencoder, convolutional_vae, dense_vae, kl_divergence
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "MobileNet",
     "NetworkDescription",
     "PaSST",
+    "PooledClassifier",
     "SequenceAutoencoder",
     "SequencePredictor",
     "VariationalAutoencoder",
