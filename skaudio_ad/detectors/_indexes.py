@@ -54,9 +54,9 @@ class FaissSearch(NeighborSearch):
         for part in slices(len(bank), BLOCK):
             self._index.add(self._in_float32(bank[part]))
 
-    def _is_far(self, rows):
+    def is_far(self, rows):
         if self._metric == "cosine":
-            return super()._is_far(rows)
+            return super().is_far(rows)
         halves = half_squares(np.asarray(rows, dtype=np.float64), self._center)
         return halves > largest_half_square(np.float32)
 

@@ -169,14 +169,16 @@ class NearestNeighborsDetector(RowDetector):
     need no domain. In a cross-validation, a training part without clips of a domain has fewer banks.
 
     **Scores above 0** occur with "difference", "varmin" and "zscore", because distances below the usual ones are then
-    negative. With these options and fewer than 19 clips the threshold is Student's for the scores themselves.
+    negative. With fewer than 19 clips the threshold is then the lower end of Student's prediction interval for the
+    scores themselves.
 
     ``held_out_scores_`` are exact with every combination of parameters: densities, alpha, statistics of domains and
     synthetic embeddings are computed again without the clip (group). The statistics of a domain are computed from
     scores of clips without themselves, with the density of their neighbours without them. Alpha, the limit of gaps and
     the synthetic embeddings of the other clips are not computed again for each of these inner scores. `fit` takes the
     longest with ``domain_normalization="zscore"``, because these statistics are computed once for every clip (group).
-    With sequences or groups, such statistics are those of the frames, and clips with many frames count more.
+    Statistics of sequences are those of frames, so that clips with many frames count more. For these statistics `fit`
+    also holds the pairs of rows that may be nearest, which with large groups are most pairs of a domain.
 
     All parameters have effect when `fit` is called. Parameters that are set later wait for the next `fit`.
 
@@ -456,6 +458,8 @@ class NearestNeighborsDetector(RowDetector):
             )
         check_domains(domains, self._settings)
         check_plain_bank(domains, self._settings)
+        if domains is not None:
+            domains = np.array(domains.tolist())  # texts of a data frame become an array of texts
         check_densities(members, self.n_samples_fit_, self._settings)
         self.domains_, self._n_rows = None if domains is None else np.unique(domains), len(rows)
         self._faiss_search = self._kept = None

@@ -1,6 +1,5 @@
 """Local densities, domains and oversampling of nearest neighbours against a slow reference and against refits."""
 
-import pickle
 import re
 
 import numpy as np
@@ -11,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skaudio_ad import NearestNeighborsDetector, ThresholdedDetector
 from skaudio_ad.detectors import _bank_scan, _clip_rows, _neighbor_search
+from skaudio_ad.persistence import load_detector, save_detector
 
 from .slow_neighbors import SlowNeighbors, slow_held_out
 
@@ -359,15 +359,29 @@ def test_a_fold_that_lacks_a_domain_has_fewer_banks():
     assert [part.domains_.tolist() for part in detector.detectors_] == [["source"], ["source", "target"]]
 
 
-def test_fit_predict_takes_domains_and_a_copy_scores_alike():
+def test_fit_predict_takes_domains_and_a_saved_detector_scores_alike(tmp_path):
     X, domains = shifted(20, 5)
     detector = NearestNeighborsDetector(
         normalization="ratio", domain_normalization="zscore", oversample="mixup"
     )
-    decisions = detector.fit_predict(X, domains=domains)
+    decisions = detector.fit_predict(X.astype(np.float32), domains=domains.astype(object))
     np.testing.assert_array_equal(decisions, np.where(detector.held_out_scores_ >= detector.offset_, 1, -1))
-    again = pickle.loads(pickle.dumps(detector))
-    np.testing.assert_array_equal(again.score_samples(X + 0.1), detector.score_samples(X + 0.1))
+    save_detector(detector, tmp_path / "detector.skops")
+    again = load_detector(tmp_path / "detector.skops")
+    for method in ("score_samples", "score_domains", "predict"):
+        np.testing.assert_array_equal(getattr(again, method)(X + 0.1), getattr(detector, method)(X + 0.1))
+
+
+def test_integers_and_domains_of_numbers_are_taken():
+    X = np.random.default_rng(0).integers(-9, 9, size=(14, 3))
+    domains = np.repeat([3, 7], [10, 4])
+    for settings in (
+        {"normalization": "difference"},
+        {"oversample": "mixup", "domain_normalization": "zscore"},
+    ):
+        detector, other = fit(X, domains, **settings), fit(X.astype(float), domains.astype(str), **settings)
+        assert detector.domains_.tolist() == [3, 7]
+        np.testing.assert_allclose(detector.held_out_scores_, other.held_out_scores_, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("bounded", [{"coreset_size": 5}, {"index": "faiss"}], ids=str)
