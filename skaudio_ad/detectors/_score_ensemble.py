@@ -143,6 +143,11 @@ class ScoreEnsemble(DetectorMixin, NamedDetectors):
     the combined score anew with clips that the ensemble has not seen, needs no factor, and is the recommended way to a
     promised rate of false alarms.
 
+    **Scale.** Out-of-fold scores come from models that were trained on fewer clips than the model that scores new
+    clips. Where there are about as many clips as features, a covariance or a whitening from fewer clips scores much
+    lower, and the ensemble's own ``offset_`` then raises hardly any alarm. The threshold of a
+    :class:`ThresholdedDetector` around the ensemble does not have this fault.
+
     **Missing clips**: a row of an array that is all NaN scores NaN, and so does a clip for which any detector returns
     NaN.
 

@@ -318,6 +318,17 @@ def test_combined_p_values_are_valid_for_couplings_that_favour_false_alarms(comb
             assert reached > 0.5 * alpha  # the couplings are hard ones
 
 
+@pytest.mark.parametrize("combination", ["min", "max", "mean", "harmonic"])
+def test_two_opposed_p_values_are_combined_to_a_valid_one(combination):
+    n, alpha, rates = 1000, 0.1, []
+    p = (np.arange(n) + 1) / n
+    for n_opposed in range(50, 250):
+        coupled = np.array([p, np.append(p[:n_opposed][::-1], p[n_opposed:])])
+        rates.append(np.mean(combine_p_values(combination, coupled) <= alpha + 1e-12))
+    assert max(rates) <= alpha + 1e-9
+    assert max(rates) > {"max": 0.04, "harmonic": 0.05}.get(combination, 0.09)  # the coupling is a hard one
+
+
 # Contract
 
 
