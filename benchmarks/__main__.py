@@ -14,6 +14,7 @@ NAMES = (
     "speed.vae",
     "speed.sequences",
     "speed.neighbors",
+    "speed.coreset",
     "speed.embeddings",
     "speed.latency",
     "speed.jobs",
