@@ -12,13 +12,15 @@ from ._lazy import LazySequence, is_missing
 from ._typing import IntArray
 
 
-def check_groups(groups: Any, n_clips: int) -> npt.NDArray[Any] | None:
+def check_groups(groups: Any, n_clips: int, kind: str = "group") -> npt.NDArray[Any] | None:
     """Check that every clip has a group.
 
     Parameters
     ----------
     groups : array-like of shape (n_clips,) or None
     n_clips : int
+    kind : {"group", "domain"}, default="group"
+        What the labels name, for messages.
 
     Returns
     -------
@@ -34,12 +36,12 @@ def check_groups(groups: Any, n_clips: int) -> npt.NDArray[Any] | None:
         return None
     groups = column_or_1d(groups)
     if len(groups) != n_clips:
-        raise ValueError(f"groups must have one entry a clip: got {len(groups)} for {n_clips} clips.")
+        raise ValueError(f"{kind}s must have one entry a clip: got {len(groups)} for {n_clips} clips.")
     unknown = [index for index, group in enumerate(groups) if group is None or group != group]
     if unknown:
         raise ValueError(
-            f"groups must name a group for every clip, got {groups[unknown[0]]} for clip {unknown[0]}. Give a clip "
-            "that belongs to no group a group of its own."
+            f"{kind}s must name a {kind} for every clip, got {groups[unknown[0]]} for clip {unknown[0]}. Give a clip "
+            f"that belongs to no {kind} a {kind} of its own."
         )
     return groups
 

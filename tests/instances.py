@@ -70,6 +70,7 @@ PARAMETERS = {
             "bottleneck_size": 2,
             "batch_norm": False,
             "activation": "selu",
+            "error": "mahalanobis",
         },
     ],
     "BackboneEmbedding": [{"variant": "mn01", "weights": None}],

@@ -59,6 +59,8 @@ CASES = [
     (detector(activation="selu", batch_norm=False, validation_fraction=0), FEATURES),
     (detector(random_state=np.random.RandomState(0), contamination=0.2), FEATURES),
     (detector(early_stopping=Prechelt(progress=50)), FEATURES),
+    (detector(error="mahalanobis"), SPECTROGRAMS),
+    (detector(error="mahalanobis-clip"), SPECTROGRAMS),
     (
         skaudio_ad.VAEDetector(filters=(4, 2), strides=2, latent_size=3, max_epochs=2, random_state=0),
         SPECTROGRAMS,
