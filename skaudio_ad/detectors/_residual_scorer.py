@@ -7,6 +7,7 @@ import numpy as np
 from .._checks import users_level
 from .._lazy import is_missing
 from .._shrinkage import find_shrinkage
+from ._moments import measure
 from ._window_scorer import LARGEST_ERROR, WindowScorer
 
 # Minimum ratio of the smallest to the largest eigenvalue of a covariance that is inverted as it is. Residuals are
@@ -65,10 +66,12 @@ class ResidualScorer(WindowScorer):
 
     def _measure(self, rows):
         """Error of every row: the squared distance for the nearest domain."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            squares = np.min([np.square(rows @ matrix).sum(axis=1) for matrix in self._whitenings], axis=0)
+        rows = np.nan_to_num(rows, nan=LARGEST_ERROR, posinf=LARGEST_ERROR, neginf=-LARGEST_ERROR)
+        origin = np.zeros(rows.shape[1])
+        with np.errstate(over="ignore"):
+            squares = np.square(np.min([measure(rows, origin, matrix) for matrix in self._whitenings], axis=0))
         errors = squares if self._whole_clips else squares / rows.shape[1]
-        return np.minimum(np.nan_to_num(errors, nan=LARGEST_ERROR, posinf=LARGEST_ERROR), LARGEST_ERROR)
+        return np.minimum(errors, LARGEST_ERROR)
 
 
 def _residuals(blocks):

@@ -215,3 +215,13 @@ def test_domains_reach_the_detector_through_a_calibrated_threshold():
         asks = detector().set_fit_request(domains=True)
         model = ThresholdedDetector(asks, cv=2, ensemble=False, random_state=0).fit(X, domains=DOMAINS)
         assert model.detector_.domains_.tolist() == ["source", "target"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_huge_values_get_a_finite_score(form):
+    X = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
+    model = detector(form).fit(X)
+    scores = model.score_samples(np.r_[X[:1], np.full((1, 5), 3e38, dtype=np.float32)])
+    assert np.isfinite(scores).all()
+    assert scores[1] < scores[0]
+    np.testing.assert_array_equal(model.score_samples(X)[:1], model.score_samples(X[:1]))
