@@ -95,7 +95,11 @@ PARAMETERS = {
             "sample_rate": 100,
         }
     ],
-    "NearestNeighborsDetector": [{}, {"n_neighbors": 3, "metric": "cosine", "aggregate": "max"}],
+    "NearestNeighborsDetector": [
+        {},
+        {"n_neighbors": 3, "metric": "cosine", "aggregate": "max"},
+        {"normalization": "varmin", "random_state": 0},
+    ],
     "NormalOnly": [
         {"estimator": make_pipeline(StandardScaler(), OneClassSVM())},
         {"estimator": AutoencoderDetector(max_epochs=5, random_state=0)},

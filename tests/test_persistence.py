@@ -70,6 +70,7 @@ CASES = [
     (skaudio_ad.SequenceAutoencoderDetector(window_length=4, hidden_size=4, max_epochs=1), FEATURES),
     (skaudio_ad.MahalanobisDetector(), FEATURES),
     (skaudio_ad.NearestNeighborsDetector(2, contamination=0.2), FEATURES),
+    (skaudio_ad.NearestNeighborsDetector(normalization="cluster-exit", random_state=0), FEATURES),
     (skaudio_ad.NearestNeighborsDetector(metric="cosine", time_pooling="quantile"), SPECTROGRAMS),
     (skaudio_ad.RLKLClassifier(hidden_sizes=(4,), max_epochs=2, random_state=0), FEATURES),
     (skaudio_ad.ConformalThreshold(0.2), SCORES),

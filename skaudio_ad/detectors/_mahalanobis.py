@@ -113,7 +113,7 @@ class MahalanobisDetector(RowDetector):
     def _check_parameters(self):
         check_option(self.covariance, "covariance", ("ledoit-wolf", "empirical", "oas"))
 
-    def _fit_rows(self, rows, members):
+    def _fit_rows(self, rows, members, domains):
         n_needed = self.n_features_in_ + 1 if self.covariance == "empirical" else 3
         needs = f"covariance={self.covariance!r} of {self.n_features_in_} features needs {n_needed}"
         hint = 'use covariance="ledoit-wolf"' if self.covariance == "empirical" else None

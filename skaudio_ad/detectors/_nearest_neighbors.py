@@ -4,14 +4,23 @@ import warnings
 from typing import Any, Literal, Self
 
 import numpy as np
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_number, check_option, users_level
 from .._input_checks import check_features
-from .._typing import Clips, Contamination, FloatArray, IntArray, Labels
-from ._clip_rows import FARTHEST, check_kind, check_others
+from .._typing import Clips, Contamination, FloatArray, IntArray, Labels, RandomState
+from ._clip_rows import FARTHEST, check_kind, check_others, pool_over_time, row_batches
+from ._density import NEIGHBORS
+from ._domain_checks import (
+    check_densities,
+    check_domains,
+    warn_of_domains_without_mixtures,
+    warn_of_replaced_statistics,
+)
 from ._neighbor_rows import prepare_bank
 from ._neighbor_search import NeighborSearch
+from ._reference import Reference, distances_of_new
 from ._row_detector import RowDetector
 
 _AGGREGATES: dict[str, Any] = {"mean": np.mean, "max": np.max, "min": np.min}
@@ -124,6 +133,9 @@ class NearestNeighborsDetector(RowDetector):
     [0, 1]
     """
 
+    # With metadata routing, domains reach the detector if ``set_fit_request(domains=True)`` asks for them.
+    __metadata_request__fit = {"groups": False, "domains": False}
+
     # The search keeps half the squared length of a row behind the row.
     _n_spare_columns = 1
 
@@ -133,18 +145,34 @@ class NearestNeighborsDetector(RowDetector):
         *,
         metric: Literal["euclidean", "cosine"] = "euclidean",
         aggregate: Literal["mean", "max", "min"] = "mean",
+        normalization: Literal["ratio", "difference", "varmin", "cluster-exit"] | None = None,
+        normalization_neighbors: int | None = None,
+        domain_normalization: Literal["zscore"] | None = None,
+        oversample: Literal["mixup", "smote"] | None = None,
         time_pooling: Literal["mean", "max", "quantile"] = "mean",
         time_quantile: float = 0.95,
         contamination: Contamination = "auto",
+        random_state: RandomState = None,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.aggregate = aggregate
+        self.normalization = normalization
+        self.normalization_neighbors = normalization_neighbors
+        self.domain_normalization = domain_normalization
+        self.oversample = oversample
         self.time_pooling = time_pooling
         self.time_quantile = time_quantile
         self.contamination = contamination
+        self.random_state = random_state
 
-    def fit(self, X: Clips, y: Labels | None = None, groups: Labels | None = None) -> Self:
+    def fit(
+        self,
+        X: Clips,
+        y: Labels | None = None,
+        groups: Labels | None = None,
+        domains: Labels | None = None,
+    ) -> Self:
         """Keep the embeddings of X, taken as normal, and set the threshold.
 
         Parameters
@@ -160,6 +188,9 @@ class NearestNeighborsDetector(RowDetector):
             out for ``held_out_scores_``.
             The threshold is then one for clips of new groups, and every group counts once, however many clips it has.
             Without groups it is for new clips of the same groups.
+        domains : array-like of shape (n_clips,), default=None
+            Domain of every clip, such as "source" and "target": any labels. Every domain has a bank of its own. New
+            clips need no domain.
 
         Returns
         -------
@@ -177,9 +208,68 @@ class NearestNeighborsDetector(RowDetector):
             If more than one training clip in twenty has a copy among the others: the threshold is too strict then. If
             there is a single training clip: no threshold can be set.
         """
-        super().fit(X, y, groups)
-        self._warn_of_copies()
+        self._warn_of_copies(self._fit(X, y, groups, domains))
         return self
+
+    def fit_predict(
+        self,
+        X: Clips,
+        y: Labels | None = None,
+        groups: Labels | None = None,
+        domains: Labels | None = None,
+    ) -> IntArray:
+        """Fit, and decide for every training clip as if the clip had not been in the training set.
+
+        Parameters
+        ----------
+        X : array-like of clips, as in `fit`
+        y, groups, domains : array-like of shape (n_clips,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,), int
+            1 where ``held_out_scores_`` reach ``offset_``, else -1; -1 for a clip that could not be read. Clips that y
+            labels anomalous are no training clips: `predict` decides for them.
+        """
+        self.fit(X, y, groups, domains)
+        return self._decide_held_out(X, y)
+
+    def score_domains(self, X: Clips) -> FloatArray:
+        """Score every clip by the bank of each domain alone. Higher is more normal.
+
+        Parameters
+        ----------
+        X : array-like of clips, as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_domains), float64
+            Minus the distance to the bank of each of ``domains_``, pooled over time. For clips of one embedding the
+            largest of them is the score of `score_samples`. NaN for a clip that could not be read.
+
+        Raises
+        ------
+        ValueError
+            If `fit` got no domains.
+        """
+        check_is_fitted(self)
+        if self.domains_ is None:
+            raise ValueError(
+                "score_domains needs the domains of the training clips, and fit got none: pass domains to fit, one "
+                "label a clip."
+            )
+        X = check_features(self, X, reset=False)
+        check_kind(type(self).__name__, X, self._takes_frames)
+        how = self._settings["time_pooling"], self._settings["time_quantile"]
+        scores = []
+        for rows, lengths in row_batches(X, self.n_features_in_):
+            distances = np.full((len(rows), len(self.domains_)), np.nan)
+            present = ~np.isnan(rows[:, 0])
+            distances[present] = np.fmin(self._distances_to_banks(rows[present]), FARTHEST)
+            parts = np.split(distances, np.cumsum(lengths)[:-1])
+            scores += [0.0 - pool_over_time(part.T, *how) for part in parts]
+        return np.array(scores)
 
     def kneighbors(self, X: Clips, n_neighbors: int | None = None) -> tuple[FloatArray, IntArray]:
         """Find the nearest training clips: the normal clips that a clip is most like.
@@ -221,11 +311,15 @@ class NearestNeighborsDetector(RowDetector):
         check_number(self.n_neighbors, "n_neighbors", low=1, integer=True)
         check_option(self.metric, "metric", ("cosine", "euclidean"))
         check_option(self.aggregate, "aggregate", tuple(_AGGREGATES))
+        check_option(self.normalization, "normalization", (None, *NEIGHBORS))
+        check_number(self.normalization_neighbors, "normalization_neighbors", low=1, integer=True, none=True)
+        check_option(self.domain_normalization, "domain_normalization", (None, "zscore"))
+        check_option(self.oversample, "oversample", (None, "mixup", "smote"))
 
     def _ignores_lengths(self):
         return self.metric == "cosine"
 
-    def _fit_rows(self, rows, members):
+    def _fit_rows(self, rows, members, domains):
         is_alone = self.n_samples_fit_ == 1 and self.n_neighbors <= len(rows)
         if not is_alone:
             check_others(
@@ -235,21 +329,50 @@ class NearestNeighborsDetector(RowDetector):
                 needs=f"n_neighbors={self.n_neighbors} needs as many",
                 hint="a smaller n_neighbors",
             )
+        check_domains(domains, self._settings)
+        check_densities(members, self.n_samples_fit_, self._settings)
+        self.domains_, self._n_rows = None if domains is None else np.unique(domains), len(rows)
         self._bank, self._center = rows, prepare_bank(rows, self.metric)
-        if is_alone:
-            return np.full(len(rows), FARTHEST)
-        return self._aggregate(self._search().leave_one_out(self.n_neighbors, members))
+        self._kept = None
+        if domains is not None or self.normalization is not None:
+            held_out = self._fit_reference(members, domains)
+            if not is_alone:
+                self._plain_distances = self._search().leave_one_out(1, members)[:, 0]
+        elif not is_alone:
+            held_out = self._aggregate(self._search().leave_one_out(self.n_neighbors, members))
+        return np.full(len(rows), FARTHEST) if is_alone else held_out
 
     def _row_distances(self, rows):
+        if self._kept is not None:
+            return self._distances_to_banks(rows).min(axis=1)
         return self._aggregate(self._search().nearest(rows, self._settings["n_neighbors"])[0])
 
+    def _fit_reference(self, members, domains):
+        """Learn densities, mixtures and domains. Return the leave-one-out distances of the training rows."""
+        members = np.unique(members, return_inverse=True)[1]
+        numbers = np.zeros(len(members), dtype=int)
+        if domains is not None:
+            numbers = np.searchsorted(self.domains_, domains)
+        seed = 0
+        if self.oversample is not None:
+            warn_of_domains_without_mixtures(self.oversample, members, numbers, self.domains_)
+            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        reference = Reference(self._bank, self._center, members, numbers, self._settings, seed)
+        self._bank, *self._kept, replaced = reference.kept()
+        if replaced.any():
+            warn_of_replaced_statistics(self.domains_[replaced])
+        return reference.leave_one_out()
+
+    def _distances_to_banks(self, rows):
+        return distances_of_new(rows, self._bank, self._center, *self._kept, self._settings)
+
     def _search(self):
-        return NeighborSearch(self._bank, self._settings["metric"], self._center)
+        return NeighborSearch(self._bank[: self._n_rows], self._settings["metric"], self._center)
 
     def _aggregate(self, distances):
         return _AGGREGATES[self._settings["aggregate"]](distances, axis=1)
 
-    def _warn_of_copies(self):
+    def _warn_of_copies(self, lengths):
         if self.n_samples_fit_ == 1:
             warnings.warn(
                 "one training clip has no other to be compared with: no threshold can be set, and no clip raises an "
@@ -258,7 +381,12 @@ class NearestNeighborsDetector(RowDetector):
                 stacklevel=users_level(),
             )
             return
-        n_copies = np.count_nonzero(-self.held_out_scores_ <= self._search().rounding())
+        distances = -self.held_out_scores_
+        if self._kept is not None:
+            # Normalised distances do not tell copies.
+            parts = np.split(vars(self).pop("_plain_distances"), np.cumsum(lengths)[:-1])
+            distances = pool_over_time(parts, self.time_pooling, self.time_quantile)
+        n_copies = np.count_nonzero(distances <= self._search().rounding())
         if n_copies > _FEW_COPIES * self.n_samples_fit_:
             warnings.warn(
                 f"{n_copies} of {self.n_samples_fit_} training clips have a copy among the others, at a distance of 0. "

@@ -39,6 +39,9 @@ class NeighborSearch:
         self._n_compared = bank.shape[1] - (metric == "euclidean")
         self._largest = bank[:, -1].max() if metric == "euclidean" else 0.5
 
+    def __len__(self):
+        return len(self._bank)
+
     def nearest(self, rows, n_neighbors):
         """The nearest rows of the bank, nearest first.
 
@@ -60,7 +63,7 @@ class NeighborSearch:
         neighbors = np.full((len(rows), n_neighbors), -1)
         for part in _batches(len(rows), n_neighbors):
             present = part.start + np.flatnonzero(~np.isnan(rows[part, 0]))
-            far = self._is_far(rows[present])
+            far = self.is_far(rows[present])
             for index in present[far]:
                 distances[index], neighbors[index] = self._nearest_of_far(rows[index], n_neighbors)
             present = present[~far]
@@ -87,6 +90,34 @@ class NeighborSearch:
             distances[part], _ = self._nearest(self._bank[part], n_neighbors, (members[part], members))
         return distances
 
+    def nearest_prepared(self, queries, n_neighbors, left_out=None):
+        """Like `nearest`, for rows that :func:`prepare` has made comparable with this bank.
+
+        Parameters
+        ----------
+        queries : ndarray of shape (n_queries, n_features + 1)
+        n_neighbors : int
+            At most the rows that remain for every query.
+        left_out : tuple or None, default=None
+            Member that each query leaves out, (n_queries,), and member of each row of the bank, (n_rows,).
+
+        Returns
+        -------
+        distances : ndarray of shape (n_queries, n_neighbors), float64
+        neighbors : ndarray of int of shape (n_queries, n_neighbors)
+        """
+        distances = np.empty((len(queries), n_neighbors))
+        neighbors = np.empty((len(queries), n_neighbors), dtype=int)
+        for part in _batches(len(queries), n_neighbors):
+            own = None if left_out is None else (left_out[0][part], left_out[1])
+            distances[part], neighbors[part] = self._nearest(queries[part], n_neighbors, own)
+        return distances, neighbors
+
+    def pair_distances(self, queries, query, row):
+        """Distances of pairs of a prepared query and a row of the bank, float64 (n_pairs,)."""
+        squared = self._squared_distances(queries, query, row)
+        return squared / 4 if self._metric == "cosine" else np.sqrt(squared)
+
     def rounding(self):
         """The distance of two rows that differ by rounding alone: below it they are copies.
 
@@ -102,20 +133,24 @@ class NeighborSearch:
         squared = self._squared_distances(self._bank[first], first, len(self._bank) - 1 - first)
         return float(step * np.sqrt(np.median(squared)))
 
-    def _is_far(self, rows):
+    def is_far(self, rows):
         """Which rows are too long for products in the precision of the bank, bool (n_rows,)."""
         if self._metric == "cosine":
             return np.zeros(len(rows), dtype=bool)
         halves = half_squares(np.asarray(rows, dtype=np.float64), self._center)
         return halves > largest_half_square(self._bank.dtype)
 
-    def _nearest_of_far(self, row, k):
-        """Distances of one row to the k nearest, relative to its largest value, whose square has no number."""
+    def far_distances(self, row):
+        """Distances of one row to all, relative to its largest value, whose square has no number: (n_rows,)."""
         peak = np.abs(row).max().astype(np.float64)
         parts = [self._bank[part, :-1] / peak for part in slices(len(self._bank), BLOCK)]
         squared = np.concatenate([squared_lengths(row / peak - part) for part in parts])
-        best = np.argsort(squared, kind="stable")[:k]
-        return np.sqrt(squared[best]) * min(peak, FARTHEST / np.sqrt(len(row))), best
+        return np.sqrt(squared) * min(peak, FARTHEST / np.sqrt(len(row)))
+
+    def _nearest_of_far(self, row, k):
+        distances = self.far_distances(row)
+        best = np.argsort(distances, kind="stable")[:k]
+        return distances[best], best
 
     def _nearest(self, queries, k, left_out=None):
         """Distances to the k nearest rows, and their rows.

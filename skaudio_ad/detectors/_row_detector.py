@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base import DetectorMixin, check_contamination, choose_offset
 from .._checks import check_number, check_option
-from .._input_checks import check_features, number_groups
+from .._input_checks import check_features, check_groups, number_groups
 from .._lazy import collect, take
 from .._typing import ClipArrays, Clips, Contamination, FloatArray, IntArray, Labels
 from ._clip_rows import check_kind, check_squares, of_readable, pool_over_time, row_batches, training_rows
@@ -67,31 +67,7 @@ class RowDetector(DetectorMixin, BaseEstimator):
             If a parameter is out of range, X is empty, not finite or too large to be squared, or too few clips
             (frames) are left beside any one clip or group.
         """
-        self._check_parameters()
-        check_option(self.time_pooling, "time_pooling", ("mean", "max", "quantile"))
-        check_number(self.time_quantile, "time_quantile", low=0, high=1)
-        check_contamination(self.contamination)
-        clips: Any = check_features(self, X, reset=True)
-        self._settings = self.get_params(deep=False)
-        self._takes_frames = getattr(clips, "ndim", 3) == 3
-        groups = number_groups(groups, len(clips))
-        rows, lengths, self._positions = training_rows(
-            clips, y, self.n_features_in_, type(self).__name__, self._n_spare_columns
-        )
-        if not self._ignores_lengths():
-            check_squares(rows[:, : self.n_features_in_], rows.dtype)
-        self.n_samples_fit_ = len(lengths)
-        if groups is not None:
-            groups = groups[self._positions]
-        members = np.repeat(np.arange(len(lengths)) if groups is None else groups, lengths)
-        distances = np.asarray(self._fit_rows(rows, members), dtype=np.float64)
-        self.held_out_scores_ = _pool(np.split(distances, np.cumsum(lengths)[:-1]), self._settings)
-        self.offset_ = choose_offset(
-            self.contamination,
-            held_out_scores=self.held_out_scores_,
-            training_scores=lambda: self.held_out_scores_,
-            groups=groups,
-        )
+        self._fit(X, y, groups)
         return self
 
     def fit_predict(self, X: Clips, y: Labels | None = None, groups: Labels | None = None) -> IntArray:
@@ -115,14 +91,7 @@ class RowDetector(DetectorMixin, BaseEstimator):
             labels anomalous are no training clips: `predict` decides for them.
         """
         self.fit(X, y, groups)
-        clips: Any = X
-        n_clips = len(clips)
-        decisions = np.full(n_clips, -1)
-        decisions[self._positions[self.held_out_scores_ >= self.offset_]] = 1
-        others = np.setdiff1d(np.arange(n_clips), self._positions)
-        if y is not None and len(others):
-            decisions[others] = self.predict(take(clips, others))
-        return decisions
+        return self._decide_held_out(X, y)
 
     def score_samples(self, X: Clips) -> FloatArray:
         """Score every clip. Higher is more normal.
@@ -171,6 +140,51 @@ class RowDetector(DetectorMixin, BaseEstimator):
         check_is_fitted(self)
         return np.arange(n_windows, dtype=np.float64)
 
+    def _fit(self, X, y, groups, domains=None):
+        """Do the work of `fit`. Return the number of rows of every training clip, int (n_samples_fit_,)."""
+        self._check_parameters()
+        check_option(self.time_pooling, "time_pooling", ("mean", "max", "quantile"))
+        check_number(self.time_quantile, "time_quantile", low=0, high=1)
+        check_contamination(self.contamination)
+        clips: Any = check_features(self, X, reset=True)
+        self._settings = self.get_params(deep=False)
+        self._takes_frames = getattr(clips, "ndim", 3) == 3
+        groups = number_groups(groups, len(clips))
+        domains = check_groups(domains, len(clips), "domain")
+        rows, lengths, self._positions = training_rows(
+            clips, y, self.n_features_in_, type(self).__name__, self._n_spare_columns
+        )
+        if not self._ignores_lengths():
+            check_squares(rows[:, : self.n_features_in_], rows.dtype)
+        self.n_samples_fit_ = len(lengths)
+        if groups is not None:
+            groups = groups[self._positions]
+        if domains is not None:
+            domains = domains[self._positions]
+        members = np.repeat(np.arange(len(lengths)) if groups is None else groups, lengths)
+        distances = np.asarray(
+            self._fit_rows(rows, members, None if domains is None else np.repeat(domains, lengths)), dtype=np.float64
+        )
+        self.held_out_scores_ = _pool(np.split(distances, np.cumsum(lengths)[:-1]), self._settings)
+        self.offset_ = choose_offset(
+            self.contamination,
+            held_out_scores=self.held_out_scores_,
+            training_scores=lambda: self.held_out_scores_,
+            groups=groups,
+        )
+        return lengths
+
+    def _decide_held_out(self, X, y):
+        """Decide for the clips of `fit`, as `fit_predict` does."""
+        clips: Any = X
+        n_clips = len(clips)
+        decisions = np.full(n_clips, -1)
+        decisions[self._positions[self.held_out_scores_ >= self.offset_]] = 1
+        others = np.setdiff1d(np.arange(n_clips), self._positions)
+        if y is not None and len(others):
+            decisions[others] = self.predict(take(clips, others))
+        return decisions
+
     def _clip_distances(self, X) -> Iterator[Any]:
         """Yield the distances of every clip's rows, float64 (n_rows_i,)."""
         check_is_fitted(self)
@@ -190,7 +204,7 @@ class RowDetector(DetectorMixin, BaseEstimator):
         return False
 
     @abstractmethod
-    def _fit_rows(self, rows, members):
+    def _fit_rows(self, rows, members, domains):
         """Learn from the training rows, and measure each of them without its own clip or group.
 
         Parameters
@@ -199,6 +213,8 @@ class RowDetector(DetectorMixin, BaseEstimator):
             A copy, which the detector may keep and write to.
         members : ndarray of int of shape (n_rows,)
             Number of the clip that each row belongs to, or of its group where `fit` got groups.
+        domains : ndarray of shape (n_rows,) or None
+            Domain of the clip that each row belongs to.
 
         Returns
         -------
