@@ -57,6 +57,9 @@ from .detectors import (
     AutoencoderDetector as AutoencoderDetector,
 )
 from .detectors import (
+    BandMemoryDetector as BandMemoryDetector,
+)
+from .detectors import (
     MahalanobisDetector as MahalanobisDetector,
 )
 from .detectors import (
@@ -64,6 +67,9 @@ from .detectors import (
 )
 from .detectors import (
     RLKLClassifier as RLKLClassifier,
+)
+from .detectors import (
+    ScoreEnsemble as ScoreEnsemble,
 )
 from .detectors import (
     SequenceAutoencoderDetector as SequenceAutoencoderDetector,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.pipeline import Pipeline
-from sklearn.utils import indexable
+from sklearn.utils import get_tags, indexable
 
 from ._lazy import take
 from ._typing import FloatArray, IntArray
@@ -23,6 +23,14 @@ def end_of_pipeline(detector: Any) -> Any:
     while isinstance(detector, Pipeline):
         detector = detector[-1]
     return detector
+
+
+def learns_nothing(step: Any) -> bool:
+    """Whether a step of a Pipeline is the same after any `fit`, such as a loader or a pretrained embedding."""
+    if step in ("passthrough", None):
+        return True
+    # An embedding with weights=None has random weights, which differ from clone to clone.
+    return not get_tags(step).requires_fit and getattr(step, "weights", "") is not None
 
 
 def fit_clips(detector: Any, X: Any, positions: IntArray, params: dict[str, Any]) -> Any:

@@ -74,6 +74,7 @@ PARAMETERS = {
         },
     ],
     "BackboneEmbedding": [{"variant": "mn01", "weights": None}],
+    "BandMemoryDetector": [{"n_neighbors": 2, "metric": "euclidean", "normalization": "ratio"}],
     "ClipScaler": [
         {},
         {"method": "zscore", "statistics": "bin"},
@@ -114,6 +115,15 @@ PARAMETERS = {
             "learning_rate": 0.02,
             "random_state": 0,
         },
+    ],
+    "ScoreEnsemble": [
+        {
+            "detectors": [("nearest", NearestNeighborsDetector()), ("svm", OneClassSVM())],
+            "calibrate": "p-value",
+            "combine": "harmonic",
+            "cv": 2,
+            "random_state": 0,
+        }
     ],
     "SequenceAutoencoderDetector": [{"window_length": 2, "hidden_size": 4, "max_epochs": 3}],
     "SequencePredictorDetector": [

@@ -20,6 +20,10 @@ _EXPECTED = {
         "check_transformer_general": _AUGMENTS,
         "check_transformer_data_not_an_array": _AUGMENTS,
     },
+    "BandMemoryDetector": {
+        "check_outliers_train": _KNOWS_ITS_OWN,
+        "check_outliers_fit_predict": _KNOWS_ITS_OWN,
+    },
     "DetectorPipeline": {
         "check_dont_overwrite_parameters": _FITS_ITS_STEPS,
         "check_estimators_overwrite_params": _FITS_ITS_STEPS,
@@ -33,6 +37,10 @@ _EXPECTED = {
     "NearestNeighborsDetector": {
         "check_outliers_train": _KNOWS_ITS_OWN,
         "check_outliers_fit_predict": _KNOWS_ITS_OWN,
+    },
+    "ScoreEnsemble": {
+        "check_outliers_train": _LEAVES_OUT,
+        "check_outliers_fit_predict": _LEAVES_OUT,
     },
     "ThresholdedDetectorWithoutLabels": {"check_outliers_fit_predict": _HOLDS_OUT},
 }

@@ -31,6 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.* with weights=None has random 
 WAVES = np.random.default_rng(0).uniform(-0.5, 0.5, size=(6, 4000)).astype(np.float32)
 SPECTROGRAMS = np.random.default_rng(1).normal(size=(6, 5, 20)).astype(np.float32)
 FEATURES = np.random.default_rng(2).normal(size=(30, 7)).astype(np.float32)
+GRIDS = np.random.default_rng(4).normal(size=(6, 5, 3, 7)).astype(np.float32)
 SCORES = -np.random.default_rng(3).gamma(2.0, size=60)
 
 
@@ -72,6 +73,9 @@ CASES = [
     (skaudio_ad.NearestNeighborsDetector(2, contamination=0.2), FEATURES),
     (skaudio_ad.NearestNeighborsDetector(normalization="cluster-exit", random_state=0), FEATURES),
     (skaudio_ad.NearestNeighborsDetector(metric="cosine", time_pooling="quantile"), SPECTROGRAMS),
+    (skaudio_ad.BandMemoryDetector(time_pooling="gem"), GRIDS),
+    (skaudio_ad.BandMemoryDetector(metric="euclidean", normalization="difference"), GRIDS),
+    (skaudio_ad.ScoreEnsemble([("n", skaudio_ad.MahalanobisDetector()), ("d", detector())], cv=2), FEATURES),
     (skaudio_ad.RLKLClassifier(hidden_sizes=(4,), max_epochs=2, random_state=0), FEATURES),
     (skaudio_ad.ConformalThreshold(0.2), SCORES),
     (skaudio_ad.FBetaThreshold(2), SCORES),
@@ -164,6 +168,7 @@ def test_only_estimators_and_their_stopping_criteria_are_trusted_types():
         "Augmenter",
         "AutoencoderDetector",
         "BackboneEmbedding",
+        "BandMemoryDetector",
         "ChannelResidual",
         "ClipScaler",
         "ConformalThreshold",
@@ -189,6 +194,7 @@ def test_only_estimators_and_their_stopping_criteria_are_trusted_types():
         "QuantileThreshold",
         "RLKLClassifier",
         "ROCThreshold",
+        "ScoreEnsemble",
         "SequenceAutoencoderDetector",
         "SequencePredictorDetector",
         "ShrinkageWhitener",

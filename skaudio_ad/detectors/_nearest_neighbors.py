@@ -1,16 +1,16 @@
 """`NearestNeighborsDetector`: the distance of a clip to the nearest normal clips."""
 
-import warnings
 from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import check_number, check_option, users_level
+from .._checks import check_number, check_option
 from .._input_checks import check_features
 from .._typing import Clips, Contamination, FloatArray, IntArray, Labels, RandomState
 from ._clip_rows import FARTHEST, check_kind, check_others, pool_over_time, row_batches
+from ._copies import warn_of_copies, warn_of_one_clip
 from ._density import NEIGHBORS
 from ._domain_checks import (
     check_densities,
@@ -18,15 +18,13 @@ from ._domain_checks import (
     warn_of_domains_without_mixtures,
     warn_of_replaced_statistics,
 )
+from ._fit_predict import decide_held_out
 from ._neighbor_rows import prepare_bank
 from ._neighbor_search import NeighborSearch
 from ._reference import Reference, distances_of_new
 from ._row_detector import RowDetector
 
 _AGGREGATES: dict[str, Any] = {"mean": np.mean, "max": np.max, "min": np.min}
-# Largest fraction of training clips with a copy that passes without a warning. With a larger fraction the threshold,
-# which is set for one false alarm in twenty, lies at the distance of copies.
-_FEW_COPIES = 0.05
 
 
 class NearestNeighborsDetector(RowDetector):
@@ -233,7 +231,7 @@ class NearestNeighborsDetector(RowDetector):
             labels anomalous are no training clips: `predict` decides for them.
         """
         self.fit(X, y, groups, domains)
-        return self._decide_held_out(X, y)
+        return decide_held_out(self, X, y)
 
     def score_domains(self, X: Clips) -> FloatArray:
         """Score every clip by the bank of each domain alone. Higher is more normal.
@@ -374,24 +372,11 @@ class NearestNeighborsDetector(RowDetector):
 
     def _warn_of_copies(self, lengths):
         if self.n_samples_fit_ == 1:
-            warnings.warn(
-                "one training clip has no other to be compared with: no threshold can be set, and no clip raises an "
-                "alarm. score_samples works. Pass more clips.",
-                UserWarning,
-                stacklevel=users_level(),
-            )
+            warn_of_one_clip()
             return
         distances = -self.held_out_scores_
         if self._kept is not None:
             # Normalised distances do not tell copies.
             parts = np.split(vars(self).pop("_plain_distances"), np.cumsum(lengths)[:-1])
             distances = pool_over_time(parts, self.time_pooling, self.time_quantile)
-        n_copies = np.count_nonzero(distances <= self._search().rounding())
-        if n_copies > _FEW_COPIES * self.n_samples_fit_:
-            warnings.warn(
-                f"{n_copies} of {self.n_samples_fit_} training clips have a copy among the others, at a distance of 0. "
-                "The threshold therefore lies at the distance of copies, and most new normal clips will raise an "
-                "alarm. Remove the copies first; numpy.unique(X, axis=0) keeps one of each row.",
-                UserWarning,
-                stacklevel=users_level(),
-            )
+        warn_of_copies(distances <= self._search().rounding())

@@ -69,7 +69,9 @@ class ResidualScorer(WindowScorer):
         rows = np.nan_to_num(rows, nan=LARGEST_ERROR, posinf=LARGEST_ERROR, neginf=-LARGEST_ERROR)
         origin = np.zeros(rows.shape[1])
         with np.errstate(over="ignore"):
-            squares = np.square(np.min([measure(rows, origin, matrix) for matrix in self._whitenings], axis=0))
+            squares = np.square(
+                np.min([measure(rows, origin, matrix) for matrix in self._whitenings], axis=0)
+            )
         errors = squares if self._whole_clips else squares / rows.shape[1]
         return np.minimum(errors, LARGEST_ERROR)
 

@@ -11,9 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 from .._base import DetectorMixin, check_contamination, choose_offset
 from .._checks import check_number, check_option
 from .._input_checks import check_features, check_groups, number_groups
-from .._lazy import collect, take
+from .._lazy import collect
 from .._typing import ClipArrays, Clips, Contamination, FloatArray, IntArray, Labels
 from ._clip_rows import check_kind, check_squares, of_readable, pool_over_time, row_batches, training_rows
+from ._fit_predict import decide_held_out
 
 _LARGEST = np.finfo(np.float32).max
 
@@ -90,8 +91,7 @@ class RowDetector(DetectorMixin, BaseEstimator):
             1 where ``held_out_scores_`` reach ``offset_``, else -1; -1 for a clip that could not be read. Clips that y
             labels anomalous are no training clips: `predict` decides for them.
         """
-        self.fit(X, y, groups)
-        return self._decide_held_out(X, y)
+        return decide_held_out(self.fit(X, y, groups), X, y)
 
     def score_samples(self, X: Clips) -> FloatArray:
         """Score every clip. Higher is more normal.
@@ -163,7 +163,8 @@ class RowDetector(DetectorMixin, BaseEstimator):
             domains = domains[self._positions]
         members = np.repeat(np.arange(len(lengths)) if groups is None else groups, lengths)
         distances = np.asarray(
-            self._fit_rows(rows, members, None if domains is None else np.repeat(domains, lengths)), dtype=np.float64
+            self._fit_rows(rows, members, None if domains is None else np.repeat(domains, lengths)),
+            dtype=np.float64,
         )
         self.held_out_scores_ = _pool(np.split(distances, np.cumsum(lengths)[:-1]), self._settings)
         self.offset_ = choose_offset(
@@ -173,17 +174,6 @@ class RowDetector(DetectorMixin, BaseEstimator):
             groups=groups,
         )
         return lengths
-
-    def _decide_held_out(self, X, y):
-        """Decide for the clips of `fit`, as `fit_predict` does."""
-        clips: Any = X
-        n_clips = len(clips)
-        decisions = np.full(n_clips, -1)
-        decisions[self._positions[self.held_out_scores_ >= self.offset_]] = 1
-        others = np.setdiff1d(np.arange(n_clips), self._positions)
-        if y is not None and len(others):
-            decisions[others] = self.predict(take(clips, others))
-        return decisions
 
     def _clip_distances(self, X) -> Iterator[Any]:
         """Yield the distances of every clip's rows, float64 (n_rows_i,)."""

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._checks import check_number
 from .._input_checks import check_features
 from .._lazy import ClipError, is_missing, map_collect
+from .._time_statistics import generalised_mean, relative_deviation
 from .._typing import Clips
 
 _NAMES = ("mean", "std", "min", "max", "gem", "rdp", "flatten")
@@ -161,9 +162,9 @@ class TemporalPooling(TransformerMixin, BaseEstimator):
         if percentile := _PERCENTILE.fullmatch(name):
             return partial(np.percentile, q=float(percentile[1]), axis=-1)
         if name == "gem":
-            return partial(_generalised_mean, p=self.gem_p)
+            return partial(generalised_mean, p=self.gem_p)
         if name == "rdp":
-            return partial(_relative_deviation, gamma=self.rdp_gamma)
+            return partial(relative_deviation, gamma=self.rdp_gamma)
         if name == "flatten":
             return partial(_flatten, n_frames=self.n_frames_)
         return partial(getattr(np, name), axis=-1)
@@ -191,21 +192,6 @@ def _n_frames(X):
 def _pool(functions, x):
     """Concatenate statistics of x, (..., n_bins, n_frames) to (..., n_statistics * n_bins)."""
     return np.concatenate([np.asarray(f(x), dtype=np.float32) for f in functions], axis=-1)
-
-
-def _generalised_mean(x, p):
-    # The powers are float64 and relative to the largest value, because powers of dB values overflow in float32.
-    positive = np.maximum(x, 1e-6).astype(np.float64)
-    peak = positive.max(axis=-1, keepdims=True)
-    return peak[..., 0] * np.mean((positive / peak) ** p, axis=-1) ** (1 / p)
-
-
-def _relative_deviation(x, gamma):
-    deviation = np.linalg.norm(x - x.mean(axis=-1, keepdims=True), axis=-2, keepdims=True).astype(np.float64)
-    largest = deviation.max(axis=-1, keepdims=True)
-    # Where all frames are equal, all weights are 1.
-    weights = (1 + deviation / np.where(largest > 0, largest, 1)) ** gamma
-    return (x * weights).sum(axis=-1) / weights.sum(axis=-1)
 
 
 def _flatten(x, n_frames):

@@ -3,10 +3,10 @@
 import numpy as np
 from scipy.special import expit
 from sklearn.pipeline import Pipeline
-from sklearn.utils import get_tags
 
 from .._base import group_weights
-from ._group_conformal import sort_and_accumulate, weight_at_or_below
+from .._clip_calls import learns_nothing
+from .._p_values import sort_and_accumulate, weight_at_or_below
 
 # Maximum rounding error of a sum of weights. Weights are fractions such as 1/3, so equal sums may differ slightly.
 _ROUNDING = 1e-9
@@ -125,16 +125,9 @@ def split_off_shared_steps(detectors):
     """
     first, n_shared = detectors[0], 0
     if isinstance(first, Pipeline):
-        while n_shared < len(first) - 1 and _learns_nothing(first[n_shared]):
+        while n_shared < len(first) - 1 and learns_nothing(first[n_shared]):
             n_shared += 1
     if not n_shared:
         return None, list(detectors)
     rests = [detector[n_shared:] for detector in detectors]
     return first[:n_shared], [rest[-1] if len(rest) == 1 else rest for rest in rests]
-
-
-def _learns_nothing(step):
-    if step in ("passthrough", None):
-        return True
-    # An embedding with weights=None has random weights, which differ from clone to clone.
-    return not get_tags(step).requires_fit and getattr(step, "weights", "") is not None

@@ -3,38 +3,8 @@
 import numpy as np
 
 from .._base import conformal_quantile, conformal_rank, group_weights
+from .._p_values import weighted_p_values
 from ._selector import GUARANTEED_ON_AVERAGE, check_scores
-
-
-def sort_and_accumulate(scores, weights):
-    """Sort the scores, and sum the weights up to each score.
-
-    Parameters
-    ----------
-    scores, weights : ndarray of shape (n_scores,)
-
-    Returns
-    -------
-    sorted_scores, weight_up_to : ndarray of shape (n_scores,)
-    """
-    order = np.argsort(scores, kind="stable")
-    return scores[order], np.cumsum(weights[order])
-
-
-def weight_at_or_below(sorted_scores, weight_up_to, scores):
-    """Total weight of the calibration scores at or below each of `scores`.
-
-    Parameters
-    ----------
-    sorted_scores, weight_up_to : ndarray of shape (n_calibration,)
-        From :func:`sort_and_accumulate`.
-    scores : ndarray of shape (n_clips,)
-
-    Returns
-    -------
-    ndarray of shape (n_clips,), float64
-    """
-    return np.append(0.0, weight_up_to)[np.searchsorted(sorted_scores, scores, side="right")]
 
 
 def hierarchical_p_values(calibration_scores, scores, groups=None):
@@ -57,10 +27,7 @@ def hierarchical_p_values(calibration_scores, scores, groups=None):
         NaN where the score is NaN.
     """
     scores = check_scores(scores)
-    weights, n_units = group_weights(calibration_scores, groups)
-    sorted_scores, weight_up_to = sort_and_accumulate(calibration_scores, weights)
-    below = weight_at_or_below(sorted_scores, weight_up_to, scores)
-    return np.where(np.isnan(scores), np.nan, (1 + below) / (1 + n_units))
+    return weighted_p_values(calibration_scores, group_weights(calibration_scores, groups)[0], scores)
 
 
 def fit_on_groups(selector, scores, groups):

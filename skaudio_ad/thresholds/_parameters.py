@@ -6,8 +6,8 @@ from sklearn.utils import Bunch, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from .._checks import check_option
+from .._splits import is_number_or_name, make_splitter
 from ._conformal import ConformalThreshold
-from ._splits import is_number_or_name, make_splitter
 
 
 def check_parameters(estimator):

@@ -19,6 +19,7 @@ from .._clip_calls import end_of_pipeline, make_indexable, missing_rows, score_c
 from .._input_checks import check_groups
 from .._labels import is_anomalous
 from .._lazy import take
+from .._splits import check_splits, choose_cv, make_splitter, split_clips
 from .._typing import Clips, FloatArray, IntArray, Labels, RandomState
 from ._calibration import Calibration, select_threshold
 from ._cross_conformal import cross_conformal_scores
@@ -27,7 +28,6 @@ from ._group_conformal import hierarchical_p_values
 from ._parameters import check_has, check_has_anomalies, check_parameters, make_router, route_fit_parameters
 from ._promises import Promise
 from ._scale_check import warn_of_another_scale
-from ._splits import check_splits, choose_cv, make_splitter, split_clips
 
 if TYPE_CHECKING:
     from typing import Self

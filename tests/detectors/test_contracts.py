@@ -114,7 +114,9 @@ def detector(request):
 
 
 def test_every_detector_of_the_package_is_among_them():
-    assert set(DETECTORS) == {name for name in skaudio_ad.detectors.__all__ if name.endswith("Detector")}
+    # BandMemoryDetector takes grids: tests/detectors/test_band_memory.py tests the same contract.
+    every = {name for name in skaudio_ad.detectors.__all__ if name.endswith("Detector")}
+    assert set(DETECTORS) == every - {"BandMemoryDetector"}
 
 
 # Parameters set after a fit
