@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from .._path_groups import groups_from_paths
 from .._typing import Clips, IntArray, Labels
 from ..audio import AudioLoader
+from ._domains import with_domains
 from ._training_set import find_paths, warn_of_training_set
 
 
@@ -74,7 +75,15 @@ class DetectorPipeline(Pipeline):
         super().__init__(steps, transform_input=transform_input, memory=memory, verbose=verbose)
         self.groups = groups
 
-    def fit(self, X: Clips, y: Labels | None = None, *, groups: Labels | None = None, **params: Any) -> Self:
+    def fit(
+        self,
+        X: Clips,
+        y: Labels | None = None,
+        *,
+        groups: Labels | None = None,
+        domains: Labels | None = None,
+        **params: Any,
+    ) -> Self:
         """Fit all steps.
 
         Parameters
@@ -85,6 +94,8 @@ class DetectorPipeline(Pipeline):
         groups : array-like of shape (n_clips,), default=None
             Machine, patient or recording of every clip, for the last step. None reads the groups from the paths if the
             parameter `groups` says how.
+        domains : array-like of shape (n_clips,), default=None
+            Domain of every clip, such as "source" and "target", for the detector at the end of the last step.
         **params : dict
             Further parameters, as for a Pipeline.
 
@@ -95,7 +106,8 @@ class DetectorPipeline(Pipeline):
         Raises
         ------
         ValueError
-            If the groups cannot be read from the paths, or a step raises.
+            If the groups cannot be read from the paths, domains are given to a detector that takes none, or a step
+            raises.
 
         Warns
         -----
@@ -103,20 +115,26 @@ class DetectorPipeline(Pipeline):
             If the first step is an :class:`AudioLoader`, `X` holds paths, and recordings are silent, are copies of
             others, or have several sample rates. The warning names the files. :func:`check_recordings` tells more.
         """
-        params = self._with_groups(X, groups, params)
+        params = self._with_groups(X, groups, with_domains(self, domains, params))
         with warnings.catch_warnings():
             self._check_training_set(X)
             return super().fit(X, y, **params)
 
     @available_if(_last_has("fit_predict"))
     def fit_predict(
-        self, X: Clips, y: Labels | None = None, *, groups: Labels | None = None, **params: Any
+        self,
+        X: Clips,
+        y: Labels | None = None,
+        *,
+        groups: Labels | None = None,
+        domains: Labels | None = None,
+        **params: Any,
     ) -> IntArray:
         """Fit all steps, and decide for every training clip as the last step does.
 
         Parameters
         ----------
-        X, y, groups, **params
+        X, y, groups, domains, **params
             As in `fit`.
 
         Returns
@@ -124,7 +142,7 @@ class DetectorPipeline(Pipeline):
         ndarray of shape (n_clips,), int
             1 is normal, -1 anomalous.
         """
-        params = self._with_groups(X, groups, params)
+        params = self._with_groups(X, groups, with_domains(self, domains, params))
         with warnings.catch_warnings():
             self._check_training_set(X)
             return super().fit_predict(X, y, **params)
