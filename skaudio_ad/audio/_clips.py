@@ -273,9 +273,10 @@ class AudioClips(LazySequence):
 
     def _channels_alone(self):
         """What decides about the samples of each channel of a pair: its index, or both indices and its place."""
-        first, second = self._pair
+        pair: Any = self._pair
+        first, second = pair
         # The levels of both channels change by the level of the first one.
-        return first, (*self._pair, 1) if self._functions else second
+        return first, (*pair, 1) if self._functions else second
 
     def _cache_keys_of(self, index, by, steps):
         source = self._items[index]

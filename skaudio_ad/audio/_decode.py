@@ -204,7 +204,7 @@ class _Waveform:
     def __init__(self, path, own_rate, sample_rate, n_frames):
         self._path, self._own_rate, self._sample_rate, self._n_read = path, own_rate, sample_rate, 0
         self._samples = _Growing(-(-n_frames * sample_rate // own_rate))
-        self._resampler = None
+        self._resampler: Any = None
         if own_rate != sample_rate:
             self._resampler = soxr.ResampleStream(own_rate, sample_rate, 1, dtype="float32", quality="HQ")
 

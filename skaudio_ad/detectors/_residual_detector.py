@@ -100,11 +100,11 @@ class ResidualDetector(WindowDetector):
         if self._error == "mse":
             return super()._calibrated(X, groups, module)
         collector = self._residual_scorer(module)
+        domains: Any = self._domains
 
         def residuals(domain):
-            return collector.residuals(
-                X, self._train if domain is None else self._train[self._domains[self._train] == domain]
-            )
+            kept = self._train if domain is None else self._train[domains[self._train] == domain]
+            return collector.residuals(X, kept)
 
         self._whitenings = learn_whitenings(residuals, self.domains_.tolist(), type(self).__name__)
         return {"_whitenings": self._whitenings, **super()._calibrated(X, groups, module)}

@@ -153,7 +153,12 @@ def make_preset(
     check_option(name, "name", tuple(PRESETS))
     if name in RECIPES:
         level = "rms" if level == "preset" else level
-        settings = {"duration": duration, "level": level, "on_error": on_error, "random_state": random_state}
+        settings: dict[str, Any] = {
+            "duration": duration,
+            "level": level,
+            "on_error": on_error,
+            "random_state": random_state,
+        }
         return make_recipe(name, **settings, **detector)
     head = name.removeprefix("embedding_")
     if head != name:
