@@ -105,6 +105,9 @@ from .features import (
     Augmenter as Augmenter,
 )
 from .features import (
+    ChannelResidual as ChannelResidual,
+)
+from .features import (
     ClipScaler as ClipScaler,
 )
 from .features import (

@@ -104,6 +104,11 @@ def check_features(estimator: Any, X: Any, *, reset: bool, ndims: Sequence[int] 
         raise ValueError(f"{name} got no clips: X has 0 samples, at least 1 is required.")
     if isinstance(X, LazySequence):
         first = X[0]
+        if getattr(X, "n_channels", 1) > 1:  # a clip of two waveforms has two axes, as a spectrogram has
+            raise ValueError(
+                f"{name} takes features or spectrograms, got {X!r}: put an embedding in front of it, or load the clips "
+                'with AudioLoader(channel="mix") and put a MelTransformer in front of it.'
+            )
         if first.ndim != 2:
             raise ValueError(
                 f"{name} takes spectrograms of shape (n_bins, n_frames), got {X!r}, whose first clip has the shape "

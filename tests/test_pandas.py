@@ -31,12 +31,17 @@ from skaudio_ad import (
 )
 from skaudio_ad.presets import PRESETS, make_preset
 
-pytestmark = pytest.mark.filterwarnings("ignore:MobileNetEmbedding with weights=None has random weights")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:MobileNetEmbedding with weights=None has random weights"),
+    pytest.mark.filterwarnings("ignore:.* so the Ledoit-Wolf covariance is used"),
+]
 
 N_CLIPS = 8
 SMALL = {
     "autoencoder": {},
     "dcase_baseline": {},
+    "dcase_mahalanobis": {},
+    "dcase_mahalanobis_clip": {},
     "heart_lung": {},
     "dog_bark_vae": {"filters": (4, 2), "strides": 2, "latent_size": 2},
     "next_frame_lstm": {"hidden_size": 4},
@@ -114,7 +119,9 @@ def assemble(name):
     steps, is_table, detector = PIPELINES[name]
     if detector is None:
         pipeline = clone(steps)
-        is_table = not {"pool", "embed"}.isdisjoint(pipeline.named_steps)
+        is_table = (
+            not {"pool", "embed"}.isdisjoint(pipeline.named_steps) and name != "embedding_beam"
+        )  # grids
     else:
         rate = 32000 if isinstance(steps[0], MobileNetEmbedding) else 16000
         pipeline = make_pipeline(AudioLoader(rate), *map(clone, steps), clone(detector))

@@ -8,10 +8,13 @@ from sklearn.utils.validation import validate_data
 
 from .._clip_errors import ClipError
 from .._lazy import is_missing
-from ._clips import AudioClips, check_kind, check_waveform
+from ._clips import AudioClips
+from ._waveforms import check_kind, check_waveform
 
 
-def as_clips(estimator: Any, X: Any, *, sample_rate: int | None, reset: bool) -> AudioClips:
+def as_clips(
+    estimator: Any, X: Any, *, sample_rate: int | None, reset: bool, pairs: bool = False
+) -> AudioClips:
     """Turn clips in any accepted form into `AudioClips`. All checks that need no decoding happen here.
 
     Parameters
@@ -29,6 +32,9 @@ def as_clips(estimator: Any, X: Any, *, sample_rate: int | None, reset: bool) ->
     reset : bool
         True in `fit`, False afterwards.
 
+    pairs : bool, default=False
+        Whether the estimator takes clips of two channels.
+
     Returns
     -------
     AudioClips
@@ -36,7 +42,8 @@ def as_clips(estimator: Any, X: Any, *, sample_rate: int | None, reset: bool) ->
     Raises
     ------
     ValueError
-        If there are no clips, or a clip is empty, not mono, not finite, or at another sample rate.
+        If there are no clips, or a clip is empty, not mono, not finite, or at another sample rate; or X holds clips of
+        two channels and `pairs` is False.
     """
     name = type(estimator).__name__
     if isinstance(X, (str, os.PathLike)):
@@ -53,6 +60,11 @@ def as_clips(estimator: Any, X: Any, *, sample_rate: int | None, reset: bool) ->
                 f"{name} works at sample_rate={sample_rate} Hz, but the clips are at {X.sample_rate} Hz: "
                 f"load them with AudioLoader(sample_rate={sample_rate}){other}."
             )
+        if X.n_channels > 1 and not pairs:
+            raise ValueError(
+                f"{name} takes clips of one channel, got {X!r}: embed the clips (an embedding takes every channel by "
+                'itself), or load them with AudioLoader(channel="mix").'
+            )
         return X
     paths = as_paths(X)
     if paths is not None:
@@ -63,6 +75,51 @@ def as_clips(estimator: Any, X: Any, *, sample_rate: int | None, reset: bool) ->
         return AudioClips([_check_listed(name, i, x) for i, x in enumerate(X)], sample_rate)
     check_kind(getattr(X, "dtype", None), f"{name}: X ")
     return AudioClips(validate_data(estimator, X, reset=reset, dtype=[np.float32, np.float64]), sample_rate)
+
+
+def as_pairs(estimator: Any, X: Any, *, sample_rate: int, channel: Any) -> AudioClips:
+    """Turn samples in memory into `AudioClips` of two channels.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Estimator that needs the clips. Messages name the estimator.
+
+    X : array-like of shape (n_clips, n_channels, n_samples), list of (n_channels, n_samples_i) or AudioClips
+        `AudioClips` must have two channels already.
+
+    sample_rate : int
+        Sample rate of the samples, in hertz.
+
+    channel : "near-far" or pair of int
+
+    Returns
+    -------
+    AudioClips
+
+    Raises
+    ------
+    ValueError
+        If there are no clips, or a clip has no axis of channels, lacks a channel, is empty or is not finite.
+    """
+    name = type(estimator).__name__
+    if isinstance(X, AudioClips):
+        X = as_clips(estimator, X, sample_rate=sample_rate, reset=False, pairs=True)
+        if X.n_channels == 1:
+            raise ValueError(
+                f"{name}(channel={channel!r}) takes two channels, got {X!r}, whose clips have one: make them with "
+                f'AudioClips(..., channel={channel!r}), or set channel="mix".'
+            )
+        return X
+    if isinstance(X, (str, os.PathLike)):
+        raise ValueError(f"{name} takes a list of clips, got the single path {X!r}: put it in a list.")
+    if not hasattr(X, "__len__") or len(X) == 0:
+        raise ValueError(f"{name} got no clips: X has 0 samples, at least 1 is required.")
+    clips = AudioClips(X if isinstance(X, np.ndarray) else list(X), sample_rate, channel=channel)
+    for index in range(len(clips)):
+        if is_missing(clips[index]):
+            raise ValueError(f"{name}: clip {index} is NaN throughout.")
+    return clips
 
 
 def as_paths(X: Any) -> list[str] | None:

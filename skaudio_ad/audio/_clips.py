@@ -11,10 +11,11 @@ import joblib
 import numpy as np
 
 from .._clip_errors import shown
-from .._lazy import ClipError, LazySequence, is_missing
-from .._typing import Float32Array
+from .._lazy import LazySequence, is_missing
+from ._channels import Channel, pair_of, take_pair
 from ._decode import read_audio
 from ._open import AudioReadError
+from ._waveforms import check_waveform
 
 
 class AudioReadWarning(UserWarning):
@@ -22,7 +23,9 @@ class AudioReadWarning(UserWarning):
 
 
 class AudioClips(LazySequence):
-    """Lazy sequence of mono clips. A clip is decoded on access, and its samples are not kept.
+    """Lazy sequence of clips. A clip is decoded on access, and its samples are not kept.
+
+    A clip is one waveform, or two waveforms where `channel` is a pair of channels.
 
     Index the sequence with an int to get one clip. A slice, an array of indices or a boolean mask gives a shorter
     sequence. A loop over the sequence decodes a few clips ahead in threads. ``numpy.asarray`` stacks clips of one
@@ -35,7 +38,8 @@ class AudioClips(LazySequence):
     Parameters
     ----------
     sources : list of str or path-like, or sequence of ndarray of shape (n_samples,)
-        Paths of files, or samples in memory.
+        Paths of files, or samples in memory. For a pair of channels, samples in memory have the shape
+        (n_channels, n_samples).
 
     sample_rate : int or None
         Samples per second of every clip, in hertz. Files are resampled to this rate. Samples in memory must be at
@@ -67,6 +71,10 @@ class AudioClips(LazySequence):
     skips : bool
         Whether files that cannot be read or used are left out (``on_error="skip"``).
 
+    n_channels : int
+        Number of waveforms of a clip. 1 stands for clips of shape (n_samples,), and 2 for clips of shape
+        (2, n_samples).
+
     Examples
     --------
     >>> import numpy as np
@@ -83,7 +91,7 @@ class AudioClips(LazySequence):
         *,
         offset: float = 0.0,
         duration: float | None = None,
-        channel: int | Literal["mix"] = "mix",
+        channel: Channel = "mix",
         pad: Literal["none", "zeros", "repeat", "reflect"] = "none",
         on_error: Literal["raise", "skip"] = "raise",
     ) -> None:
@@ -97,6 +105,8 @@ class AudioClips(LazySequence):
         self.sample_rate = sample_rate
         self.failures: dict[str, str] = {}
         self._unreadable: set[str] = set()  # files that could not be read: they are not decoded again
+        self._pair = pair_of(channel)
+        channel = self._pair or channel  # equal pairs have equal keys in a cache
         self._cut: dict[str, Any] = {"offset": offset, "duration": duration, "channel": channel, "pad": pad}
         self._on_error = on_error
         if self.paths is not None and sample_rate is None:
@@ -124,18 +134,25 @@ class AudioClips(LazySequence):
         return self._on_error == "skip"
 
     @property
+    def n_channels(self) -> int:
+        """Number of waveforms of a clip: 1, or 2 for a pair of channels."""
+        return 1 if self._pair is None else 2
+
+    @property
     def shape(self) -> tuple[int, ...]:
-        """``(n_clips, n_samples)`` where the length is known without decoding, else ``(n_clips,)``."""
+        """``(n_clips, [2,] n_samples)`` where the length is known without decoding, else ``(n_clips,)``."""
         if not self._functions:
+            channels = () if self._pair is None else (2,)
             if isinstance(self._items, np.ndarray):
-                return self._items.shape
+                return len(self), *channels, self._items.shape[-1]
             if self.paths is not None and self._cut["pad"] != "none":
-                return len(self), max(1, round(self._cut["duration"] * self.sample_rate))
+                return len(self), *channels, max(1, round(self._cut["duration"] * self.sample_rate))
         return (len(self),)
 
     def __repr__(self) -> str:
         rate = "an unknown rate" if self.sample_rate is None else f"{self.sample_rate} Hz"
-        return f"<AudioClips of {len(self)} clips at {rate}>"
+        channels = "" if self._pair is None else f" of channels {self._pair[0]} and {self._pair[1]}"
+        return f"<AudioClips of {len(self)} clips{channels} at {rate}>"
 
     def name(self, index: int) -> str:
         """Return the name of clip `index` for messages: the path of its file, where the clip has one."""
@@ -147,7 +164,7 @@ class AudioClips(LazySequence):
         Parameters
         ----------
         function : callable
-            Takes and returns an array of shape (n_samples,); must pickle.
+            Takes and returns an array of shape (n_samples,), or (2, n_samples) for a pair of channels; must pickle.
 
         Returns
         -------
@@ -162,7 +179,8 @@ class AudioClips(LazySequence):
         Parameters
         ----------
         function : callable
-            Takes an array of shape (n_samples,), returns any array; must pickle.
+            Takes an array of shape (n_samples,), or (2, n_samples) for a pair of channels, and returns any array;
+            must pickle.
 
         Returns
         -------
@@ -174,7 +192,9 @@ class AudioClips(LazySequence):
     def _source(self, index):
         source = self._items[index]
         if not isinstance(source, str):
-            return check_waveform(source)
+            return (
+                check_waveform(source) if self._pair is None else self._checked(take_pair(source, self._pair))
+            )
         if source in self._unreadable:
             return self._stand_in()
         try:
@@ -220,15 +240,16 @@ class AudioClips(LazySequence):
 
         Returns
         -------
-        ndarray of shape (n_samples,)
+        ndarray of shape (n_samples,) or (2, n_samples)
         """
         return self._through(self._stand_in()) if self._is_files else super().missing(index)
 
     def cache_keys(self, by: str = "file") -> list[Any]:
-        """Return a key of every clip, for a cache. Clips with equal keys have equal samples.
+        """Return a key of every waveform, for a cache. Waveforms with equal keys have equal samples.
 
         The key of a clip in memory is a checksum of its samples, and so is the key of a clip that a function of
-        another package has changed. Such a clip is computed for its key.
+        another package has changed. Such a clip is computed for its key. A channel of a pair has the key that the
+        channel has alone, unless a step changes the channel by means of the other one.
 
         Parameters
         ----------
@@ -238,75 +259,65 @@ class AudioClips(LazySequence):
         Returns
         -------
         list of tuple or None
-            One key per clip. None for a clip that cannot be read.
+            One key per clip. None for a clip that cannot be read. Clips of a pair of channels have two keys, one after
+            the other.
         """
-        steps = None
+        steps = [None] * self.n_channels
         if all(_is_ours(function) for function in self._functions):
-            steps = joblib.hash((self.sample_rate, self._cut, self._functions))
-        return [self._cache_key(index, by, steps) for index in range(len(self))]
+            channels = [self._cut["channel"]] if self._pair is None else self._channels_alone()
+            steps = [
+                joblib.hash((self.sample_rate, self._cut | {"channel": channel}, self._functions))
+                for channel in channels
+            ]
+        return [key for index in range(len(self)) for key in self._cache_keys_of(index, by, steps)]
 
-    def _cache_key(self, index, by, steps):
+    def _channels_alone(self):
+        """What decides about the samples of each channel of a pair: its index, or both indices and its place."""
+        pair: Any = self._pair
+        first, second = pair
+        # The levels of both channels change by the level of the first one.
+        return first, (*pair, 1) if self._functions else second
+
+    def _cache_keys_of(self, index, by, steps):
         source = self._items[index]
-        if steps is None or not isinstance(source, str):
+        if steps[0] is None or not isinstance(source, str):
             clip = self[index]
-            return (
-                None
-                if is_missing(clip)
-                else ("samples", len(clip), hashlib.sha256(clip.tobytes()).hexdigest())
-            )
-        if not os.path.isfile(source):  # to open a pipe would wait
-            return None
-        try:
-            if by == "content":
-                with open(source, "rb") as file:
-                    return "content", hashlib.file_digest(file, "sha256").hexdigest(), steps
-            stat = os.stat(source)
-        except OSError:
-            return None  # the error is raised where the file is decoded
-        return "file", os.path.abspath(source), stat.st_size, stat.st_mtime_ns, steps
+            if is_missing(clip):
+                return [None] * self.n_channels
+            waveforms = [clip] if self._pair is None else clip
+            return [("samples", len(wave), hashlib.sha256(wave.tobytes()).hexdigest()) for wave in waveforms]
+        file = _identify(source, by)
+        return [None if file is None else (*file, step) for step in steps]
 
     def _compute(self, index):
         clip = super()._compute(index)
-        return check_waveform(clip) if self._functions else clip
+        return self._checked(clip) if self._functions else clip
+
+    def _checked(self, clip):
+        return check_waveform(clip, self.n_channels)
 
     def _stand_in(self):
         """Return the clip of NaN that replaces a file, before any step."""
         duration = self._cut["duration"]
-        return np.full(
-            1 if duration is None else max(1, round(duration * self.sample_rate)), np.nan, np.float32
-        )
+        n_samples = 1 if duration is None else max(1, round(duration * self.sample_rate))
+        return np.full(n_samples if self._pair is None else (2, n_samples), np.nan, np.float32)
+
+
+def _identify(path, by):
+    """Return what identifies a file in a cache, a tuple. None where the file cannot be read."""
+    if not os.path.isfile(path):  # to open a pipe would wait
+        return None
+    try:
+        if by == "content":
+            with open(path, "rb") as file:
+                return "content", hashlib.file_digest(file, "sha256").hexdigest()
+        stat = os.stat(path)
+    except OSError:
+        return None  # the error is raised where the file is decoded
+    return "file", os.path.abspath(path), stat.st_size, stat.st_mtime_ns
 
 
 def _is_ours(function):
     """Tell whether a step is part of this package. Functions of other packages may change without a new key."""
     function = getattr(function, "function", function)
     return type(function).__module__.startswith(__name__.partition(".")[0] + ".")
-
-
-def check_waveform(clip: Any) -> Float32Array:
-    """Return one clip as float32. The clip must be mono, not empty and finite, or missing (NaN throughout)."""
-    clip = np.asarray(clip)
-    if clip.ndim != 1:
-        raise ClipError(
-            f"has shape {clip.shape}, a clip is mono, of shape (n_samples,): take one channel, or let AudioLoader "
-            "mix the channels."
-        )
-    if clip.size == 0:
-        raise ClipError("is empty (0 samples).")
-    if clip.dtype.kind not in "fiu":
-        raise ClipError(f"holds {clip.dtype}, not numbers.")
-    check_kind(clip.dtype)
-    clip = clip.astype(np.float32, copy=False)
-    if not np.isfinite(clip).all() and not is_missing(clip):
-        raise ClipError("contains NaN or infinity.")
-    return clip
-
-
-def check_kind(dtype: Any, what: str = "") -> None:
-    """Raise for integer samples of a file, because as floats they would be thousands of times too loud."""
-    ways = {np.dtype(np.int16): "divide by 32768", np.dtype(np.uint8): "subtract 128 and divide by 128"}
-    if way := ways.get(dtype):
-        raise ClipError(
-            f"{what}holds {dtype} samples, which are integers from a file; samples are floats in [-1, 1]: "
-            f"{way}, or let AudioLoader decode the file."
-        )

@@ -8,6 +8,7 @@ import soxr
 
 from .._checks import check_number, check_option
 from .._typing import Float32Array, PathLike
+from ._channels import Channel, check_channel, pair_of
 from ._open import (
     BLOCK,
     UNKNOWN_FRAMES,
@@ -38,11 +39,7 @@ def check_cut(*, offset: Any, duration: Any, channel: Any, pad: Any) -> None:
     """
     check_number(offset, "offset", low=0)
     check_number(duration, "duration", low=0, closed="neither", none=True)
-    if channel != "mix":
-        try:
-            check_number(channel, "channel", low=0, integer=True)
-        except TypeError:
-            raise ValueError(f'channel must be "mix" or the index of a channel, got {channel!r}.') from None
+    check_channel(channel)
     check_option(pad, "pad", _PADS)
     if pad != "none" and duration is None:
         raise ValueError(f"pad={pad!r} needs a duration to pad to; give one, in seconds.")
@@ -54,10 +51,10 @@ def read_audio(
     *,
     offset: float = 0.0,
     duration: float | None = None,
-    channel: int | Literal["mix"] = "mix",
+    channel: Channel = "mix",
     pad: Literal["none", "zeros", "repeat", "reflect"] = "none",
 ) -> tuple[Float32Array, int]:
-    """Decode one recording to mono samples at one sample rate.
+    """Decode one recording to samples at one sample rate: one waveform, or two of a pair of channels.
 
     Parameters
     ----------
@@ -73,8 +70,9 @@ def read_audio(
     duration : float or None, default=None
         Seconds to keep. None keeps the whole recording.
 
-    channel : "mix" or int, default="mix"
-        "mix" is the mean of all channels, an int the index of one channel.
+    channel : "mix", int, "near-far" or pair of int, default="mix"
+        "mix" is the mean of all channels, an int the index of one channel. A pair of indices takes both channels, and
+        "near-far" is the pair (0, 1).
 
     pad : {"none", "zeros", "repeat", "reflect"}, default="none"
         How to pad a recording shorter than `duration` at its end: not at all, with silence, with repetitions of
@@ -83,7 +81,7 @@ def read_audio(
     Returns
     -------
     samples : ndarray of shape (n_samples,), float32
-        Samples; in [-1, 1] for integer formats.
+        Samples; in [-1, 1] for integer formats. For a pair of channels, the shape is (2, n_samples).
 
     sample_rate : int
         Samples per second of `samples`, in hertz.
@@ -128,19 +126,26 @@ def fit_length(samples: Any, sample_rate: int, *, duration: float | None, pad: s
     if duration is None:
         return samples
     n_samples = max(1, round(duration * sample_rate))
-    if len(samples) >= n_samples or pad == "none":
-        return samples[:n_samples]
+    n_given = samples.shape[-1]
+    if n_given >= n_samples or pad == "none":
+        return samples[..., :n_samples]
     mode: Any = {"zeros": "constant", "repeat": "wrap", "reflect": "reflect"}[pad]
-    return np.pad(samples, (0, n_samples - len(samples)), mode=mode)
+    widths = [(0, 0)] * (samples.ndim - 1) + [(0, n_samples - n_given)]
+    return np.pad(samples, widths, mode=mode)
 
 
 def _decode(file, path, sample_rate, offset, duration, channel):
     """Return the wanted part of an open file, mixed and resampled, as one array."""
-    if channel != "mix" and channel >= file.channels:
-        raise AudioReadError(
-            path,
-            f'has {file.channels} channel(s), so channel={channel} does not exist; take a lower channel or "mix".',
-        )
+    pair = pair_of(channel)
+    if channel != "mix" and max(pair or [channel]) >= file.channels:
+        if pair is None:
+            lacks = f'channel={channel} does not exist; take a lower channel or "mix".'
+        else:
+            lacks = (
+                f'channel={channel!r} takes two channels that do not both exist; take channel="mix", or leave the file '
+                'out with on_error="skip".'
+            )
+        raise AudioReadError(path, f"has {file.channels} channel(s), so {lacks}")
     check_complete(file, path)
     own_rate = file.samplerate
     start = round(offset * own_rate)
@@ -155,11 +160,15 @@ def _decode(file, path, sample_rate, offset, duration, channel):
     if n_wanted < UNKNOWN_FRAMES:
         _check_lengthening(path, n_wanted, own_rate, sample_rate)
     _skip(file, start)
-    samples = _resample(
-        _mono_blocks(file, path, n_wanted, channel, sample_rate), path, own_rate, sample_rate, n_wanted
-    )
+    # A channel of a pair has the samples that the channel has alone, because every waveform has its own resampler.
+    waveforms = [_Waveform(path, own_rate, sample_rate, n_wanted) for _ in range(2 if pair else 1)]
+    for block in _wanted_blocks(file, path, n_wanted, channel, sample_rate):
+        for waveform, samples in zip(waveforms, block):
+            waveform.append(samples)
+    finished = [waveform.finish() for waveform in waveforms]
+    samples = np.stack(finished) if pair else finished[0]
     check_complete(file, path)  # libsndfile notices some damage only while it decodes
-    if not len(samples):
+    if not samples.size:
         raise AudioReadError(
             path,
             f"holds no samples (at {sample_rate} Hz, after offset={offset:g} s); restore it or leave it out with "
@@ -168,34 +177,50 @@ def _decode(file, path, sample_rate, offset, duration, channel):
     return samples
 
 
-def _mono_blocks(file, path, n_wanted, channel, sample_rate):
-    """Yield the next `n_wanted` frames of a file, one channel or the mean of all, block by block."""
+def _wanted_blocks(file, path, n_wanted, channel, sample_rate):
+    """Yield the next `n_wanted` frames of a file block by block: a list of one waveform, or of two of a pair."""
     size = max(1, BLOCK // max(file.channels, sample_rate // file.samplerate))
-    mixes = channel == "mix" and file.channels > 1
-    only = 0 if channel == "mix" else channel
+    mixes = isinstance(channel, str) and channel == "mix" and file.channels > 1
+    only = (0,) if isinstance(channel, str) and channel == "mix" else pair_of(channel) or (channel,)
     for block in read_blocks(file, path, n_wanted, size):
-        mono = block.mean(axis=1) if mixes else np.ascontiguousarray(block[:, only])
-        check_finite(mono, path)
-        yield mono
+        wanted = [block.mean(axis=1)] if mixes else [np.ascontiguousarray(block[:, index]) for index in only]
+        for samples in wanted:
+            check_finite(samples, path)
+        yield wanted
 
 
-def _resample(blocks, path, own_rate, sample_rate, n_frames):
-    """Resample blocks to another rate, and return one array."""
-    samples = _Growing(-(-n_frames * sample_rate // own_rate))
-    if own_rate == sample_rate:
-        for block in blocks:
-            samples.append(block)
-        return samples.finish()
-    resampler = soxr.ResampleStream(own_rate, sample_rate, 1, dtype="float32", quality="HQ")
-    n_read = 0
-    for block in blocks:
-        n_read += len(block)
-        _check_lengthening(path, n_read, own_rate, sample_rate)
+class _Waveform:
+    """One waveform that is resampled block by block.
+
+    Parameters
+    ----------
+    path : str
+    own_rate, sample_rate : int
+        Rates of the blocks and of the result, in hertz.
+    n_frames : int
+        Expected number of frames of all blocks together.
+    """
+
+    def __init__(self, path, own_rate, sample_rate, n_frames):
+        self._path, self._own_rate, self._sample_rate, self._n_read = path, own_rate, sample_rate, 0
+        self._samples = _Growing(-(-n_frames * sample_rate // own_rate))
+        self._resampler: Any = None
+        if own_rate != sample_rate:
+            self._resampler = soxr.ResampleStream(own_rate, sample_rate, 1, dtype="float32", quality="HQ")
+
+    def append(self, block):
+        if self._resampler is None:
+            self._samples.append(block)
+            return
+        self._n_read += len(block)
+        _check_lengthening(self._path, self._n_read, self._own_rate, self._sample_rate)
         for start in range(0, len(block), _PIECE):
-            samples.append(resampler.resample_chunk(block[start : start + _PIECE]))
-    if n_read:
-        samples.append(resampler.resample_chunk(np.empty(0, dtype=np.float32), last=True))
-    return samples.finish()
+            self._samples.append(self._resampler.resample_chunk(block[start : start + _PIECE]))
+
+    def finish(self):
+        if self._n_read:
+            self._samples.append(self._resampler.resample_chunk(np.empty(0, dtype=np.float32), last=True))
+        return self._samples.finish()
 
 
 def _check_lengthening(path, n_frames, own_rate, sample_rate):

@@ -11,7 +11,8 @@ from .._checks import check_number, check_option
 from .._clip_errors import ClipError
 from .._output import TableOutputMixin, bin_names
 from .._typing import Clips, IntArray
-from ._as_clips import as_clips, as_paths
+from ._as_clips import as_clips, as_pairs, as_paths
+from ._channels import Channel, pair_of
 from ._clips import AudioClips
 from ._decode import check_cut, fit_length
 from ._rates import describe_lower_rates, find_lower_rates, read_sample_rates, warn_of_mixed_rates
@@ -45,7 +46,7 @@ class _ClipTransformer(TableOutputMixin, BaseEstimator):
 
 
 class AudioLoader(_ClipTransformer):
-    """Turn paths into `AudioClips`: mono clips at one sample rate, decoded when a later step needs them.
+    """Turn paths into `AudioClips`: clips at one sample rate, decoded when a later step needs them.
 
     The loader decides what happens to files that cannot be used. ``on_error="skip"`` leaves them out, whichever step
     finds the fault: the loader, a transformer or a detector. The ``failures`` of the clips list the files that were
@@ -63,8 +64,16 @@ class AudioLoader(_ClipTransformer):
     offset : float, default=0.0
         Seconds to skip at the start of every recording.
 
-    channel : "mix" or int, default="mix"
-        "mix" is the mean of all channels, an int the index of one channel.
+    channel : "mix", int, "near-far" or pair of int, default="mix"
+        "mix" is the mean of all channels, an int the index of one channel. Clips are mono then.
+
+        A pair of indices keeps both channels, for recordings of two microphones: clips have the shape (2, n_samples).
+        "near-far" is the pair (0, 1), because in the recordings of DCASE 2026 Task 2 channel 0 is near the machine and
+        channel 1 far from it. :class:`LevelNormalizer` and the embeddings take such clips, and
+        :class:`ChannelResidual` subtracts the embeddings. A file that lacks one of the channels cannot be used.
+
+        For a pair, arrays have the shape (n_clips, n_channels, n_samples), or X is a list of (n_channels, n_samples_i).
+        For "mix" and an int, arrays are mono already.
 
     pad : {"none", "zeros", "repeat", "reflect"}, default="none"
         How to pad a recording shorter than `duration` at its end: not at all, with silence, with repetitions of
@@ -109,7 +118,7 @@ class AudioLoader(_ClipTransformer):
         *,
         duration: float | None = None,
         offset: float = 0.0,
-        channel: int | Literal["mix"] = "mix",
+        channel: Channel = "mix",
         pad: Literal["none", "zeros", "repeat", "reflect"] = "none",
         on_error: Literal["raise", "skip"] = "raise",
     ) -> None:
@@ -174,7 +183,11 @@ class AudioLoader(_ClipTransformer):
         paths = as_paths(X) if not isinstance(X, (str, AudioClips)) else None
         if paths is not None:
             return AudioClips(paths, self.sample_rate, channel=self.channel, on_error=self.on_error, **cut)
-        return _cut_clips(as_clips(self, X, sample_rate=self.sample_rate, reset=reset), **cut)
+        if pair_of(self.channel) is None:
+            clips = as_clips(self, X, sample_rate=self.sample_rate, reset=reset)
+        else:
+            clips = as_pairs(self, X, sample_rate=self.sample_rate, channel=self.channel)
+        return _cut_clips(clips, **cut)
 
 
 def _cut_clips(clips, *, offset, duration, pad):
@@ -206,17 +219,22 @@ class _FitLength:
 
     def __call__(self, samples):
         start = round(self.offset * self.sample_rate)
-        if start >= len(samples):
+        n_samples = samples.shape[-1]
+        if start >= n_samples:
             raise ClipError(
-                f"a clip of {len(samples) / self.sample_rate:g} s has nothing left after offset={self.offset:g} s."
+                f"a clip of {n_samples / self.sample_rate:g} s has nothing left after offset={self.offset:g} s."
             )
-        return fit_length(samples[start:], self.sample_rate, duration=self.duration, pad=self.pad)
+        return fit_length(samples[..., start:], self.sample_rate, duration=self.duration, pad=self.pad)
 
 
 class LevelNormalizer(_ClipTransformer):
     """Scale every clip to the same level, so that detectors cannot use the gain of a recording.
 
     Every clip is scaled by its own level alone, and nothing is learnt. Silence has no level and stays silence.
+
+    Clips of two channels get one gain for both, from the level of the first channel (near the machine). The ratio of
+    the two levels stays, because a subtraction of the channels needs the ratio. The first channel is the same as in a
+    pipeline of that channel alone. Where the first channel is silent, the clip stays as it is.
 
     Parameters
     ----------
@@ -246,6 +264,7 @@ class LevelNormalizer(_ClipTransformer):
         Parameters
         ----------
         X : AudioClips, array-like of shape (n_clips, n_samples) or list of 1-D ndarray
+            `AudioClips` may have two channels.
         y : None
             Ignored.
 
@@ -277,7 +296,7 @@ class LevelNormalizer(_ClipTransformer):
     def _normalize(self, X, reset):
         check_option(self.method, "method", ("rms", "peak"))
         check_number(self.target_level, "target_level")
-        clips = as_clips(self, X, sample_rate=None, reset=reset)
+        clips = as_clips(self, X, sample_rate=None, reset=reset, pairs=True)
         return clips.map(_Rescale(self.method, 10 ** (self.target_level / 20)))
 
 
@@ -288,10 +307,11 @@ class _Rescale:
         self.method, self.amplitude = method, amplitude
 
     def __call__(self, clip):
+        first = clip if clip.ndim == 1 else clip[0]
         # The squares are float64, because the squares of a very quiet clip underflow in float32.
         level = (
-            np.sqrt(np.mean(np.square(clip, dtype=np.float64)))
+            np.sqrt(np.mean(np.square(first, dtype=np.float64)))
             if self.method == "rms"
-            else np.abs(clip).max()
+            else np.abs(first).max()
         )
         return clip if level == 0 else (clip * (self.amplitude / level)).astype(np.float32)

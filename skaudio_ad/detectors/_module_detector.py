@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from .._base import DetectorMixin, check_contamination, choose_offset
 from .._checks import check_number, check_option
-from .._input_checks import check_features, number_groups
+from .._input_checks import check_features, check_groups, number_groups
 from .._lazy import take
 from .._typing import Clips, FloatArray, IntArray
 from ..training import (
@@ -65,7 +65,7 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
     # Parameters that turn the outputs of the module into scores. Their values at the last fit hold until the next fit.
     _scoring_parameters: tuple[str, ...] = ()
 
-    def _fit(self, X, y, groups=None):
+    def _fit(self, X, y, groups=None, domains=None):
         """Fit the detector. The ``fit`` of a subclass, decorated with ``with_callbacks``, calls this method."""
         self._check_parameters()
         stopping = make_stopping(self.early_stopping, n_iter_no_change=self.n_iter_no_change, tol=self.tol)
@@ -75,11 +75,15 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         if y is not None:
             check_consistent_length(X, y)
         groups = number_groups(groups, n_clips)
+        domains = check_groups(domains, n_clips, "domain")
         min_frames = self._note_input_kind(X)
         X, present = training_clips(X, min_frames, type(self).__name__, one_size=self._one_size)
         if y is not None and len(present) < n_clips:
             y = np.asarray(y)[present]
-        normal, groups = self._normal_only(X, y, None if groups is None else groups[present])
+        normal, kept = self._normal_only(X, y)
+        groups, self._domains = (
+            None if labels is None else labels[present][kept] for labels in (groups, domains)
+        )
         train_estimator(
             self,
             # Callbacks that score also get the clips that are left out of the training.
@@ -92,6 +96,7 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
             stopping=stopping,
         )
         self._warn_if_useless()
+        del self._domains
         return self
 
     def _prepare(self, X, groups, device, seed):
@@ -149,13 +154,12 @@ class ModuleDetector(CallbackSupportMixin, ModuleStateMixin, DetectorMixin, Base
         """Note the kind of input that X is, and return the minimum number of frames of a clip."""
         raise NotImplementedError
 
-    def _normal_only(self, X, y, groups):
-        """Select the clips that are not labelled anomalous, and their groups."""
+    def _normal_only(self, X, y):
+        """Select the clips that are not labelled anomalous. Return the clips and their positions."""
         normal = normal_positions(y, len(X), type(self).__name__, warn=self._warns_of_anomalies)
         if normal is None:
-            return X, groups
-        kept = X.part(normal) if isinstance(X, FrameRows) else take(X, normal)
-        return kept, None if groups is None else groups[normal]
+            return X, np.arange(len(X))
+        return X.part(normal) if isinstance(X, FrameRows) else take(X, normal), normal
 
     def _warn_if_useless(self):
         """Warn if the training has failed, so that the scores tell nothing."""

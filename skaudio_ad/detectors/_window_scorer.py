@@ -59,7 +59,7 @@ class WindowScorer:
         scores = np.empty(len(X))
         for index, clip in enumerate(X):
             try:
-                scores[index] = -pool(self._clip_errors(clip))
+                scores[index] = -self._clip_error(clip, pool)
             except ClipError as error:
                 leave_out(X, index, error)
                 scores[index] = np.nan
@@ -89,14 +89,22 @@ class WindowScorer:
             return np.concatenate([output[:, 0].float().cpu().numpy() for output, _ in self._row_blocks(X)])
         return map_collect(partial(self._clip_output, first=first), X)
 
+    def _clip_error(self, clip, pool):
+        """Error of a whole clip."""
+        return pool(self._clip_errors(clip))
+
     def _clip_errors(self, clip):
-        """Mean squared error of every window, float64 (n_windows,)."""
+        """Error of every window, float64 (n_windows,)."""
         if is_missing(clip):
             return np.full(max(1, clip.shape[1] - self._length + 1), np.nan)
-        return _mean_squares(self._blocks(clip.T, np.float32, self._module))
+        return self._errors(self._blocks(clip.T, np.float32, self._module))
+
+    def _errors(self, blocks):
+        """Error of every window of some blocks, float64 (n_windows,)."""
+        return _mean_squares(blocks)
 
     def _row_errors(self, X):
-        errors = _mean_squares(self._row_blocks(X))
+        errors = self._errors(self._row_blocks(X))
         errors[np.isnan(X[:, 0])] = np.nan
         return errors
 

@@ -90,6 +90,9 @@ class BackboneEmbedding(BaseEmbedding):
     weights_digest_ : str or None
         SHA-256 of the file of weights. `transform` refuses other weights.
 
+    n_channels_ : int
+        Number of channels of the training clips, 1 or 2. `transform` refuses another number.
+
     n_features_in_ : int
         Number of samples of a clip, for arrays.
 

@@ -89,6 +89,9 @@ class MobileNetEmbedding(BackboneEmbedding):
     weights_digest_ : str or None
         SHA-256 of the file of weights. `transform` refuses other weights.
 
+    n_channels_ : int
+        Number of channels of the training clips, 1 or 2. `transform` refuses another number.
+
     n_features_in_ : int
         Number of samples of a clip, for arrays.
 
@@ -219,6 +222,9 @@ of them, default="clip"
     ----------
     weights_digest_ : str or None
         SHA-256 of the file of weights. `transform` refuses other weights.
+
+    n_channels_ : int
+        Number of channels of the training clips, 1 or 2. `transform` refuses another number.
 
     n_features_in_ : int
         Number of samples of a clip, for arrays.

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,6 +85,8 @@ def embed_clips(
 ) -> Iterator[np.ndarray]:
     """Yield the embedding of every clip, in order.
 
+    Every channel of a clip is embedded by itself, and the embeddings of the channels stand one after the other.
+
     Parameters
     ----------
     clips : AudioClips
@@ -124,26 +126,43 @@ def _embed_chunk(
         if os.getpid() != parent:
             warnings.simplefilter("ignore", AudioReadWarning)  # the parent process warns of all failures
         made = (
-            list(_embed_in_batches(clips, engine.load(), plan))
+            list(_embed_in_batches(_waveforms(clips), engine.load(), plan))
             if memory is None
             else _embed_new(clips, engine, plan, EmbeddingCache(memory), cache_by)
         )
         embeddings = [outputs[0] if len(outputs) == 1 else np.concatenate(outputs) for outputs in made]
+        if clips.n_channels > 1:
+            embeddings = [np.concatenate(pair) for pair in zip(*[iter(embeddings)] * clips.n_channels)]
     return embeddings, dict(clips.failures)
+
+
+def _waveforms(clips: AudioClips, wanted: list[int] | None = None) -> Iterator[np.ndarray]:
+    """Yield every channel of every clip, one after the other, or only those at the positions `wanted`."""
+    n_channels = clips.n_channels
+    if wanted is None:
+        wanted = list(range(len(clips) * n_channels))
+    channels: dict[int, list[int]] = {}
+    for position in wanted:
+        channels.setdefault(position // n_channels, []).append(position % n_channels)
+    for clip, kept in zip(clips[list(channels)], channels.values()):
+        if n_channels == 1:
+            yield clip
+        else:
+            yield from (np.asarray(clip)[channel] for channel in kept)
 
 
 def _embed_new(
     clips: AudioClips, engine: Engine, plan: Plan, cache: EmbeddingCache, cache_by: str
 ) -> list[list[np.ndarray]]:
-    """The outputs of clips: those that the cache holds are read, and the others are computed in one pass."""
+    """The outputs of waveforms: those that the cache holds are read, and the others are computed in one pass."""
     known = clips.cache_keys(cache_by)
     keys = {name: [key and ((engine.key, plan.key(name)), key) for key in known] for name in plan.outputs}
     found = {name: [key and cache.get(key) for key in keys[name]] for name in plan.outputs}
     missing = {name for name in plan.outputs if any(embedding is None for embedding in found[name])}
-    new = [index for index in range(len(clips)) if any(found[name][index] is None for name in missing)]
+    new = [index for index in range(len(known)) if any(found[name][index] is None for name in missing)]
     if new:
         reduced = replace(plan, outputs=tuple(name for name in plan.outputs if name in missing))
-        for index, made in zip(new, _embed_in_batches(clips[new], engine.load(), reduced)):
+        for index, made in zip(new, _embed_in_batches(_waveforms(clips, new), engine.load(), reduced)):
             for name, embedding in zip(reduced.outputs, made):
                 if found[name][index] is None:
                     found[name][index] = embedding
@@ -152,8 +171,10 @@ def _embed_new(
     return [list(outputs) for outputs in zip(*found.values())]
 
 
-def _embed_in_batches(clips: AudioClips, loaded: LoadedNetwork, plan: Plan) -> Iterator[list[np.ndarray]]:
-    """Yield the outputs of every clip; a batch holds windows of one length, of one clip or of several."""
+def _embed_in_batches(
+    clips: Iterable[np.ndarray], loaded: LoadedNetwork, plan: Plan
+) -> Iterator[list[np.ndarray]]:
+    """Yield the outputs of every waveform; a batch holds windows of one length, of one waveform or of several."""
     # For every clip that is not finished: the outputs of its windows so far, and the number of its windows.
     clips_begun: deque[tuple[list[tuple[np.ndarray, ...]], int]] = deque()
     batch: list[tuple[np.ndarray, list]] = []

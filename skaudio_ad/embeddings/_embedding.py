@@ -14,6 +14,7 @@ from .._lazy import gather
 from .._output import TableOutputMixin, bin_names
 from .._progress import with_progress
 from ..audio import AudioClips, as_clips
+from ..audio._channels import CHANNEL_NAMES
 from ._cache import check_memory
 from ._embed_clips import Plan, embed_clips
 from ._engine import Engine
@@ -23,6 +24,8 @@ from .families import Clock
 
 class BaseEmbedding(TableOutputMixin, BaseEstimator):
     """Transformer from waveforms to the outputs of a frozen network.
+
+    Clips of two channels (``AudioLoader(channel="near-far")``) are taken as well: every channel is embedded by itself.
 
     Nothing is learnt, and the network is no part of the estimator: every process loads it. A subclass has the
     attributes
@@ -78,9 +81,10 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
             If the weights cannot be found or downloaded, or do not fit the network.
         """
         self._check(self.output)
-        as_clips(self, X, sample_rate=self._rate(), reset=True)
+        clips = as_clips(self, X, sample_rate=self._rate(), reset=True, pairs=True)
         engine = self._engine()
         engine.load()
+        self.n_channels_ = clips.n_channels
         self.weights_digest_ = engine.digest
         self._warn()
         return self
@@ -98,7 +102,8 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
         ndarray of shape (n_clips, n_features) or (n_clips, n_channels, ...), float32
             The output that `output` names, time last; or all outputs of a list, one after the other. A list where clips
             differ in length and the output keeps time.
-            Clips that could not be read (``on_error="skip"``) are NaN.
+            Clips that could not be read (``on_error="skip"``) are NaN. For clips of two channels, the second axis holds
+            the outputs of the first channel and then those of the second channel, and is twice as long.
         """
         clips, embeddings = self._embed(X, self.output)
         if self.verbose:
@@ -130,10 +135,13 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
         -------
         ndarray of str
             Each name consists of the network, the output and a number. Channels in time are called x0, x1, ..., as
-            :class:`TemporalPooling` calls them, because an array of three axes has no names.
+            :class:`TemporalPooling` calls them, because an array of three axes has no names. After a fit on clips of
+            two channels, names begin with "near_" or "far_".
         """
         outputs = self._names(self.output)
         names = [name for output in outputs for name in self._column_names(output)]
+        if getattr(self, "n_channels_", 1) > 1:
+            names = [f"{channel}_{name}" for channel in CHANNEL_NAMES for name in names]
         return np.array(names, dtype=object) if outputs[0] in self._vectors else bin_names(len(names))
 
     def frames_to_seconds(self, frames: ArrayLike) -> np.ndarray:
@@ -218,7 +226,13 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
     def _embed(self, X: Any, output: str | Sequence[str]) -> tuple[AudioClips, Iterator[np.ndarray]]:
         """X as clips, and an iterator over one or more of their outputs."""
         plan = self._check(output)
-        clips = as_clips(self, X, sample_rate=self._rate(), reset=False)
+        clips = as_clips(self, X, sample_rate=self._rate(), reset=False, pairs=True)
+        fitted_on = getattr(self, "n_channels_", clips.n_channels)
+        if clips.n_channels != fitted_on:
+            raise ValueError(
+                f"{type(self).__name__} was fitted on clips of {fitted_on} channel(s), got {clips!r} of "
+                f"{clips.n_channels}: load all clips with one AudioLoader, or fit again."
+            )
         engine = self._engine()
         if getattr(self, "weights_digest_", engine.digest) != engine.digest:
             raise WeightsError(

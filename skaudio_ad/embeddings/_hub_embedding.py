@@ -79,6 +79,9 @@ class HubEmbedding(BaseEmbedding):
     weights_digest_ : str
         SHA-256 of configuration and weights. `transform` refuses other weights.
 
+    n_channels_ : int
+        Number of channels of the training clips, 1 or 2. `transform` refuses another number.
+
     n_features_in_ : int
         Number of samples of a clip, for arrays.
 

@@ -83,6 +83,9 @@ class ModuleEmbedding(BaseEmbedding):
         SHA-256 of the parameters, buffers and settings of `module` and `front_end`. `transform` refuses other values:
         if the module is trained further, the steps after it must be fitted again.
 
+    n_channels_ : int
+        Number of channels of the training clips, 1 or 2. `transform` refuses another number.
+
     n_features_in_ : int
         Number of samples of a clip, for arrays.
 

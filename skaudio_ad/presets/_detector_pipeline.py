@@ -12,6 +12,7 @@ from .._path_groups import groups_from_paths, labels_from_paths
 from .._typing import Clips, FloatArray, IntArray, Labels
 from ..audio import AudioLoader
 from ..detectors import FleetDetector
+from ._domains import with_domains
 from ._training_set import find_paths, warn_of_training_set
 
 
@@ -92,6 +93,7 @@ class DetectorPipeline(Pipeline):
         *,
         groups: Labels | None = None,
         machines: Labels | None = None,
+        domains: Labels | None = None,
         **params: Any,
     ) -> Self:
         """Fit all steps.
@@ -107,6 +109,8 @@ class DetectorPipeline(Pipeline):
         machines : array-like of shape (n_clips,), default=None
             Machine of every clip, for a :class:`FleetDetector` as the last step. None reads the machines from the paths
             if the parameter `machines` says how.
+        domains : array-like of shape (n_clips,), default=None
+            Domain of every clip, such as "source" and "target", for the detector at the end of the last step.
         **params : dict
             Further parameters, as for a Pipeline.
 
@@ -118,7 +122,7 @@ class DetectorPipeline(Pipeline):
         ------
         ValueError
             If the groups or machines cannot be read from the paths, machines are given although the last step is no
-            FleetDetector, or a step raises.
+            FleetDetector, domains are given to a detector that takes none, or a step raises.
 
         Warns
         -----
@@ -126,7 +130,7 @@ class DetectorPipeline(Pipeline):
             If the first step is an :class:`AudioLoader`, `X` holds paths, and recordings are silent, are copies of
             others, or have several sample rates. The warning names the files. :func:`check_recordings` tells more.
         """
-        params = self._with_labels(X, groups, machines, params)
+        params = self._with_labels(X, groups, machines, with_domains(self, domains, params))
         with warnings.catch_warnings():
             self._check_training_set(X)
             return super().fit(X, y, **params)
@@ -139,13 +143,14 @@ class DetectorPipeline(Pipeline):
         *,
         groups: Labels | None = None,
         machines: Labels | None = None,
+        domains: Labels | None = None,
         **params: Any,
     ) -> IntArray:
         """Fit all steps, and decide for every training clip as the last step does.
 
         Parameters
         ----------
-        X, y, groups, machines, **params
+        X, y, groups, machines, domains, **params
             As in `fit`.
 
         Returns
@@ -153,7 +158,7 @@ class DetectorPipeline(Pipeline):
         ndarray of shape (n_clips,), int
             1 is normal, -1 anomalous.
         """
-        params = self._with_labels(X, groups, machines, params)
+        params = self._with_labels(X, groups, machines, with_domains(self, domains, params))
         with warnings.catch_warnings():
             self._check_training_set(X)
             return super().fit_predict(X, y, **params)

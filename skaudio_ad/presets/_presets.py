@@ -15,14 +15,20 @@ from ..detectors import (
     VAEDetector,
 )
 from ..features import ClipScaler, MelTransformer, MFCCTransformer, TemporalPooling
+from ._detector_pipeline import DetectorPipeline
 from ._make_detector import make_detector
+from ._recipes import RECIPES, make_recipe
 
 PresetName: TypeAlias = Literal[
     "embedding_nearest",
     "embedding_mahalanobis",
     "embedding_one_class_svm",
+    "embedding_genrep",
+    "embedding_beam",
     "autoencoder",
     "dcase_baseline",
+    "dcase_mahalanobis",
+    "dcase_mahalanobis_clip",
     "heart_lung",
     "dog_bark_vae",
     "next_frame_lstm",
@@ -33,8 +39,11 @@ PRESETS: dict[str, str] = {
     "embedding_nearest": "nearest neighbour of whitened embeddings of a pretrained backbone, calibrated, 32 kHz",
     "embedding_mahalanobis": "Mahalanobis distance of embeddings of a pretrained backbone, calibrated, 32 kHz",
     "embedding_one_class_svm": "one-class SVM on embeddings of a pretrained backbone, calibrated, 32 kHz",
+    **RECIPES,
     "autoencoder": "dense autoencoder on 5-frame windows of a log-mel spectrogram, every band standardised, 16 kHz",
     "dcase_baseline": "dense autoencoder on 5-frame windows of a log-mel spectrogram, 16 kHz: machines (DCASE Task 2)",
+    "dcase_mahalanobis": "dcase_baseline with the Mahalanobis distance of every window, 16 kHz: machines (DCASE 2023)",
+    "dcase_mahalanobis_clip": "dcase_baseline with the Mahalanobis distance of the mean residual, 16 kHz: machines",
     "heart_lung": "dense autoencoder on the MFCCs of 15 s, 22.05 kHz: heart and lung sounds (HLS-CMDS)",
     "dog_bark_vae": "convolutional VAE on the log-mel spectrogram of 3 s, 22.05 kHz: dog barks",
     "next_frame_lstm": "LSTM that predicts the next log-mel frame from 10, 16 kHz: machines",
@@ -61,8 +70,16 @@ def make_preset(
 
         - "embedding_nearest", "embedding_mahalanobis" and "embedding_one_class_svm": :func:`make_detector` with this
           head, and with its defaults.
+        - "embedding_genrep": cosine distance to the nearest normal clip on the embeddings of a frozen backbone, after
+          GenRep [1]_. With ``domains=True``, `fit` must get domains: every domain has a bank, the banks of scarce
+          domains get mixtures with clips of the largest one, and the distances to every bank are standardised.
+        - "embedding_beam": the nearest normal clip in every frequency band of a grid of embeddings, after BEAM [2]_:
+          :class:`BandMemoryDetector` with relative deviation pooling over time and local density.
         - "dcase_baseline": log-mel of 128 bands at 16 kHz (n_fft 1024, hop 512), windows of 5 frames, autoencoder
           640-128x4-8-128x4-640.
+        - "dcase_mahalanobis" and "dcase_mahalanobis_clip": the same with ``error="mahalanobis"``, the form of the
+          paper, and ``error="mahalanobis-clip"``, the form of the released program (:class:`AutoencoderDetector`).
+          `fit` takes the domains of the clips.
         - "autoencoder": the same features, every band standardised by the training set, and
           :class:`AutoencoderDetector` with its defaults. No publication describes this system.
         - "heart_lung": 15 s at 22.05 kHz (330 000 samples), 13 MFCCs per frame, scaled to [0, 1] by the training set,
@@ -95,19 +112,37 @@ def make_preset(
 
     **detector : dict
         Parameters of the detector that differ from the preset, such as ``max_epochs=20``; for embeddings, parameters of
-        :func:`make_detector`, such as ``false_alarms=0.02``.
+        :func:`make_detector`, such as ``false_alarms=0.02``, and for "embedding_genrep" also ``domains=True``.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
         Pipeline as :func:`make_detector` returns it, for embeddings. Otherwise a pipeline for a list of paths, or for
         waveforms at the sample rate of the preset. Steps: "load", "level" (with
-        `level`), "features", "pool" ("heart_lung" only), "scale" (all but "dcase_baseline"), "detector".
+        `level`), "features", "pool" ("heart_lung" only), "scale" (all but the baselines of DCASE), "detector".
+        ``fit(X, domains=...)`` of the presets that take domains passes the domains to the detector.
 
     Notes
     -----
     "dcase_baseline" takes raw decibels, as published. Standardised bands suit an autoencoder better, because the bands
     that vary most dominate its loss on raw decibels.
+
+    "embedding_genrep" and "embedding_beam" train nothing. They differ from the publications:
+
+    - The backbone is the one that `backbone` names, with ``output="clip"`` or "grid", instead of BEATs with selected
+      layers. `level` is "rms".
+    - "embedding_genrep" standardises the distances of a domain by leave-one-out distances of training clips, instead of
+      statistics of the test set, so that the score of a clip does not depend on other test clips. Without domains there
+      are neither mixtures nor a standardisation.
+    - "embedding_beam" always pools by relative deviation, instead of an adaptive fusion, and divides by the local
+      density of every band.
+
+    References
+    ----------
+    .. [1] P. Saengthong and T. Shinozaki, "Deep generic representations for domain-generalized anomalous sound
+       detection", arXiv:2409.05035, 2024.
+    .. [2] P. Saengthong et al., BEAM: a memory of temporally pooled sub-bands for anomalous sound detection without
+       training.
 
     Examples
     --------
@@ -116,6 +151,15 @@ def make_preset(
     ['load', 'level', 'features', 'detector']
     """
     check_option(name, "name", tuple(PRESETS))
+    if name in RECIPES:
+        level = "rms" if level == "preset" else level
+        settings: dict[str, Any] = {
+            "duration": duration,
+            "level": level,
+            "on_error": on_error,
+            "random_state": random_state,
+        }
+        return make_recipe(name, **settings, **detector)
     head = name.removeprefix("embedding_")
     if head != name:
         return make_detector(
@@ -131,8 +175,11 @@ def make_preset(
     detector = {"random_state": random_state, **detector}
     rate, length = 16000, None
     features: MelTransformer | MFCCTransformer = MelTransformer(rate, lazy=lazy)
-    if name == "dcase_baseline":
-        last = [("detector", AutoencoderDetector.from_preset(name, **detector))]
+    if name.startswith("dcase_"):
+        error = name.removeprefix("dcase_").replace("_", "-")
+        if error != "baseline":
+            detector = {"error": error, **detector}
+        last = [("detector", AutoencoderDetector.from_preset("dcase_baseline", **detector))]
     elif name == "heart_lung":
         rate, length = 22050, 330_000 / 22050
         features = MFCCTransformer(rate, n_mfcc=13, lazy=lazy)
@@ -157,4 +204,5 @@ def make_preset(
     first = [("load", AudioLoader(rate, on_error=on_error, **cut))]
     if level is not None:
         first.append(("level", LevelNormalizer(level)))
-    return Pipeline([*first, ("features", features), *last])
+    kind = DetectorPipeline if "error" in detector else Pipeline
+    return kind([*first, ("features", features), *last])

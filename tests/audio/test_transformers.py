@@ -45,7 +45,7 @@ def test_an_array_shorter_than_the_offset_is_refused_by_number():
         ({"sample_rate": 0}, r"sample_rate must lie in \[1, inf\], got 0"),
         ({"duration": -1.0}, r"duration must lie in \(0, inf\), got -1\.0"),
         ({"offset": -0.1}, r"offset must lie in \[0, inf\], got -0\.1"),
-        ({"channel": "left"}, 'channel must be "mix" or the index of a channel'),
+        ({"channel": "left"}, 'channel must be "mix", the index of a channel, "near-far", or a pair'),
         ({"pad": "wrap", "duration": 1}, "pad must be one of 'none', 'zeros', 'repeat', 'reflect'"),
         ({"pad": "zeros"}, "pad='zeros' needs a duration to pad to; give one, in seconds"),
         ({"on_error": "ignore"}, "on_error must be one of 'raise', 'skip', got 'ignore'"),
