@@ -24,6 +24,7 @@ NAMES = (
     "detection.pretrained",
     "detection.overview",
     "detection.heads",
+    "detection.head_grid",
     "detection.label_free",
     "detection.thresholds",
     "fuzz",
