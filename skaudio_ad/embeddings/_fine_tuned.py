@@ -4,7 +4,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 _OBJECTIVES = ("softmax", "arcface", "adacos", "self")
 # Number of outputs of a projection whose size is None: the size of the space of SimCLR's loss.
 _PROJECTION_SIZE = 128
+# Minimum number of windows in an epoch with windows_per_clip="auto": eight batches.
+_FEWEST_WINDOWS = 256
 
 
 class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
@@ -97,8 +98,12 @@ class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
     window : float, default=2.0
         Length of the random windows that are trained on, in seconds. Silence is put after a clip that is shorter.
 
+    windows_per_clip : int or "auto", default="auto"
+        Number of random windows of every clip in an epoch. "auto" is one, and more for fewer than 256 clips, so that an
+        epoch has at least 256 windows.
+
     max_epochs : int, default=30
-        Maximum number of epochs. An epoch hears every second of the clips once, on average.
+        Maximum number of epochs.
 
     batch_size : int, default=32
         Number of windows in a batch.
@@ -237,6 +242,7 @@ class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
         augmenter: Any = None,
         mixup_alpha: float = 0.0,
         window: float = 2.0,
+        windows_per_clip: 'int | Literal["auto"]' = "auto",
         max_epochs: int = 30,
         batch_size: int = 32,
         learning_rate: float = 1e-3,
@@ -265,6 +271,7 @@ class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
         self.augmenter = augmenter
         self.mixup_alpha = mixup_alpha
         self.window = window
+        self.windows_per_clip = windows_per_clip
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -350,11 +357,16 @@ class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
                 waveforms, numbers, round(self.window * embedding._rate()), embedding._shortest()
             )
             loss.bank = bank
+            per_clip = self.windows_per_clip
+            if per_clip == "auto":
+                per_clip = -(-_FEWEST_WINDOWS // len(train))
+            tables = [bank.table(train, per_clip), bank.table(held_out)]
+            rows = np.arange(sum(map(len, tables)))
             return TrainingRows(
-                torch.from_numpy(bank.table).to(device),
+                torch.from_numpy(np.concatenate(tables)).to(device),
                 self.batch_size,
-                bank.rows_of(train),
-                bank.rows_of(held_out),
+                rows[: len(tables[0])],
+                rows[len(tables[0]) :],
                 learning_rates=self._learning_rate_of,
                 evaluation_batch_size=self.batch_size,
             )
@@ -514,6 +526,10 @@ class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
             check_number(getattr(self, name), name, low=0, closed="neither")
         check_number(self.margin, "margin", low=0, high=np.pi / 2)
         check_number(self.mixup_alpha, "mixup_alpha", low=0)
+        if isinstance(self.windows_per_clip, str):
+            check_option(self.windows_per_clip, "windows_per_clip", ("auto",))
+        else:
+            check_number(self.windows_per_clip, "windows_per_clip", low=1, integer=True)
         check_number(self.max_epochs, "max_epochs", low=1, integer=True)
         check_number(self.batch_size, "batch_size", low=2, integer=True)
         check_number(self.weight_decay, "weight_decay", low=0)

@@ -75,7 +75,7 @@ def read_checkpoint(path: PathLike) -> tuple[dict[str, np.ndarray], dict[str, An
     try:
         with safe_open(path, framework="numpy") as file:
             facts = json.loads((file.metadata() or {})[_FACTS])
-            return {name: file.get_tensor(name) for name in file.keys()}, facts
+            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
     except Exception as error:  # safetensors has an exception of its own, and raises others too
         raise WeightsError(
             f"{path}: no checkpoint of a FineTunedEmbedding ({type(error).__name__}: {error})."

@@ -192,8 +192,8 @@ def hold_out(labels: IntArray, fraction: float, seed: int, groups: Any = None) -
     if not held:
         raise ValueError(
             f"validation_fraction={fraction} cannot hold out a {'clip' if groups is None else 'whole group'} so that "
-            "every class keeps clips to train on. Pass more clips or finer groups, or set validation_fraction=0 to hold "
-            "out none."
+            "every class keeps clips to train on. Pass more clips or finer groups, or set validation_fraction=0 to "
+            "hold out none."
         )
     is_held = np.isin(numbers, held)
     return np.flatnonzero(~is_held), np.flatnonzero(is_held)

@@ -16,9 +16,9 @@ _ON_SPECTROGRAMS = ("time_mask", "frequency_mask")
 
 
 class WindowBank:
-    """Waveforms of the training clips in memory, and a table of their windows.
+    """Waveforms of clips in memory, and the windows of these clips.
 
-    A clip has as many windows as it is long, rounded up, so that an epoch hears every second once on average.
+    A window is a row of a table, (n_rows, 3): the clip, the number of the window, and the number of windows of the clip.
 
     Parameters
     ----------
@@ -34,20 +34,32 @@ class WindowBank:
         self.length = max(min_samples, min(length, max(map(len, clips))))
         self.clips = [pad_to(clip, self.length) for clip in clips]
         self.labels = labels
-        self.n_windows = np.array([-(-len(clip) // self.length) for clip in self.clips])
-        #: ndarray of int of shape (n_rows, 2): clip and number of every window
-        self.table = np.array([(i, k) for i, n in enumerate(self.n_windows) for k in range(n)])
 
-    def rows_of(self, clips: IntArray) -> IntArray:
-        """Rows of the table that belong to some clips."""
-        return np.flatnonzero(np.isin(self.table[:, 0], clips))
+    def table(self, clips: IntArray, n_windows: int | None = None) -> IntArray:
+        """Make the table of the windows of some clips.
+
+        Parameters
+        ----------
+        clips : ndarray of int
+        n_windows : int or None, default=None
+            Number of windows of every clip. None is as many as cover the clip.
+
+        Returns
+        -------
+        ndarray of int of shape (n_rows, 3)
+        """
+        rows = []
+        for clip in clips:
+            n = -(-len(self.clips[clip]) // self.length) if n_windows is None else n_windows
+            rows += [(clip, number, n) for number in range(n)]
+        return np.array(rows, dtype=int).reshape(-1, 3)
 
     def cut(self, table: IntArray, rng: np.random.Generator | None) -> np.ndarray:
         """Windows of rows of the table.
 
         Parameters
         ----------
-        table : ndarray of int of shape (n_rows, 2)
+        table : ndarray of int of shape (n_rows, 3)
         rng : numpy.random.Generator or None
             Generator of random starts. None spreads the windows of a clip evenly over it.
 
@@ -56,12 +68,9 @@ class WindowBank:
         ndarray of shape (n_rows, length), float32
         """
         windows = np.empty((len(table), self.length), dtype=np.float32)
-        for window, (clip, number) in zip(windows, table):
+        for window, (clip, number, n_windows) in zip(windows, table):
             last = len(self.clips[clip]) - self.length
-            number = number % self.n_windows[clip]
-            start = (
-                number * last // max(1, self.n_windows[clip] - 1) if rng is None else rng.integers(last + 1)
-            )
+            start = number * last // max(1, n_windows - 1) if rng is None else rng.integers(last + 1)
             window[:] = self.clips[clip][start : start + self.length]
         return windows
 
@@ -100,7 +109,7 @@ class TuningLoss:
     def __call__(
         self, module: Any, batch: "torch.Tensor", generator: "torch.Generator | None" = None
     ) -> "torch.Tensor":
-        """Mean loss of rows of the bank's table, (n_rows, 2)."""
+        """Mean loss of windows, rows of a table of the bank, (n_rows, 3)."""
         import torch
 
         table = batch.cpu().numpy()
@@ -110,8 +119,10 @@ class TuningLoss:
         if self.objective == "self":
             from ..networks import nt_xent
 
-            # Without random starts the second view of a window is the next window of the clip.
-            views = [self._spectrograms(table + [0, shift], rng) for shift in (0, 1)]
+            # Without random starts the second view is the next window of the clip.
+            other = table.copy()
+            other[:, 1] = (table[:, 1] + 1) % table[:, 2]
+            views = [self._spectrograms(rows, rng) for rows in (table, other)]
             first, second = module(torch.cat(views), generator).tensor_split(2)
             return nt_xent(first, second, batch[:, 0], self.temperature)
         spectrograms = self._spectrograms(table, rng)

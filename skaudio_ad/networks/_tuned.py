@@ -12,8 +12,8 @@ from ._metric_heads import AdaCosHead, ArcFaceHead, SoftmaxHead
 class TunedNetwork(nn.Module):
     """A backbone with some open layers, and behind its "clip" embedding a linear projection and a head.
 
-    Batch normalisation keeps the statistics of the pretraining: it is in evaluation mode also while its scale and offset
-    are trained. The statistics of a few clips of one kind would be noisy, and unlike those of a single clip at test
+    Batch normalisation keeps the statistics of the pretraining. It is in evaluation mode also while its scale and
+    offset are trained. The statistics of a few clips of one kind would be noisy, and unlike those of a single clip at test
     time.
 
     Parameters
