@@ -23,6 +23,7 @@ NAMES = (
     "detection.pretrained",
     "detection.overview",
     "detection.heads",
+    "detection.fine_tuning",
     "detection.label_free",
     "detection.thresholds",
     "fuzz",

@@ -18,7 +18,8 @@ _ON_SPECTROGRAMS = ("time_mask", "frequency_mask")
 class WindowBank:
     """Waveforms of clips in memory, and the windows of these clips.
 
-    A window is a row of a table, (n_rows, 3): the clip, the number of the window, and the number of windows of the clip.
+    A window is a row of a table, (n_rows, 3): the clip, the number of the window, and the number of windows of this
+    clip.
 
     Parameters
     ----------

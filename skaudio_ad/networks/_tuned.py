@@ -12,9 +12,9 @@ from ._metric_heads import AdaCosHead, ArcFaceHead, SoftmaxHead
 class TunedNetwork(nn.Module):
     """A backbone with some open layers, and behind its "clip" embedding a linear projection and a head.
 
-    Batch normalisation keeps the statistics of the pretraining. It is in evaluation mode also while its scale and
-    offset are trained. The statistics of a few clips of one kind would be noisy, and unlike those of a single clip at test
-    time.
+    Batch normalisation keeps the statistics of the pretraining. A batch normalisation is in evaluation mode also while
+    its scale and offset are trained, because the statistics of a few clips of one kind would be noisy, and unlike those
+    of a single clip at test time.
 
     Parameters
     ----------
