@@ -8,32 +8,30 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import check_number, check_option, users_level
+from .._checks import users_level
 from .._checksums import WeightsError
-from .._lazy import gather, is_missing
+from .._lazy import gather
 from .._output import TableOutputMixin
 from .._typing import Clips, IntArray, PathLike, RandomState
 from ..audio import AudioClips, as_clips
 from ..training import TrainingRows, make_stopping, resolve_device, train_estimator
 from ._backbone_embedding import BackboneEmbedding
 from ._embed_clips import embed_clips
-from ._fine_tuned_checkpoint import check_checkpoint, read_checkpoint, write_checkpoint
+from ._fine_tuned_checkpoint import read_checkpoint, write_checkpoint
 from ._fine_tuned_engine import PROJECTION, TunedEngine, build_tuned
-from ._fine_tuned_labels import check_labels, hold_out, number_classes, usable_clips
-from ._fine_tuned_windows import TuningLoss, WindowBank, split_augmenter
+from ._fine_tuned_labels import check_labels, hold_out, number_classes, training_clips
+from ._fine_tuned_parameters import check_parameters
+from ._fine_tuned_windows import TuningLoss, WindowBank
 from ._progress import with_progress
 
 if TYPE_CHECKING:
     from ..networks import NetworkDescription
     from ..training import Patience, Prechelt
 
-_OBJECTIVES = ("softmax", "arcface", "adacos", "self")
-# Number of outputs of a projection whose size is None: the size of the space of SimCLR's loss.
-_PROJECTION_SIZE = 128
 # Minimum number of windows in an epoch with windows_per_clip="auto": eight batches.
 _FEWEST_WINDOWS = 256
 
@@ -313,7 +311,7 @@ class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
         WeightsError
             If the weights cannot be found, downloaded or read.
         """
-        embedding, recipe = self._check_parameters()
+        embedding, recipe = check_parameters(self)
         stopping = make_stopping(self.early_stopping, n_iter_no_change=self.n_iter_no_change, tol=self.tol)
         device = resolve_device(embedding.device)
         clips = as_clips(self, X, sample_rate=embedding._rate(), reset=True)
@@ -329,7 +327,7 @@ class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
             mixup_alpha=self.mixup_alpha,
             temperature=self.temperature,
         )
-        waveforms, positions, labels = _training_clips(clips, labels)
+        waveforms, positions, labels = training_clips(clips, labels)
         if self.objective == "self":
             self.classes_, numbers = np.empty(0), np.zeros(len(waveforms), dtype=int)
             if len(waveforms) < 2:
@@ -440,7 +438,7 @@ class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
         WeightsError
             If the file is missing or damaged, or was written with another backbone or other parameters.
         """
-        embedding, recipe = self._check_parameters()
+        embedding, recipe = check_parameters(self)
         base = embedding._engine()
         weights, facts = read_checkpoint(path)
         own = {"recipe": recipe, "objective": self.objective, "weights": base.digest}
@@ -510,83 +508,6 @@ class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
     def n_edge_frames(self) -> int:
         """Number of frames at either end of a clip that reach beyond the clip: 0."""
         return 0
-
-    def _check_parameters(self):
-        """Raise for parameters out of range; return a copy of the embedding, and the recipe of the network."""
-        if not isinstance(self.embedding, BackboneEmbedding):
-            raise TypeError(
-                "embedding must be a MobileNetEmbedding, PaSSTEmbedding or BackboneEmbedding, got "
-                f"{self.embedding!r}."
-            )
-        check_option(self.objective, "objective", _OBJECTIVES)
-        check_option(self.output, "output", ("auto", "embedding", "projection"))
-        check_number(self.projection_size, "projection_size", low=1, integer=True, none=True)
-        check_number(self.rank, "rank", low=1, integer=True)
-        for name in ("alpha", "scale", "temperature", "learning_rate", "backbone_learning_rate", "window"):
-            check_number(getattr(self, name), name, low=0, closed="neither")
-        check_number(self.margin, "margin", low=0, high=np.pi / 2)
-        check_number(self.mixup_alpha, "mixup_alpha", low=0)
-        if isinstance(self.windows_per_clip, str):
-            check_option(self.windows_per_clip, "windows_per_clip", ("auto",))
-        else:
-            check_number(self.windows_per_clip, "windows_per_clip", low=1, integer=True)
-        check_number(self.max_epochs, "max_epochs", low=1, integer=True)
-        check_number(self.batch_size, "batch_size", low=2, integer=True)
-        check_number(self.weight_decay, "weight_decay", low=0)
-        check_number(self.validation_fraction, "validation_fraction", low=0, high=1, closed="left")
-        check_option(self.deterministic, "deterministic", (True, False))
-        check_checkpoint(self.checkpoint)
-        embedding = clone(self.embedding)
-        if self.device is not None:
-            embedding.set_params(device=self.device)
-        embedding._check(embedding.output)
-        check_number(self.window, "window", low=0, high=embedding._longest_window, closed="right")
-        split_augmenter(self.augmenter, embedding._rate())
-        return embedding, self._make_recipe(embedding)
-
-    def _make_recipe(self, embedding):
-        """Parameters of the network that is trained, as plain values."""
-        if not isinstance(self.patchout, (tuple, list)) or len(self.patchout) != 2:
-            raise ValueError(f"patchout must be a pair of numbers (rows, columns), got {self.patchout!r}.")
-        for number in self.patchout:
-            check_number(number, "patchout", low=0, integer=True)
-        if any(self.patchout) and embedding._backbone().family != "passt":
-            raise ValueError(
-                f"patchout leaves out patches of a PaSST, got {self.patchout!r} for a "
-                f"{embedding._its_family().title}. Use patchout=(0, 0)."
-            )
-        if self.objective == "self" and self.mixup_alpha > 0:
-            raise ValueError(
-                f'mixup_alpha mixes labels, and objective="self" has none, got {self.mixup_alpha!r}. Use '
-                "mixup_alpha=0, or an Augmenter with mixup."
-            )
-        self._check_trainable(embedding)
-        size = self.projection_size
-        if size is None and (self.trainable == "head" or self.objective == "self"):
-            size = _PROJECTION_SIZE
-        if self.trainable == "head" and self.output == "embedding":
-            raise ValueError(
-                'output="embedding" is the frozen embedding itself with trainable="head": use output="projection", or '
-                "the embedding without tuning."
-            )
-        if self.output == "projection" and size is None:
-            raise ValueError('output="projection" needs a projection: set projection_size, such as 128.')
-        return {
-            "trainable": self.trainable if isinstance(self.trainable, str) else int(self.trainable),
-            "projection_size": None if size is None else int(size),
-            "rank": int(self.rank),
-            "alpha": float(self.alpha),
-            "patchout": tuple(int(number) for number in self.patchout),
-        }
-
-    def _check_trainable(self, embedding):
-        from ._backbone_engine import build_on_meta
-
-        if isinstance(self.trainable, str):
-            check_option(self.trainable, "trainable", ("all", "head", "lora"))
-            return
-        stages: Any = build_on_meta(embedding._backbone()).stages
-        check_number(self.trainable, "trainable", low=1, high=len(stages), integer=True)
 
     def _learning_rate_of(self, name):
         is_pretrained = name.startswith("network.") and ".parametrizations." not in name
@@ -661,14 +582,6 @@ class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
 
 # Ends of a training that are no success, as the warning says them.
 _ENDS = {"diverged": "diverged", "interrupted": "was interrupted"}
-
-
-def _training_clips(clips, labels):
-    """Decode the clips that train: their waveforms, their positions and their labels."""
-    waveforms = [np.asarray(clip, dtype=np.float32) for clip in clips]
-    present = np.array([not is_missing(clip) for clip in waveforms])
-    positions = usable_clips(labels, present)
-    return [waveforms[i] for i in positions], positions, None if labels is None else labels[positions]
 
 
 def _fitted_attributes(module, history):

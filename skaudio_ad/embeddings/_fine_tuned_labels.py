@@ -9,7 +9,9 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from .._checks import users_level
 from .._input_checks import check_groups
+from .._lazy import is_missing
 from .._typing import IntArray
+from ..audio import AudioClips
 from ..training import split_normal
 
 _WAY_OUT = 'Or tune without labels: objective="self".'
@@ -65,19 +67,25 @@ def check_labels(y: Any, n_clips: int, objective: str) -> np.ndarray | None:
     return y
 
 
-def usable_clips(y: np.ndarray | None, present: np.ndarray) -> IntArray:
-    """Positions of the clips that train: those that could be read, without clips labelled anomalous.
+def training_clips(
+    clips: AudioClips, y: np.ndarray | None
+) -> tuple[list[np.ndarray], IntArray, np.ndarray | None]:
+    """Decode the clips, and select those that train: readable clips that are not labelled anomalous.
 
     If all labels are 1 and -1, they are the labels of this package, and clips with -1 are left out.
 
     Parameters
     ----------
+    clips : AudioClips
     y : ndarray of shape (n_clips,) or None
-    present : ndarray of bool of shape (n_clips,)
 
     Returns
     -------
-    ndarray of int
+    waveforms : list of ndarray of shape (n_samples,), float32
+    positions : ndarray of int
+        Positions of the waveforms in `clips`.
+    labels : ndarray or None
+        Labels of the waveforms.
 
     Warns
     -----
@@ -89,6 +97,13 @@ def usable_clips(y: np.ndarray | None, present: np.ndarray) -> IntArray:
     ValueError
         If no clip is left.
     """
+    waveforms = [np.asarray(clip, dtype=np.float32) for clip in clips]
+    present = np.array([not is_missing(clip) for clip in waveforms])
+    positions = _usable(y, present)
+    return [waveforms[i] for i in positions], positions, None if y is None else y[positions]
+
+
+def _usable(y, present):
     if not present.all():
         warnings.warn(
             f"FineTunedEmbedding leaves out {np.count_nonzero(~present)} of {len(present)} clips: they could not be "
