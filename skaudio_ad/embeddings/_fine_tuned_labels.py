@@ -44,18 +44,20 @@ def check_labels(y: Any, n_clips: int, objective: str) -> np.ndarray | None:
             f"FineTunedEmbedding requires y to be passed, but the target y is None: objective={objective!r} learns "
             f"from labels that normal clips have, such as machine, section or patient. {_WAY_OUT}"
         )
+    # NumPy makes strings of all entries of a list with a string, also of NaN.
+    values = np.array(y, dtype=object) if isinstance(y, (list, tuple)) else column_or_1d(y, warn=True)
     y = column_or_1d(y, warn=True)
     if len(y) != n_clips:
         raise ValueError(f"y must have one label a clip: got {len(y)} labels for {n_clips} clips.")
     if objective == "self" and not _of_this_package(y):
         return None
-    missing = [index for index, label in enumerate(y) if _is_missing(label)]
+    missing = [index for index, label in enumerate(values) if _is_missing(label)]
     if missing:
         raise ValueError(
             f"y must have a label for every clip, but {len(missing)} of {n_clips} have none (None or NaN), first clip "
             f"{missing[0]}. Leave these clips out, or give them a label of their own. {_WAY_OUT}"
         )
-    kinds = {type(label) for label in y.tolist()}
+    kinds = {type(label.item() if isinstance(label, np.generic) else label) for label in values}
     if len(kinds) > 1 and str in kinds:
         raise ValueError(
             f"y must have labels of one type, got {', '.join(sorted(kind.__name__ for kind in kinds))}. Convert them, "
