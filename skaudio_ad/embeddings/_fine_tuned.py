@@ -344,7 +344,7 @@ class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
                 groups = groups[positions]
         self.embedding_, self._recipe = embedding, recipe
         self.weights_digest_ = base.digest
-        vars(self).pop("tuned_weights_", None)
+        self._forget_module()
 
         def prepare(seed):
             import torch
@@ -527,7 +527,7 @@ class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
 
     def _forget_module(self):
         """Remove the weights of an earlier fit."""
-        vars(self).pop("tuned_weights_", None)
+        self.__dict__.pop("tuned_weights_", None)
 
     def _write_checkpoint(self, module, history):
         facts = {name.rstrip("_"): value for name, value in _fitted_attributes(module, history).items()}
@@ -539,6 +539,7 @@ class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
             "classes": self.classes_.tolist(),
             "held_out_indices": self.held_out_indices_.tolist(),
         }
+        assert self.checkpoint is not None
         write_checkpoint(self.checkpoint, weights, facts)
 
     def _projects(self):

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -127,7 +128,8 @@ class PaSST(nn.Module):
         ValueError
             If no row or no column would remain.
         """
-        stride = self.patch_embed["proj"].stride[0]
+        convolution: Any = self.patch_embed["proj"]
+        stride = convolution.stride[0]
         sizes = self.grid_size[0], (n_frames - _PATCH) // stride + 1
         for size, left_out, what in zip(sizes, patchout, ("rows", "columns")):
             if left_out >= size:

@@ -206,7 +206,7 @@ class DivergenceError(ValueError):
 
 def _parameter_groups(module, learning_rates):
     """Return the parameters to train, as the optimiser takes them: one group for every learning rate."""
-    groups: dict[float, list[Any]] = {}
+    groups: dict[float | None, list[Any]] = {}
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
             rate = None if learning_rates is None else learning_rates(name)
