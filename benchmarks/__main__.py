@@ -25,6 +25,7 @@ NAMES = (
     "detection.overview",
     "detection.heads",
     "detection.head_grid",
+    "detection.fine_tuning",
     "detection.label_free",
     "detection.thresholds",
     "fuzz",

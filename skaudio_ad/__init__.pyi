@@ -90,6 +90,9 @@ from .embeddings import (
     BackboneEmbedding as BackboneEmbedding,
 )
 from .embeddings import (
+    FineTunedEmbedding as FineTunedEmbedding,
+)
+from .embeddings import (
     HubEmbedding as HubEmbedding,
 )
 from .embeddings import (

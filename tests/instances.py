@@ -22,6 +22,7 @@ from skaudio_ad import (
     AutoencoderDetector,
     ChannelResidual,
     FleetDetector,
+    MobileNetEmbedding,
     NearestNeighborsDetector,
     NormalOnly,
     QuantileThreshold,
@@ -94,6 +95,15 @@ PARAMETERS = {
     ],
     "DetectorPipeline": [
         {"steps": [("whiten", ShrinkageWhitener()), ("detector", NearestNeighborsDetector(coreset_size=0.5))]}
+    ],
+    "FineTunedEmbedding": [
+        {
+            "embedding": MobileNetEmbedding("mn01", weights=None),
+            "trainable": 1,
+            "max_epochs": 1,
+            "windows_per_clip": 1,
+            "random_state": 0,
+        }
     ],
     "FleetDetector": [{"detector": IsolationForest(n_estimators=5, random_state=0), "unknown": "merged"}],
     "FrameTransformer": [{"frame_length": 1, "hop_length": 1}],

@@ -109,7 +109,9 @@ def features_of(backbone, paths, memory):
     names = embed[-1].get_feature_names_out()
     for feature, outputs in FEATURES.items():
         starts = tuple(f"{backbone}_{output}{'_' if output[-1].isdigit() else ''}" for output in outputs)
-        columns = [name.startswith(starts) and name[len(_longest(name, starts)) :].isdigit() for name in names]
+        columns = [
+            name.startswith(starts) and name[len(_longest(name, starts)) :].isdigit() for name in names
+        ]
         yield feature, values[:, np.array(columns)], vector_heads()
     grid = make_detector(backbone, output="grid", memory=memory)[:-1].fit(paths)
     yield "grid", grid.transform(paths), grid_heads()
@@ -216,7 +218,10 @@ def main(arguments=None):
         "AUC of every task",
         [
             {"set": name, "task": task["task"], "training clips": task["n_train"], "combination": combination}
-            | {"AUC": f"{auc(task['is_normal'], scores):.3f}", "seconds": f"{task['seconds'][combination]:.2f}"}
+            | {
+                "AUC": f"{auc(task['is_normal'], scores):.3f}",
+                "seconds": f"{task['seconds'][combination]:.2f}",
+            }
             for name, tasks in results.items()
             for task in tasks
             for combination, scores in task["scores"].items()

@@ -176,8 +176,22 @@ def build_on_meta(backbone: Backbone) -> "torch.nn.Module":
         return get_family(backbone.family).build_network(backbone)
 
 
-@lru_cache(maxsize=_KEPT)
-def _build(engine: BackboneEngine) -> LoadedBackbone:
+def build_network(engine: BackboneEngine) -> "torch.nn.Module":
+    """A new network with the weights of an engine, on the CPU.
+
+    Parameters
+    ----------
+    engine : BackboneEngine
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    WeightsError
+        As for :meth:`BackboneEngine.load`.
+    """
     backbone = engine.backbone
     family = get_family(backbone.family)
     # A network draws random weights when it is built, even if a file replaces them. The block keeps the global
@@ -195,11 +209,16 @@ def _build(engine: BackboneEngine) -> LoadedBackbone:
                 f"{engine.path}: has changed while it was in use, from sha256 {engine.digest} to {digest}. Put "
                 "the old file back, or start again."
             )
+    return network
+
+
+@lru_cache(maxsize=_KEPT)
+def _build(engine: BackboneEngine) -> LoadedBackbone:
     runtime = make_runtime(
         engine.runtime,
-        network,
-        family=family,
-        backbone=backbone,
+        build_network(engine),
+        family=get_family(engine.backbone.family),
+        backbone=engine.backbone,
         precision=engine.precision,
         device=engine.device,
     )

@@ -127,6 +127,21 @@ class MobileNet(nn.Module):
         self.multilevel_size = self.sizes["multilevel"]
 
     @property
+    def stages(self) -> nn.Sequential:
+        """Layers from the first to the last, of which a fine-tuning opens the last ones."""
+        return self.features
+
+    @property
+    def last_layers(self) -> tuple[nn.Module, ...]:
+        """Layers behind `stages` that the clip embedding depends on."""
+        return ()
+
+    @property
+    def class_layers(self) -> tuple[nn.Module, ...]:
+        """Layers that only the logits depend on."""
+        return () if self.classifier is None else (self.classifier,)
+
+    @property
     def bfloat16_layers(self) -> nn.Module:
         """Layers whose pointwise convolutions may round to bfloat16. Earlier layers would lose too much accuracy."""
         return self.features[12:]

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -21,7 +22,7 @@ class PaSST(nn.Module):
     The network has patches of 16 by 16, separate position embeddings for time and for frequency, and two further
     tokens: C for the class, and D for distillation. The state dict has the names and shapes of the authors, so that the
     published checkpoints load with ``strict=True``. Attention is fused: the matrix of all pairs of tokens is never in
-    memory. Patchout, which drops patches at random in training, is not part of this class.
+    memory. :meth:`draw_kept` draws the patches for patchout, which leaves out patches at random in training.
 
     Parameters
     ----------
@@ -85,12 +86,68 @@ class PaSST(nn.Module):
         self.head_dist = nn.Linear(_SIZE, n_classes)
 
     @property
+    def stages(self) -> nn.Sequential:
+        """Layers from the first to the last, of which a fine-tuning opens the last ones."""
+        return self.blocks
+
+    @property
+    def last_layers(self) -> tuple[nn.Module, ...]:
+        """Layers behind `stages` that the clip embedding depends on."""
+        return (self.norm,)
+
+    @property
+    def class_layers(self) -> tuple[nn.Module, ...]:
+        """Layers that only the logits depend on."""
+        return self.head, self.head_dist
+
+    @property
     def bfloat16_layers(self) -> nn.Sequential:
         """Layers that may round to bfloat16."""
         return self.blocks
 
+    def draw_kept(
+        self, n_frames: int, patchout: tuple[int, int], generator: torch.Generator | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw the rows and columns of patches that remain, as the authors' structured patchout does.
+
+        Parameters
+        ----------
+        n_frames : int
+            Number of frames of the spectrograms.
+        patchout : tuple of int
+            Number of rows (bands) and number of columns (times) of patches to leave out.
+        generator : torch.Generator, default=None
+
+        Returns
+        -------
+        tuple of two torch.Tensor of int
+            Sorted numbers of the rows and of the columns that remain, the same for all spectrograms of a batch.
+
+        Raises
+        ------
+        ValueError
+            If no row or no column would remain.
+        """
+        convolution: Any = self.patch_embed["proj"]
+        stride = convolution.stride[0]
+        sizes = self.grid_size[0], (n_frames - _PATCH) // stride + 1
+        for size, left_out, what in zip(sizes, patchout, ("rows", "columns")):
+            if left_out >= size:
+                raise ValueError(
+                    f"patchout must leave patches: it leaves out {left_out} of {size} {what} of the patches of "
+                    f"{n_frames} frames. Lower it, or train on longer windows."
+                )
+        bins, frames = (
+            torch.randperm(size, generator=generator)[left_out:].sort().values
+            for size, left_out in zip(sizes, patchout)
+        )
+        return bins, frames
+
     def forward(
-        self, spectrograms: torch.Tensor, outputs: Iterable[str] = ("logits",)
+        self,
+        spectrograms: torch.Tensor,
+        outputs: Iterable[str] = ("logits",),
+        kept: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> dict[str, torch.Tensor]:
         """Compute the requested outputs in one pass.
 
@@ -110,6 +167,8 @@ class PaSST(nn.Module):
             - "frames": (n_clips, 768, T), the mean over the bands;
             - "grid": (n_clips, 768, F, T), the patches;
             - "logits": (n_clips, n_classes), before the sigmoid.
+        kept : tuple of two torch.Tensor of int, default=None
+            Rows and columns of patches that the blocks get, from :meth:`draw_kept`. None keeps all patches.
 
         Returns
         -------
@@ -124,8 +183,11 @@ class PaSST(nn.Module):
         outputs = check_outputs(outputs, self.outputs)
         check_spectrograms(spectrograms, min_frames=_PATCH, max_frames=self.max_frames)
         patches = self.patch_embed["proj"](spectrograms[:, None])
+        patches = patches + self.time_new_pos_embed[..., : patches.shape[3]] + self.freq_new_pos_embed
+        if kept is not None:
+            rows, columns = (numbers.to(patches.device) for numbers in kept)
+            patches = patches[:, :, rows][..., columns]
         n_bins, n_frames = patches.shape[2:]
-        patches = patches + self.time_new_pos_embed[..., :n_frames] + self.freq_new_pos_embed
         first = torch.cat([self.cls_token, self.dist_token], dim=1) + self.new_pos_embed
         # patches.shape[0] and not len(patches), because an export would treat len(patches) as a constant.
         tokens = torch.cat(

@@ -31,12 +31,16 @@ class TrainingRows:
         Number of rows in a batch.
     rows, validation_rows : ndarray of int, default=None
         Rows to train on and rows to validate on. By default all rows are trained on and no row is validated on.
+    learning_rates, evaluation_batch_size
+        As in :func:`fit_module`.
     """
 
     values: torch.Tensor
     batch_size: int
     rows: IntArray | None = None
     validation_rows: IntArray | None = None
+    learning_rates: Callable[[str], float] | None = None
+    evaluation_batch_size: int | None = None
 
 
 def train_estimator(
@@ -49,6 +53,8 @@ def train_estimator(
     loss: Callable[..., torch.Tensor],
     attributes: Callable[[torch.nn.Module, FitHistory], dict[str, Any]],
     stopping: Patience | Prechelt | None = None,
+    keep_best: bool = False,
+    on_best: Callable[[torch.nn.Module, FitHistory], None] | None = None,
 ) -> None:
     """Train the module of an estimator, report to its callbacks, and set its fitted attributes.
 
@@ -71,6 +77,8 @@ def train_estimator(
         ``attributes(module, history)`` returns the fitted attributes after the last epoch so far.
     stopping : Patience or Prechelt, default=None
         None trains for `max_epochs`.
+    keep_best, on_best
+        As in :func:`fit_module`.
     """
     import torch
 
@@ -97,6 +105,10 @@ def train_estimator(
             weight_decay=estimator.weight_decay,
             stopping=stopping,
             epochs=EpochCallbacks(estimator, context, X, y, attributes=attributes),
+            learning_rates=data.learning_rates,
+            evaluation_batch_size=data.evaluation_batch_size,
+            keep_best=keep_best,
+            on_best=on_best,
         )
     vars(estimator).update(attributes(module, history), stopped_by_=history.stopped_by)
     context.call_on_fit_task_end(estimator=estimator, X=X, y=y, reconstruction_attributes=dict)

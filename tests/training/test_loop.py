@@ -418,3 +418,88 @@ def test_a_gpu_trains_and_scores_as_the_cpu_does(shape):
     moved = copy.deepcopy(gpu).set_params(device="cpu")
     assert not next(moved.module_.parameters()).is_cuda
     np.testing.assert_allclose(moved.score_samples(X), gpu.score_samples(X), rtol=1e-4)
+
+
+class TwoLayers(nn.Module):
+    """A frozen layer, a batch normalisation that stays in evaluation mode, and two layers to train."""
+
+    def __init__(self):
+        super().__init__()
+        self.frozen, self.norm = nn.Linear(6, 6), nn.BatchNorm1d(6)
+        self.slow, self.fast = nn.Linear(6, 6), nn.Linear(6, 6)
+        self.frozen.requires_grad_(False)
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.norm.eval()
+        return self
+
+    def forward(self, x):
+        return self.fast(self.slow(self.norm(self.frozen(x))))
+
+
+def two_layers():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return TwoLayers()
+
+
+def test_frozen_parameters_and_statistics_stay_and_every_layer_has_its_learning_rate():
+    module, expected, X = two_layers(), two_layers().train(), noise(8)
+    expected.norm.running_mean.fill_(0.3)
+    module.norm.running_mean.fill_(0.3)
+    before = copy.deepcopy(module.state_dict())
+    rates = {"fast": 1e-2, "slow": 1e-3, "norm": 1e-4}
+    optimizer = torch.optim.Adam(
+        [{"params": getattr(expected, name).parameters(), "lr": rate} for name, rate in rates.items()]
+    )
+    mean_squared_error(expected, X).backward()
+    optimizer.step()
+    fit_module(
+        module,
+        X,
+        mean_squared_error,
+        seed=0,
+        max_epochs=1,
+        learning_rates=lambda name: rates[name.partition(".")[0]],
+        evaluation_batch_size=3,
+    )
+    assert_same_weights(module, expected.state_dict(), rtol=1e-5, atol=1e-7)
+    for name, value in module.state_dict().items():
+        if name.startswith("frozen") or name.endswith(STATISTICS):
+            assert torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize("keep_best", [True, False])
+@pytest.mark.parametrize("end", ["diverged", "interrupted"])
+def test_a_training_that_fails_after_an_epoch_keeps_its_best_weights_if_asked_to(end, keep_best):
+    n_calls = []
+
+    def loss(module, batch):
+        n_calls.append(len(batch))
+        if len(n_calls) > 4:  # two epochs of one batch, each with an evaluation
+            if end == "interrupted":
+                raise KeyboardInterrupt
+            return mean_squared_error(module, batch) * np.nan
+        return mean_squared_error(module, batch)
+
+    module, whole, best = autoencoder(), autoencoder(), []
+    settings = {"seed": 0, "learning_rate": 1e-3}
+    history = fit_module(whole, noise(8), mean_squared_error, max_epochs=2, **settings)
+    if not keep_best:
+        with pytest.raises(KeyboardInterrupt if end == "interrupted" else ValueError):
+            fit_module(module, noise(8), loss, max_epochs=9, **settings)
+        return
+    broken = fit_module(
+        module,
+        noise(8),
+        loss,
+        max_epochs=9,
+        keep_best=True,
+        on_best=lambda module, history: best.append(history.best_epoch),
+        **settings,
+    )
+    assert broken.stopped_by == end
+    assert (broken.loss_curve, broken.best_epoch) == (history.loss_curve, history.best_epoch)
+    assert best == [0, 1]
+    assert_same_weights(module, whole.state_dict(), rtol=0, atol=0)
