@@ -16,6 +16,7 @@ from .._checks import users_level
 from .._checksums import WeightsError
 from .._lazy import gather
 from .._output import TableOutputMixin
+from .._progress import with_progress
 from .._typing import Clips, IntArray, PathLike, RandomState
 from ..audio import AudioClips, as_clips
 from ..training import TrainingRows, make_stopping, resolve_device, train_estimator
@@ -26,7 +27,6 @@ from ._fine_tuned_engine import PROJECTION, TunedEngine, build_tuned
 from ._fine_tuned_labels import check_labels, hold_out, number_classes, training_clips
 from ._fine_tuned_parameters import check_parameters
 from ._fine_tuned_windows import TuningLoss, WindowBank
-from ._progress import with_progress
 
 if TYPE_CHECKING:
     from ..networks import NetworkDescription
