@@ -390,7 +390,7 @@ def _n_clips(X):
 
 def _check_machines(machines, n_clips):
     """Labels of the machines as a list of text or numbers of one type."""
-    labels = check_groups(machines, n_clips, "machine").tolist()
+    labels: list[Any] = np.asarray(check_groups(machines, n_clips, "machine")).tolist()
     types = sorted({type(label).__name__ for label in labels})
     if len(types) > 1:
         raise TypeError(f"machines must be labels of one type, got {' and '.join(types)}: use text for all.")

@@ -51,7 +51,7 @@ def tuned(**settings):
 
 @pytest.fixture(scope="module")
 def whole():
-    return tuned(max_epochs=3).fit(CLIPS, LABELS)
+    return tuned(trainable="all", max_epochs=3).fit(CLIPS, LABELS)
 
 
 def network_of(fitted):
