@@ -110,6 +110,7 @@ class NearestNeighborsDetector(RowDetector):
         How neighbours are searched. "faiss" takes an exhaustive index of FAISS, which computes in float32, and the
         extra ``skaudio_ad[faiss]``. Distances are then refined in float64, and scores equal those of "exact" up to
         1e-5 of their size. The index is a second copy of the bank. It is built at the first search and is not saved.
+        On a CPU, "faiss" need not be faster than "exact": ``python -m benchmarks.speed.neighbors`` compares both.
 
     time_pooling : {"mean", "max", "quantile"}, default="mean"
         How the distances of a clip's frames become one distance: their mean, the largest, or their `time_quantile`.
