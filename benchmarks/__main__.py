@@ -24,6 +24,7 @@ NAMES = (
     "detection.pretrained",
     "detection.overview",
     "detection.heads",
+    "detection.fleet",
     "detection.head_grid",
     "detection.fine_tuning",
     "detection.label_free",

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from .._atomic import atomic_path
+from ..detectors import FleetDetector
 from ..metrics import anomaly_auc_score, bootstrap_interval, partial_auc_score
 from ..persistence import load_detector, read_metadata
 from ..recordings import score_recordings
@@ -53,6 +54,9 @@ def evaluate(detector, normal, anomalous, csv_path, json_path, plot_folder):
     NORMAL and ANOMALOUS are folders or files that the detector was not trained on. The command prints the AUC and the
     partial AUC (up to a false-alarm rate of 0.1) with bootstrap intervals, and the rates of false alarms and of
     detections with binomial intervals. All intervals have 95 %.
+
+    A detector of several machines (fit --machines) has a threshold for every machine. AUCs are then those of the
+    margins, which are the scores minus the thresholds, because scores of two machines are on different scales.
     """
     sys.exit(run_evaluate(detector, normal, anomalous, csv_path, json_path, plot_folder))
 
@@ -89,9 +93,14 @@ def run_evaluate(detector, normal, anomalous, csv_path=None, json_path=None, plo
     for side, label, argument in (("normal", 1, normal), ("anomalous", -1, anomalous)):
         if not readable[y_true == label].any():
             raise ValueError(f"{argument}: none of the {side} recordings could be scored, see above.")
-    scores = np.array([recording.score for recording in scored])[readable]
+    is_fleet = isinstance(last_step(pipeline), FleetDetector)
+    # Scores of two machines are on different scales.
+    scores = np.array([recording.margin if is_fleet else recording.score for recording in scored])[readable]
     alarms = np.array([recording.decision == "anomalous" for recording in scored])[readable]
     results = _measure(y_true[readable], scores, alarms, last_step(pipeline))
+    if is_fleet:
+        results["threshold"] = 0.0
+        say("AUCs are those of the margins, because every machine has a threshold of its own.")
     _print(results)
     warn_of_lower_rates(pipeline, [path for path, good in zip(paths, readable) if good])
     failed = int(np.count_nonzero(~readable))
@@ -104,7 +113,7 @@ def run_evaluate(detector, normal, anomalous, csv_path=None, json_path=None, plo
     if csv_path is not None:
         _write_csv(csv_path, scored, y_true)
     if plot_folder is not None:
-        _draw(pipeline, y_true[readable], scores, plot_folder)
+        _draw(results["threshold"], y_true[readable], scores, plot_folder)
     return 1 if failed else 0
 
 
@@ -214,13 +223,12 @@ def _write_csv(path, scored, y_true):
             writer.writerow((name, truth, score, recording.decision, margin, p_value))
 
 
-def _draw(pipeline, y_true, scores, folder):
+def _draw(threshold, y_true, scores, folder):
     from matplotlib.figure import Figure
 
     from ..inspection import ROCDisplay, ScoreDistributionDisplay
 
-    offset = getattr(last_step(pipeline), "offset_", None)
-    offset = offset if offset is not None and np.isfinite(offset) else None
+    offset = threshold if threshold is not None and np.isfinite(threshold) else None
     for name, display in (("roc", ROCDisplay), ("distribution", ScoreDistributionDisplay)):
         figure = Figure(figsize=(7, 5), layout="constrained")
         display.from_predictions(y_true, scores, offset=offset, ax=figure.subplots())

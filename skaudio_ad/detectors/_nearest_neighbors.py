@@ -110,6 +110,7 @@ class NearestNeighborsDetector(RowDetector):
         How neighbours are searched. "faiss" takes an exhaustive index of FAISS, which computes in float32, and the
         extra ``skaudio_ad[faiss]``. Distances are then refined in float64, and scores equal those of "exact" up to
         1e-5 of their size. The index is a second copy of the bank. It is built at the first search and is not saved.
+        On a CPU, "faiss" need not be faster than "exact": ``python -m benchmarks.speed.neighbors`` compares both.
 
     time_pooling : {"mean", "max", "quantile"}, default="mean"
         How the distances of a clip's frames become one distance: their mean, the largest, or their `time_quantile`.
@@ -201,8 +202,9 @@ class NearestNeighborsDetector(RowDetector):
     ========  =================
 
     **With a coreset**, ``held_out_scores_`` leave out the kept rows of the clip (group) itself, and the choice of the
-    other rows is not repeated. For a clip without kept rows nothing changes, because the choice would be the same
-    without the clip. A clip with kept rows gets a distance that is at least as large as with a new choice, so the
+    other rows is not repeated. For a clip without kept rows the choice would be the same without the clip, up to the
+    mean of all rows, from which the first row is chosen: without the clip the mean moves a little, and another first
+    row may lead to other rows. A clip with kept rows usually gets a larger distance than with a new choice, so the
     threshold is rather low. ``ThresholdedDetector`` repeats the choice in every fold. The choice takes time in
     proportion to the number of kept rows and to the number of training rows. Kept rows in a larger number than there
     are different rows would be copies, so `fit` stops earlier with a warning.

@@ -1,10 +1,14 @@
 """``fit --machines``: every machine has a detector, and ``score`` finds the machine in the path."""
 
+import json
+
 import numpy as np
 import pytest
 import soundfile
 
+import skaudio_ad.cli._evaluate
 from skaudio_ad.persistence import load_detector
+from skaudio_ad.recordings import ScoredRecording
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +71,30 @@ def test_options_that_do_not_apply_and_a_wrong_expression_are_errors(recordings,
         result = run("fit", recordings, "-o", tmp_path / "d.skops", *arguments)
         assert result.exit_code == 2
         assert message in result.stderr
+
+
+def test_evaluate_ranks_the_recordings_of_all_machines_by_their_margins(
+    recordings, run, tmp_path, monkeypatch
+):
+    detector, results = tmp_path / "fleet.skops", tmp_path / "results.json"
+    assert run("fit", recordings, "-o", detector, "--machines", "folder").exit_code == 0
+
+    def score_recordings(pipeline, paths):
+        # The threshold of "fan" is -1 and that of "pump" is -100, so raw scores rank every pump below every fan.
+        for path, score, margin in zip(paths, [-0.5, -99, -3, -103], [0.5, 1, -2, -3]):
+            yield ScoredRecording(path, score, "normal" if margin >= 0 else "anomalous", margin=margin)
+
+    monkeypatch.setattr(skaudio_ad.cli._evaluate, "score_recordings", score_recordings)
+    for side in ("normal", "anomalous"):
+        for machine in ("fan", "pump"):
+            path = tmp_path / side / machine / "new.wav"
+            path.parent.mkdir(parents=True)
+            sound = np.random.default_rng(len(str(path))).normal(size=8000)
+            soundfile.write(path, 0.1 * sound, 16000)
+    found = run("evaluate", detector, tmp_path / "normal", tmp_path / "anomalous", "--json", results)
+    assert found.exit_code == 0, found.output
+    assert "AUCs are those of the margins, because every machine has a threshold of its own." in found.stdout
+    saved = json.loads(results.read_text())
+    assert saved["auc"]["value"] == 1  # raw scores have an AUC of 0.75
+    assert saved["threshold"] == 0
+    assert saved["detected"]["count"] == 2
