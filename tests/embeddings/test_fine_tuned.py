@@ -189,7 +189,7 @@ def test_windows_are_random_in_training_and_cover_the_clip_in_validation():
 
 
 def test_the_cache_tells_tuned_weights_apart(tmp_path, whole):
-    cached = tuned(max_epochs=3, embedding={"memory": str(tmp_path)}).fit(CLIPS, LABELS)
+    cached = tuned(trainable="all", max_epochs=3, embedding={"memory": str(tmp_path)}).fit(CLIPS, LABELS)
     for _ in range(2):
         np.testing.assert_array_equal(cached.transform(CLIPS), whole.transform(CLIPS))
     other = clone(cached).set_params(random_state=1).fit(CLIPS, LABELS)
