@@ -65,11 +65,11 @@ def generated_clips():
 
 try:
     clips, labels, train, normal = real_clips()
-    sizes, epochs, n_windows = (2, 8, 32), 5, 128
+    sizes, epochs, n_windows = (2, 8, 32), 4, 96
 except FileNotFoundError as error:
     print(f"{error}\nThe page uses generated sounds of machines:")
     clips, labels, train, normal = generated_clips()
-    sizes, epochs, n_windows = (2, 4, 12), 4, 48
+    sizes, epochs, n_windows = (2, 12), 3, 24
 test = ~train
 n_test = {label: np.sum(normal[test] == label) for label in (1, -1)}
 print(f"{train.sum()} clips to train on; {n_test[1]} normal and {n_test[-1]} anomalous to test")

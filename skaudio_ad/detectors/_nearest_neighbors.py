@@ -500,7 +500,8 @@ class NearestNeighborsDetector(RowDetector):
         return reference.leave_one_out()
 
     def _distances_to_banks(self, rows):
-        return distances_of_new(rows, self._bank, self._center, *self._kept, self._settings)
+        kept: Any = (*self._kept, self._settings)
+        return distances_of_new(rows, self._bank, self._center, *kept)
 
     def _search(self):
         parts = self._bank[: self._n_rows], self._settings["metric"], self._center

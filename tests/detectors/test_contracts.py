@@ -64,6 +64,7 @@ OTHER = {
     "context": 3,
     "covariance": "oas",
     "cv": 3,
+    "error": "mahalanobis-clip",
     "deterministic": True,
     "domain_normalization": "zscore",
     "early_stopping": None,

@@ -27,7 +27,7 @@ def test_the_bare_loop_ends_at_the_weights_of_fit_module():
     )
     assert history.best_epoch == 2  # fit_module must not go back to earlier weights
     # fit_module computes the statistics of batch normalisation again after every epoch.
-    _update_statistics(bare, data, _autoencoders.loss, _mixed(torch.arange(len(data)), seed=5))
+    _update_statistics(bare, data, _autoencoders.loss, _mixed(torch.arange(len(data)), seed=5), 4096)
     bare.eval()
     for name, value in bare.state_dict().items():
         torch.testing.assert_close(ours.state_dict()[name], value)
