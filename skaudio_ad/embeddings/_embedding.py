@@ -136,7 +136,7 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
         ndarray of str
             Each name consists of the network, the output and a number. Channels in time are called x0, x1, ..., as
             :class:`TemporalPooling` calls them, because an array of three axes has no names. After a fit on clips of
-            two channels, names begin with "near_" or "far_".
+            two channels, names begin with ``near_`` or ``far_``.
         """
         outputs = self._names(self.output)
         names = [name for output in outputs for name in self._column_names(output)]
