@@ -32,7 +32,7 @@ anomalies = {
     "anomalies on both sides": rng.normal(size=(N, 2)) * [1, 0.7] + rng.choice([-3, 3], size=(N, 1)) * [0, 1],
 }
 y = np.repeat([1, -1], N)
-training = {"max_epochs": 400, "learning_rate": 3e-3, "random_state": 0}
+training = {"max_epochs": 120, "learning_rate": 1e-2, "random_state": 0}
 classifiers = {
     "linear": RLKLClassifier(activation="identity", **training),
     "LogisticRegression": make_pipeline(StandardScaler(), LogisticRegression(C=np.inf)),
