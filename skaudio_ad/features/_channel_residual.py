@@ -31,8 +31,8 @@ class ChannelResidual(TableOutputMixin, BaseEstimator):
     ----------
     alpha : float, default=0.5
         Weight of the far channel, 0 or more. With 0, only the near channel counts. The default is the weight that
-        systems of DCASE 2026 Task 2 use on frozen embeddings. The gain that their reports state is theirs, and this
-        package has not reproduced it. The best weight depends on the microphones and on the embedding.
+        systems of DCASE 2026 Task 2 use on frozen embeddings. Their reports state a gain. No stereo recordings
+        were there to measure the gain again. The best weight depends on the microphones and on the embedding.
 
     Attributes
     ----------
