@@ -1,9 +1,17 @@
 """Data sets: a generator of machine sounds that needs no download, and loaders of published recordings."""
 
+from ._dataset import AudioDataset
 from ._esc10 import load_esc10
 from ._hls_cmds import load_hls_cmds
 from ._home import get_data_home
 from ._machine_sounds import make_machine_sounds
 from ._mimii import load_mimii
 
-__all__ = ["get_data_home", "load_esc10", "load_hls_cmds", "load_mimii", "make_machine_sounds"]
+__all__ = [
+    "AudioDataset",
+    "get_data_home",
+    "load_esc10",
+    "load_hls_cmds",
+    "load_mimii",
+    "make_machine_sounds",
+]

@@ -4,10 +4,10 @@ import re
 import warnings
 
 import numpy as np
-from sklearn.utils import Bunch
 
 from .._typing import PathLike
-from ._files import content_groups, find_home
+from ._dataset import AudioDataset
+from ._files import find_home
 
 # Classes in the order of the folders of the ogg edition ("001 - Dog bark"), and their numbers in ESC-50.
 _CLASSES = {
@@ -65,7 +65,7 @@ README.md (ogg) or LICENSE (wav) credits each clip.
 """
 
 
-def load_esc10(normal: str, *, data_home: PathLike | None = None) -> Bunch:
+def load_esc10(normal: str, *, data_home: PathLike | None = None) -> AudioDataset:
     """Load the environmental sounds ESC-10 from a folder, with one class as the normal class.
 
     ==================   =================================
@@ -87,7 +87,7 @@ def load_esc10(normal: str, *, data_home: PathLike | None = None) -> Bunch:
 
     Returns
     -------
-    :class:`~sklearn.utils.Bunch`
+    AudioDataset
         paths : list of str of length n_clips
             Paths of the ogg or wav files, sorted by class in the order above, then by name.
         target : ndarray of shape (n_clips,), int64
@@ -158,10 +158,9 @@ def load_esc10(normal: str, *, data_home: PathLike | None = None) -> Bunch:
             stacklevel=2,
         )
     paths, categories, folds, recordings = zip(*clips)
-    return Bunch(
+    return AudioDataset(
         paths=[str(path) for path in paths],
         target=np.where(np.array(categories) == normal_category, 1, -1).astype(np.int64),
-        groups=content_groups(paths),
         metadata={
             "category": np.array(categories),
             "fold": np.array(folds, dtype=np.int64),

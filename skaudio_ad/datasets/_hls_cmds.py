@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from sklearn.utils import Bunch
 
 from .._typing import PathLike
-from ._files import content_groups, find_home
+from ._dataset import AudioDataset
+from ._files import find_home
 
 _SOURCE = (
     "HLS-CMDS by Y. Torabi, S. Shirani and J. P. Reilly is published on Mendeley Data under CC BY 4.0 and "
@@ -61,7 +61,7 @@ https://doi.org/10.1109/IEEEDATA.2025.3566012. Licence CC BY 4.0.
 
 def load_hls_cmds(
     *, sound: Literal["heart", "lung", "mixed"] = "heart", data_home: PathLike | None = None
-) -> Bunch:
+) -> AudioDataset:
     """Load the heart and lung sounds data set HLS-CMDS from a folder.
 
     ==================   =================================
@@ -82,7 +82,7 @@ def load_hls_cmds(
 
     Returns
     -------
-    :class:`~sklearn.utils.Bunch`
+    AudioDataset
         paths : list of str of length n_clips
             Paths of the wav files: first HS or LS, then Mix, each sorted by name.
         target : ndarray of shape (n_clips,), int64
@@ -131,10 +131,9 @@ def load_hls_cmds(
         clips += sorted(_read_part(home, source, id_column), key=lambda clip: clip["recording"])
     paths = [clip.pop("path") for clip in clips]
     normal = np.array([clip.pop("normal") for clip in clips], dtype=bool)
-    return Bunch(
+    return AudioDataset(
         paths=[str(path) for path in paths],
         target=np.where(normal, 1, -1).astype(np.int64),
-        groups=content_groups(paths),
         metadata={key: np.array([clip[key] for clip in clips]) for key in clips[0]} if clips else {},
         DESCR=_DESCR,
     )

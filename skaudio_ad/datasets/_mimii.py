@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from sklearn.utils import Bunch
 
 from .._typing import PathLike
-from ._files import content_groups, find_home
+from ._dataset import AudioDataset
+from ._files import find_home
 
 _MACHINES = ("fan", "pump", "slider", "valve")
 # Ratios as in the names of the archives, and the folders to which the publisher's script unpacks the archives.
@@ -48,7 +48,7 @@ def load_mimii(
     snr: Literal["-6_dB", "0_dB", "6_dB"] = "-6_dB",
     ids: str | Sequence[str] | None = None,
     data_home: PathLike | None = None,
-) -> Bunch:
+) -> AudioDataset:
     """Load MIMII, sounds of machines in factory noise, from a folder.
 
     ==================   =================================
@@ -73,7 +73,7 @@ def load_mimii(
 
     Returns
     -------
-    :class:`~sklearn.utils.Bunch`
+    AudioDataset
         paths : list of str of length n_clips
             Paths of the wav files, sorted by machine, id, kind (normal before anomalous) and name.
         target : ndarray of shape (n_clips,), int64
@@ -154,10 +154,9 @@ def load_mimii(
                 files = _recordings(folder / machine_id / kind)
                 clips += [(str(path), label, name, machine_id, path.stem) for path in files]
     paths, target, machines, machine_ids, recordings = zip(*clips)
-    return Bunch(
+    return AudioDataset(
         paths=list(paths),
         target=np.array(target, dtype=np.int64),
-        groups=content_groups(paths),
         metadata={
             "machine": np.array(machines),
             "machine_id": np.array(machine_ids),
