@@ -89,11 +89,11 @@ def scan_machine(machine: str, folder: str, layout: str, *, prefer_renamed: bool
             raise FileNotFoundError(
                 f"{os.path.join(folder, name)} is empty. Unpack the archive again, or remove the folder."
             )
-    if "test_rename" in listed:
-        _check_renamed(folder, listed)
-        listed.pop("test" if prefer_renamed and "test" in listed else "test_rename", None)
-        for name in ("source_test", "target_test") if "test_rename" in listed else ():
-            listed.pop(name, None)
+    originals = [name for name in ("test", "source_test", "target_test") if name in listed]
+    if originals and "test_rename" in listed:
+        _check_renamed(folder, listed, originals)
+        for name in originals if prefer_renamed else ("test_rename",):
+            del listed[name]
     recordings: dict[str, Recording] = {}
     for name, entries in listed.items():
         parsed = [(entry, parse_name(layout, name, entry.name)) for entry in entries]
@@ -112,11 +112,10 @@ def scan_machine(machine: str, folder: str, layout: str, *, prefer_renamed: bool
     return _with_table_attributes(folder, list(recordings.values()))
 
 
-def _check_renamed(folder, listed):
+def _check_renamed(folder, listed, originals):
     """Raise an error if the copies in test_rename are not complete."""
-    originals = [listed[name] for name in ("test", "source_test", "target_test") if name in listed]
-    n_originals = len({entry.name for entries in originals for entry in entries})
-    if originals and len(listed["test_rename"]) != n_originals:
+    n_originals = len({entry.name for name in originals for entry in listed[name]})
+    if len(listed["test_rename"]) != n_originals:
         raise ValueError(
             f"{os.path.join(folder, 'test_rename')} must have a copy of every test recording, got "
             f"{len(listed['test_rename'])} files for {n_originals} recordings. Run the script that makes the copies "
@@ -239,8 +238,11 @@ def describe(evidence: Evidence) -> str:
     return f"{said}. This is how DCASE {' or '.join(map(str, years))} looks, which {calls} reads"
 
 
-def describe_home(home: Path) -> str:
-    """Say what a folder holds instead of the requested data set, as sentences for an error. May be ""."""
+def describe_home(home: Path, *, mimii: bool = True) -> str:
+    """Say what a folder holds instead of the requested data set, as a sentence for an error, or "" for nothing known.
+
+    `mimii` says whether MIMII would be another data set than the requested one.
+    """
     roots = [home, *(Path(entry.path) for entry in list_folder(home) if entry.is_dir())]
     roots += [
         root / place
@@ -250,7 +252,7 @@ def describe_home(home: Path) -> str:
     for root in roots:
         for machine, path in machine_folders(root).items():
             return f" There is {describe(look_at(machine, path))}."
-    for pattern in ("id_*/normal", "*/id_*/normal", "*/*/id_*/normal"):
+    for pattern in ("id_*/normal", "*/id_*/normal", "*/*/id_*/normal", "*/*/*/id_*/normal") if mimii else ():
         for folder in sorted(home.glob(pattern)):
             return f" There is {folder}, which looks like MIMII: load_mimii reads MIMII."
     return ""

@@ -191,7 +191,7 @@ def _find(home, machine, snr):
         f"MIMII has no recordings of machine {machine!r} at {snr} here: looked for folders id_00 and so on in "
         f"{', '.join(places)}, below {home / 'mimii'} and {home}. Unpack the archive {snr}_{machine}.zip "
         f"there, choose a machine and snr that exist, or pass another data_home. {_SOURCE}."
-        f"{'' if any(home.glob('*/*/id_*')) else describe_home(home)}"
+        f"{describe_home(home, mimii=False)}"
     )
 
 

@@ -199,17 +199,17 @@ def _load(title, names, machine, split, data_home, DESCR):
 def _check_set(title, folders):
     """Raise an error if a folder looks like another set."""
     year = _YEARS[title]
-    for machine, path in folders:
-        evidence = look_at(machine, path)
-        if evidence.style and year not in possible_years(evidence):
-            raise ValueError(
-                f"The folder does not look like {title}. {describe(evidence)}. Choose that loader, or pass the folder "
-                f"of {title} as data_home."
-            )
     for parent in {Path(path).parent for _, path in folders}:
         toys = sorted({"ToyCar", "ToyTrain"} & set(machine_folders(parent)))
         if toys:
             raise ValueError(
                 f"{parent} has {' and '.join(toys)}, so the folder looks like DCASE {year} Task 2, which contains "
                 f"{title}: load_dcase_task2({year}, machine={list(_MACHINES[title])}) reads the folder."
+            )
+    for machine, path in folders:
+        evidence = look_at(machine, path)
+        if evidence.style and year not in possible_years(evidence):
+            raise ValueError(
+                f"The folder does not look like {title}. {describe(evidence)}. Choose that loader, or pass the folder "
+                f"of {title} as data_home."
             )
