@@ -82,7 +82,14 @@ def scan_machine(machine: str, folder: str, layout: str, *, prefer_renamed: bool
     FileNotFoundError
         If a folder is empty.
     """
-    there = [name for name in folders_of(layout) if os.path.isdir(os.path.join(folder, name))]
+    there = [name for name in SPLITS if os.path.isdir(os.path.join(folder, name))]
+    others = [name for name in there if name not in folders_of(layout)]
+    if others:
+        raise ValueError(
+            f"{folder} must have no other folders of recordings than {', '.join(folders_of(layout))}, got "
+            f"{', '.join(others)}. Move the others elsewhere, or choose the loader of the set that has such folders."
+        )
+    there.sort(key=folders_of(layout).index)
     listed = {name: list_folder(os.path.join(folder, name)) for name in there}
     for name, entries in listed.items():
         if not entries:
@@ -233,9 +240,9 @@ def describe(evidence: Evidence) -> str:
     if evidence.style == "mixed":
         return f"{said}. load_toyadmos2 reads such a folder"
     if not years:
-        return f"{said}. No year of DCASE Task 2 has such a machine {evidence.machine!r}"
+        return f"{said}. No loader reads such a folder of a machine {evidence.machine!r}"
     calls = " or ".join(f"load_dcase_task2({year})" for year in years)
-    return f"{said}. This is how DCASE {' or '.join(map(str, years))} looks, which {calls} reads"
+    return f"{said}. DCASE Task 2 of {' or '.join(map(str, years))} looks so, and {calls} reads such a folder"
 
 
 def describe_home(home: Path, *, mimii: bool = True) -> str:

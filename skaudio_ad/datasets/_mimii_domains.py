@@ -210,6 +210,6 @@ def _check_set(title, folders):
         evidence = look_at(machine, path)
         if evidence.style and year not in possible_years(evidence):
             raise ValueError(
-                f"The folder does not look like {title}. {describe(evidence)}. Choose that loader, or pass the folder "
-                f"of {title} as data_home."
+                f"The folder does not look like {title}. {describe(evidence)}. Pass the folder of "
+                f"{title} as data_home, or choose another loader."
             )

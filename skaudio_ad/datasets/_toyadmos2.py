@@ -107,8 +107,8 @@ def load_toyadmos2(
         evidence = look_at(name, path)
         if evidence.style not in ("mixed", "") or name not in _MACHINES:
             raise ValueError(
-                f"The folder does not look like {_TITLE}. {describe(evidence)}. Choose that loader, or pass the folder "
-                f"of {_TITLE} as data_home."
+                f"The folder does not look like {_TITLE}. {describe(evidence)}. Pass the folder of "
+                f"{_TITLE} as data_home, or choose another loader."
             )
     recordings = scan_folders(folders, "mixed")
     return to_dataset(

@@ -160,7 +160,7 @@ def test_a_machine_of_several_years_is_told_apart_by_its_neighbours(tmp_path):
     )
     assert len(load_dcase_task2(2023, "fan", data_home=tmp_path).paths) == 2
     touch(tmp_path, "gearbox/train/section_00_source_train_normal_0000_noAttribute.wav")
-    with pytest.raises(ValueError, match=r"gearbox: .*no attributes in the names.*DCASE 2024 looks"):
+    with pytest.raises(ValueError, match=r"gearbox: .*no attributes in the names.*Task 2 of 2024 looks so"):
         load_dcase_task2(2023, "fan", data_home=tmp_path)
     assert len(load_dcase_task2(2024, "fan", data_home=tmp_path).paths) == 2
 
@@ -172,7 +172,7 @@ def test_other_sets_are_refused_by_their_loader(tmp_path):
     touch(tmp_path / "b", "ToyCar/train/section_00_source_train_normal_00001_B1s1.wav")
     with pytest.raises(ValueError, match="load_toyadmos2 reads such a folder"):
         load_dcase_task2(2021, data_home=tmp_path / "b")
-    with pytest.raises(FileNotFoundError, match=r"DCASE 2020 looks, which load_dcase_task2\(2020\) reads"):
+    with pytest.raises(FileNotFoundError, match=r"2020 looks so, and load_dcase_task2\(2020\) reads"):
         load_mimii("fan", data_home=write_year(tmp_path / "c", 2020))
 
 
@@ -189,6 +189,14 @@ def test_files_with_other_names_are_counted_and_the_first_three_are_named(tmp_pa
     with pytest.raises(ValueError, match=r"5 of 6 files in .*gearbox.train are not named like") as caught:
         load_dcase_task2(2023, data_home=tmp_path)
     assert ", ".join(sorted(names)[:3]) + " and 2 more" in str(caught.value)
+
+
+def test_a_folder_that_the_set_does_not_have_is_refused(tmp_path):
+    touch(write_year(tmp_path, 2020), "dev_data/fan/supplemental/normal_id_00_00000000.wav")
+    with pytest.raises(
+        ValueError, match=r"no other folders of recordings than train, test.*, got supplemental"
+    ):
+        load_dcase_task2(2020, data_home=tmp_path)
 
 
 def test_a_recording_in_two_folders_is_refused(tmp_path):
@@ -237,6 +245,7 @@ def test_an_empty_folder_and_a_missing_test_folder_are_named(tmp_path):
     [
         ({"year": 2019}, ValueError, "Unknown year 2019; known ones: 2020, 2021"),
         ({"year": True}, ValueError, "Unknown year True"),
+        ({"year": 2023.0}, ValueError, r"Unknown year 2023\.0"),
         ({"year": "2023"}, ValueError, "Unknown year '2023'"),
         ({"split": "dev"}, ValueError, "Unknown split 'dev'; known ones: train, test, supplemental"),
         (

@@ -160,17 +160,31 @@ def test_rows_of_machines_that_are_not_loaded_are_no_error(tmp_path, home, evalu
             r"ground_truth_domain has 1 recordings that ground_truth_data does not",
         ),
         ("attributes", "section_03_0000.wav,section_03_x\n", "line 1: 'section_03_x' is not the full name"),
-        (
-            "attributes",
-            "section_03_0000.wav,section_03_source_test_normal_0000\n",
-            r"contradict each other about slider/section_03_0000\.wav: label -1 .* label 1",
-        ),
     ],
 )
 def test_damaged_tables_are_refused(home, evaluator, folder, text, message):
     write_tables(evaluator, f"ground_truth_{folder}", {"slider_section_03": text})
     with pytest.raises(ValueError, match=message):
         load_dcase_task2(2022, data_home=home, ground_truth=evaluator)
+
+
+def test_tables_that_contradict_each_other_give_a_warning_and_the_labels_of_the_evaluator(home, evaluator):
+    names = "section_03_0000.wav,section_03_source_test_normal_0000_vel_9\n"  # the label is -1 in ground_truth_data
+    names += "section_03_0001.wav,section_03_target_test_normal_0001_vel_9\n"
+    write_tables(evaluator, "ground_truth_attributes", {"slider_section_03": names})
+    with pytest.warns(
+        UserWarning, match=r"about 1 recordings of slider, such as slider/section_03_0000\.wav"
+    ):
+        found = evaluation(load_dcase_task2(2022, data_home=home, ground_truth=evaluator))
+    assert found["section_03_0000.wav"] == (-1, "source", "")
+    assert found["section_03_0001.wav"] == (1, "target", "")
+
+
+def test_the_list_of_2022_gives_a_warning_for_toys(tmp_path):
+    touch(tmp_path, "ToyCar/test/section_03_0000.wav", "ToyCar/attributes_03.csv")
+    (tmp_path / "list.csv").write_text("ToyCar\nsection_03_0000.wav,section_03_source_test_normal_0000.wav\n")
+    with pytest.warns(UserWarning, match="contradicts the official evaluator .* ToyCar"):
+        load_dcase_task2(2022, data_home=tmp_path, ground_truth=tmp_path / "list.csv")
 
 
 def test_a_place_without_tables_and_a_damaged_list_are_refused(tmp_path, home):
