@@ -119,6 +119,9 @@ def test_attributes_that_a_name_does_not_have_come_from_the_table(tmp_path):
     )
     sounds = load_dcase_task2(2023, "gearbox", split="train", data_home=tmp_path)
     assert sounds.metadata["attributes"].tolist() == ["volt_1.5", "volt_2.5_wt_50"]
+    (tmp_path / "dev_data/gearbox/attributes_00.csv").write_bytes(b"file_name,\xff\xfe")
+    with pytest.raises(ValueError, match=r"attributes_00\.csv must be a csv file in UTF-8"):
+        load_dcase_task2(2023, "gearbox", data_home=tmp_path)
 
 
 def test_copies_that_the_official_scripts_make_count_once(tmp_path):
