@@ -168,6 +168,15 @@ def test_a_machine_of_several_years_is_told_apart_by_its_neighbours(tmp_path):
     assert len(load_dcase_task2(2024, "fan", data_home=tmp_path).paths) == 2
 
 
+def test_supplemental_recordings_show_2025_or_later(tmp_path):
+    touch(tmp_path, "fan/train/section_00_source_train_normal_0000_m-n_W.wav")
+    touch(tmp_path, "fan/test/section_00_source_test_normal_0000_m-n_W.wav")
+    touch(tmp_path, "fan/supplemental/section_00_noise_0000.wav")
+    assert len(load_dcase_task2(2025, "fan", data_home=tmp_path).paths) == 3
+    with pytest.raises(ValueError, match=r"load_dcase_task2\(2025\) or load_dcase_task2\(2026\) reads"):
+        load_dcase_task2(2023, "fan", data_home=tmp_path)
+
+
 def test_other_sets_are_refused_by_their_loader(tmp_path):
     touch(tmp_path / "a", "-6_dB/fan/id_00/normal/00000000.wav")
     with pytest.raises(FileNotFoundError, match="looks like MIMII: load_mimii reads MIMII"):
