@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .._typing import PathLike
 from ._dcase_names import Name, file_key, parse_full_name
-from ._machine_folders import Recording, read_rows
+from ._machine_folders import Recording, few, read_rows
 
 _FILE = re.compile(r"ground_truth_(?P<machine>.+)_section_\d{2}(?:_(?:source|target))?_test\.csv")
 _FOLDERS = ("ground_truth_data", "ground_truth_domain", "ground_truth_attributes")
@@ -17,8 +17,6 @@ _LAYOUT = (
     "the folder of an official evaluator (with ground_truth_data and, from 2022 on, ground_truth_domain), or a list "
     "such as eval_data_list_2023.csv of the official baseline"
 )
-# Number of files that an error names.
-_SHOWN = 3
 
 
 class Truth(NamedTuple):
@@ -208,7 +206,7 @@ def apply_truth(recordings: Sequence[Recording], truth: dict, path: PathLike) ->
     foreign = [key for key in truth if key not in unknown and (key[0], _section(key[1])) in loaded]
     if missing or foreign:
         parts = [
-            f"{len(keys)} {what} ({_few(keys)})"
+            f"{len(keys)} {what} ({few(['/'.join(key) for key in keys])})"
             for keys, what in (
                 (missing, "test recordings have no row"),
                 (foreign, "rows have no test recording"),
@@ -231,8 +229,3 @@ def apply_truth(recordings: Sequence[Recording], truth: dict, path: PathLike) ->
 def _section(name):
     match = re.match(r"(?:section|id)_(\d{2})_", name)
     return match[1] if match else ""
-
-
-def _few(keys):
-    names = ["/".join(key) for key in keys]
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

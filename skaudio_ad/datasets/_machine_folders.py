@@ -108,7 +108,7 @@ def scan_machine(machine: str, folder: str, layout: str, *, prefer_renamed: bool
         if wrong:
             raise ValueError(
                 f"{len(wrong)} of {len(entries)} files in {os.path.join(folder, name)} are not named like "
-                f"{example_of(layout, name)}: {_few(wrong)}. Move these files out of the folder, or unpack the "
+                f"{example_of(layout, name)}: {few(wrong)}. Move these files out of the folder, or unpack the "
                 "archive again."
             )
         for entry, result in parsed:
@@ -281,5 +281,6 @@ def describe_home(home: Path, *, mimii: bool = True) -> str:
     return ""
 
 
-def _few(names):
+def few(names: Sequence[str]) -> str:
+    """Return the first names for an error, and the number of the others."""
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

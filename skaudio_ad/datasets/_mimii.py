@@ -1,5 +1,6 @@
 """Loader of MIMII, sounds of machines in factory noise."""
 
+import re
 import warnings
 from collections.abc import Sequence
 from typing import Literal
@@ -9,12 +10,14 @@ import numpy as np
 from .._typing import PathLike
 from ._dataset import AudioDataset
 from ._files import find_home
-from ._machine_folders import describe_home
+from ._machine_folders import describe_home, few, list_folder
 
 _MACHINES = ("fan", "pump", "slider", "valve")
 # Ratios as in the names of the archives, and the folders to which the publisher's script unpacks the archives.
 _SNRS = {"-6_dB": "min6dB", "0_dB": "0dB", "6_dB": "6dB"}
 _IDS = ("id_00", "id_02", "id_04", "id_06")  # version "public 1.0"
+
+_NAME = re.compile(r"\d{8}\.wav")
 
 _LAYOUT = "folders such as -6_dB/fan/id_00/normal and .../abnormal with wav files"
 _SOURCE = (
@@ -92,7 +95,7 @@ def load_mimii(
     FileNotFoundError
         If the folder, a requested machine, or the normal or anomalous recordings of a machine are missing.
     ValueError
-        If `machine` or `snr` is unknown or `ids` is empty.
+        If `machine` or `snr` is unknown or `ids` is empty, or if a file is not named like those of MIMII.
     TypeError
         If `ids` holds a value that is not a string.
 
@@ -197,12 +200,18 @@ def _find(home, machine, snr):
 
 
 def _recordings(folder):
-    # Files whose names begin with a dot belong to the operating system.
-    found = sorted(path for path in folder.glob("*.wav") if not path.name.startswith("."))
-    if not found:
+    names = [entry.name for entry in list_folder(folder)] if folder.is_dir() else []
+    recordings = [name for name in names if name.endswith(".wav")]
+    if not recordings:
         # A warning is not enough, because no metric works without normal and anomalous recordings.
         raise FileNotFoundError(
             f"{folder} has no wav files, but every machine of MIMII has normal and abnormal recordings. "
             "Unpack the archive again, or leave out the machine by ids."
         )
-    return found
+    wrong = [name for name in names if not _NAME.fullmatch(name)]
+    if wrong:
+        raise ValueError(
+            f"{len(wrong)} of {len(names)} files in {folder} are not named like 00000000.wav: {few(wrong)}. Move "
+            "these files out of the folder, or unpack the archive again."
+        )
+    return [folder / name for name in names]

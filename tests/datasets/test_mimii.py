@@ -189,6 +189,17 @@ def test_hidden_files_are_not_recordings(home):
     assert len(load_mimii("fan", data_home=home).paths) == 20
 
 
+def test_files_with_other_names_are_counted_and_named(home):
+    folder = home / "mimii" / "-6_dB" / "fan" / "id_00" / "normal"
+    for name in ("0.wav", "normal_id_00_00000000.wav", "notes.txt", "00000003.WAV"):
+        (folder / name).touch()
+    with pytest.raises(
+        ValueError, match=r"4 of 7 files in .*normal are not named like 00000000\.wav: 0\.wav, "
+    ) as caught:
+        load_mimii("fan", data_home=home)
+    assert "and 1 more" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
