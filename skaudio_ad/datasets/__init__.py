@@ -1,17 +1,26 @@
 """Data sets: a generator of machine sounds that needs no download, and loaders of published recordings."""
 
 from ._dataset import AudioDataset
+from ._dcase_names import expand_attributes
+from ._dcase_task2 import load_dcase_task2
 from ._esc10 import load_esc10
 from ._hls_cmds import load_hls_cmds
 from ._home import get_data_home
 from ._machine_sounds import make_machine_sounds
 from ._mimii import load_mimii
+from ._mimii_domains import load_mimii_dg, load_mimii_due
+from ._toyadmos2 import load_toyadmos2
 
 __all__ = [
     "AudioDataset",
+    "expand_attributes",
     "get_data_home",
+    "load_dcase_task2",
     "load_esc10",
     "load_hls_cmds",
     "load_mimii",
+    "load_mimii_dg",
+    "load_mimii_due",
+    "load_toyadmos2",
     "make_machine_sounds",
 ]

@@ -1,5 +1,6 @@
 """Loader of MIMII, sounds of machines in factory noise."""
 
+import re
 import warnings
 from collections.abc import Sequence
 from typing import Literal
@@ -9,11 +10,14 @@ import numpy as np
 from .._typing import PathLike
 from ._dataset import AudioDataset
 from ._files import find_home
+from ._machine_folders import describe_home, few, list_folder
 
 _MACHINES = ("fan", "pump", "slider", "valve")
 # Ratios as in the names of the archives, and the folders to which the publisher's script unpacks the archives.
 _SNRS = {"-6_dB": "min6dB", "0_dB": "0dB", "6_dB": "6dB"}
 _IDS = ("id_00", "id_02", "id_04", "id_06")  # version "public 1.0"
+
+_NAME = re.compile(r"\d{8}\.wav")
 
 _LAYOUT = "folders such as -6_dB/fan/id_00/normal and .../abnormal with wav files"
 _SOURCE = (
@@ -81,8 +85,8 @@ def load_mimii(
         groups : ndarray of shape (n_clips,), int64
             Number of the content of every file. Files with equal bytes have the same number.
         metadata : dict of ndarray of shape (n_clips,), str
-            `machine`, `machine_id` (such as "id_00") and `recording`. `recording` is the name of the file without
-            its extension. The same names occur in every folder.
+            `machine`, `machine_id` (such as "id_00"), `section` (the same id) and `recording`. `recording` is the
+            name of the file without its extension. The same names occur in every folder.
         DESCR : str
             Description, licence and citation.
 
@@ -91,7 +95,7 @@ def load_mimii(
     FileNotFoundError
         If the folder, a requested machine, or the normal or anomalous recordings of a machine are missing.
     ValueError
-        If `machine` or `snr` is unknown or `ids` is empty.
+        If `machine` or `snr` is unknown or `ids` is empty, or if a file is not named like those of MIMII.
     TypeError
         If `ids` holds a value that is not a string.
 
@@ -104,6 +108,7 @@ def load_mimii(
     --------
     load_esc10 : Environmental sounds.
     load_hls_cmds : Heart and lung sounds.
+    load_mimii_due : Sounds of machines under changing conditions.
     make_machine_sounds : Generated sounds of the same four types of machine.
 
     Notes
@@ -159,6 +164,7 @@ def load_mimii(
         target=np.array(target, dtype=np.int64),
         metadata={
             "machine": np.array(machines),
+            "section": np.array(machine_ids),
             "machine_id": np.array(machine_ids),
             "recording": np.array(recordings),
         },
@@ -189,16 +195,23 @@ def _find(home, machine, snr):
         f"MIMII has no recordings of machine {machine!r} at {snr} here: looked for folders id_00 and so on in "
         f"{', '.join(places)}, below {home / 'mimii'} and {home}. Unpack the archive {snr}_{machine}.zip "
         f"there, choose a machine and snr that exist, or pass another data_home. {_SOURCE}."
+        f"{describe_home(home, mimii=False)}"
     )
 
 
 def _recordings(folder):
-    # Files whose names begin with a dot belong to the operating system.
-    found = sorted(path for path in folder.glob("*.wav") if not path.name.startswith("."))
-    if not found:
+    names = [entry.name for entry in list_folder(folder)] if folder.is_dir() else []
+    recordings = [name for name in names if name.endswith(".wav")]
+    if not recordings:
         # A warning is not enough, because no metric works without normal and anomalous recordings.
         raise FileNotFoundError(
             f"{folder} has no wav files, but every machine of MIMII has normal and abnormal recordings. "
             "Unpack the archive again, or leave out the machine by ids."
         )
-    return found
+    wrong = [name for name in names if not _NAME.fullmatch(name)]
+    if wrong:
+        raise ValueError(
+            f"{len(wrong)} of {len(names)} files in {folder} are not named like 00000000.wav: {few(wrong)}. Move "
+            "these files out of the folder, or unpack the archive again."
+        )
+    return [folder / name for name in names]

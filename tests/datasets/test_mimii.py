@@ -59,6 +59,7 @@ def test_metadata_hold_machine_and_recording(home):
     metadata = load_mimii("pump", data_home=home).metadata
     assert metadata["machine"].tolist() == ["pump"] * 20
     assert metadata["machine_id"].tolist() == np.repeat(IDS, 5).tolist()
+    assert metadata["section"].tolist() == metadata["machine_id"].tolist()
     assert metadata["recording"][:5].tolist() == [f"0000000{index}" for index in (0, 1, 2, 0, 1)]
 
 
@@ -186,6 +187,17 @@ def test_other_ids_give_a_warning_and_can_be_loaded(home):
 def test_hidden_files_are_not_recordings(home):
     (home / "mimii" / "-6_dB" / "fan" / "id_00" / "normal" / "._00000000.wav").touch()
     assert len(load_mimii("fan", data_home=home).paths) == 20
+
+
+def test_files_with_other_names_are_counted_and_named(home):
+    folder = home / "mimii" / "-6_dB" / "fan" / "id_00" / "normal"
+    for name in ("0.wav", "normal_id_00_00000000.wav", "notes.txt", "00000003.WAV"):
+        (folder / name).touch()
+    with pytest.raises(
+        ValueError, match=r"4 of 7 files in .*normal are not named like 00000000\.wav: 0\.wav, "
+    ) as caught:
+        load_mimii("fan", data_home=home)
+    assert "and 1 more" in str(caught.value)
 
 
 @pytest.mark.parametrize(
