@@ -28,6 +28,7 @@ class PublishersServer:
 
     answers: dict = field(default_factory=dict)  # bytes of the answer by path
     cuts: list = field(default_factory=list)  # close the connection to an archive after this number of bytes
+    statuses: list = field(default_factory=list)  # answer with this status instead
     requests: list = field(default_factory=list)  # (method, path, Range header)
     url: str = ""
 
@@ -76,8 +77,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         server.requests.append((self.command, unquote(path), self.headers.get("Range")))
         content = server.answers.get(path)
-        if content is None:
-            self.send_error(404)
+        status = server.statuses.pop(0) if server.statuses else None
+        if content is None or status is not None:
+            self.send_error(status or 404)
             return
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         start = int(asked[1]) if asked else 0

@@ -209,7 +209,7 @@ class _Fetch:
             unpacked += int(size * _RATIO)
             most = max(most, kept + to_download + unpacked)
             kept += to_download if self.keep_archives else 0
-        self._check_space(most, f"{len(files)} archives and their content")
+        self._check_space(most, f"the archives to fetch ({len(files)}) and their content")
 
     def _check_space(self, needed, what):
         free = shutil.disk_usage(self.destination).free

@@ -74,9 +74,6 @@ def unpack(path, destination, *, archive, about, check_space, quiet=False):
             _write(zipped, members, temporary, quiet)
         content = temporary / "content"
         _refuse_conflicts(content, destination)
-        folders = Counter(
-            file.parent.relative_to(content).as_posix() for file in content.rglob("*") if file.is_file()
-        )
         _move(content, destination)
         if (temporary / "about").is_dir():
             shutil.copytree(temporary / "about", about, dirs_exist_ok=True)
@@ -88,13 +85,15 @@ def unpack(path, destination, *, archive, about, check_space, quiet=False):
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return dict(folders)
+    return dict(Counter(str(path.parent) for _, kind, path in members if kind == "content"))
 
 
 def _members(infos, archive):
     """Return the files of an archive: the entry, "content" or "about", and the path below that folder."""
     members = []
     for info in infos:
+        if info.filename == "./":
+            continue
         path = _safe_path(info)
         if info.is_dir() or path.parts[0] == "__MACOSX" or path.name in (".DS_Store", "Thumbs.db"):
             continue  # files of the operating system of the person who made the archive
@@ -110,11 +109,9 @@ def _members(infos, archive):
         else:
             members.append((info, "about", path))
     if not any(kind == "content" for _, kind, _ in members):
-        names = sorted({_safe_path(info).parts[0] for info in infos})
-        raise UnpackError(
-            f"the archive has no files {f'in a folder {archive.root}' if archive.root else ''}, but has "
-            f"{', '.join(names[:5]) or 'nothing'}"
-        )
+        names = sorted({path.parts[0] for _, _, path in members})
+        expected = f"files in a folder {archive.root}" if archive.root else "files"
+        raise UnpackError(f"the archive has no {expected}, but has {', '.join(names[:5]) or 'nothing'}")
     # Some systems do not distinguish upper and lower case, and two members would be one file there.
     counts = Counter((kind, str(path).lower()) for _, kind, path in members)
     (_, name), n = counts.most_common(1)[0]

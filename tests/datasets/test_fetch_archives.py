@@ -132,7 +132,7 @@ def test_a_disk_that_is_too_small_is_found_before_the_download(mimii, home, monk
     # The archive and 1.5 times its size for the content must fit.
     free = int(2.5 * len(ARCHIVE)) - 2
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(free, 0, free))
-    with pytest.raises(FetchError, match="The disk is too small for 1 archives") as error:
+    with pytest.raises(FetchError, match=r"too small for the archives to fetch \(1\)") as error:
         fetch(home)
     assert str(home / "mimii") in str(error.value)
     assert mimii.archives() == []
@@ -146,7 +146,7 @@ def test_the_check_of_the_disk_knows_that_archives_are_deleted_one_by_one(publis
     sizes = [len(content) for content in archives.values()]
     free = int(1.5 * sum(sizes)) + sizes[1] + 2  # the content of both, and the second archive
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(free, 0, free))
-    with pytest.raises(FetchError, match="The disk is too small for 2 archives"):
+    with pytest.raises(FetchError, match=r"too small for the archives to fetch \(2\)"):
         fetch_mimii_dg(["bearing", "fan"], data_home=home, keep_archives=True, quiet=True)
     folder = fetch_mimii_dg(["bearing", "fan"], data_home=home, quiet=True)
     assert files_below(folder) == {"bearing/a.wav", "fan/a.wav"}
@@ -311,6 +311,39 @@ def test_an_archive_of_something_else_is_named(publishers, home):
     publishers.publish_record(MIMII.number, {NAME: make_zip({"pump/id_00/normal/0.wav": b""})})
     with pytest.raises(FetchError, match="has no files in a folder fan, but has pump"):
         fetch(home)
+
+
+def changed(archive, local, central, value):
+    """Return the archive with another byte in the header and in the directory entry of its only member."""
+    content = bytearray(archive)
+    content[local] = value
+    content[content.index(b"PK\x01\x02") + central] = value
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("local", "central", "value", "reason"),
+    [
+        (6, 8, 1, "the archive is encrypted"),
+        (8, 10, 9, "unpack the archive with another program"),  # Deflate64, which Windows uses
+    ],
+)
+def test_an_archive_that_python_cannot_read_is_kept_and_the_error_says_so(
+    publishers, home, store, local, central, value, reason
+):
+    archive = changed(make_zip({"fan/a.wav": b"a"}), local, central, value)
+    publishers.publish_record(MIMII.number, {NAME: archive})
+    with pytest.raises(FetchError, match=reason):
+        fetch(home)
+    assert (store / NAME).read_bytes() == archive
+    assert files_below(home / "mimii") == set()
+
+
+def test_a_busy_publisher_is_asked_again(mimii, home):
+    mimii.statuses = [503, 429]
+    fetch(home)
+    assert len(mimii.requests) == 4
+    assert files_below(home / "mimii") == {f"-6_dB/{name}" for name in MEMBERS}
 
 
 @pytest.mark.parametrize("form", ["records", "deposits", "entries"])
