@@ -72,6 +72,12 @@ def _beside(path, ending):
     return path.with_name(path.name + ending)
 
 
+def refuse_offline():
+    """Raise DownloadError if the environment variable forbids downloads."""
+    if os.environ.get(OFFLINE_VARIABLE):
+        raise DownloadError(f"the environment variable {OFFLINE_VARIABLE} forbids downloads")
+
+
 def read_text(url):
     """Return the text at an address. The text stays in memory.
 
@@ -86,8 +92,9 @@ def read_text(url):
     Raises
     ------
     DownloadError
-        If the server cannot be reached or refuses, or if the text is too long or is not UTF-8.
+        If downloads are forbidden, the server cannot be reached or refuses, or the text is too long or is not UTF-8.
     """
+    refuse_offline()
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with _open(urllib.request.Request(url, headers=dict(_HEADERS))) as response:

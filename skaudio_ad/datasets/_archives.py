@@ -1,16 +1,14 @@
 """Fetch archives of publishers: ask for sizes, check the disk, download, compare checksums, unpack, remember."""
 
 import hashlib
-import json
 import os
 import shutil
 import warnings
 import zipfile
-from dataclasses import asdict
 from pathlib import Path
 
-from .._atomic import atomic_path
-from .._download import OFFLINE_VARIABLE, DownloadError, download_file, file_lock
+from .._download import DownloadError, download_file, file_lock, refuse_offline
+from ._fetched import is_unpacked, read_listing, write_listing, write_record
 from ._home import HOME_VARIABLE, get_data_home
 from ._publishers import Archive, PublishedFile
 from ._unpacking import DamagedArchiveError, UnpackError, unpack
@@ -88,11 +86,11 @@ def _make_home(data_home):
 def _is_complete(requests, destination, store):
     """Return whether all archives were unpacked earlier and their files are still there. Makes no request."""
     for publisher, archives in requests:
-        listed = _read_listing(store, publisher)
+        listed = read_listing(store, publisher)
         if archives is None and listed is None:
             return False
         for archive in _select(archives, listed):
-            if not _is_unpacked(archive, destination, store):
+            if not is_unpacked(archive, destination, store):
                 return False
     return True
 
@@ -104,49 +102,32 @@ def _select(archives, listed):
     return [archive for archive in archives if archive.required or listed is None or archive.name in listed]
 
 
-def _is_unpacked(archive, destination, store):
-    try:
-        folders = json.loads(_marker(store, archive).read_text(encoding="utf-8"))["folders"]
-        return all(len(os.listdir(destination / folder)) >= n for folder, n in folders.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
-
-
-def _marker(store, archive):
-    return store / f"{archive.name}.unpacked.json"
-
-
-def _listing(store, publisher):
-    return store / f"{publisher.key}.files.json"
-
-
-def _read_listing(store, publisher):
-    """Return the stored list of files of a publisher by name, or None."""
-    try:
-        rows = json.loads(_listing(store, publisher).read_text(encoding="utf-8"))
-        return {row["name"]: PublishedFile(**row) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _write_json(path, value):
-    with atomic_path(path) as temporary:
-        Path(temporary).write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-
-
 class _Fetch:
     """One run for one data set, which holds the lock."""
 
     def __init__(self, destination, store, keep_archives, quiet):
         self.destination, self.store = destination, store
         self.keep_archives, self.quiet = keep_archives, quiet
+        # What a person without a connection has to save, one text for each publisher, and why.
+        self.to_save, self.reason = [], None
 
     def run(self, requests):
+        lists = []
+        for (
+            publisher,
+            archives,
+        ) in requests:  # a comprehension would be one more level of the stack for warnings
+            lists.append(self._files(publisher, archives))
+        if self.to_save:
+            raise FetchError(
+                f"{self.destination.name} could not be fetched, because the publisher's list of files could not be "
+                f"read: {self.reason}. By hand: save {' and '.join(self.to_save)} in the folder {self.store}, and call "
+                "the function again. Archives that are there are checked and used, and are not downloaded."
+            )
         pending = []
-        for publisher, archives in requests:
-            files = self._files(publisher, archives)
+        for (publisher, archives), files in zip(requests, lists):
             for archive in _select(archives, files):
-                if not _is_unpacked(archive, self.destination, self.store):
+                if not is_unpacked(archive, self.destination, self.store):
                     pending.append((publisher, archive, files[archive.name]))
         self._check_disk([file for _, _, file in pending])
         for publisher, archive, file in pending:
@@ -154,10 +135,8 @@ class _Fetch:
 
     def _files(self, publisher, archives):
         """Return the files of a publisher by name: its list, the list of an earlier call, or the archives here."""
-        known = _read_listing(self.store, publisher)
+        known = read_listing(self.store, publisher)
         try:
-            if os.environ.get(OFFLINE_VARIABLE):
-                raise DownloadError(f"the environment variable {OFFLINE_VARIABLE} forbids downloads")
             files = publisher.files([archive.name for archive in archives or ()])
         except DownloadError as error:
             if known is None:
@@ -165,7 +144,7 @@ class _Fetch:
             files = known
         else:
             files = {**(known or {}), **files}
-            _write_json(_listing(self.store, publisher), [asdict(file) for file in files.values()])
+            write_listing(self.store, publisher, files.values())
         wanted = _select(archives, files)
         missing = [archive.name for archive in wanted if archive.name not in files]
         if missing or not wanted:
@@ -176,17 +155,15 @@ class _Fetch:
         return files
 
     def _files_by_hand(self, publisher, archives, error):
-        """Return the archives in the store if nothing else is needed. Raise FetchError otherwise."""
+        """Return the archives in the store. Note in `to_save` what is missing there."""
         here = {path.name for path in self.store.glob("*.zip")}
-        unpacked = {a.name for a in archives or () if _is_unpacked(a, self.destination, self.store)}
+        unpacked = {a.name for a in archives or () if is_unpacked(a, self.destination, self.store)}
         wanted = _select(archives, here | unpacked)
         missing = [archive.name for archive in wanted if archive.name not in here | unpacked]
         if missing or not wanted:
-            raise FetchError(
-                f"The list of files at {publisher.page} could not be read: {error}. By hand: save "
-                f"{', '.join(missing) or 'the zip archives'} from {publisher.page} in the folder {self.store}, and "
-                "call the function again. Archives that are there are checked and used, and are not downloaded."
-            ) from error
+            self.reason = error
+            self.to_save.append(f"{', '.join(missing) or 'the zip archives'} from {publisher.page}")
+            return {}
         for name in sorted(here & {archive.name for archive in wanted} - unpacked):
             warnings.warn(
                 f"{self.store / name} is used without the publisher's checksum, because the list of files at "
@@ -215,7 +192,7 @@ class _Fetch:
         free = shutil.disk_usage(self.destination).free
         if needed > free:
             raise FetchError(
-                f"The disk is too small for {what}: about {needed / 1e9:.2f} GB are needed, and {free / 1e9:.2f} GB "
+                f"The disk is too small for {what}: about {_amount(needed)} are needed, and {_amount(free)} "
                 f"are free in {self.destination}. Free some space, fetch less at once, or pass another data_home."
             )
 
@@ -250,10 +227,7 @@ class _Fetch:
                         " The archive was removed. Call the function again to download the archive again."
                     )
             raise FetchError(f"{path} cannot be unpacked: {error}.{remedy}") from error
-        _write_json(
-            _marker(self.store, archive),
-            {"url": file.url, "checksum": file.checksum, "folders": folders},
-        )
+        write_record(archive, file, folders, self.store)
         if not self.keep_archives:
             path.unlink()
 
@@ -264,15 +238,18 @@ class _Fetch:
                 raise DownloadError(f"damaged on the way, or another file, and removed: {problem}")
 
         try:
-            if os.environ.get(OFFLINE_VARIABLE):
-                raise DownloadError(f"the environment variable {OFFLINE_VARIABLE} forbids downloads")
+            refuse_offline()
             download_file(file.url, path, check=check, first_bytes=_ZIP, quiet=self.quiet)
         except (DownloadError, OSError) as error:
             raise FetchError(
-                f"{file.name} could not be downloaded from {file.url}: {error}. By hand: save the file, which is "
-                f"listed at {publisher.page}, as {path}, and call the function again. The archive is then checked "
-                "and used."
+                f"{file.name} could not be downloaded from {file.url}: {error}. Call the function again to go on. By "
+                f"hand: save the file from {publisher.page} as {path}, and call the function again. The archive is "
+                "then checked and used."
             ) from error
+
+
+def _amount(n_bytes):
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
 
 
 def _size(path):

@@ -137,19 +137,18 @@ class PhysioNetProject:
         return f"{PHYSIONET}/content/{self.slug}/{self.version}/"
 
     def files(self, names):
-        """Return the files `names` by name. Each size is asked of the server."""
+        """Return the zip archives of the project by name. The sizes of `names` are asked of the server."""
         folder = f"{PHYSIONET}/files/{self.slug}/{self.version}"
         sums = read_text(f"{folder}/SHA256SUMS.txt")
         rows = [re.fullmatch(r"([0-9a-fA-F]{64})\s+\*?(.+)", line.strip()) for line in sums.splitlines()]
         checksums = {row[2]: f"sha256:{row[1].lower()}" for row in rows if row}
         if not checksums:
             raise DownloadError(f"{folder}/SHA256SUMS.txt holds no checksums; update skaudio_ad")
-        files = {}
-        for name in names:
-            if name in checksums:
-                url = f"{folder}/{urllib.parse.quote(name)}"
-                files[name] = PublishedFile(name, url, content_length(url), checksums[name])
-        return files
+        urls = {name: f"{folder}/{urllib.parse.quote(name)}" for name in checksums if name.endswith(".zip")}
+        return {
+            name: PublishedFile(name, url, content_length(url) if name in names else None, checksums[name])
+            for name, url in urls.items()
+        }
 
 
 @dataclass(frozen=True)

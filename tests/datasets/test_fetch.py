@@ -84,6 +84,16 @@ def test_a_machine_is_asked_for_only_in_the_parts_that_have_it(publishers, tmp_p
     ]
 
 
+def test_without_a_connection_the_error_lists_the_archives_of_all_parts(monkeypatch, tmp_path):
+    monkeypatch.setenv("SKAUDIO_AD_OFFLINE", "1")
+    with pytest.raises(FetchError) as error:
+        fetch_dcase_task2(2024, ["3DPrinter", "fan"], parts=("dev", "eval_train"), data_home=tmp_path)
+    assert (
+        "save dev_fan.zip from https://zenodo.org/records/10902294 and eval_data_3DPrinter_train_r2.zip from "
+        f"https://zenodo.org/records/11259435 in the folder {tmp_path / 'archives' / 'dcase2024_task2'}"
+    ) in str(error.value)
+
+
 def test_no_machine_means_all_machines_of_the_part(publishers, tmp_path):
     machines = ["ToyCar", "ToyTrain", "bearing", "fan", "gearbox", "slider", "valve"]
     publishers.publish_record(
@@ -140,6 +150,17 @@ def test_esc50_is_what_the_loader_reads(publishers, tmp_path):
     assert folder == tmp_path / "ESC-50-master"
     for data_home in (folder, tmp_path):
         assert len(load_esc10("rain", data_home=data_home).paths) == 10
+
+
+def test_an_archive_of_github_put_there_by_hand_needs_no_connection(monkeypatch, tmp_path):
+    monkeypatch.setenv("SKAUDIO_AD_OFFLINE", "1")
+    path = tmp_path / "archives" / "ESC-50-master" / f"ESC-50-{ESC50_COMMIT}.zip"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(make_zip({"ESC-50/audio/a.wav": b"a"}, comment=b"1" * 40))
+    with pytest.raises(FetchError, match="expected the commit 33c8ce9"):
+        fetch_esc50(data_home=tmp_path)
+    path.write_bytes(make_zip({"ESC-50/audio/a.wav": b"a"}, comment=ESC50_COMMIT.encode()))
+    assert files_below(fetch_esc50(data_home=tmp_path, quiet=True)) == ["audio/a.wav"]
 
 
 def test_sprsound_keeps_the_folders_of_the_repository(publishers, tmp_path):

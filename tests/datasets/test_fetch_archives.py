@@ -220,7 +220,7 @@ def test_a_flipped_byte_is_found_without_a_published_checksum(publishers, home):
 def test_without_a_connection_the_error_says_what_to_put_where(home, store, monkeypatch, unused_port):
     monkeypatch.setattr("skaudio_ad.datasets._publishers.ZENODO", f"http://127.0.0.1:{unused_port}")
     monkeypatch.setattr("skaudio_ad._download._WAIT", 0.0)
-    with pytest.raises(FetchError, match="could not be read: the server cannot be reached") as error:
+    with pytest.raises(FetchError, match="list of files could not be read: the server") as error:
         fetch(home)
     assert f"save {NAME} from http://127.0.0.1:{unused_port}/records/3384388" in str(error.value)
     assert f"in the folder {store}" in str(error.value)
