@@ -8,13 +8,13 @@ from typing import Literal
 from .._typing import PathLike
 from . import _records
 from ._archives import fetch_archives
-from ._publishers import Archive, ZenodoRecord
+from ._dcase_years import YEARS
+from ._publishers import Archive
 
 _MIMII_MACHINES = ("fan", "pump", "slider", "valve")
 _MIMII_SNRS = ("-6_dB", "0_dB", "6_dB")
 _DUE_MACHINES = ("fan", "gearbox", "pump", "slider", "valve")
 _DG_MACHINES = ("bearing", "fan", "gearbox", "slider", "valve")
-_PARTS = ("dev", "eval_train", "eval_test")
 
 
 def fetch_dcase_task2(
@@ -71,25 +71,15 @@ def fetch_dcase_task2(
     >>> from skaudio_ad.datasets import fetch_dcase_task2
     >>> folder = fetch_dcase_task2(2023, "fan", data_home="data")  # doctest: +SKIP
     """
-    if year not in _records.DCASE_TASK2:
-        known = ", ".join(map(str, _records.DCASE_TASK2))
-        raise ValueError(f"Unknown year {year!r} of DCASE Task 2; known ones: {known}.")
-    challenge = _records.DCASE_TASK2[year]
-    wanted_parts = _names(parts, _PARTS, "parts")
-    machines = {
-        part: challenge.dev_machines if part == "dev" else challenge.eval_machines for part in wanted_parts
-    }
-    wanted = _names(machine, sorted({name for names in machines.values() for name in names}), "machine")
-    records = {
-        "dev": challenge.dev,
-        "eval_train": challenge.eval_train,
-        "eval_test": challenge.eval_test,
-    }
+    if year not in YEARS:
+        raise ValueError(f"Unknown year {year!r} of DCASE Task 2; known ones: {', '.join(map(str, YEARS))}.")
+    machines = {part: _records.dcase_machines(year, part) for part in _names(parts, _records.PARTS, "parts")}
+    wanted = _names(machine, sorted(set().union(*machines.values())), "machine")
     requests = []
-    for part in wanted_parts:
-        archives = [challenge.archive(part, name) for name in machines[part] if name in wanted]
+    for part, there in machines.items():
+        archives = [_records.dcase_archive(year, part, name) for name in there if name in wanted]
         if archives:
-            requests.append((ZenodoRecord(records[part]), archives))
+            requests.append((_records.dcase_record(year, part), archives))
     return fetch_archives(
         requests, f"dcase{year}_task2", data_home=data_home, keep_archives=keep_archives, quiet=quiet
     )
@@ -210,7 +200,7 @@ def fetch_mimii_due(
     >>> folder = fetch_mimii_due("gearbox", data_home="data")  # doctest: +SKIP
     """
     archives = []
-    for part in _names(parts, _PARTS, "parts"):
+    for part in _names(parts, _records.PARTS, "parts"):
         for name in _names(machine, _DUE_MACHINES, "machine"):
             file = (
                 f"dev_data_{name}.zip"

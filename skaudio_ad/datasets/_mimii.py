@@ -9,6 +9,7 @@ import numpy as np
 from .._typing import PathLike
 from ._dataset import AudioDataset
 from ._files import find_home
+from ._machine_folders import describe_home
 
 _MACHINES = ("fan", "pump", "slider", "valve")
 # Ratios as in the names of the archives, and the folders to which the publisher's script unpacks the archives.
@@ -81,8 +82,8 @@ def load_mimii(
         groups : ndarray of shape (n_clips,), int64
             Number of the content of every file. Files with equal bytes have the same number.
         metadata : dict of ndarray of shape (n_clips,), str
-            `machine`, `machine_id` (such as "id_00") and `recording`. `recording` is the name of the file without
-            its extension. The same names occur in every folder.
+            `machine`, `machine_id` (such as "id_00"), `section` (the same id) and `recording`. `recording` is the
+            name of the file without its extension. The same names occur in every folder.
         DESCR : str
             Description, licence and citation.
 
@@ -159,6 +160,7 @@ def load_mimii(
         target=np.array(target, dtype=np.int64),
         metadata={
             "machine": np.array(machines),
+            "section": np.array(machine_ids),
             "machine_id": np.array(machine_ids),
             "recording": np.array(recordings),
         },
@@ -189,6 +191,7 @@ def _find(home, machine, snr):
         f"MIMII has no recordings of machine {machine!r} at {snr} here: looked for folders id_00 and so on in "
         f"{', '.join(places)}, below {home / 'mimii'} and {home}. Unpack the archive {snr}_{machine}.zip "
         f"there, choose a machine and snr that exist, or pass another data_home. {_SOURCE}."
+        f"{describe_home(home, mimii=False)}"
     )
 
 

@@ -59,6 +59,7 @@ def test_metadata_hold_machine_and_recording(home):
     metadata = load_mimii("pump", data_home=home).metadata
     assert metadata["machine"].tolist() == ["pump"] * 20
     assert metadata["machine_id"].tolist() == np.repeat(IDS, 5).tolist()
+    assert metadata["section"].tolist() == metadata["machine_id"].tolist()
     assert metadata["recording"][:5].tolist() == [f"0000000{index}" for index in (0, 1, 2, 0, 1)]
 
 
