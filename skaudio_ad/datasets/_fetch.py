@@ -6,15 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from .._typing import PathLike
-from . import _records
+from . import _mimii, _mimii_domains, _records
 from ._archives import fetch_archives
 from ._dcase_years import YEARS
 from ._publishers import Archive
-
-_MIMII_MACHINES = ("fan", "pump", "slider", "valve")
-_MIMII_SNRS = ("-6_dB", "0_dB", "6_dB")
-_DUE_MACHINES = ("fan", "gearbox", "pump", "slider", "valve")
-_DG_MACHINES = ("bearing", "fan", "gearbox", "slider", "valve")
 
 
 def fetch_dcase_task2(
@@ -135,10 +130,10 @@ def fetch_mimii(
     >>> from skaudio_ad.datasets import fetch_mimii, load_mimii
     >>> fans = load_mimii("fan", data_home=fetch_mimii("fan", data_home="data"))  # doctest: +SKIP
     """
-    (ratio,) = _names(snr, _MIMII_SNRS, "snr", several=False)
+    (ratio,) = _names(snr, tuple(_mimii._SNRS), "snr", several=False)
     archives = [
         Archive(f"{ratio}_{name}.zip", into=ratio, root=name)
-        for name in _names(machine, _MIMII_MACHINES, "machine")
+        for name in _names(machine, _mimii._MACHINES, "machine")
     ]
     return fetch_archives(
         [(_records.MIMII, archives)],
@@ -199,9 +194,10 @@ def fetch_mimii_due(
     >>> from skaudio_ad.datasets import fetch_mimii_due
     >>> folder = fetch_mimii_due("gearbox", data_home="data")  # doctest: +SKIP
     """
+    machines = _names(machine, _mimii_domains._MACHINES["MIMII DUE"], "machine")
     archives = []
     for part in _names(parts, _records.PARTS, "parts"):
-        for name in _names(machine, _DUE_MACHINES, "machine"):
+        for name in machines:
             file = (
                 f"dev_data_{name}.zip"
                 if part == "dev"
@@ -264,7 +260,8 @@ def fetch_mimii_dg(
     >>> from skaudio_ad.datasets import fetch_mimii_dg
     >>> folder = fetch_mimii_dg("bearing", data_home="data")  # doctest: +SKIP
     """
-    archives = [Archive(f"{name}.zip", root=name) for name in _names(machine, _DG_MACHINES, "machine")]
+    machines = _names(machine, _mimii_domains._MACHINES["MIMII DG"], "machine")
+    archives = [Archive(f"{name}.zip", root=name) for name in machines]
     return fetch_archives(
         [(_records.MIMII_DG, archives)],
         "mimii_dg",

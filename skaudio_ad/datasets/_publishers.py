@@ -57,7 +57,7 @@ class Archive:
         Regular expression of a folder. The paths of the content begin with the first folder that matches, because some
         archives have a folder more than others. None keeps the paths.
     n_stripped : int
-        Number of folders to leave out at the begin of each path, if `root` is None.
+        Number of folders to leave out at the beginning of each path, if `root` is None.
     required : bool
         Whether the publisher has the archive in any case.
     """

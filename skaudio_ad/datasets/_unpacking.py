@@ -81,7 +81,8 @@ def unpack(path, destination, *, archive, about, check_space, quiet=False):
         raise DamagedArchiveError(f"the archive is damaged ({error})") from error
     except NotImplementedError as error:
         raise UnpackError(
-            f"Python cannot read the archive ({error}); unpack the archive with another program, such as 7-Zip"
+            f"Python cannot read the archive ({error}); unpack the archive with another program, such as 7-Zip, in "
+            f"{destination / archive.into}, and call the loader"
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

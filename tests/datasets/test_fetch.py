@@ -14,10 +14,12 @@ from skaudio_ad.datasets import (
     fetch_physionet2016,
     fetch_sprsound,
     fetch_toyadmos2,
+    load_dcase_task2,
     load_esc10,
 )
 
 from ..publishers_server import make_zip
+from . import trees
 
 ESC50_COMMIT = "33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6"
 SPRSOUND_COMMIT = "bca1e51422a42a042441010081519610ef3845d0"
@@ -63,6 +65,24 @@ def test_every_part_of_every_year_of_dcase_has_its_record_and_archive(
     fetch_dcase_task2(year, machine, parts=part)
     (([(publisher, [asked])], name),) = calls
     assert (publisher.number, asked.name, name) == (record, archive, f"dcase{year}_task2")
+
+
+@pytest.mark.parametrize(("year", "records"), [(2021, (4562016, 4884786)), (2024, (10902294, 11259435))])
+def test_dcase_is_what_the_loader_reads(publishers, tmp_path, year, records):
+    rows = trees.DCASE[year]
+    for record, side in zip(records, ("dev_data", "eval_data")):
+        paths = [row[0] for row in rows if row[0].startswith(side)]
+        machine = paths[0].split("/")[1]
+        asked = {2021: "eval_data_fan_test.zip", 2024: "eval_data_3DPrinter_train_r2.zip"}[year]
+        name = f"dev_{'data_' * (year == 2021)}{machine}.zip" if side == "dev_data" else asked
+        archive = make_zip({path.removeprefix(f"{side}/"): path.encode() for path in paths})
+        publishers.publish_record(record, {name: archive})
+    parts = ("dev", "eval_test" if year == 2021 else "eval_train")
+    machines = sorted({row[1] for row in rows})
+    folder = fetch_dcase_task2(year, machines, parts=parts, data_home=tmp_path, quiet=True)
+    for data_home in (folder, tmp_path):
+        clips = load_dcase_task2(year, data_home=data_home)
+        assert sorted(clips.paths) == sorted(str(folder / row[0]) for row in rows)
 
 
 def test_training_and_test_clips_of_the_evaluation_share_the_folder_of_the_machine(publishers, tmp_path):
