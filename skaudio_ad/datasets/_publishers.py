@@ -9,6 +9,7 @@ import json
 import re
 import urllib.parse
 from dataclasses import dataclass
+from typing import Any
 
 from .._download import DownloadError, content_length, read_text
 
@@ -88,7 +89,7 @@ class ZenodoRecord:
         answer = _read_json(f"{ZENODO}/api/records/{self.number}")
         # The API for records has "files" with "key", "size" and "checksum". For some time in 2023 the names were those
         # of deposits, "filename" and "filesize". The API for the files of a record has "entries".
-        listed = answer.get("files") if isinstance(answer, dict) else None
+        listed: Any = answer.get("files") if isinstance(answer, dict) else None
         if isinstance(listed, dict):
             listed = list((listed.get("entries") or {}).values())
         try:

@@ -191,7 +191,7 @@ def test_an_archive_that_could_change_other_files_is_refused_whole(publishers, h
 
 def test_two_names_that_are_one_file_on_some_systems_are_refused(publishers, home):
     publishers.publish_record(MIMII.number, {NAME: make_zip({"fan/a.wav": b"a", "fan/A.WAV": b"b"})})
-    with pytest.raises(FetchError, match="has 2 files with the name -6_db/fan/a.wav"):
+    with pytest.raises(FetchError, match=r"has 2 files with the name -6_db/fan/a\.wav"):
         fetch(home)
 
 
