@@ -18,7 +18,7 @@ from ._section_sets import check_machine, check_split, choose_split, find_folder
 _LAYOUT = "folders such as dev_data/raw/fan/train, dev_data/fan/train or fan/train with wav files"
 
 _DESCR = """\
-DCASE {year} Challenge Task 2: sounds of machines, normal and with faults, mixed with the noise of factories.
+DCASE {year} Challenge Task 2: sounds of machines, normal and with faults, in the noise of their surroundings.
 
 Training recordings are normal. Test recordings of the development set are labelled. Test recordings of the evaluation
 set have no label in their names; the organisers published the labels later. A section is a part of the recordings of

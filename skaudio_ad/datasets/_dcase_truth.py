@@ -1,6 +1,5 @@
 """Labels, domains and attributes of the evaluation recordings, as the official evaluators publish them."""
 
-import csv
 import os
 import re
 import warnings
@@ -9,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .._typing import PathLike
-from ._dcase_names import file_key, parse_full_name
-from ._machine_folders import Recording
+from ._dcase_names import Name, file_key, parse_full_name
+from ._machine_folders import Recording, read_rows
 
 _FILE = re.compile(r"ground_truth_(?P<machine>.+)_section_\d{2}(?:_(?:source|target))?_test\.csv")
 _FOLDERS = ("ground_truth_data", "ground_truth_domain", "ground_truth_attributes")
@@ -103,30 +102,30 @@ def _domain_in(name):
 
 
 def _read_codes(folder, meanings):
-    """Return the meaning of the last column by machine and name."""
-    found = {}
+    """Return the meaning of the second column by machine and name."""
+    found: dict[tuple[str, str], int | str] = {}
     for machine, table in _tables(folder):
-        for line, row in _rows(table):
+        for line, row in read_rows(table):
             if len(row) < 2 or row[1] not in meanings:
                 raise ValueError(
                     f"{table}, line {line}: a row must be the name of a recording and 0 or 1, got {','.join(row)!r}. "
                     "Get the table again from the evaluator."
                 )
-            found[machine, file_key(row[0])] = meanings[row[1]]
+            _add(found, (machine, file_key(row[0])), meanings[row[1]], table, line)
     return found
 
 
 def _read_full_names(folder):
     """Return what the full name of every recording says, by machine and name."""
-    found = {}
+    found: dict[tuple[str, str], Name] = {}
     for machine, table in _tables(folder):
         # A third column holds the attributes of machines whose names end in "noAttribute".
-        found |= {(machine, file_key(row[0])): _full(table, line, row[-1]) for line, row in _rows(table)}
+        found |= {(machine, file_key(row[0])): _full(table, line, row[-1]) for line, row in read_rows(table)}
     for table in sorted(folder.glob("*/attributes_*.csv")):
         # The last column of these tables of 2022 holds the full name. The first row is the header.
         found |= {
             (table.parent.name, file_key(_base(row[0]))): _full(table, line, _base(row[-1]))
-            for line, row in _rows(table)
+            for line, row in read_rows(table)
             if line > 1
         }
     return found
@@ -136,7 +135,7 @@ def _read_list(table, year):
     """Read a list in which the name of a machine stands in a line of its own, above its recordings."""
     truth: dict[tuple[str, str], Truth] = {}
     machine = ""
-    for line, row in _rows(table):
+    for line, row in read_rows(table):
         row = [cell for cell in row if cell]
         if len(row) == 1 and not row[0].endswith(".wav"):
             machine = row[0]
@@ -147,7 +146,7 @@ def _read_list(table, year):
                 f"got {','.join(row)!r}. Get the list again from the official baseline."
             )
         full = _full(table, line, row[1])
-        truth[machine, file_key(row[0])] = Truth(full.label, full.domain, full.attributes)
+        _add(truth, (machine, file_key(row[0])), Truth(full.label, full.domain, full.attributes), table, line)
     toys = sorted({machine for machine, _ in truth} & {"ToyCar", "ToyTrain"})
     if year == 2022 and toys:
         warnings.warn(
@@ -181,11 +180,13 @@ def _tables(folder):
     return [(match["machine"], entry) for match, entry in found if match]
 
 
-def _rows(table):
-    with open(table, encoding="utf-8-sig", newline="") as file:
-        for line, row in enumerate(csv.reader(file), start=1):
-            if any(row):
-                yield line, [cell.strip() for cell in row]
+def _add(found, key, value, table, line):
+    if key in found:
+        raise ValueError(
+            f"{table}, line {line}: {'/'.join(key)} must be there once, but the recording has a row already. Get the "
+            "table again from its publisher."
+        )
+    found[key] = value
 
 
 def apply_truth(recordings: Sequence[Recording], truth: dict, path: PathLike) -> list[Recording]:

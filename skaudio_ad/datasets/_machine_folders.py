@@ -162,16 +162,30 @@ def read_attributes(table: str) -> dict[str, str]:
     """Return the attributes by name of the recording, without ".wav". A table that does not exist has no rows."""
     if not os.path.isfile(table):
         return {}
-    with open(table, encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.reader(file))
+    rows = [row for _, row in read_rows(Path(table))]
     # The columns are file_name, d1p, d1v, d2p, d2v and so on: parameters and their values.
     return {
-        row[0].strip().rsplit("/", 1)[-1].removesuffix(".wav"): "_".join(
+        row[0].rsplit("/", 1)[-1].removesuffix(".wav"): "_".join(
             f"{key}_{value}" for key, value in zip(row[1::2], row[2::2]) if key and value
         )
         for row in rows[1:]
-        if row
     }
+
+
+def read_rows(table: Path) -> list[tuple[int, list[str]]]:
+    """Return the number of the line and the cells of every row of a csv file that is not empty.
+
+    Raises
+    ------
+    ValueError
+        If the file is no text.
+    """
+    try:
+        with open(table, encoding="utf-8-sig", newline="") as file:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(file)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{table} must be a csv file in UTF-8: {error}. Get the file again.") from error
+    return [(line, row) for line, row in enumerate(rows, start=1) if any(row)]
 
 
 def look_at(machine: str, path: str) -> Evidence:
@@ -257,6 +271,8 @@ def describe_home(home: Path, *, mimii: bool = True) -> str:
         for place in ("dev_data/raw", "dev_data", "eval_data/raw", "eval_data", "raw")
     ]
     for root in roots:
+        if not os.access(root, os.R_OK | os.X_OK):
+            continue
         for machine, path in machine_folders(root).items():
             return f" There is {describe(look_at(machine, path))}."
     for pattern in ("id_*/normal", "*/id_*/normal", "*/*/id_*/normal", "*/*/*/id_*/normal") if mimii else ():

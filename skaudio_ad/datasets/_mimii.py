@@ -105,6 +105,7 @@ def load_mimii(
     --------
     load_esc10 : Environmental sounds.
     load_hls_cmds : Heart and lung sounds.
+    load_mimii_due : Sounds of machines under changing conditions.
     make_machine_sounds : Generated sounds of the same four types of machine.
 
     Notes

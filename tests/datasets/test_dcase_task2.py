@@ -119,6 +119,9 @@ def test_attributes_that_a_name_does_not_have_come_from_the_table(tmp_path):
     )
     sounds = load_dcase_task2(2023, "gearbox", split="train", data_home=tmp_path)
     assert sounds.metadata["attributes"].tolist() == ["volt_1.5", "volt_2.5_wt_50"]
+    (tmp_path / "dev_data/gearbox/attributes_00.csv").write_bytes(b"file_name,\xff\xfe")
+    with pytest.raises(ValueError, match=r"attributes_00\.csv must be a csv file in UTF-8"):
+        load_dcase_task2(2023, "gearbox", data_home=tmp_path)
 
 
 def test_copies_that_the_official_scripts_make_count_once(tmp_path):
@@ -163,6 +166,15 @@ def test_a_machine_of_several_years_is_told_apart_by_its_neighbours(tmp_path):
     with pytest.raises(ValueError, match=r"gearbox: .*no attributes in the names.*Task 2 of 2024 looks so"):
         load_dcase_task2(2023, "fan", data_home=tmp_path)
     assert len(load_dcase_task2(2024, "fan", data_home=tmp_path).paths) == 2
+
+
+def test_supplemental_recordings_show_2025_or_later(tmp_path):
+    touch(tmp_path, "fan/train/section_00_source_train_normal_0000_m-n_W.wav")
+    touch(tmp_path, "fan/test/section_00_source_test_normal_0000_m-n_W.wav")
+    touch(tmp_path, "fan/supplemental/section_00_noise_0000.wav")
+    assert len(load_dcase_task2(2025, "fan", data_home=tmp_path).paths) == 3
+    with pytest.raises(ValueError, match=r"load_dcase_task2\(2025\) or load_dcase_task2\(2026\) reads"):
+        load_dcase_task2(2023, "fan", data_home=tmp_path)
 
 
 def test_other_sets_are_refused_by_their_loader(tmp_path):

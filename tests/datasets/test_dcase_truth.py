@@ -154,6 +154,12 @@ def test_rows_of_machines_that_are_not_loaded_are_no_error(tmp_path, home, evalu
     [
         ("data", "section_03_0000.wav,2\n", r"line 1: a row must be .*0 or 1, got 'section_03_0000\.wav,2'"),
         ("data", "section_03_0000.wav\n", r"line 1: a row must be"),
+        ("data", "section_03_0000.wav,1\n" * 2, r"line 2: slider/section_03_0000\.wav must be there once"),
+        (
+            "domain",
+            "section_03_0000.wav,\0",
+            r"ground_truth_slider_section_03_test\.csv.*line 1: a row must be",
+        ),
         (
             "domain",
             "section_03_0009.wav,1\n",
