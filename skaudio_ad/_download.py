@@ -10,11 +10,17 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+# Name of the environment variable that forbids downloads, of weights and of data sets.
+OFFLINE_VARIABLE = "SKAUDIO_AD_OFFLINE"
+
 # Maximum number of seconds without a byte. After this time a connection counts as dead.
 _TIMEOUT = 30.0
 # Maximum number of connections in a row that bring no new bytes, and number of seconds to wait after the first one.
 _ATTEMPTS = 3
 _WAIT = 0.5
+# Maximum number of bytes of a text, such as a list of files.
+_TEXT_SIZE = 50_000_000
+_HEADERS = {"User-Agent": "skaudio_ad"}
 
 
 class DownloadError(Exception):
@@ -48,7 +54,7 @@ def download_file(url, destination, *, check, first_bytes=(), quiet=False):
         If the folder cannot be created or written to.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(destination, quiet):
+    with file_lock(destination, quiet=quiet):
         if destination.is_file():
             return
         part = _beside(destination, ".part")
@@ -66,16 +72,84 @@ def _beside(path, ending):
     return path.with_name(path.name + ending)
 
 
+def refuse_offline():
+    """Raise DownloadError if the environment variable forbids downloads."""
+    if os.environ.get(OFFLINE_VARIABLE):
+        raise DownloadError(f"the environment variable {OFFLINE_VARIABLE} forbids downloads")
+
+
+def read_text(url):
+    """Return the text at an address. The text stays in memory.
+
+    Parameters
+    ----------
+    url : str
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    DownloadError
+        If downloads are forbidden, the server cannot be reached or refuses, or the text is too long or is not UTF-8.
+    """
+    refuse_offline()
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with _open(urllib.request.Request(url, headers=dict(_HEADERS))) as response:
+                content = response.read(_TEXT_SIZE + 1)
+            break
+        except (OSError, http.client.HTTPException) as error:
+            reason, again = _diagnose(error)
+            if not again or attempt == _ATTEMPTS:
+                raise DownloadError(reason) from error
+            time.sleep(_WAIT * attempt)
+    if len(content) > _TEXT_SIZE:
+        raise DownloadError(f"the text is longer than {_TEXT_SIZE / 1e6:.0f} MB")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DownloadError(f"the server sent no text, but {content[:20]!r}") from error
+
+
+def content_length(url):
+    """Return the size of the file at an address in bytes, or None if the server does not say the size.
+
+    Parameters
+    ----------
+    url : str
+
+    Returns
+    -------
+    int or None
+    """
+    try:
+        with _open(urllib.request.Request(url, headers=dict(_HEADERS), method="HEAD")) as response:
+            length = response.headers.get("Content-Length", "")
+    except (DownloadError, OSError, http.client.HTTPException):
+        return None  # the download itself raises the error with its reason
+    return int(length) if length.isdigit() else None
+
+
 @contextlib.contextmanager
-def _lock(destination, quiet):
-    """Hold the system's lock on ``.NAME.lock``. The lock ends with its process, and the empty file stays."""
+def file_lock(destination, *, quiet=False):
+    """Hold the system's lock on ``.NAME.lock``. The lock ends with its process, and the empty file stays.
+
+    Parameters
+    ----------
+    destination : pathlib.Path
+        Path of the file or folder that only one thread or process may write. Its folder exists.
+    quiet : bool, default=False
+        Whether to write nothing to stderr.
+    """
     from filelock import FileLock, Timeout
 
     lock = FileLock(destination.with_name(f".{destination.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        _say(f"Waiting for another process that downloads {destination}", quiet)
+        say(f"Waiting for another process that downloads {destination}", quiet=quiet)
         lock.acquire()
     try:
         yield
@@ -133,18 +207,24 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+def _open(request):
+    try:
+        return urllib.request.build_opener(_SafeRedirects).open(request, timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
+
+
 def _download_rest(url, part, first_bytes, report):
     """Download the missing bytes of `part`, or all bytes if the server does not resume."""
     tag_file = _beside(part, ".etag")
-    headers = {"User-Agent": "skaudio_ad"}
+    headers = dict(_HEADERS)
     if _size(part) and tag_file.is_file():
         # With If-Range a server sends the whole file if the file has changed, and not only its end.
         headers |= {"Range": f"bytes={_size(part)}-", "If-Range": tag_file.read_text(encoding="utf-8")}
     try:
-        opener = urllib.request.build_opener(_SafeRedirects)
-        response = opener.open(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
+        response = _open(urllib.request.Request(url, headers=headers))
     except urllib.error.HTTPError as error:
-        error.close()
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             part.unlink(missing_ok=True)
         raise
@@ -195,7 +275,15 @@ def _write_tag(path, headers):
         path.write_text(tag, encoding="utf-8")
 
 
-def _say(message, quiet):
+def say(message, *, quiet=False):
+    """Write a line to stderr.
+
+    Parameters
+    ----------
+    message : str
+    quiet : bool, default=False
+        Whether to write nothing.
+    """
     from rich.console import Console
 
     Console(stderr=True, quiet=quiet, soft_wrap=True).print(message, markup=False, highlight=False)
@@ -207,7 +295,7 @@ def _progress(url, destination, quiet):
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-    _say(f"Downloading {url} to {destination.parent}", quiet)
+    say(f"Downloading {url} to {destination.parent}", quiet=quiet)
     console = Console(stderr=True)
     shown = not quiet and (console.is_terminal or console.is_jupyter)
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())

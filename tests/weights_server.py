@@ -79,7 +79,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
             if stall is not None:
                 server.stalled.set()
-                server.go_on.wait(10)
+                server.go_on.wait(60)  # a busy machine needs long to start the other process
                 self.wfile.write(body[stop:])
 
 

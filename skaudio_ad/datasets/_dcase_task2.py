@@ -147,6 +147,7 @@ def load_dcase_task2(
         f"https://zenodo.org/records/{record} ({name})"
         for record, name in zip(facts.records, ("development", "additional training", "evaluation"))
     )
+    source += f"; fetch_dcase_task2({year}) downloads and unpacks the archives"
     home = find_home(data_home, _LAYOUT, source)
 
     names = (f"dcase{year}t2", f"dcase{year}_task2", f"dcase_task2/{year}")

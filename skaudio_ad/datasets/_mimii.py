@@ -23,7 +23,8 @@ _LAYOUT = "folders such as -6_dB/fan/id_00/normal and .../abnormal with wav file
 _SOURCE = (
     "MIMII by H. Purohit et al. is published by Hitachi under CC BY-SA 4.0 at "
     "https://zenodo.org/records/3384388. The archives of all signal-to-noise ratios have the same folders "
-    "inside: unpack -6_dB_fan.zip into a folder -6_dB or -6_dB_fan of its own"
+    "inside: unpack -6_dB_fan.zip into a folder -6_dB or -6_dB_fan of its own, or call "
+    "fetch_mimii, which downloads and unpacks the archives"
 )
 
 _DESCR = """\

@@ -25,8 +25,10 @@ _EXAMPLES = {
     "MIMII DG": "fan/train, fan/test and fan/attributes_00.csv",
 }
 _SOURCES = {
-    "MIMII DUE": "MIMII DUE by R. Tanabe et al. is published by Hitachi at https://zenodo.org/records/4740355.",
-    "MIMII DG": "MIMII DG by K. Dohi et al. is published by Hitachi at https://zenodo.org/records/6529888.",
+    "MIMII DUE": "MIMII DUE by R. Tanabe et al. is published by Hitachi at https://zenodo.org/records/4740355, "
+    "and fetch_mimii_due downloads the archives.",
+    "MIMII DG": "MIMII DG by K. Dohi et al. is published by Hitachi at https://zenodo.org/records/6529888, "
+    "and fetch_mimii_dg downloads the archives.",
 }
 _SPLITS = ("train", "test")
 

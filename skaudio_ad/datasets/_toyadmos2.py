@@ -14,8 +14,9 @@ _MACHINES = ("ToyCar", "ToyTrain")
 _SPLITS = ("train", "test")
 _LAYOUT = "folders such as ToyCar/train, ToyCar/source_test and ToyCar/target_test with wav files"
 _SOURCE = (
-    "The recordings of ToyADMOS2 are published by NTT at https://zenodo.org/records/4580270. They are source material: "
-    "the mixer at https://github.com/nttcslab/ToyADMOS2-dataset makes a data set from them, for example "
+    "The recordings of ToyADMOS2 are published by NTT at https://zenodo.org/records/4580270, and fetch_toyadmos2 "
+    "downloads the archives. The recordings are source material: the mixer at "
+    "https://github.com/nttcslab/ToyADMOS2-dataset makes a data set from them, for example "
     "'python mixer.py ToyADMOS2 toyadmos2 recipe_benchmark.xlsx 6'"
 )
 

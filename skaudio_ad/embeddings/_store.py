@@ -6,12 +6,11 @@ import sys
 from pathlib import Path
 
 from .._checksums import WeightsError, content_digest, digest_problem, may_write, reinstall, verify
-from .._download import DownloadError, download_file
+from .._download import OFFLINE_VARIABLE, DownloadError, download_file
 from ._checkpoint import read_state_dict
 from ._registry import AUDIOSET_LABELS, BACKBONES, Backbone, get_family, get_weights_file
 
 WEIGHTS_VARIABLE = "SKAUDIO_AD_WEIGHTS"
-OFFLINE_VARIABLE = "SKAUDIO_AD_OFFLINE"
 _N_CLASSES = 527
 
 
