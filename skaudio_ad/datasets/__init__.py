@@ -7,6 +7,7 @@ from ._hls_cmds import load_hls_cmds
 from ._home import get_data_home
 from ._machine_sounds import make_machine_sounds
 from ._mimii import load_mimii
+from ._physionet2016 import load_physionet2016
 
 __all__ = [
     "AudioDataset",
@@ -15,5 +16,6 @@ __all__ = [
     "load_esc50",
     "load_hls_cmds",
     "load_mimii",
+    "load_physionet2016",
     "make_machine_sounds",
 ]
