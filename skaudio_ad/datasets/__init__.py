@@ -8,6 +8,7 @@ from ._home import get_data_home
 from ._machine_sounds import make_machine_sounds
 from ._mimii import load_mimii
 from ._physionet2016 import load_physionet2016
+from ._sprsound import load_sprsound
 
 __all__ = [
     "AudioDataset",
@@ -17,5 +18,6 @@ __all__ = [
     "load_hls_cmds",
     "load_mimii",
     "load_physionet2016",
+    "load_sprsound",
     "make_machine_sounds",
 ]

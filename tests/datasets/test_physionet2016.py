@@ -130,7 +130,9 @@ def test_a_database_that_is_not_there_is_named(home):
 
 def test_two_copies_of_a_database_are_refused(home):
     write_folder(home / "physionet2016" / "training", "training-a")
-    with pytest.raises(ValueError, match=r"training-a must exist once, got .*training-a.*training/training-a"):
+    with pytest.raises(
+        ValueError, match=r"training-a must exist once, got .*training-a.*training/training-a"
+    ):
         load_physionet2016(data_home=home)
 
 
