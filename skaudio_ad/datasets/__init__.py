@@ -3,6 +3,7 @@
 from ._dataset import AudioDataset
 from ._esc10 import load_esc10
 from ._esc50 import load_esc50
+from ._folder import load_folder
 from ._hls_cmds import load_hls_cmds
 from ._home import get_data_home
 from ._machine_sounds import make_machine_sounds
@@ -15,6 +16,7 @@ __all__ = [
     "get_data_home",
     "load_esc10",
     "load_esc50",
+    "load_folder",
     "load_hls_cmds",
     "load_mimii",
     "load_physionet2016",

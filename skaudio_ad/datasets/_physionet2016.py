@@ -11,12 +11,13 @@ import numpy as np
 from .._typing import PathLike
 from ._dataset import AudioDataset
 from ._files import find_home, recognise, several
-from ._tables import read_table
+from ._tables import read_header, read_table
 
 _DATABASES = ("a", "b", "c", "d", "e", "f")
 # The first letter of a recording is the letter of its database.
 _NAME = re.compile(r"([a-f])\d{4,5}")
-_MANIFEST = ("path", "database", "label")
+# Columns that tell a manifest of this data set from those of other sets.
+_MANIFEST = {"path", "database", "label"}
 
 _LAYOUT = (
     "the folders training-a to training-f, each with wav files and the table REFERENCE.csv, or a table manifest.csv "
@@ -178,7 +179,7 @@ def _find(roots, part):
     """Return the clips of the first root that has any."""
     for root in roots:
         manifest = root / "manifest.csv"
-        if part == "training" and manifest.is_file() and _has_columns(manifest):
+        if part == "training" and manifest.is_file() and set(read_header(manifest)) >= _MANIFEST:
             return _read_manifest(root, manifest)
         clips = []
         for name in [f"training-{letter}" for letter in _DATABASES] if part == "training" else ["validation"]:
@@ -190,12 +191,6 @@ def _find(roots, part):
         if clips:
             return sorted(clips, key=lambda clip: clip["section"])  # the order inside a database stays
     return []
-
-
-def _has_columns(manifest):
-    """Tell a manifest of this data set from those of other sets."""
-    with open(manifest, encoding="utf-8-sig", errors="replace") as file:
-        return {name.strip() for name in file.readline().split(",")}.issuperset(_MANIFEST)
 
 
 def _read_folder(root, table):
@@ -236,7 +231,8 @@ def _read_rows(table, *choices):
     """Return the rows of a table without names of columns: the recording, then one of the choices in each column."""
     if not table.is_file():
         return []
-    with open(table, encoding="utf-8-sig", newline="") as file:
+    # A damaged character becomes a line that is refused below, with its number.
+    with open(table, encoding="utf-8-sig", errors="replace", newline="") as file:
         rows = [[value.strip() for value in row] for row in csv.reader(file)]
     names = set()
     for line, row in enumerate(rows, start=1):
@@ -256,7 +252,7 @@ def _read_rows(table, *choices):
 def _read_manifest(root, table):
     """Return the clips of a folder with a manifest."""
     clips = {}
-    for line, row in read_table(table, _MANIFEST, optional=("split",)):
+    for line, row in read_table(table, ("path", "database", "label"), optional=("split",)):
         path = root / row["path"]
         if row["database"] not in _DATABASES or row["label"] not in ("1", "-1") or path in clips:
             raise ValueError(

@@ -3,7 +3,21 @@
 import csv
 
 
-def read_table(table, columns, *, optional=(), lower=False, remedy="Get the table from the publisher again."):
+def read_header(table):
+    """Return the names of the columns of a csv file, without blanks around them."""
+    with open(table, encoding="utf-8-sig", errors="replace", newline="") as file:
+        return [name.strip() for name in next(csv.reader(file), [])]
+
+
+def read_table(
+    table,
+    columns,
+    *,
+    blank=(),
+    optional=(),
+    lower=False,
+    remedy="Get the table from the publisher again.",
+):
     """Return the rows of a csv file, without blanks around the values.
 
     Parameters
@@ -12,6 +26,8 @@ def read_table(table, columns, *, optional=(), lower=False, remedy="Get the tabl
         File in UTF-8, with commas between the values and the names of the columns in the first line.
     columns : sequence of str
         Columns that the table must have. Every row needs a value in each of them.
+    blank : sequence of str
+        Those of `columns` in which a row may have no value.
     optional : sequence of str, or None
         Further columns to return, where the table has them. None returns all other columns.
     lower : bool, default=False
@@ -34,12 +50,14 @@ def read_table(table, columns, *, optional=(), lower=False, remedy="Get the tabl
         # The encoding utf-8-sig drops the byte order mark that spreadsheet programs add. With utf-8 the first column
         # would be called '\ufeffGender'.
         with open(table, encoding="utf-8-sig", newline="") as file:
-            return _rows(table, csv.DictReader(file, skipinitialspace=True), columns, optional, lower, remedy)
+            return _rows(
+                table, csv.DictReader(file, skipinitialspace=True), columns, blank, optional, lower, remedy
+            )
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{table}: the table must be a csv file in UTF-8: {error}. {remedy}") from error
 
 
-def _rows(table, reader, columns, optional, lower, remedy):
+def _rows(table, reader, columns, blank, optional, lower, remedy):
     header = [(name or "").strip() for name in reader.fieldnames or []]
     reader.fieldnames = header = [name.lower() for name in header] if lower else header
     missing = [column for column in columns if column not in header]
@@ -66,7 +84,7 @@ def _rows(table, reader, columns, optional, lower, remedy):
         values = {column: (row[column] or "").strip() for column in dict.fromkeys(kept)}
         if not any(values.values()):
             continue  # the table ends with a line of separators
-        empty = [column for column in columns if not values[column]]
+        empty = [column for column in columns if not values[column] and column not in blank]
         if empty:
             raise ValueError(
                 f"{table}, line {reader.line_num}: every column must have a value; {', '.join(empty)} is empty. "
