@@ -75,9 +75,8 @@ def load_physionet2016(
         Databases to load. None loads all databases that are in the folder. Evaluate inside one database, because across
         databases the stethoscope tells the label.
     part : {"training", "validation"}, default="training"
-        "validation" loads the folder `validation` instead of the folders `training-a` to `training-f`. The recordings
-        of that folder are named like training recordings. Therefore never train on one part to test on the other
-        without a look at `metadata["recording"]`.
+        "validation" loads the folder `validation` instead of the folders `training-a` to `training-f`. That folder has
+        copies of some training recordings. Therefore never train on one part and test on the other.
     data_home : str or path-like, default=None
         Folder that contains the data set: directly, below `physionet2016`, or in the folder of the publisher's archive
         (`classification-of-heart-sound-recordings-...`). None uses the environment variable `SKAUDIO_AD_DATA`. The
