@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._path_groups import FOLDER, labels_from_paths
+from .._path_groups import FOLDER, groups_from_paths
 from .._typing import PathLike
 from ..audio import find_audio_files
 from ._dataset import COLUMNS, AudioDataset
@@ -80,7 +80,8 @@ def load_folder(path: PathLike, *, labels: PathLike | None = None, groups: str |
         missing.
     ValueError
         If a folder gives no label or two labels, or if the table lacks a column, has an unknown label, or has a
-        recording twice. The error names files or lines. If `groups` is no valid expression or does not match a name.
+        recording twice. The error names files or lines. If `groups` is no valid expression, does not match a name, or
+        puts all recordings into one group.
 
     Warns
     -----
@@ -155,18 +156,28 @@ def _by_folders(folder, groups):
                 f"{recognise(folder, loader='load_folder')}"
             )
     places = [place for _, _, place in rows]
-    if groups is not None and groups != FOLDER:
-        try:
-            groups = labels_from_paths(groups, paths)
-        except ValueError as error:
-            raise ValueError(f"groups {error}") from None
+    units = None if groups is None else _groups(groups, paths, places)
     return AudioDataset(
         paths,
         [label for label, _, _ in rows],
         {"split": np.array([split for _, split, _ in rows]), "folder": np.array(places)},
         f"Recordings in {folder}, labelled by the names of their folders.",
-        units=places if groups == FOLDER else groups,
+        units=units,
     )
+
+
+def _groups(groups, paths, places):
+    if groups != FOLDER:
+        try:
+            return groups_from_paths(groups, paths)
+        except ValueError as error:
+            raise ValueError(f"groups {error}") from None
+    if len(set(places)) < 2:
+        raise ValueError(
+            f'groups="folder" finds one folder for all {len(paths)} recordings, {places[0]!r}. Put the recordings of '
+            "each machine or patient into a folder of its own, or pass a regular expression for the names of the files."
+        )
+    return places
 
 
 def _meaning(parts):

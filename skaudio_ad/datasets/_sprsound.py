@@ -151,8 +151,7 @@ def load_sprsound(
     home = find_home(data_home, _LAYOUT, _SOURCE)
     roots = [root for root in (home / "sprsound", *sorted(home.glob("SPRSound*")), home) if root.is_dir()]
     for root in roots:
-        found = [folder for place in _PLACES for folder in root.glob(place) if _FOLDER.fullmatch(folder.name)]
-        parts = sorted(part for folder in found for part in _parts(folder))
+        parts = sorted(part for place in _PLACES for folder in root.glob(place) for part in _parts(folder))
         if parts:
             break
     else:
@@ -204,6 +203,8 @@ def _check_years(year):
 def _parts(folder):
     """Find the annotations in a folder such as test2022_json, whose subfolders tell the year and the kind of test."""
     match = _FOLDER.fullmatch(folder.name)
+    if match is None:
+        return
     wavs = folder.with_name(folder.name.removesuffix("_json") + "_wav")
     for place in sorted({path.parent for path in _files(folder, ".json")}):
         year, test_set = int(match[2] or match[3] or _YEARS[0]), ""

@@ -94,6 +94,16 @@ def test_groups_come_from_folders_or_from_names(tree):
         load_folder(root, groups="^(x)")
 
 
+def test_one_group_for_all_recordings_is_refused(tree):
+    root = tree("normal/p1/1_a.wav", "abnormal/p1/1_b.wav")
+    with pytest.raises(
+        ValueError, match=r'groups="folder" finds one folder for all 2 recordings, \'p1\'\. Put'
+    ):
+        load_folder(root, groups="folder")
+    with pytest.raises(ValueError, match="groups all 2 recordings are in one group, '1'"):
+        load_folder(root, groups="^([0-9])_")
+
+
 def test_a_table_gives_labels_columns_and_groups(tree):
     root = tree("a.wav", "sub/b.wav", "sub/c.wav")
     table = write_table(
