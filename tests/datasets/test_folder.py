@@ -3,7 +3,7 @@ import os
 import numpy as np
 import pytest
 
-from skaudio_ad.datasets import load_folder
+from skaudio_ad.datasets import load_folder, load_mimii
 
 
 @pytest.fixture
@@ -206,3 +206,13 @@ def test_columns_of_a_table_come_in_the_order_of_the_contract(tree):
     sounds = load_folder(root, labels=write_table(root, "path,x,split,label,domain\na.wav,1,test,1,source\n"))
     assert list(sounds.metadata) == ["machine", "section", "domain", "attributes", "split", "x"]
     assert sounds.metadata["domain"].dtype == np.array(["source"]).dtype
+
+
+@pytest.mark.real_data
+def test_published_folders_give_the_labels_of_their_own_loader(data_home):
+    if not (data_home / "mimii").is_dir():
+        pytest.skip("SKAUDIO_AD_DATA has no mimii")
+    fans = load_mimii("fan", data_home=data_home)
+    sounds = load_folder(os.path.dirname(os.path.dirname(os.path.dirname(fans.paths[0]))))
+    assert dict(zip(sounds.paths, sounds.target.tolist())) == dict(zip(fans.paths, fans.target.tolist()))
+    assert set(sounds.metadata["folder"]) == set(fans.metadata["machine_id"])
