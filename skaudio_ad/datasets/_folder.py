@@ -86,7 +86,8 @@ def load_folder(path: PathLike, *, labels: PathLike | None = None, groups: str |
     Warns
     -----
     UserWarning
-        If the folder has recordings that the table does not list. The loader leaves out these recordings.
+        If the folder has recordings that the table does not list, or if there is no table and folders are links. The
+        loader leaves out these recordings, and does not enter these folders.
 
     See Also
     --------
@@ -139,6 +140,14 @@ def load_folder(path: PathLike, *, labels: PathLike | None = None, groups: str |
 
 def _by_folders(folder, groups):
     paths = find_audio_files(folder)
+    links = [os.path.join(place, name) for place, names, _ in os.walk(folder) for name in names]
+    links = sorted(path for path in links if os.path.islink(path))
+    if links:
+        warnings.warn(
+            f"{len(links)} folders in {folder} are links, which are not entered: {several(links)}. Replace each link "
+            "by a folder, or list the recordings in a table.",
+            stacklevel=3,
+        )
     meanings: dict = {}
     for place in {os.path.dirname(path) for path in paths}:
         meanings[place] = _meaning(Path(place).relative_to(folder).parts)

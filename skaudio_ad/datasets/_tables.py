@@ -43,8 +43,8 @@ def read_table(
     Raises
     ------
     ValueError
-        If the file is no csv file in UTF-8, lacks a column or a value, or has a line with too many values. The error
-        names the file and the line.
+        If the file is no csv file in UTF-8, lacks a column or a value, or has a line with too many or too few values. The
+        error names the file and the line.
     """
     try:
         # The encoding utf-8-sig drops the byte order mark that spreadsheet programs add. With utf-8 the first column
@@ -84,6 +84,11 @@ def _rows(table, reader, columns, blank, optional, lower, remedy):
         values = {column: (row[column] or "").strip() for column in dict.fromkeys(kept)}
         if not any(values.values()):
             continue  # the table ends with a line of separators
+        if None in row.values():
+            raise ValueError(
+                f"{table}, line {reader.line_num}: the line must have {len(header)} values, like the first line. "
+                f"{remedy}"
+            )
         empty = [column for column in columns if not values[column] and column not in blank]
         if empty:
             raise ValueError(

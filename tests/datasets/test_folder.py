@@ -84,6 +84,16 @@ def test_a_folder_of_a_published_set_is_recognised(tree):
         load_folder(root)
 
 
+def test_a_folder_that_is_a_link_gives_a_warning(tree):
+    root = tree("normal/a.wav", "x/b.wav")
+    (root / "x").rename(root.parent / f"{root.name}_elsewhere")
+    (root / "abnormal").symlink_to(root.parent / f"{root.name}_elsewhere")
+    with pytest.warns(
+        UserWarning, match=r"1 folders in .* are links, which are not entered: .*abnormal\. Replace"
+    ):
+        assert load_folder(root).target.tolist() == [1]
+
+
 def test_groups_come_from_folders_or_from_names(tree):
     root = tree("normal/p1/1_a.wav", "test/bad/p1/1_b.wav", "normal/p2/2_a.wav", "normal/p3/1_c.wav")
     assert load_folder(root).groups.tolist() == [0, 1, 2, 3]
@@ -142,6 +152,7 @@ def test_relative_paths_begin_at_the_folder_of_the_table(tree, monkeypatch):
         ),
         ("name,label\na.wav,1\n", "columns path, label; path not found among name, label"),
         ("path,label\na.wav,1,x\n", "line 2: the line must have at most 2 values"),
+        ("path,label,group\na.wav,1\n", "line 2: the line must have 3 values, like the first line"),
         ("path,label\n,1\n", "line 2: every column must have a value; path is empty"),
         ("path,label,label\na.wav,1,1\n", "two columns called label"),
         ("path,label,target\na.wav,1,1\n", "cannot be called target"),
