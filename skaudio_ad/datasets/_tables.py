@@ -43,8 +43,8 @@ def read_table(
     Raises
     ------
     ValueError
-        If the file is no csv file in UTF-8, lacks a column or a value, or has a line with too many or too few values. The
-        error names the file and the line.
+        If the file is no csv file in UTF-8, lacks a column or a value, or has a line with too many or too few values.
+        The error names the file and the line.
     """
     try:
         # The encoding utf-8-sig drops the byte order mark that spreadsheet programs add. With utf-8 the first column
