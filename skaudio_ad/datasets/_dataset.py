@@ -49,7 +49,7 @@ class AudioDataset(Bunch):
 
     metadata : dict of {str: ndarray of shape (n_clips,)}
         `machine`, `section`, `domain`, `attributes` and `split` of every recording, and the columns of the data set.
-        A column that the data set does not know holds "". `split` is "train" or "test" as published.
+        A column that the data set does not know holds "". `split` is that of the publisher, such as "train" or "test".
 
     groups : ndarray of shape (n_clips,), int64
         Number of the group of every recording. Keep a group on one side of a split. Recordings of one unit, such as a

@@ -7,7 +7,7 @@ import numpy as np
 
 from .._typing import PathLike
 from ._dataset import AudioDataset
-from ._files import find_home
+from ._files import find_home, recognise
 
 # Classes in the order of the folders of the ogg edition ("001 - Dog bark"), and their numbers in ESC-50.
 _CLASSES = {
@@ -97,7 +97,7 @@ def load_esc10(normal: str, *, data_home: PathLike | None = None) -> AudioDatase
         metadata : dict of ndarray of shape (n_clips,)
             `category` (str) is the name of the class. `fold` (int64) is the publisher's fold, 1 to 5. `clip` (str)
             is the id of the recording on Freesound from which the clip was cut. Clips from one recording are in
-            one fold.
+            one fold. The publisher defines folds instead of a split, so `split` is "".
         DESCR : str
             Description, licence and citation.
 
@@ -116,6 +116,7 @@ def load_esc10(normal: str, *, data_home: PathLike | None = None) -> AudioDatase
 
     See Also
     --------
+    load_esc50 : The same and 40 more classes.
     load_hls_cmds : Heart and lung sounds.
     load_mimii : Sounds of machines in factory noise.
 
@@ -193,7 +194,8 @@ def _find(home):
                 return files
     raise FileNotFoundError(
         f"ESC-10 is {_LAYOUT}. These files are neither in {home} nor in a folder esc10, ESC-10* or ESC-50* "
-        f"there. Unpack the publisher's archive there, or pass another data_home. {_SOURCE}."
+        "there. Unpack the publisher's archive there, or pass another data_home."
+        f"{recognise(home, loader='load_esc10')} {_SOURCE}."
     )
 
 

@@ -1,6 +1,5 @@
 """Loader of HLS-CMDS, heart and lung sounds of a clinical manikin."""
 
-import csv
 import warnings
 from pathlib import Path
 from typing import Literal
@@ -9,7 +8,8 @@ import numpy as np
 
 from .._typing import PathLike
 from ._dataset import AudioDataset
-from ._files import find_home
+from ._files import find_home, recognise
+from ._tables import read_table
 
 _SOURCE = (
     "HLS-CMDS by Y. Torabi, S. Shirani and J. P. Reilly is published on Mendeley Data under CC BY 4.0 and "
@@ -92,8 +92,8 @@ def load_hls_cmds(
             splits.
         metadata : dict of ndarray of shape (n_clips,), str
             `detail` is the type of sound, which is "heart type + lung type" for a mixture. `sex` is "F" or "M".
-            `location` is the auscultation site. `source` is "HS", "LS" or "Mix". `recording` is the name of the
-            file without its extension.
+            `location` is the auscultation site. `source` and `section` are "HS", "LS" or "Mix". `recording` is the
+            name of the file without its extension. The publisher splits nothing, so `split` is "".
         DESCR : str
             Description, licence and citation.
 
@@ -134,7 +134,10 @@ def load_hls_cmds(
     return AudioDataset(
         paths=[str(path) for path in paths],
         target=np.where(normal, 1, -1).astype(np.int64),
-        metadata={key: np.array([clip[key] for clip in clips]) for key in clips[0]} if clips else {},
+        metadata={
+            "section": np.array([clip["source"] for clip in clips]),
+            **{key: np.array([clip[key] for clip in clips]) for key in (clips[0] if clips else ())},
+        },
         DESCR=_DESCR,
     )
 
@@ -146,7 +149,7 @@ def _read_part(home, source, id_column):
     type_columns = _IDS[source][id_column]
     clips: list[dict] = []
     rows: dict[Path, str] = {}
-    for row in _read_table(table, ("Gender", "Location", id_column, *type_columns)):
+    for _, row in read_table(table, ("Gender", "Location", id_column, *type_columns)):
         path = _resolve(table, folder, source, id_column, row[id_column])
         if path in rows:
             raise ValueError(
@@ -186,37 +189,8 @@ def _find(home, name, accept):
     looked = " and ".join(str(root) for root in roots)
     raise FileNotFoundError(
         f"HLS-CMDS consists of {_LAYOUT}. {name} is not in {looked}, nor up to two folders below. Unpack the "
-        f"publisher's archives there, or pass another data_home. {_SOURCE}."
+        f"publisher's archives there, or pass another data_home.{recognise(home, loader='load_hls_cmds')} {_SOURCE}."
     )
-
-
-def _read_table(table, columns):
-    """Return the rows of a csv file, without blanks around the values."""
-    # The encoding utf-8-sig drops the byte order mark that spreadsheet programs add. With utf-8 the first column
-    # would be called '\ufeffGender'. LS.csv has a blank before one id.
-    with open(table, encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        header = [(name or "").strip() for name in reader.fieldnames or []]
-        reader.fieldnames = header
-        missing = [column for column in columns if column not in header]
-        if missing:
-            raise ValueError(
-                f"{table}: the table must have the columns {', '.join(columns)}; {', '.join(missing)} not found "
-                f"among {', '.join(header)}. Get the table from the publisher again."
-            )
-        rows = []
-        for row in reader:
-            values = {column: (row[column] or "").strip() for column in columns}
-            if not any(values.values()):
-                continue  # the table ends with a line of separators
-            empty = [column for column, value in values.items() if not value]
-            if empty:
-                raise ValueError(
-                    f"{table}, line {reader.line_num}: every column must have a value; {', '.join(empty)} is empty. "
-                    "Get the table from the publisher again."
-                )
-            rows.append(values)
-    return rows
 
 
 def _resolve(table, folder, source, id_column, identifier):

@@ -56,6 +56,7 @@ def test_heart_sounds_come_from_the_heart_folder_and_from_the_mixtures(home):
     assert heart.target.tolist() == [1, -1, -1, 1]
     assert heart.metadata["detail"].tolist() == ["Normal", "Tachycardia", "S3", "Normal"]
     assert heart.metadata["source"].tolist() == ["HS", "HS", "Mix", "Mix"]
+    assert heart.metadata["section"].tolist() == ["HS", "HS", "Mix", "Mix"]
     assert heart.metadata["sex"].tolist() == ["F", "F", "F", "M"]
     assert heart.metadata["recording"].tolist() == names(heart)
     assert all(isinstance(path, str) and Path(path).is_file() for path in heart.paths)
