@@ -34,6 +34,7 @@ def test_since_2022_the_normal_clips_of_a_domain_meet_all_anomalies_of_the_secti
     assert row == {
         "machine": "",
         "section": "00",
+        "auc": 0.875,
         "auc_source": 1.0,
         "auc_target": 0.75,
         "partial_auc": pytest.approx(PARTIAL),
