@@ -69,8 +69,8 @@ def dcase_scores(
         Definition of the partial AUC, see :func:`partial_auc_score`. The official evaluators use "mcclish".
 
     jackknife : bool, default=False
-        Whether to add the jackknife estimates that the official evaluators print since 2022. The computation repeats
-        the metrics up to once per clip: about a second for 1400 clips.
+        Whether to add jackknife estimates. The official evaluators print such estimates since 2022, but with another
+        width, see Notes. The computation repeats the metrics up to once per clip: about a second for 1400 clips.
 
     Returns
     -------
@@ -127,7 +127,9 @@ def dcase_scores(
     ``n_machines // 2`` rows of a machine for its "source harmonic mean", and the evaluator of 2022 takes the first
     ``n_sections // 2`` values. Here these rows count all sections of the domain, as since 2023. The evaluators raise an
     error if a domain of a section holds only normal clips and no alarm. Here precision, recall and F1 are 0 in this
-    case.
+    case. The "official score ci95" that the evaluators print since 2022 is ``jackknife.ci95 / (n_clips - 1)``: the
+    evaluators take the deviations of the leave-one-out values for those of the pseudo-values, so that their interval is
+    too narrow by this factor.
 
     References
     ----------

@@ -178,5 +178,14 @@ def _check_same_files(clips, found, name, column):
     if faults:
         raise ValueError(
             f"truth and {name} must name the same files: {'; '.join(faults)}. Names must be equal in every letter, "
-            "including folders and suffix."
+            "including folders and suffix." + _hint(missing, unknown)
         )
+
+
+def _hint(missing, unknown):
+    """Say what to do where the names agree apart from their folders."""
+    if {file.rpartition("/")[2] for file in missing} & {file.rpartition("/")[2] for file in unknown}:
+        return (
+            " Some names differ only in front of '/': write the machine in front on both sides, or on none."
+        )
+    return ""

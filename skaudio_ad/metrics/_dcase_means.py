@@ -113,6 +113,6 @@ def jackknife_intervals(anomalous, anomaly_scores):
         left_out = [metric(np.delete(y_true, clip), np.delete(scores, clip)) for clip in first]
         values = np.array(left_out)[group]
         estimate = n_clips * metric(y_true, scores) - (n_clips - 1) * values.mean()
-        error = np.sqrt(np.sum((values - values.mean()) ** 2) / (n_clips * (n_clips - 1)))
+        error = np.sqrt(np.sum((values - values.mean()) ** 2) * (n_clips - 1) / n_clips)
         result |= {name: float(estimate), f"{name}_ci95": float(student_t.ppf(0.975, n_clips - 1) * error)}
     return Bunch(**result, ci95=(result["auc_ci95"] + result["partial_auc_ci95"]) / 2)
