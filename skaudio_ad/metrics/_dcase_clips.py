@@ -41,7 +41,7 @@ def read_clips(table, columns, name="truth"):
     return _read(table, columns, name, optional={"machine": ""}), aliases
 
 
-def read_values(table, column, name, clips, aliases):
+def read_values(table, column, name, clips, aliases, *, reference="truth"):
     """Read one value of every clip.
 
     Parameters
@@ -53,6 +53,8 @@ def read_values(table, column, name, clips, aliases):
         Name of `table` in an error message.
     clips, aliases : dict
         From :func:`read_clips`.
+    reference : str, default="truth"
+        Name of the table of `clips` in an error message.
 
     Returns
     -------
@@ -61,8 +63,12 @@ def read_values(table, column, name, clips, aliases):
     """
     if _has_columns(table, "path") and not _has_columns(table, "file"):
         table = {"file": table["path"], column: table[column]} if _has_columns(table, column) else table
-    found = {aliases.get(file, file): row[column] for file, row in _read(table, [column], name).items()}
-    _check_same_files(clips, found, name, column)
+    rows = _read(table, [column], name)
+    found = {aliases.get(file, file): row[column] for file, row in rows.items()}
+    if len(found) < len(rows):
+        twice = [file for path, file in aliases.items() if path in rows and file in rows]
+        raise ValueError(f"{name} holds {some(twice)} more than once: by path and by name.")
+    _check_same_files(clips, found, name, column, reference)
     return [found[file] for file in clips]
 
 
@@ -95,7 +101,7 @@ def check_targets(clips):
     """Return a mask of the anomalous clips. Clips with an unknown label are an error that names these clips."""
     unknown = [file for file, row in clips.items() if row["target"] == 0]
     targets = [row["target"] for row in clips.values()]
-    if unknown and not set(targets) <= {0, 1}:
+    if unknown and set(targets) != {0, 1}:
         raise ValueError(
             f"truth has no label (target 0) for {some(unknown)}. Add the published ground truth, or leave these clips "
             "out of truth and scores."
@@ -167,18 +173,18 @@ def _read(table, columns, name, optional=None):
     return {file: optional | row for file, row in zip(files, rows)}
 
 
-def _check_same_files(clips, found, name, column):
+def _check_same_files(clips, found, name, column, reference):
     missing = [file for file in clips if file not in found]
     unknown = [file for file in found if file not in clips]
     faults = []
     if missing:
-        faults.append(f"{some(missing)} of truth without a {column}")
+        faults.append(f"{some(missing)} of {reference} without a {column}")
     if unknown:
-        faults.append(f"{some(unknown)} of {name} not in truth")
+        faults.append(f"{some(unknown)} of {name} not in {reference}")
     if faults:
         raise ValueError(
-            f"truth and {name} must name the same files: {'; '.join(faults)}. Names must be equal in every letter, "
-            "including folders and suffix." + _hint(missing, unknown)
+            f"{reference} and {name} must name the same files: {'; '.join(faults)}. Names must be equal in every "
+            f"letter, including folders and suffix.{_hint(missing, unknown)}"
         )
 
 

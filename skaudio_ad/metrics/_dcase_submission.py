@@ -111,10 +111,14 @@ def write_submission(
     columns = ["machine", "section"] + (["domain"] if year == 2021 else [])
     described, aliases = read_clips(clips, columns, name="clips")
     files = list(described)
-    values = check_scores_of_files(read_values(scores, "score", "scores", described, aliases), files)
+    values = check_scores_of_files(
+        read_values(scores, "score", "scores", described, aliases, reference="clips"), files
+    )
     tables = {"anomaly_score": [repr(0.0 - float(value)) for value in values]}
     if decisions is not None:
-        alarms = check_decisions_of_files(read_values(decisions, "decision", "decisions", described, aliases))
+        alarms = check_decisions_of_files(
+            read_values(decisions, "decision", "decisions", described, aliases, reference="clips")
+        )
         tables["decision_result"] = [str(int(alarm)) for alarm in alarms]
     contents: dict[str, dict[str, str]] = {}
     for kind, of_kind in tables.items():
@@ -202,14 +206,14 @@ def read_submission(folder: PathLike, *, year: int) -> Bunch:
         raise FileNotFoundError(
             f"{folder} holds no CSV file. Name the folder with the files anomaly_score_....csv of one system."
         )
-    found = [(name, _matched(name, year)) for name in names]
-    wrong = [name for name, parts in found if parts is None]
+    matched = {name: _matched(name, year) for name in names}
+    wrong = [name for name, parts in matched.items() if parts is None]
     if wrong:
         raise ValueError(_foreign_names(folder, wrong, year))
-    several = len({parts["machine"] for _, parts in found}) > 1
+    several = len({parts["machine"] for parts in matched.values()}) > 1
     tables: dict[str, dict[str, list]] = {}
     origins: dict[tuple[str, str], str] = {}
-    for name, parts in found:
+    for name, parts in matched.items():
         column = _COLUMNS[parts["kind"]]
         keys = ["machine", "section"] + (["domain"] if year == 2021 else [])
         table = tables.setdefault(parts["kind"], {key: [] for key in ("file", *keys, column)})

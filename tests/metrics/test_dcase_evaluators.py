@@ -1,12 +1,14 @@
 """Every figure that the official evaluators of DCASE Task 2 write, computed by dcase_scores."""
 
 import csv
+import functools
 import os
 
 import numpy as np
 import pytest
 
-from skaudio_ad.metrics import dcase_scores
+from skaudio_ad.metrics import dcase_scores, harmonic_mean_score
+from skaudio_ad.metrics._dcase_means import mean_tables
 
 from .evaluators import RESULTS, YEARS, random_submission, run_evaluator
 
@@ -42,6 +44,7 @@ def figures(text, year):
     return found
 
 
+@functools.cache
 def ours(year):
     """Return the figures of dcase_scores for the random submission, under the keys of `figures`."""
     truth, scores, decisions = random_submission(year)
@@ -94,6 +97,28 @@ def test_the_evaluator_of_2022_takes_half_of_the_sections_for_its_source_mean():
     assert theirs["mean", "fan", "harmonic", "source"][0] == pytest.approx(aucs[0])
     assert theirs["mean", "fan", "harmonic", "target"][0] == pytest.approx(3 / np.sum(1 / aucs[1:]))
     assert ours(2022)["mean", "fan", "harmonic", "source"][0] == pytest.approx(2 / np.sum(1 / aucs[:2]))
+
+
+def test_the_means_of_the_official_baseline_of_2025_are_reproduced():
+    # Areas and means as the README of the evaluator of 2025 prints them for the baseline's mean squared error.
+    aucs_source = [0.8102, 0.8140, 0.6770, 0.5284, 0.7198, 0.7304, 0.6686, 0.6486]
+    aucs_target = [0.3436, 0.4976, 0.3670, 0.6272, 0.3956, 0.4436, 0.4430, 0.6592]
+    partial_aucs = [0.5421052631578948, 0.5284210526315789, 0.55, 0.5552631578947368]
+    partial_aucs += [0.5205263157894737, 0.5342105263157895, 0.5231578947368422, 0.6210526315789474]
+    names = ("machine", "auc_source", "auc_target", "partial_auc")
+    rows = [dict(zip(names, row)) for row in zip("abcdefgh", aucs_source, aucs_target, partial_aucs)]
+    means = {(row["mean"], row["domain"]): row["auc"] for row in mean_tables(rows, 2025)["overall_means"]}
+    assert means == pytest.approx(
+        {
+            ("arithmetic", "all"): 0.5858625,
+            ("arithmetic", "source"): 0.699625,
+            ("arithmetic", "target"): 0.4721,
+            ("harmonic", "all"): 0.5437772342298658,
+            ("harmonic", "source"): 0.6879822239700398,
+            ("harmonic", "target"): 0.44954916968961445,
+        }
+    )
+    assert harmonic_mean_score(aucs_source + aucs_target + partial_aucs) == pytest.approx(0.5442827820713174)
 
 
 @pytest.mark.skipif(not os.environ.get(EVALUATORS), reason=f"{EVALUATORS} names no folder of the evaluators")
