@@ -115,9 +115,9 @@ def dcase_scores(
     Notes
     -----
     Clips are joined by `file`, never by their order. If machines share a file name, such as section_00_0000.wav, put
-    the machine in front in both tables: ``"fan/section_00_0000.wav"``. A table without `file` but with `path`, such as
+    the machine in front in both tables: ``"fan/section_00_0000.wav"``. A table with the column `path`, such as
     ``load_dcase_task2(...).to_frame()``, gets its files that way from the names in `path`. The keys of `scores` and
-    `decisions` may then be the paths instead.
+    `decisions` may then also be the paths.
 
     Precision, recall and F1 of a domain count the clips of this domain only, whereas the AUC of a domain counts the
     anomalous clips of both domains since 2022. A ratio with the denominator 0 is 0, as in the evaluators.

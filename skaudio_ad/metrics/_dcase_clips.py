@@ -14,8 +14,8 @@ def read_clips(table, columns, name="truth"):
     Parameters
     ----------
     table : data frame, dict of columns, or dict with an entry for every file
-        A table of columns without `file` but with `path`, as ``AudioDataset.to_frame()`` makes it, gets its files from
-        the names in `path`. If the table holds several machines, the machine stands in front of the name.
+        A table of columns with `path`, as ``AudioDataset.to_frame()`` makes it, gets its files from the names in
+        `path`. If the table holds several machines, the machine stands in front of the name.
     columns : sequence of str
         Columns that `table` must have.
     name : str, default="truth"
@@ -26,18 +26,21 @@ def read_clips(table, columns, name="truth"):
     clips : dict of {str: dict}
         Values of `columns` and of `machine` ("" where there is none) by file.
     aliases : dict of {str: str}
-        File by path. The dict is empty unless the files come from `path`.
+        File by path, and by the column `file` if its values differ. The dict is empty unless the table has `path`.
     """
     aliases = {}
-    if _has_columns(table, "path") and not _has_columns(table, "file"):
+    if _has_columns(table, "path"):
         paths = [os.fspath(path) for path in table["path"]]
         names = [path.replace(os.sep, "/").rpartition("/")[2] for path in paths]
         machines = [str(machine) for machine in table["machine"]] if _has_columns(table, "machine") else []
         if len(set(machines)) > 1:
             names = [f"{machine}/{file}" for machine, file in zip(machines, names)]
         there = getattr(table, "columns", table)
-        table = {"file": names, **{column: table[column] for column in there}}
+        given = [str(file) for file in table["file"]] if "file" in there else []
+        table = {column: table[column] for column in there} | {"file": names}
         aliases = dict(zip(paths, names))
+        if len(set(given)) == len(given):
+            aliases |= dict(zip(given, names))
     return _read(table, columns, name, optional={"machine": ""}), aliases
 
 
@@ -61,8 +64,12 @@ def read_values(table, column, name, clips, aliases, *, reference="truth"):
     list
         Values in the order of `clips`.
     """
-    if _has_columns(table, "path") and not _has_columns(table, "file"):
-        table = {"file": table["path"], column: table[column]} if _has_columns(table, column) else table
+    if (
+        _has_columns(table, "path")
+        and _has_columns(table, column)
+        and (aliases or not _has_columns(table, "file"))
+    ):
+        table = {"file": table["path"], column: table[column]}
     rows = _read(table, [column], name)
     found = {aliases.get(file, file): row[column] for file, row in rows.items()}
     if len(found) < len(rows):

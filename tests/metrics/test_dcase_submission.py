@@ -72,6 +72,7 @@ def test_a_table_of_recordings_is_written_and_judged_by_the_names_of_its_paths(t
         "section": ["00"] * 8,
         "domain": ["source", "source", "target", "target"] * 2,
         "split": ["test"] * 8,
+        "file": names * 2,
     }
     recordings = AudioDataset(paths, [1, -1] * 4, columns)
     frame, values = recordings.to_frame(), [3.0, 1.0, 2.0, 0.0, 3.0, 2.0, 1.0, 0.0]
@@ -88,6 +89,8 @@ def test_a_table_of_recordings_is_written_and_judged_by_the_names_of_its_paths(t
         dcase_scores(frame, scores, year=2023).sections
         == dcase_scores(frame, pd.DataFrame({"path": paths[::-1], "score": values[::-1]}), year=2023).sections
     )
+    both = dcase_scores(frame, frame.assign(score=values), year=2023)
+    assert both.sections == dcase_scores(frame, scores, year=2023).sections
     # One machine needs no machine in front of the name.
     fan = frame[frame.machine == "fan"]
     assert dcase_scores(fan, dict(zip(names, values)), year=2023).sections[0]["auc"] == 1.0
