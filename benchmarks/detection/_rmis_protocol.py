@@ -148,7 +148,7 @@ def split_recordings(recordings, classes, run, *, test_size=0.5, seed=111):
     """
     recordings, classes = np.asarray(recordings), np.asarray(classes)
     names = list(dict.fromkeys(recordings.tolist()))
-    single = [name for name in np.unique(classes) if len(np.unique(recordings[classes == name])) < 2]
+    single = [name for name in np.unique(classes).tolist() if len(np.unique(recordings[classes == name])) < 2]
     if single:
         raise ValueError(
             f"class {single[0]!r} has one recording only: both sides of a split need every class."

@@ -16,10 +16,12 @@ fault diagnosis     5-NN, votes weighted by cosine similarity; ten random halves
 The standardisation uses the test clips, so that a score since 2022 depends on the other clips of its section. That is
 part of the protocol: compare these figures with the leaderboard only, and use other benchmarks to choose a detector.
 
-These parts were run with the code of RMIS on random embeddings: scores and figures of all years on generated folder
-trees, labels from RMIS's own lists, and the splits, votes and accuracies of fault diagnosis. Scores were equal within
-1e-6, and figures within the two decimals to which RMIS rounds (RMIS rounds sections before their mean). One thing
-differs: RMIS fills the last window of a recording with zeros, and our backbones take the shorter window.
+These parts were run beside the code of RMIS on random embeddings: all years, on folder trees of the machines and
+sections of the challenge with names from RMIS's own lists, and the splits, votes and accuracies of fault diagnosis.
+Standardised scores were equal within 2e-6, accuracies and splits were equal, and the figures of the years were equal
+within the two decimals to which RMIS rounds. RMIS rounds machines and sets before their mean, so that its last decimal
+can differ. One step was not compared and differs: RMIS fills the last window of a recording with zeros, and our
+backbones take the shorter window.
 
 Run: ``python -m benchmarks.detection.rmis --data DIR [--years 2023 ...] [--backbone mini] [--ground-truth FOLDER]
 [--memory FOLDER] [--embeddings FOLDER] [--meta FOLDER]``. DIR contains the data as for ``load_dcase_task2``.
