@@ -113,8 +113,7 @@ def evaluate(data, embeddings, year):
         chosen = np.flatnonzero((data.metadata["dataset"] == part) & ~np.isnan(scores))
         if len(chosen) and (data.target[chosen] != 0).all():
             tested = data.subset(chosen)
-            table = {"path": tested.paths, "target": tested.target, **tested.metadata}
-            parts[part] = dcase_scores(table, dict(zip(tested.paths, scores[chosen])), year=year)
+            parts[part] = dcase_scores(tested, dict(zip(tested.paths, scores[chosen])), year=year)
     if len(parts) < 2:
         return parts, None
     mean = np.mean if year == 2020 else harmonic_mean_score

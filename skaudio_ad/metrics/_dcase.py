@@ -46,11 +46,11 @@ def dcase_scores(
 
     Parameters
     ----------
-    truth : table or dict
-        Description of the clips. A table is a data frame or a dict of columns. The columns are `file`, `target`
-        (1 is normal, -1 is anomalous), `section` and, since 2021, `domain` ("source" or "target"). A column `machine`
-        tells several machines apart. A table may have the column `path` instead of `file`, see Notes. A dict may
-        instead have one entry per file:
+    truth : AudioDataset, table or dict
+        Description of the clips, such as the test recordings of ``load_dcase_task2``. A table is a data frame or a dict
+        of columns. The columns are `file`, `target` (1 is normal, -1 is anomalous), `section` and, since 2021, `domain`
+        ("source" or "target"). A column `machine` tells several machines apart. A table may have the column `path`
+        instead of `file`, see Notes. A dict may instead have one entry per file:
         ``{"section_00_0000.wav": {"target": 1, "section": "00", "domain": "source"}}``.
 
     scores : table or dict
@@ -115,9 +115,9 @@ def dcase_scores(
     Notes
     -----
     Clips are joined by `file`, never by their order. If machines share a file name, such as section_00_0000.wav, put
-    the machine in front in both tables: ``"fan/section_00_0000.wav"``. A table with the column `path`, such as
-    ``load_dcase_task2(...).to_frame()``, gets its files that way from the names in `path`. The keys of `scores` and
-    `decisions` may then also be the paths.
+    the machine in front in both tables: ``"fan/section_00_0000.wav"``. A data set, or a table with the
+    column `path`, gets its files that way from the names of the paths. The keys of `scores` and `decisions` may then
+    also be the paths: ``dict(zip(test.paths, detector.score_samples(test.paths)))``.
 
     Precision, recall and F1 of a domain count the clips of this domain only, whereas the AUC of a domain counts the
     anomalous clips of both domains since 2022. A ratio with the denominator 0 is 0, as in the evaluators.

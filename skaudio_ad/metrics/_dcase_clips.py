@@ -13,9 +13,9 @@ def read_clips(table, columns, name="truth"):
 
     Parameters
     ----------
-    table : data frame, dict of columns, or dict with an entry for every file
-        A table of columns with `path`, as ``AudioDataset.to_frame()`` makes it, gets its files from the names in
-        `path`. If the table holds several machines, the machine stands in front of the name.
+    table : AudioDataset, data frame, dict of columns, or dict with an entry for every file
+        A data set, or a table of columns with `path`, gets its files from the names in `path`. If the table holds
+        several machines, the machine stands in front of the name.
     columns : sequence of str
         Columns that `table` must have.
     name : str, default="truth"
@@ -29,6 +29,8 @@ def read_clips(table, columns, name="truth"):
         File by path, and by the column `file` if its values differ. The dict is empty unless the table has `path`.
     """
     aliases = {}
+    if isinstance(table, Mapping) and {"paths", "target", "metadata"} <= set(table):
+        table = {"path": table["paths"], "target": table["target"], **table["metadata"]}
     if _has_columns(table, "path"):
         paths = [os.fspath(path) for path in table["path"]]
         names = [path.replace(os.sep, "/").rpartition("/")[2] for path in paths]
@@ -173,7 +175,7 @@ def _read(table, columns, name, optional=None):
     else:
         raise TypeError(
             f"{name} must be a data frame, a dict of columns, or a dict with an entry for every file, "
-            f"got {type(table).__name__}."
+            f"got {type(table).__name__}. Pair values with their files: dict(zip(paths, values))."
         )
     if not files:
         raise ValueError(f"{name} holds no files.")

@@ -57,7 +57,7 @@ def write_submission(
         Folder of the submission. The folder is made if it does not exist. Files of an earlier submission of the same
         machines and sections are replaced.
 
-    clips : table or dict
+    clips : AudioDataset, table or dict
         Description of the clips, as `truth` in :func:`dcase_scores`. The columns are `file` or `path`, `machine`,
         `section` (two digits) and, in 2021, `domain`. No label is needed.
 

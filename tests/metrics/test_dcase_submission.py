@@ -89,6 +89,10 @@ def test_a_table_of_recordings_is_written_and_judged_by_the_names_of_its_paths(t
         dcase_scores(frame, scores, year=2023).sections
         == dcase_scores(frame, pd.DataFrame({"path": paths[::-1], "score": values[::-1]}), year=2023).sections
     )
+    assert (
+        dcase_scores(recordings, scores, year=2023).sections
+        == dcase_scores(frame, scores, year=2023).sections
+    )
     both = dcase_scores(frame, frame.assign(score=values), year=2023)
     assert both.sections == dcase_scores(frame, scores, year=2023).sections
     # One machine needs no machine in front of the name.
