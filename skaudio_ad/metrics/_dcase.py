@@ -70,7 +70,7 @@ def dcase_scores(
 
     jackknife : bool, default=False
         Whether to add jackknife estimates. The official evaluators print such estimates since 2022, but with another
-        width, see Notes. The computation repeats the metrics up to once per clip: about a second for 1400 clips.
+        width, see Notes. The computation repeats AUC and partial AUC up to once per clip.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def dcase_scores(
     ValueError
         If `truth` and `scores` or `decisions` do not hold the same files (the message names files without a partner), a
         file occurs twice, a label is unknown (0), a score is NaN or infinite, a decision is neither 1 nor -1, or a
-        section lacks normal or anomalous clips that a metric needs.
+        section lacks normal or anomalous clips that a metric needs. The jackknife needs two clips of each kind.
 
     See Also
     --------

@@ -1,6 +1,7 @@
 """Tables of DCASE Task 2, read by file: the clips of a test set, their scores, and decisions on them."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -153,8 +154,7 @@ def _read(table, columns, name, optional=None):
         kept = [*columns, *(column for column in optional if column in there)]
         files = [str(file) for file in table["file"]]
         if len(set(files)) < len(files):
-            seen: set[str] = set()
-            twice = dict.fromkeys(file for file in files if file in seen or seen.add(file))
+            twice = [file for file, n_rows in Counter(files).items() if n_rows > 1]
             raise ValueError(
                 f"{name} holds {some(twice)} more than once. If machines share a file name, put the machine in front."
             )

@@ -4,9 +4,11 @@ import numpy as np
 from scipy.stats import t as student_t
 from sklearn.utils import Bunch
 
-from ._scores import anomaly_auc_score, harmonic_mean_score, partial_auc_score
+from ._scores import harmonic_mean_score
 
 DOMAINS = ("source", "target")
+#: Maximum false positive rate of the partial AUC.
+MAX_FPR = 0.1
 _COLUMNS = ("auc", "partial_auc", "precision", "recall", "f1")
 
 
@@ -27,15 +29,16 @@ def decision_metrics(anomalous, alarms, domains):
     -------
     dict of {str: float}
     """
-    row = {}
+    row: dict[str, float] = {}
     for name in ("precision", "recall", "f1"):
         for domain in DOMAINS:
             chosen = domains == domain
-            n_alarms, n_anomalous = np.count_nonzero(alarms & chosen), np.count_nonzero(anomalous & chosen)
+            n_alarms, n_anomalous = int(np.sum(alarms & chosen)), int(np.sum(anomalous & chosen))
             n_trials = {"precision": n_alarms, "recall": n_anomalous, "f1": (n_alarms + n_anomalous) / 2}[
                 name
             ]
-            row[f"{name}_{domain}"] = np.count_nonzero(anomalous & alarms & chosen) / max(n_trials, 0.5)
+            n_hits = int(np.sum(anomalous & alarms & chosen))
+            row[f"{name}_{domain}"] = n_hits / n_trials if n_trials else 0.0
     return row
 
 
@@ -97,22 +100,54 @@ def jackknife_intervals(anomalous, anomaly_scores):
     -------
     Bunch
         `auc`, `auc_ci95`, `partial_auc`, `partial_auc_ci95` and `ci95`, floats.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two normal or two anomalous clips.
     """
-    # Clips of one kind are interchangeable if no clip of the other kind has a score between theirs, or the same score.
-    groups = np.empty((len(anomalous), 3), dtype=np.int64)
-    for kind in (False, True):
-        others, own = np.sort(anomaly_scores[anomalous != kind]), anomalous == kind
-        groups[own, 0] = kind
-        groups[own, 1] = np.searchsorted(others, anomaly_scores[own], side="left")
-        groups[own, 2] = np.searchsorted(others, anomaly_scores[own], side="right")
-    _, first, group = np.unique(groups, axis=0, return_index=True, return_inverse=True)
-    group = group.reshape(-1)
-    result = {}
-    for name, metric in (("auc", anomaly_auc_score), ("partial_auc", partial_auc_score)):
-        y_true, scores, n_clips = np.where(anomalous, -1, 1), -anomaly_scores, len(anomalous)
-        left_out = [metric(np.delete(y_true, clip), np.delete(scores, clip)) for clip in first]
-        values = np.array(left_out)[group]
-        estimate = n_clips * metric(y_true, scores) - (n_clips - 1) * values.mean()
-        error = np.sqrt(np.sum((values - values.mean()) ** 2) * (n_clips - 1) / n_clips)
-        result |= {name: float(estimate), f"{name}_ci95": float(student_t.ppf(0.975, n_clips - 1) * error)}
-    return Bunch(**result, ci95=(result["auc_ci95"] + result["partial_auc_ci95"]) / 2)
+    if min(np.sum(anomalous), np.sum(~anomalous)) < 2:
+        raise ValueError(
+            f"the jackknife needs two normal and two anomalous clips, got {np.sum(~anomalous)} and {np.sum(anomalous)}."
+        )
+    places = np.unique(-anomaly_scores, return_inverse=True)[1].reshape(-1)
+    counts = [
+        np.bincount(places, weights=kind, minlength=places.max() + 1) for kind in (anomalous, ~anomalous)
+    ]
+    # Clips of one kind with equal scores give one value, which is computed once.
+    kinds, codes = np.unique(2 * places + anomalous, return_inverse=True)
+    left_out = np.array([_areas(*_without(counts, code // 2, code % 2 == 1)) for code in kinds])
+    values, n_clips = left_out[codes.reshape(-1)], len(anomalous)
+    estimates = n_clips * np.array(_areas(*counts)) - (n_clips - 1) * values.mean(axis=0)
+    errors = np.sqrt(np.sum((values - values.mean(axis=0)) ** 2, axis=0) * (n_clips - 1) / n_clips)
+    widths = student_t.ppf(0.975, n_clips - 1) * errors
+    return Bunch(
+        auc=float(estimates[0]),
+        auc_ci95=float(widths[0]),
+        partial_auc=float(estimates[1]),
+        partial_auc_ci95=float(widths[1]),
+        ci95=float(widths.mean()),
+    )
+
+
+def _without(counts, place, is_anomalous):
+    """Return the counts of anomalous and normal clips without one clip."""
+    less = [kind.copy() for kind in counts]
+    less[0 if is_anomalous else 1][place] -= 1
+    return less
+
+
+def _areas(n_anomalous, n_normal):
+    """Return the area under the ROC and its part up to `MAX_FPR`, standardised after McClish.
+
+    Parameters
+    ----------
+    n_anomalous, n_normal : ndarray of shape (n_scores,)
+        Number of clips of every score, from the most anomalous score on.
+    """
+    hits = np.concatenate([[0], np.cumsum(n_anomalous)]) / n_anomalous.sum()
+    alarms = np.concatenate([[0], np.cumsum(n_normal)]) / n_normal.sum()
+    inside = alarms <= MAX_FPR
+    x, y = np.append(alarms[inside], MAX_FPR), np.append(hits[inside], np.interp(MAX_FPR, alarms, hits))
+    least = MAX_FPR**2 / 2
+    return np.trapezoid(hits, alarms), 0.5 * (1 + (np.trapezoid(y, x) - least) / (MAX_FPR - least))

@@ -201,6 +201,11 @@ def test_decisions_are_demanded_since_2021_and_follow_predict(tmp_path):
         write_submission(tmp_path, CLIPS, SCORES, decisions={FILES[0]: 1}, year=2023)
 
 
+def test_the_jackknife_needs_two_clips_of_each_kind():
+    with pytest.raises(ValueError, match="jackknife needs two normal and two anomalous clips, got 1 and 1"):
+        dcase_scores(CLIPS | {"target": [1, -1]}, SCORES, year=2020, jackknife=True)
+
+
 def test_files_of_another_submission_in_the_folder_are_refused_and_own_files_replaced(tmp_path):
     write_submission(tmp_path, CLIPS, SCORES, decisions=DECISIONS, year=2023)
     write_submission(tmp_path, CLIPS, dict.fromkeys(FILES, -9.0), decisions=DECISIONS, year=2023)
