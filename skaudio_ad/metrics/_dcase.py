@@ -96,7 +96,7 @@ def dcase_scores(
         jackknife : Bunch
             Only if `jackknife` is True. `auc` and `partial_auc` are estimates for the clips of all machines together,
             `auc_ci95` and `partial_auc_ci95` are half the widths of their intervals of 95 %, and `ci95` is the mean of
-            the two half-widths.
+            the two half-widths. The partial AUC is that of "mcclish" for both conventions.
 
         ``pandas.DataFrame`` makes a table of every list.
 
@@ -122,12 +122,15 @@ def dcase_scores(
     Precision, recall and F1 of a domain count the clips of this domain only, whereas the AUC of a domain counts the
     anomalous clips of both domains since 2022. A ratio with the denominator 0 is 0, as in the evaluators.
 
+    All figures equal those of the evaluators of 2020 to 2024 for random submissions. The evaluators of 2025 and 2026
+    could not be run. The figures that the evaluator of 2025 documents for the official baseline are reproduced.
+
     The official evaluators differ in these points. All evaluators sort the rows of submission and truth by name and
     compare row by row, so that a missing or foreign file shifts the rows. The evaluator of 2021 takes the first
     ``n_machines // 2`` rows of a machine for its "source harmonic mean", and the evaluator of 2022 takes the first
-    ``n_sections // 2`` values. Here these rows count all sections of the domain, as since 2023. The evaluators raise an
-    error if a domain of a section holds only normal clips and no alarm. Here precision, recall and F1 are 0 in this
-    case. The "official score ci95" that the evaluators print since 2022 is ``jackknife.ci95 / (n_clips - 1)``: the
+    ``n_sections // 2`` values. Here these rows count all sections of the domain, as since 2023. The evaluators stop
+    with an error if all clips of a domain are normal and none raises an alarm. Here precision, recall and F1 are 0 in
+    this case. The "official score ci95" that the evaluators print since 2022 is ``jackknife.ci95 / (n_clips - 1)``: the
     evaluators take the deviations of the leave-one-out values for those of the pseudo-values, so that their interval is
     too narrow by this factor.
 
@@ -170,8 +173,8 @@ def dcase_scores(
     anomalous = check_targets(clips)
     table = {name: np.array([str(clips[file][name]) for file in files]) for name in ("machine", *columns[1:])}
     if year > 2020:
-        for domain in np.unique(table["domain"]):
-            check_option(str(domain), "domain", DOMAINS)
+        for file, domain in zip(files, table["domain"].tolist()):
+            check_option(domain, f"domain of {file!r}", DOMAINS)
     sections, official = [], []
     for machine, section in sorted(set(zip(table["machine"].tolist(), table["section"].tolist()))):
         members = np.flatnonzero((table["machine"] == machine) & (table["section"] == section))
