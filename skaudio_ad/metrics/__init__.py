@@ -2,6 +2,7 @@
 
 from ._bootstrap import bootstrap_interval
 from ._dcase import dcase_scores
+from ._dcase_submission import read_submission, write_submission
 from ._scores import (
     anomaly_auc_score,
     anomaly_average_precision_score,
@@ -20,6 +21,8 @@ __all__ = [
     "dcase_scores",
     "harmonic_mean_score",
     "partial_auc_score",
+    "read_submission",
     "separation_ratio",
     "tpr_at_fpr_score",
+    "write_submission",
 ]

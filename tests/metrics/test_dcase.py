@@ -34,6 +34,7 @@ def test_since_2022_the_normal_clips_of_a_domain_meet_all_anomalies_of_the_secti
     assert row == {
         "machine": "",
         "section": "00",
+        "auc": 0.875,
         "auc_source": 1.0,
         "auc_target": 0.75,
         "partial_auc": pytest.approx(PARTIAL),
@@ -180,7 +181,10 @@ def test_the_error_names_a_file_that_occurs_twice(which):
     ("changes", "message"),
     [
         ({"target": [0, 0, 0, 0, 1, 1]}, r"^target must hold 1 for normal.*got the labels \[0, 1\]"),
-        ({"domain": ["source"] * 5 + ["Target"]}, "^domain must be one of 'source', 'target', got 'Target'"),
+        (
+            {"domain": ["source"] * 5 + ["Target"]},
+            "^domain of 'a2' must be one of 'source', 'target', got 'Target'",
+        ),
         ({"domain": ["source"] * 6}, r"^auc_target of section '00': y_true holds no normal \(1\) clip"),
         ({"target": [1] * 6}, r"^auc_source of section '00': y_true holds no anomalous \(-1\) clip"),
         ({"section": ["00"] * 5}, "^truth has 6 files, but 5 values of 'section'"),
