@@ -91,7 +91,7 @@ def main(arguments=None):
                 seeds,
                 folder / "cells",
                 memory=options.memory,
-                n_jobs=options.jobs,
+                n_jobs=options.jobs if options.dask is None else -1,  # -1 is all of the cluster
                 limit=options.limit,
                 facts={"versions": versions, "machine": environment()},
             )
@@ -116,7 +116,9 @@ def _parser():
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1, help="number of processes  [default: 1]")
     parser.add_argument(
-        "--dask", metavar="ADDRESS", help="address of a Dask cluster that reads the same folders"
+        "--dask",
+        metavar="ADDRESS",
+        help="Dask cluster of workers with one thread, which share the folders",
     )
     parser.add_argument("--memory", metavar="FOLDER", help="folder that keeps embeddings  [default: none]")
     parser.add_argument(

@@ -2,7 +2,8 @@
 
 The name of the file depends on what was asked: set, task, clips, configuration, seed and false-alarm rate. A cell
 whose file is there is not run again, even if the file was made with other versions of packages. A cell that failed is
-tried again. A cell is written atomically, so an interruption loses the cell that was running.
+tried again, and so is a cell that was left out because of a lower limit. A cell is written atomically, so an
+interruption loses the cell that was running.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ from skaudio_ad.metrics import anomaly_auc_score, harmonic_mean_score, partial_a
 
 from .._peak_memory import peak, reset_peak
 from .._report import one_thread
-from ._configurations import FALSE_ALARMS, find_version
+from ._configurations import FALSE_ALARMS
 
 # Maximum false-alarm rate of the partial AUC, as in every DCASE Task 2.
 MAX_FPR = 0.1
@@ -87,7 +89,13 @@ def seeds_of(configuration, seeds):
 
 def package_versions(packages):
     """Return the versions of distributions by name."""
-    return {name: find_version(name) or "not installed" for name in packages}
+    found = {}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
 
 
 def measure(task, scores, alarms):
@@ -229,7 +237,8 @@ def run_cells(tasks, configurations, seeds, folder, *, memory=None, n_jobs=1, li
         known = (), None, _clocks()  # paths, features and seconds of the last set
         for set_tasks in by_set.values():
             jobs = [
-                (configuration, _pending(set_tasks, configuration, seeds, folder)) for configuration in own
+                (configuration, _pending(set_tasks, configuration, seeds, folder, limit))
+                for configuration in own
             ]
             jobs = [(configuration, pending) for configuration, pending in jobs if pending]
             if not jobs:
@@ -257,11 +266,17 @@ def run_cells(tasks, configurations, seeds, folder, *, memory=None, n_jobs=1, li
             )
 
 
-def _pending(tasks, configuration, seeds, folder):
+def _pending(tasks, configuration, seeds, folder, limit):
     """Pairs of a task and a seed whose cells are not there. All tasks run with the first seed first."""
     pairs = [(task, seed) for seed in seeds_of(configuration, seeds) for task in tasks]
     cells = [read_cell(folder, asked(task, configuration, seed)) for task, seed in pairs]
-    return [pair for pair, cell in zip(pairs, cells) if cell is None or cell["status"] == "error"]
+    return [pair for pair, cell in zip(pairs, cells) if cell is None or _to_repeat(cell, limit)]
+
+
+def _to_repeat(cell, limit):
+    """Whether a cell failed, or was left out because of a lower limit."""
+    left_out = cell["status"] == "left out" and (limit is None or limit > cell["limit"])
+    return left_out or cell["status"] == "error"
 
 
 def _embed(transformer, paths):
@@ -276,11 +291,10 @@ def _run_job(configuration, pending, paths, X, folder, limit, facts):
     facts = {**facts, "versions": facts.get("versions", {}) | package_versions(configuration.packages)}
     for number, (task, seed) in enumerate(pending):
         seconds = time.perf_counter() - start
-        if limit is not None and seconds > limit:
+        if number and limit is not None and seconds > limit:
             reason = f"{number} cells of this set took {seconds:.0f} s, more than the limit of {limit:g} s"
-            _write_without_run(
-                folder, configuration, pending[number:], {**facts, "status": "left out", "error": reason}
-            )
+            why = {"status": "left out", "error": reason, "limit": limit}
+            _write_without_run(folder, configuration, pending[number:], facts | why)
             return
         own = _take(X, [rows[path] for path in task.paths])
         cell = run_cell(task, configuration, seed, own, facts)

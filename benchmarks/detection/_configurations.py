@@ -18,7 +18,6 @@ import fnmatch
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,8 @@ FALSE_ALARMS = 0.05
 REFERENCE = "mini/nearest"
 # Number of frames of the window of the deltas, the default of librosa.feature.delta.
 DELTA_WIDTH = 9
-# Modules of further configurations. Each module has a function ``configurations() -> list of Configuration``.
+# Modules of further configurations. Each module has a function ``configurations() -> list of Configuration``, and
+# optionally ``left_out() -> dict of {str: str}`` with names and reasons.
 MODULES = ("_peers", "_systems")
 
 
@@ -231,22 +231,8 @@ def configurations():
             left_out[f"configurations of {name[1:]}"] = str(error)
             continue
         found += module.configurations()
-    able = {}
-    for own in found:
-        lacking = [name for name in own.packages if find_version(name) is None]
-        if lacking:
-            left_out[own.name] = f"{', '.join(lacking)} is not installed: pip install {' '.join(lacking)}"
-        else:
-            able[own.name] = own
-    return able, left_out
-
-
-def find_version(package):
-    """Return the version of a distribution, or None if it is not installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+        left_out |= getattr(module, "left_out", dict)()
+    return {own.name: own for own in found}, left_out
 
 
 def choose(patterns, found, left_out):
