@@ -18,6 +18,7 @@ NAMES = (
     "speed.embeddings",
     "speed.latency",
     "speed.jobs",
+    "detection",
     "detection.heart_lung",
     "detection.dog_bark",
     "detection.machines",

@@ -46,10 +46,14 @@ from skaudio_ad._versions import package_versions as own_versions
 
 from .._report import RESULTS, environment, markdown
 from . import _figures, _page, _tables
-from ._cells import asked, package_versions, read_cell, run_cells, seeds_of
+from ._cell_files import asked, read_cell
+from ._cells import package_versions, run_cells, seeds_of
 from ._configurations import FALSE_ALARMS, REFERENCE, choose, configurations
 from ._sets import SETS, load_tasks
 from ._statistics import N_DRAWS
+
+# Maximum number of seconds of a detector on a set by default, so that published systems do not take days.
+LIMIT = 600.0
 
 
 def main(arguments=None):
@@ -81,7 +85,7 @@ def main(arguments=None):
     if not tasks:
         return 1
     seeds = list(dict.fromkeys(options.seeds))
-    versions = own_versions() | {"commit": version_facts()["skaudio_ad_git_commit"]}
+    versions = own_versions() | {"commit": _commit()}
     folder = Path(options.output)
     if not options.tables:
         with _backend(parser, options.dask):
@@ -122,7 +126,11 @@ def _parser():
     )
     parser.add_argument("--memory", metavar="FOLDER", help="folder that keeps embeddings  [default: none]")
     parser.add_argument(
-        "--limit", type=float, metavar="SECONDS", help="maximum time of a detector on a set  [default: none]"
+        "--limit",
+        type=float,
+        metavar="SECONDS",
+        default=LIMIT,
+        help=f"maximum time of a detector on a set, after which cells are left out  [default: {LIMIT}]",
     )
     parser.add_argument("--output", metavar="FOLDER", default=RESULTS / "detection")
     parser.add_argument(
@@ -133,6 +141,11 @@ def _parser():
     )
     parser.add_argument("--list", action="store_true", help="print the names of sets and detectors")
     return parser
+
+
+def _commit():
+    commit, _, state = version_facts()["skaudio_ad_git_commit"].partition("-")
+    return commit[:10] + ("-" + state if state else "")
 
 
 @contextlib.contextmanager
@@ -192,8 +205,9 @@ def report(cells, versions, folder, *, command, left_out, n_draws=N_DRAWS):
     results = _tables.Results(cells, REFERENCE, n_draws)
     summary, pairs = _tables.summary_rows(results, versions), _tables.pair_rows(results)
     ranks, facts = _tables.rank_rows(results)
+    every_cell = _tables.cell_rows(cells, versions)
     for name, rows in (
-        ("cells", _tables.cell_rows(cells, versions)),
+        ("cells", every_cell),
         ("summary", summary),
         ("pairs", pairs),
         ("ranks", ranks),
@@ -218,6 +232,10 @@ def report(cells, versions, folder, *, command, left_out, n_draws=N_DRAWS):
         parts += [f"## AUC minus {REFERENCE}", _page.pair_table(pairs)]
     if ranks:
         parts += ["## Average ranks", _rank_note(facts), markdown(_page.rank_texts(ranks))]
+    if others := _page.version_table(every_cell):
+        parts += ["## Cells made with other versions", others]
+    if caught := _page.warning_table(cells):
+        parts += ["## Warnings", caught]
     if left_out:
         parts += ["## Left out", markdown([{"name": name, "reason": why} for name, why in left_out.items()])]
     _page.write_markdown(folder / "detection.md", parts)

@@ -38,6 +38,8 @@ def kind_of(name):
 def draw(rows, title, path):
     """Draw AUC with interval, and the rates of false alarms and detections beside it, the best AUC on top.
 
+    The name of the default is bold.
+
     Parameters
     ----------
     rows : list of dict

@@ -1,6 +1,7 @@
 """Page of the benchmark of detection: CSV files and Markdown tables of the rows of ``_tables.py``."""
 
 import csv
+from collections import Counter
 from pathlib import Path
 
 from skaudio_ad._atomic import atomic_path
@@ -11,7 +12,8 @@ from ._tables import MEAN
 
 INTERVAL_NOTE = (
     f"Intervals of {CONFIDENCE:.0%} are Bayesian bootstrap intervals of the test clips. Clips of a group get one "
-    "weight. The intervals do not cover the choice of training clips."
+    "weight. The intervals do not cover the choice of training clips. With few normal clips the pAUC of most draws is "
+    "larger than the pAUC of the clips, because few normal clips decide it."
 )
 
 
@@ -70,7 +72,7 @@ def set_table(rows):
                         "tasks": row["tasks"],
                         "seeds": row["seeds"],
                         "without result": row["reason"],
-                        "other versions": row["other versions"],
+                        "other versions": "yes" if row["other versions"] else "",
                     }
                     if row["set"] != MEAN
                     else {}
@@ -108,6 +110,46 @@ def pair_table(rows):
             for name, own in by_name.items()
         ]
     )
+
+
+def version_table(rows):
+    """Return the Markdown table of cells that were made with other versions, or "" if there are none.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Result of :func:`cell_rows`.
+
+    Returns
+    -------
+    str
+    """
+    counts = Counter(row["other versions"] for row in rows if row["other versions"])
+    return markdown([{"versions": text, "cells": count} for text, count in counts.items()]) if counts else ""
+
+
+def warning_table(cells):
+    """Return the Markdown table of the warnings of all cells, the most frequent first, or "" if there are none.
+
+    Parameters
+    ----------
+    cells : list of dict
+
+    Returns
+    -------
+    str
+    """
+    counts, where = Counter(), {}
+    for cell in cells:
+        for text, count in cell["warnings"].items():
+            counts[text] += count
+            where.setdefault(text, {})[cell["asked"]["configuration"]] = None
+    rows = []
+    for text, count in counts.most_common():
+        names = list(where[text])
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        rows.append({"warning": text, "times": count, "configurations": ", ".join(names[:3]) + more})
+    return markdown(rows) if rows else ""
 
 
 def rank_texts(rows):

@@ -95,11 +95,9 @@ class Results:
         """Return whether a configuration has results on all tasks of a set."""
         return len(self.values[set_name].get(name, ())) == len(self.tasks[set_name])
 
-    def set_mean(self, name, others=()):
-        """Metrics of a configuration as means over the sets, or None if a task is missing."""
-        if not self.sets or not all(
-            self.complete(each, own) for each in self.sets for own in (name, *others)
-        ):
+    def set_mean(self, name):
+        """Metrics of a configuration as means over the sets, or None if a task is missing or there is one set."""
+        if len(self.sets) < 2 or not all(self.complete(each, name) for each in self.sets):
             return None
         own = [set_values(self.values[each][name]) for each in self.sets]
         return {metric: np.mean([values[metric] for values in own], axis=0) for metric in METRICS}

@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.detection import __main__ as command
-from benchmarks.detection import _cells, _figures, _sets
+from benchmarks.detection import _cell_files, _cells, _figures, _sets
 from benchmarks.detection._configurations import Configuration, choose, configurations
 from skaudio_ad import make_detector
 from skaudio_ad.datasets import make_machine_sounds
@@ -104,7 +104,7 @@ def test_tables_and_pictures_are_written(output):
     names = [row["configuration"] for row in table(output / "summary.csv") if row["set"] == "PhysioNet"]
     assert sorted(names) == sorted(NAMES)
     pairs = table(output / "pairs.csv")
-    assert {row["set"] for row in pairs} == {"PhysioNet", "mean over sets"}
+    assert {row["set"] for row in pairs} == {"PhysioNet"}
     assert "mini/nearest" not in {row["configuration"] for row in pairs}
     ranks = [float(row["average rank"]) for row in table(output / "ranks.csv")]
     assert sum(ranks) == pytest.approx(6)
@@ -126,7 +126,7 @@ def test_a_second_run_uses_the_cells_and_says_which_have_other_versions(home, ou
     own = {row["configuration"]: row["other versions"] for row in rows if row["set"] == "PhysioNet"}
     assert own["loudness"].startswith("scikit-learn 0.1 (now 1.")
     assert own["mini/nearest"] == ""
-    assert "scikit-learn 0.1 (now 1." in capsys.readouterr().out
+    assert "| scikit-learn 0.1 (now 1." in capsys.readouterr().out
 
 
 def test_a_cell_that_fails_says_why_and_the_others_go_on(home, tmp_path, monkeypatch, capsys):
@@ -201,11 +201,11 @@ def _nan(X):
 def test_other_clips_make_another_cell():
     task = _sets.Task("s", "t", ["d/1", "d/2"], np.array([1, -1]), np.array([0]), np.array([1]))
     own = Configuration("name", "paths", None, Levels)
-    key = _cells.asked(task, own, 0)
+    key = _cell_files.asked(task, own, 0)
     moved = dataclasses.replace(task, paths=["e/1", "e/2"])
-    assert _cells.asked(moved, own, 0) == key
-    assert _cells.asked(dataclasses.replace(task, y=np.array([-1, 1])), own, 0) != key
-    assert _cells.asked(task, own, 1) != key
+    assert _cell_files.asked(moved, own, 0) == key
+    assert _cell_files.asked(dataclasses.replace(task, y=np.array([-1, 1])), own, 0) != key
+    assert _cell_files.asked(task, own, 1) != key
 
 
 def test_an_unknown_detector_is_refused_with_the_reason():

@@ -9,10 +9,12 @@ from benchmarks.detection import _statistics, _tables
 from skaudio_ad.metrics import anomaly_auc_score, bootstrap_interval
 
 
-def cell(scores, is_normal, *, name="mini/nearest", task="t", seed=0, groups=None, machines=None):
+def cell(
+    scores, is_normal, *, set_name="S", name="mini/nearest", task="t", seed=0, groups=None, machines=None
+):
     """Return a cell as the benchmark keeps it. A score below -1 is an alarm."""
     return {
-        "asked": {"set": "S", "task": task, "configuration": name, "seed": seed},
+        "asked": {"set": set_name, "task": task, "configuration": name, "seed": seed},
         "status": "ok",
         "scores": scores.tolist(),
         "normal": is_normal.tolist(),
@@ -62,24 +64,25 @@ def test_clips_of_one_group_widen_the_interval(rng, is_normal):
     assert widths[1] > 2 * widths[0]
 
 
-def test_differences_are_paired_and_means_are_over_seeds_and_tasks(rng, is_normal):
-    noise = rng.normal(size=200)
-    cells = [cell(noise + 0.8 * is_normal, is_normal, task=task) for task in ("t", "u")]
-    cells += [
-        cell(noise + (0.8 + 0.1 * seed) * is_normal, is_normal, name="other", task=task, seed=seed)
-        for task in ("t", "u")
-        for seed in (0, 1)
-    ]
+def test_differences_are_paired_and_means_are_over_seeds_tasks_and_sets(rng, is_normal):
+    noise, cells = rng.normal(size=200), []
+    for set_name, task in (("S", "t"), ("S", "u"), ("T", "v")):
+        for name, shifts in (("mini/nearest", [0.8]), ("other", [0.8, 0.9] if set_name == "S" else [0.7])):
+            for seed, shift in enumerate(shifts):
+                own = {"set_name": set_name, "task": task, "name": name, "seed": seed}
+                cells.append(cell(noise + shift * is_normal, is_normal, **own))
+    auc = {shift: roc_auc_score(is_normal, noise + shift * is_normal) for shift in (0.7, 0.8, 0.9)}
     results = _tables.Results(cells, "mini/nearest", 200)
-    (row, mean) = _tables.pair_rows(results)
-    assert (row["set"], mean["set"]) == ("S", "mean over sets")
-    auc = [roc_auc_score(is_normal, noise + shift * is_normal) for shift in (0.8, 0.9)]
-    assert row["AUC difference"] == pytest.approx((auc[1] - auc[0]) / 2)
-    assert row["AUC high"] - row["AUC low"] < 0.02  # the interval of one area is ten times as wide
-    assert row["AUC is"] == "better"
-    summary = _tables.summary_rows(results, {})
-    assert [own["seeds"] for own in summary[:2]] == [1, 2]
-    assert [own["fit seconds"] for own in summary[:2]] == [2.0, 2.0]
+    first, second, mean = _tables.pair_rows(results)
+    assert [row["set"] for row in (first, second, mean)] == ["S", "T", "mean over sets"]
+    assert first["AUC difference"] == pytest.approx((auc[0.9] - auc[0.8]) / 2)
+    assert mean["AUC difference"] == pytest.approx(((auc[0.9] - auc[0.8]) / 2 + auc[0.7] - auc[0.8]) / 2)
+    assert first["AUC high"] - first["AUC low"] < 0.02  # the interval of one area is ten times as wide
+    assert (first["AUC is"], second["AUC is"]) == ("better", "worse")
+    summary = {(row["set"], row["configuration"]): row for row in _tables.summary_rows(results, {})}
+    assert summary["S", "other"]["seeds"] == 2
+    assert summary["S", "other"]["fit seconds"] == 2.0  # two tasks of 1 s, as the mean over the seeds
+    assert summary["mean over sets", "mini/nearest"]["AUC"] == pytest.approx(auc[0.8])
 
 
 def test_one_detector_for_all_machines_is_judged_machine_by_machine(rng):
@@ -125,6 +128,8 @@ def test_random_splits_are_one_block(is_normal, rng):
 def test_a_detector_without_some_tasks_has_no_rank_and_no_mean(is_normal, rng):
     scores = rng.normal(size=200)
     cells = [cell(scores, is_normal, task=task) for task in ("t", "u")]
+    cells.append(cell(scores, is_normal, set_name="T"))
+    cells.append(cell(scores, is_normal, set_name="T", name="other"))
     failed = {"asked": {**cells[0]["asked"], "configuration": "other", "task": "u"}}
     cells += [
         cell(scores, is_normal, name="other"),
@@ -133,7 +138,7 @@ def test_a_detector_without_some_tasks_has_no_rank_and_no_mean(is_normal, rng):
     results = _tables.Results(cells, "mini/nearest", 2)
     rows, facts = _tables.rank_rows(results)
     assert [row["configuration"] for row in rows] == ["mini/nearest"]
-    assert facts["blocks"] == 2
+    assert facts["blocks"] == 3
     summary = _tables.summary_rows(results, {})
     assert [(row["tasks"], row["reason"]) for row in summary[:2]] == [("2 of 2", ""), ("1 of 2", "why")]
     assert [row["configuration"] for row in summary if row["set"] == "mean over sets"] == ["mini/nearest"]
