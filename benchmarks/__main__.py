@@ -18,7 +18,6 @@ NAMES = (
     "speed.embeddings",
     "speed.latency",
     "speed.jobs",
-    "detection",
     "detection.heart_lung",
     "detection.dog_bark",
     "detection.machines",

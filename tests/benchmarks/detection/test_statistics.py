@@ -51,6 +51,8 @@ def test_an_interval_is_that_of_the_bootstrap_of_the_metrics(rng, is_normal):
     y = np.where(is_normal, 1, -1)
     assert value == pytest.approx(anomaly_auc_score(y, scores))
     np.testing.assert_allclose((low, high), bootstrap_interval(anomaly_auc_score, y, scores), atol=0.01)
+    again = _statistics.task_values([cell(scores, is_normal)], 1000)["mini/nearest"]["t"]
+    np.testing.assert_array_equal(again["AUC"], values["AUC"])
 
 
 def test_clips_of_one_group_widen_the_interval(rng, is_normal):
