@@ -9,8 +9,9 @@ measured         definition
 ===============  =====================================================================================================
 AUC              area under the ROC curve, mean over the tasks of a set
 pAUC             area up to a false-alarm rate of 0.1, standardised after McClish, so that 0.5 is chance
-Omega            harmonic mean of AUC and pAUC over all tasks of a set (with one detector for all machines: over all
-                 machines)
+Omega            harmonic mean of AUC and pAUC over all tasks of a set. A task that is judged machine by machine has
+                 both for every machine, and a task with domains has an AUC for every domain, as in DCASE Task 2 since
+                 2022
 false alarms     share of the normal test clips below the threshold, which aims at 0.05. Mean over the tasks
 detected         share of the anomalous test clips below the threshold. Mean over the tasks
 fit, score       CPU seconds of the process with one thread, because CPU seconds depend less on other programs than

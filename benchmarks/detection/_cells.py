@@ -10,14 +10,11 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed
 
-from skaudio_ad.metrics import anomaly_auc_score, harmonic_mean_score, partial_auc_score
-
 from .._peak_memory import peak, reset_peak
 from .._report import one_thread
 from ._cell_files import asked, read_cell, write_cell
+from ._statistics import cell_values, part_values
 
-# Maximum false-alarm rate of the partial AUC, as in every DCASE Task 2.
-MAX_FPR = 0.1
 # Maximum number of characters of a warning that a cell keeps.
 _WARNING_LENGTH = 200
 
@@ -36,38 +33,6 @@ def package_versions(packages):
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-def measure(task, scores, alarms):
-    """Return the metrics of one cell.
-
-    Parameters
-    ----------
-    task : Task
-    scores : ndarray of shape (n_test,)
-        Higher is more normal.
-    alarms : ndarray of bool of shape (n_test,) or None
-
-    Returns
-    -------
-    dict
-        "AUC" and "pAUC" are means over the machines of the task, if the task has machines. "Omega" is the harmonic
-        mean of the AUC and the pAUC of every machine. "by machine" has both for every machine.
-    """
-    y = task.y[task.test]
-    own = np.zeros(len(y)) if task.machines is None else task.machines[task.test]
-    parts = {}
-    for name in dict.fromkeys(own.tolist()):
-        rows = own == name
-        parts[str(name)] = {
-            "AUC": anomaly_auc_score(y[rows], scores[rows]),
-            "pAUC": partial_auc_score(y[rows], scores[rows], max_fpr=MAX_FPR),
-        }
-    found = {key: float(np.mean([part[key] for part in parts.values()])) for key in ("AUC", "pAUC")}
-    found["Omega"] = harmonic_mean_score([value for part in parts.values() for value in part.values()])
-    for name, label in (("false alarms", 1), ("detected", -1)):
-        found[name] = None if alarms is None else float(alarms[y == label].mean())
-    return found | {"by machine": {} if task.machines is None else parts}
 
 
 def alarms_of(detector, X, scores):
@@ -126,20 +91,33 @@ def _fit_and_score(task, detector, train, test):
     if n_missing := int(np.isnan(scores).sum()):
         raise ValueError(f"{n_missing} of {len(scores)} test clips have the score NaN.")
     alarms = alarms_of(detector, test, scores)
-    groups = task.paths if task.groups is None else task.groups
-    return {
-        "status": "ok",
-        **measure(task, scores, alarms),
+    facts = {
         "promise": getattr(detector, "promise_", None),
         **dict(zip(("fit seconds", "fit CPU seconds"), (fitted - start).tolist())),
         **dict(zip(("score seconds", "score CPU seconds"), (done - fitted).tolist())),
         "memory": max(0.0, peak() - before),
+    }
+    clips = {
         "scores": scores.tolist(),
         "normal": (task.y[task.test] == 1).tolist(),
         "alarms": None if alarms is None else alarms.tolist(),
-        "groups": [str(groups[position]) for position in task.test],
-        "machines": None if task.machines is None else [str(task.machines[i]) for i in task.test],
+        "groups": _names(task.paths if task.groups is None else task.groups, task.test),
+        "machines": None if task.machines is None else _names(task.machines, task.test),
+        "domains": None if task.domains is None else _names(task.domains, task.test),
     }
+    every_clip = np.ones((1, len(scores)))
+    metrics = {name: float(value[0]) for name, value in cell_values(clips, every_clip).items()}
+    parts = {
+        machine: {name: float(value[0]) for name, value in own.items()}
+        for machine, own in part_values(clips, every_clip).items()
+    }
+    if alarms is None:
+        metrics |= {"false alarms": None, "detected": None}
+    return {"status": "ok", **metrics, "by machine": parts, **facts, **clips}
+
+
+def _names(values, positions):
+    return [str(values[position]) for position in positions]
 
 
 def _clocks():

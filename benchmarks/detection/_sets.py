@@ -10,6 +10,8 @@ MIMII merged    1        the same clips. One detector trains on the clips of all
 HLS-CMDS        2 x 3    heart or lung sounds without copies: 60 % of the normal recordings train, 3 random splits
 ESC-10          10       one class: folds 1 to 4 train, fold 5 of the class is tested against all clips of other classes
 PhysioNet       2        heart sounds of database a or b of the challenge of 2016: the split of its ``manifest.csv``
+DCASE 2022 ...  5 or 7   one type of machine of the development set of Task 2 of the years 2022 to 2025: the official
+DCASE 2025               split. Scores are judged section by section, with an AUC of every domain
 ==============  =======  ==============================================================================================
 
 No split uses a label of a test clip, except that all anomalous clips are tested.
@@ -25,6 +27,8 @@ from skaudio_ad.datasets import get_data_home, load_esc10, load_hls_cmds, load_m
 
 from . import machines
 
+# End of the name of a set whose clips are those of another set, with one detector for all machines.
+MERGED = " merged"
 # Number of random splits of HLS-CMDS.
 N_SPLITS = 3
 
@@ -81,7 +85,7 @@ def mimii_merged(home):
         for key in ("train", "test")
     }
     yield Task(
-        "MIMII merged",
+        f"MIMII{MERGED}",
         "all machines",
         [path for part in parts for path in part.paths],
         np.concatenate([part.y for part in parts]),
@@ -128,6 +132,44 @@ def physionet(home):
         )
 
 
+def dcase(year):
+    """Return a function that yields a task of every machine of the development set of DCASE Task 2 of a year."""
+
+    def tasks(home):
+        from skaudio_ad.datasets import load_dcase_task2
+
+        data = load_dcase_task2(year, data_home=home)
+        return dcase_tasks(f"DCASE {year}", data.subset(data.metadata["dataset"] == "dev"))
+
+    return tasks
+
+
+def dcase_tasks(name, data):
+    """Yield a task of every machine. Recordings without a label and supplemental recordings are left out.
+
+    Parameters
+    ----------
+    name : str
+        Name of the set.
+    data : AudioDataset
+    """
+    for machine in np.unique(data.metadata["machine"]):
+        own = data.subset((data.metadata["machine"] == machine) & (data.target != 0))
+        split = own.metadata["split"]
+        train, test = np.flatnonzero((split == "train") & (own.target == 1)), np.flatnonzero(split == "test")
+        if len(test):
+            yield Task(
+                name,
+                str(machine),
+                own.paths,
+                own.target,
+                train,
+                test,
+                domains=own.metadata["domain"],
+                machines=own.metadata["section"],
+            )
+
+
 def _named(prefix, groups):
     return np.array([f"{prefix} {group}" for group in groups])
 
@@ -135,10 +177,11 @@ def _named(prefix, groups):
 #: Functions from the folder of the data sets to tasks, by the name of the set.
 SETS = {
     "MIMII": mimii,
-    "MIMII merged": mimii_merged,
+    f"MIMII{MERGED}": mimii_merged,
     "HLS-CMDS": hls_cmds,
     "ESC-10": esc10,
     "PhysioNet": physionet,
+    **{f"DCASE {year}": dcase(year) for year in range(2022, 2026)},
 }
 
 
@@ -161,6 +204,6 @@ def load_tasks(names, home):
     for name in names:
         try:
             tasks += list(SETS[name](home))
-        except FileNotFoundError as error:
+        except (FileNotFoundError, ImportError) as error:
             left_out[name] = str(error)
     return tasks, left_out

@@ -17,8 +17,8 @@ References
 import numpy as np
 from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
-from ._cells import MAX_FPR
-
+# Maximum false-alarm rate of the partial AUC, as in every DCASE Task 2.
+MAX_FPR = 0.1
 # Number of draws of an interval.
 N_DRAWS = 1000
 CONFIDENCE = 0.95
@@ -73,37 +73,62 @@ def draw_weights(groups, n_draws=N_DRAWS, seed=0):
     return {name: np.append(1.0, own) for name, own in zip(names, drawn)}
 
 
+def part_values(cell, weights):
+    """Return the areas of every machine of a cell in every draw.
+
+    Parameters
+    ----------
+    cell : dict
+        "scores", "normal", "machines" and "domains" have a value for every clip. The last two may be None.
+    weights : ndarray of shape (n_draws, n_clips)
+
+    Returns
+    -------
+    dict of {str: dict of {str: ndarray of shape (n_draws,)}}
+        "AUC" and "pAUC" of every machine. A cell without machines has the machine "". A cell with domains has an AUC of
+        every domain, such as "AUC source": normal clips of the domain against all anomalous clips of the machine, as
+        in DCASE Task 2 since 2022.
+    """
+    is_normal, scores = np.array(cell["normal"]), np.array(cell["scores"])
+    machines = np.array(cell.get("machines") or [""] * len(scores))
+    domains = np.array(cell.get("domains") or [""] * len(scores))
+    parts = {}
+    for machine in dict.fromkeys(machines.tolist()):
+        own, parts[machine] = machines == machine, {}
+        for domain in sorted(set(domains[own & is_normal])):
+            rows = own & (~is_normal | (domains == domain))
+            parts[machine][f"AUC {domain}".strip()] = area(is_normal[rows], scores[rows], weights[:, rows])
+        parts[machine]["pAUC"] = area(is_normal[own], scores[own], weights[:, own], MAX_FPR)
+    return parts
+
+
 def cell_values(cell, weights):
     """Return the metrics of one cell in every draw.
 
     Parameters
     ----------
     cell : dict
-    weights : dict of {str: ndarray of shape (n_draws,)}
-        Result of :func:`draw_weights`.
+        As for :func:`part_values`, with "alarms", a value for every clip or None.
+    weights : ndarray of shape (n_draws, n_clips)
 
     Returns
     -------
     dict of {str: ndarray of shape (n_draws,)}
-        Values of `METRICS`. Rates are NaN if the detector has no threshold. Omega is the harmonic mean of the AUC and
-        the pAUC of every machine.
+        Values of `METRICS`. AUC and pAUC are means over machines and domains. Omega is the harmonic mean of all of
+        them. Rates are NaN if the detector has no threshold.
     """
-    own = np.array([weights[group] for group in cell["groups"]]).T
-    is_normal, scores = np.array(cell["normal"]), np.array(cell["scores"])
-    machines = np.array(cell["machines"] or [""] * len(scores))
-    parts = [machines == name for name in dict.fromkeys(machines.tolist())]
-    aucs = np.array([area(is_normal[rows], scores[rows], own[:, rows]) for rows in parts])
-    paucs = np.array([area(is_normal[rows], scores[rows], own[:, rows], MAX_FPR) for rows in parts])
+    areas = [(name, value) for part in part_values(cell, weights).values() for name, value in part.items()]
+    is_normal = np.array(cell["normal"])
     found = {
-        "AUC": aucs.mean(axis=0),
-        "pAUC": paucs.mean(axis=0),
-        "Omega": _harmonic_mean(np.concatenate([aucs, paucs])),
+        "AUC": np.mean([value for name, value in areas if name != "pAUC"], axis=0),
+        "pAUC": np.mean([value for name, value in areas if name == "pAUC"], axis=0),
+        "Omega": _harmonic_mean(np.array([value for _, value in areas])),
     }
+    alarms = np.array(
+        np.full(len(is_normal), np.nan) if cell["alarms"] is None else cell["alarms"], dtype=float
+    )
     for name, rows in (("false alarms", is_normal), ("detected", ~is_normal)):
-        alarms = (
-            np.full(len(scores), np.nan) if cell["alarms"] is None else np.array(cell["alarms"], dtype=float)
-        )
-        found[name] = (own[:, rows] * alarms[rows]).sum(axis=1) / own[:, rows].sum(axis=1)
+        found[name] = (weights[:, rows] * alarms[rows]).sum(axis=1) / weights[:, rows].sum(axis=1)
     return found
 
 
@@ -131,7 +156,7 @@ def task_values(cells, n_draws=N_DRAWS):
     for cell in done:
         key = cell["asked"]
         own = by_seed.setdefault(key["configuration"], {}).setdefault(key["task"], [])
-        own.append(cell_values(cell, weights))
+        own.append(cell_values(cell, np.array([weights[group] for group in cell["groups"]]).T))
     return {
         name: {
             task: {metric: np.mean([each[metric] for each in values], axis=0) for metric in METRICS}

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ._sets import MERGED
 from ._statistics import METRICS, average_ranks, blocks_of, interval, set_values, task_values
 
 #: Name of the rows with means over the sets.
@@ -52,11 +53,6 @@ def other_versions(cells, versions):
     )
 
 
-def is_merged(cells):
-    """Return whether the cells of a set judge one detector machine by machine."""
-    return any(cell.get("machines") for cell in cells)
-
-
 class Results:
     """Statistics of all cells of a run.
 
@@ -89,7 +85,7 @@ class Results:
             name: list(dict.fromkeys(cell["asked"]["task"] for cell in own))
             for name, own in self.by_set.items()
         }
-        self.sets = [name for name, own in self.by_set.items() if self.values[name] and not is_merged(own)]
+        self.sets = [name for name in self.by_set if self.values[name] and not name.endswith(MERGED)]
 
     def complete(self, set_name, name):
         """Return whether a configuration has results on all tasks of a set."""

@@ -14,7 +14,7 @@ from benchmarks.detection import __main__ as command
 from benchmarks.detection import _cell_files, _cells, _figures, _sets
 from benchmarks.detection._configurations import Configuration, choose, configurations
 from skaudio_ad import make_detector
-from skaudio_ad.datasets import make_machine_sounds
+from skaudio_ad.datasets import AudioDataset, make_machine_sounds
 
 # In the order of running.
 NAMES = ("log-mel/nearest", "mini/nearest", "loudness")
@@ -206,6 +206,17 @@ def test_other_clips_make_another_cell():
     assert _cell_files.asked(moved, own, 0) == key
     assert _cell_files.asked(dataclasses.replace(task, y=np.array([-1, 1])), own, 0) != key
     assert _cell_files.asked(task, own, 1) != key
+
+
+def test_recordings_of_dcase_are_a_task_of_each_machine():
+    machine = ["fan"] * 5 + ["pump"] * 3
+    split = ["train", "train", "supplemental", "test", "test", "train", "test", "test"]
+    metadata = {"machine": machine, "split": split, "section": ["00"] * 8, "domain": ["source"] * 8}
+    data = AudioDataset([f"{i}.wav" for i in range(8)], [1, 1, 1, 1, -1, 1, 0, 0], metadata)
+    (task,) = _sets.dcase_tasks("DCASE 2023", data)  # the test clips of the pump have no labels
+    assert (task.name, task.train.tolist(), task.test.tolist()) == ("fan", [0, 1], [3, 4])
+    cell = _cells.run_cell(task, Configuration("x", "paths", None, Levels), 0, task.paths, {})
+    assert set(cell["by machine"]["00"]) == {"AUC source", "pAUC"}
 
 
 def test_an_unknown_detector_is_refused_with_the_reason():

@@ -6,12 +6,10 @@ from scipy.stats import friedmanchisquare
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.detection import _statistics, _tables
-from skaudio_ad.metrics import anomaly_auc_score, bootstrap_interval
+from skaudio_ad.metrics import anomaly_auc_score, bootstrap_interval, dcase_scores
 
 
-def cell(
-    scores, is_normal, *, set_name="S", name="mini/nearest", task="t", seed=0, groups=None, machines=None
-):
+def cell(scores, is_normal, *, set_name="S", name="mini/nearest", task="t", seed=0, groups=None, **parts):
     """Return a cell as the benchmark keeps it. A score below -1 is an alarm."""
     return {
         "asked": {"set": set_name, "task": task, "configuration": name, "seed": seed},
@@ -20,7 +18,8 @@ def cell(
         "normal": is_normal.tolist(),
         "alarms": (scores < -1).tolist(),
         "groups": [str(i) for i in range(len(scores))] if groups is None else groups,
-        "machines": machines,
+        "machines": parts.get("machines"),
+        "domains": parts.get("domains"),
         "warnings": {},
         **dict.fromkeys(("fit seconds", "fit CPU seconds", "score seconds", "score CPU seconds"), 1.0),
         **dict.fromkeys(("feature seconds", "feature CPU seconds", "memory"), 2.0),
@@ -90,7 +89,7 @@ def test_differences_are_paired_and_means_are_over_seeds_tasks_and_sets(rng, is_
 def test_one_detector_for_all_machines_is_judged_machine_by_machine(rng):
     is_normal, machines = np.tile([True, False], 50), ["a"] * 50 + ["b"] * 50
     scores = rng.normal(size=100) + is_normal + np.repeat([0, 9], 50)  # another scale for each machine
-    one = cell(scores, is_normal, machines=machines)
+    one = cell(scores, is_normal, machines=machines, set_name="S merged")
     values = _statistics.task_values([one], 5)["mini/nearest"]["t"]
     parts = [roc_auc_score(is_normal[rows], scores[rows]) for rows in (slice(50), slice(50, None))]
     paucs = [
@@ -100,6 +99,18 @@ def test_one_detector_for_all_machines_is_judged_machine_by_machine(rng):
     assert values["Omega"][0] == pytest.approx(4 / np.sum(1 / np.array(parts + paucs)))
     # The clips are those of another set, so neither means over sets nor ranks count them.
     assert _tables.Results([one], "mini/nearest", 5).sets == []
+
+
+def test_sections_and_domains_are_judged_as_in_dcase(rng):
+    names = [f"{i}.wav" for i in range(80)]
+    section, domain = rng.choice(["00", "01"], 80).tolist(), rng.choice(["source", "target"], 80).tolist()
+    is_normal, scores = rng.random(80) < 0.5, rng.normal(size=80)
+    truth = {"file": names, "target": np.where(is_normal, 1, -1), "section": section, "domain": domain}
+    official = dcase_scores(truth, dict(zip(names, scores)), year=2023)
+    values = _statistics.task_values([cell(scores, is_normal, machines=section, domains=domain)], 2)
+    assert values["mini/nearest"]["t"]["Omega"][0] == pytest.approx(official.omega)
+    paucs = [row["partial_auc"] for row in official.sections]
+    assert values["mini/nearest"]["t"]["pAUC"][0] == pytest.approx(np.mean(paucs))
 
 
 @pytest.mark.parametrize(("n", "expected"), [(3, 2.343), (5, 2.728), (10, 3.164)])
