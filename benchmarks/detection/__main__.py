@@ -226,7 +226,8 @@ def report(cells, versions, folder, *, command, left_out, n_draws=N_DRAWS):
         if any(row["AUC"] is not None for row in rows):
             picture = f"AUC-{re.sub('[^A-Za-z0-9]+', '_', name)}.png"
             _figures.draw(rows, name, folder / picture)
-            parts += [f"## {name}", _page.set_table(rows), f"![AUC and rates of {name}]({picture})"]
+            said = _page.verdict(pairs, name, REFERENCE)
+            parts += [f"## {name}", said, _page.set_table(rows), f"![AUC and rates of {name}]({picture})"]
         elif rows:
             parts += [f"## {name}", _page.set_table(rows)]
     if pairs:
@@ -240,7 +241,7 @@ def report(cells, versions, folder, *, command, left_out, n_draws=N_DRAWS):
     if left_out:
         parts += ["## Left out", markdown([{"name": name, "reason": why} for name, why in left_out.items()])]
     _page.write_markdown(folder / "detection.md", parts)
-    print("\n\n".join(parts))
+    print("\n\n".join(filter(None, parts)))
 
 
 def _rank_note(facts):

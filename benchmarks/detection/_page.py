@@ -112,6 +112,33 @@ def pair_table(rows):
     )
 
 
+def verdict(pairs, set_name, reference):
+    """Return a sentence on how many configurations are better than the reference on a set, or "" if there are none.
+
+    Parameters
+    ----------
+    pairs : list of dict
+        Result of ``_tables.pair_rows``.
+    set_name, reference : str
+
+    Returns
+    -------
+    str
+    """
+    found = {"better": [], "level": [], "worse": []}
+    for row in pairs:
+        if row["set"] == set_name:
+            found[row["AUC is"]].append(row["configuration"])
+    counts = ", ".join(f"{len(names)} {word}" for word, names in found.items())
+    if not any(found.values()):
+        return ""
+    better = f" Better: {', '.join(found['better'])}." if found["better"] else ""
+    return (
+        f"Configurations beside {reference}: {counts}. A configuration is level if the interval of its difference "
+        f"in AUC contains 0.{better}"
+    )
+
+
 def version_table(rows):
     """Return the Markdown table of cells that were made with other versions, or "" if there are none.
 

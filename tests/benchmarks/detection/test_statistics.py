@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import friedmanchisquare
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.detection import _statistics, _tables
+from benchmarks.detection import _page, _statistics, _tables
 from skaudio_ad.metrics import anomaly_auc_score, bootstrap_interval, dcase_scores
 
 
@@ -80,6 +80,9 @@ def test_differences_are_paired_and_means_are_over_seeds_tasks_and_sets(rng, is_
     assert mean["AUC difference"] == pytest.approx(((auc[0.9] - auc[0.8]) / 2 + auc[0.7] - auc[0.8]) / 2)
     assert first["AUC high"] - first["AUC low"] < 0.02  # the interval of one area is ten times as wide
     assert (first["AUC is"], second["AUC is"]) == ("better", "worse")
+    said = _page.verdict([first, second, mean], "S", "mini/nearest")
+    assert "beside mini/nearest: 1 better, 0 level, 0 worse." in said
+    assert said.endswith("Better: other.")
     summary = {(row["set"], row["configuration"]): row for row in _tables.summary_rows(results, {})}
     assert summary["S", "other"]["seeds"] == 2
     assert summary["S", "other"]["fit seconds"] == 2.0  # two tasks of 1 s, as the mean over the seeds
