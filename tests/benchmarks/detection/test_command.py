@@ -208,6 +208,16 @@ def test_other_clips_make_another_cell():
     assert _cell_files.asked(task, own, 1) != key
 
 
+def test_a_damaged_cell_counts_as_absent(tmp_path):
+    task = _sets.Task("s", "t", ["d/1", "d/2"], np.array([1, -1]), np.array([0]), np.array([1]))
+    key = _cell_files.asked(task, Configuration("name", "paths", None, Levels), 0)
+    _cell_files.write_cell(tmp_path, {"asked": key, "status": "ok"})
+    assert _cell_files.read_cell(tmp_path, key) == {"asked": key, "status": "ok"}
+    path = _cell_files.cell_path(tmp_path, key)
+    path.write_bytes(path.read_bytes()[:-3])
+    assert _cell_files.read_cell(tmp_path, key) is None
+
+
 def test_recordings_of_dcase_are_a_task_of_each_machine():
     machine = ["fan"] * 5 + ["pump"] * 3
     split = ["train", "train", "supplemental", "test", "test", "train", "test", "test"]
