@@ -1,13 +1,17 @@
 """Shared by all benchmarks: timing in turn, limits on threads, and tables with their data and versions."""
 
 import csv
+import json
 import os
 import platform
 import re
+import shlex
 import statistics
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -112,6 +116,9 @@ def speed_rows(timings, *, unit, n_items=1, reference, scale=1e3):
 class Report:
     """Tables of one benchmark, which are printed and written to ``benchmarks/results``.
 
+    ``NAME.md`` holds all tables. Each table is also a file ``NAME-TITLE.csv``, and ``NAME.json`` says what a page of
+    results needs besides: data, seed, command, date, machine and versions, and title, notes and file of every table.
+
     Parameters
     ----------
     name : str
@@ -130,7 +137,15 @@ class Report:
 
     def __init__(self, name, *, data, seed, packages=(), folder=RESULTS):
         self.name, self.folder = name, Path(folder)
-        self._parts = [f"# {name}", f"Data: {data} Seed {seed}.", environment(packages)]
+        self._about = {
+            "data": data,
+            "seed": seed,
+            "command": command(),
+            "date": datetime.now(UTC).date().isoformat(),
+            "environment": environment(packages),
+            "tables": [],
+        }
+        self._parts = [f"# {name}", f"Data: {data} Seed {seed}.", self._about["environment"]]
         print("\n\n".join(self._parts), flush=True)
 
     def table(self, title, rows, notes=""):
@@ -151,10 +166,30 @@ class Report:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / f"{self.name}.md").write_text("\n\n".join(self._parts) + "\n", encoding="utf-8")
         slug = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
-        with open(self.folder / f"{self.name}-{slug}.csv", "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, rows[0])
+        name = f"{self.name}-{slug}.csv"
+        with open(self.folder / name, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, rows[0], lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
+        self._about["tables"].append({"title": title, "notes": notes, "file": name})
+        about = json.dumps(self._about, indent=1, ensure_ascii=False)
+        (self.folder / f"{self.name}.json").write_text(about + "\n", encoding="utf-8")
+
+
+def command(arguments=None):
+    """Return the command line of this process. Folders outside the present one are shortened to their names.
+
+    Parameters
+    ----------
+    arguments : list of str, default=None
+        Command line. None means that of this process.
+
+    Returns
+    -------
+    str
+    """
+    words = [sys.executable, *sys.orig_argv[1:]] if arguments is None else arguments
+    return shlex.join(Path(word).name if os.path.isabs(word) else word for word in words)
 
 
 def markdown(rows):

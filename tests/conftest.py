@@ -23,6 +23,12 @@ def pytest_collection_modifyitems(items):
     items[:] = gallery[::2] + others[:half] + gallery[1::2] + others[half:]
 
 
+@pytest.fixture(autouse=True)
+def fixed_global_generator():
+    """Seed NumPy's global generator, so that tests with `random_state=None` always see the same draws."""
+    np.random.seed(0)  # noqa: NPY002, because scikit-learn's None means this generator
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

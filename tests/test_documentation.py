@@ -5,23 +5,28 @@ import importlib
 import os
 import pkgutil
 import re
+import runpy
 import shlex
-import subprocess
-import sys
+import warnings
 from pathlib import Path
 
+import joblib
+import matplotlib.pyplot as plt
 import pytest
 from click.testing import CliRunner
 
 import skaudio_ad
 from skaudio_ad.cli import main
 from skaudio_ad.datasets import make_machine_sounds
+from skaudio_ad.training import fit_module
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("plot_*.py"))
 ON_DATA = [path for path in EXAMPLES if "SKAUDIO_AD_DATA" in path.read_text(encoding="utf-8")]
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# Maximum number of epochs in the pages of the gallery.
+EPOCHS = 2
 MODULES = [
     name for _, name, _ in pkgutil.walk_packages(skaudio_ad.__path__, "skaudio_ad.") if "networks" not in name
 ]
@@ -92,29 +97,45 @@ def test_the_examples_in_docstrings_give_the_printed_result(name):
     assert result.failed == 0
 
 
+@pytest.fixture
+def few_epochs(monkeypatch):
+    """Train every network for few epochs, because the tests only ask whether every line of a page runs.
+
+    `make docs` runs the pages as they are.
+    """
+
+    def fit_briefly(*arguments, max_epochs, **settings):
+        return fit_module(*arguments, max_epochs=min(max_epochs, EPOCHS), **settings)
+
+    monkeypatch.setattr("skaudio_ad.training._estimator.fit_module", fit_briefly)
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_of_the_gallery_runs_without_data(example, tmp_path):
-    _run_example(example, tmp_path, data=None)
+def test_an_example_of_the_gallery_runs_without_data(example, run_example, monkeypatch):
+    monkeypatch.delenv("SKAUDIO_AD_DATA", raising=False)
+    run_example(example)
 
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("example", ON_DATA, ids=lambda path: path.stem)
-def test_an_example_of_the_gallery_runs_on_real_data(example, tmp_path, data_home):
-    _run_example(example, tmp_path, data=str(data_home))
+def test_an_example_of_the_gallery_runs_on_real_data(example, run_example, data_home):
+    run_example(example)
 
 
-def _run_example(example, folder, data):
-    environment = {k: v for k, v in os.environ.items() if k != "SKAUDIO_AD_DATA"} | {"MPLBACKEND": "agg"}
-    if data is not None:
-        environment["SKAUDIO_AD_DATA"] = data
-    done = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning:skaudio_ad", str(example)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    if "heart" in example.stem:
-        assert ("\nheart: 195 recordings" in done.stdout) == (data is not None)
+@pytest.fixture
+def run_example(few_epochs, monkeypatch, tmp_path, capsys):
+    """Return a function that runs a page in this process, because a process of its own loads torch for seconds."""
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.chdir(tmp_path)
+
+    def run(example):
+        with warnings.catch_warnings(), joblib.parallel_config("threading"):
+            warnings.resetwarnings()
+            warnings.filterwarnings("error", category=UserWarning, module="skaudio_ad")
+            runpy.run_path(str(example), run_name="__main__")
+        plt.close("all")
+        if "heart" in example.stem:
+            on_data = "SKAUDIO_AD_DATA" in os.environ
+            assert ("\nheart: 195 recordings" in capsys.readouterr().out) == on_data
+
+    return run

@@ -330,3 +330,4 @@ for name, values in rates.items():
 # the positive class. Set the threshold afterwards with ``ThresholdedDetector``. Judge the result on clips
 # that took part in no choice.
 plt.show()
+folder.cleanup()

@@ -238,7 +238,7 @@ except FileNotFoundError as error:
 examples |= {"slide rail, normal": paths[y == 1][0], "slide rail, anomalous": paths[y == -1][0]}
 tagger = MobileNetEmbedding("mn04", weights=weights)
 if weights is not None:
-    tags = tagger.predict_tags(AudioLoader(32000, channel=0).fit_transform(list(examples.values())), top=3)
+    tags = tagger.predict_tags(AudioLoader(32000, channel=0).transform(list(examples.values())), top=3)
     for name, heard in zip(examples, tags):
         print(f"{name:22}", ", ".join(f"{tag} {probability:.2f}" for tag, probability in heard))
 

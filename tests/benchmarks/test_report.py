@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,16 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import benchmarks
 from benchmarks.__main__ import NAMES
-from benchmarks._report import Report, Timing, environment, interleave, markdown, one_thread, speed_rows
+from benchmarks._report import (
+    Report,
+    Timing,
+    command,
+    environment,
+    interleave,
+    markdown,
+    one_thread,
+    speed_rows,
+)
 
 
 def test_contenders_take_turns_after_one_round_that_is_not_timed():
@@ -57,6 +67,19 @@ def test_a_report_writes_its_tables_and_where_they_come_from(tmp_path, capsys):
     assert "A note." in text
     with open(tmp_path / "speed-on_one_thread.csv", newline="") as file:
         assert list(csv.DictReader(file)) == [{"contender": "a, b", "ms": "1"}, {"contender": "c", "ms": "2"}]
+    about = json.loads((tmp_path / "speed.json").read_text())
+    assert about["tables"] == [
+        {"title": "On one thread", "notes": "A note.", "file": "speed-on_one_thread.csv"},
+        {"title": "On all cores", "notes": "", "file": "speed-on_all_cores.csv"},
+    ]
+    assert about["environment"] in text
+    assert about["seed"] == 7
+
+
+def test_a_command_holds_no_path_of_this_machine():
+    words = ["/usr/bin/python3", "-m", "benchmarks.speed.mel", "--data", "/home/me/my data", "--repeats", "3"]
+    assert command(words) == "python3 -m benchmarks.speed.mel --data 'my data' --repeats 3"
+    assert str(Path.home()) not in command()
 
 
 def test_a_table_has_a_head_a_rule_and_a_line_for_every_row():

@@ -61,10 +61,8 @@ def test_a_data_set_survives_pickle_and_copies(files):
 
 def test_the_summary_counts_labels_and_names_machines():
     sounds = AudioDataset(list("abcdef"), [1, 1, -1, 0, 0, 0], {"machine": list("uvwxyz")})
-    assert (
-        repr(sounds)
-        == "AudioDataset(6 recordings: 2 normal, 1 anomalous, 3 unknown; machine: u, v, w, x and 2 more)"
-    )
+    counts = "6 recordings: 2 normal, 1 anomalous, 3 unknown"
+    assert repr(sounds) == f"AudioDataset({counts}; machine: u, v, w, x and 2 more)"
 
 
 def test_a_table_has_one_row_per_recording():

@@ -419,7 +419,7 @@ def test_a_normal_fit_warns_of_nothing_and_counts_its_active_latent_values():
 
 
 def test_a_sweep_of_the_reconstruction_weight_lowers_rl_and_raises_kl():
-    weights = np.logspace(0, 10, 5)
+    weights = np.logspace(0, 10, 4)
     search = GridSearchCV(
         detector(filters=(8, 4), max_epochs=20, batch_size=8, early_stopping=None),
         {"reconstruction_weight": weights},

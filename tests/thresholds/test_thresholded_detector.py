@@ -126,7 +126,9 @@ def test_labelled_selectors_want_anomalies_before_anything_is_trained():
 
 def test_local_scores_are_the_detectors_where_it_has_them():
     data = np.random.default_rng(0).normal(size=(30, 4, 6))
-    detector = ThresholdedDetector(NearestNeighborsDetector(), cv=3, ensemble=False, random_state=0).fit(data)
+    detector = ThresholdedDetector(NearestNeighborsDetector(), cv=10, ensemble=False, random_state=0).fit(
+        data
+    )
     np.testing.assert_array_equal(detector.score_frames(data), detector.detector_.score_frames(data))
     together = ThresholdedDetector(NearestNeighborsDetector(), cv=3, random_state=0).fit(data)
     mean = np.mean([model.score_frames(data) for model in together.detectors_], axis=0)
