@@ -29,7 +29,7 @@ leave out "MIMII merged", because its clips are those of MIMII.
 
 Every cell (task, configuration, seed) is kept in ``OUTPUT/cells``, so an interrupted run goes on where it stopped.
 Tables say which cells were made with other versions of packages. ``OUTPUT`` gets ``cells.csv``, ``summary.csv``,
-``pairs.csv``, ``ranks.csv``, ``detection.md`` and one picture a set.
+``pairs.csv``, ``ranks.csv``, ``detection.md``, ``detection.json`` and one picture a set.
 
 Run: ``python -m benchmarks.detection --data DIR [--sets MIMII ...] [--detectors "mini/*" ...] [--seeds 0 1 2]
 [--jobs N] [--dask ADDRESS] [--memory FOLDER] [--limit SECONDS] [--output FOLDER] [--tables] [--list]``.
@@ -38,14 +38,14 @@ Run: ``python -m benchmarks.detection --data DIR [--sets MIMII ...] [--detectors
 import argparse
 import contextlib
 import re
-import shlex
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from skaudio_ad._versions import environment as version_facts
 from skaudio_ad._versions import package_versions as own_versions
 
-from .._report import RESULTS, environment, markdown
+from .._report import RESULTS, command, environment, markdown
 from . import _figures, _page, _tables
 from ._cell_files import asked, read_cell
 from ._cells import package_versions, run_cells, seeds_of
@@ -106,8 +106,15 @@ def main(arguments=None):
         return 1
     for own in chosen:
         versions |= package_versions(own.packages)
-    command = "python -m benchmarks.detection " + shlex.join(sys.argv[1:] if arguments is None else arguments)
-    report(cells, versions, folder, command=command, left_out={**no_sets, **left_out}, n_draws=options.draws)
+    words = sys.argv[1:] if arguments is None else arguments
+    about = {
+        "command": command(["python", "-m", "benchmarks.detection", *words]),
+        "date": datetime.now(UTC).date().isoformat(),
+        "environment": environment(),
+        "versions": versions,
+        "left out": {**no_sets, **left_out},
+    }
+    report(cells, about, folder, n_draws=options.draws)
     return 0
 
 
@@ -188,36 +195,32 @@ def collect(tasks, chosen, seeds, folder):
     return [cell for cell in cells if cell is not None]
 
 
-def report(cells, versions, folder, *, command, left_out, n_draws=N_DRAWS):
+def report(cells, about, folder, *, n_draws=N_DRAWS):
     """Write the tables and pictures of cells, and print the page.
 
     Parameters
     ----------
     cells : list of dict
-    versions : dict of {str: str}
-        Versions of this run.
+    about : dict
+        "command", "date", "environment", "versions" (by name) and "left out" (reasons by set or configuration).
     folder : pathlib.Path
-    command : str
-        Command of this run, for the page.
-    left_out : dict of {str: str}
-        Reasons by set or configuration.
     n_draws : int, default=1000
     """
+    versions, left_out = about["versions"], about["left out"]
     results = _tables.Results(cells, REFERENCE, n_draws)
     summary, pairs = _tables.summary_rows(results, versions), _tables.pair_rows(results)
     ranks, facts = _tables.rank_rows(results)
     every_cell = _tables.cell_rows(cells, versions)
-    for name, rows in (
-        ("cells", every_cell),
-        ("summary", summary),
-        ("pairs", pairs),
-        ("ranks", ranks),
-    ):
+    tables = {"cells": every_cell, "summary": summary, "pairs": pairs, "ranks": ranks}
+    for name, rows in tables.items():
         _page.write_csv(folder / f"{name}.csv", rows)
+    files = [{"title": name, "file": f"{name}.csv"} for name, rows in tables.items() if rows]
+    known = {name: value for name, value in facts.items() if value == value}  # JSON has no NaN
+    _page.write_about(folder / "detection.json", {**about, "ranks": known, "tables": files})
     parts = [
         "# Anomaly detection on recordings",
-        f"Command: `{command}`",
-        environment(),
+        f"Command: `{about['command']}`, {about['date']}",
+        about["environment"],
         f"Thresholds aim at a false-alarm rate of {FALSE_ALARMS}. {_page.INTERVAL_NOTE} "
         "The docstring of `benchmarks.detection.__main__` defines the columns.",
     ]

@@ -1,6 +1,7 @@
 """Page of the benchmark of detection: CSV files and Markdown tables of the rows of ``_tables.py``."""
 
 import csv
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -22,9 +23,15 @@ def write_csv(path, rows):
     if not rows:
         return
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def write_about(path, about):
+    """Write what a page of results needs besides the tables, as the reports of other benchmarks do, atomically."""
+    with atomic_path(path) as temporary:
+        Path(temporary).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_markdown(path, parts):

@@ -111,6 +111,10 @@ def test_tables_and_pictures_are_written(output):
     page = (output / "detection.md").read_text()
     assert "| MIMII | " in page  # the reason why this set is left out
     assert "## AUC minus mini/nearest" in page
+    about = json.loads((output / "detection.json").read_text())
+    assert about["command"].startswith("python -m benchmarks.detection --data ")
+    assert (about["ranks"]["blocks"], about["ranks"]["configurations"]) == (2, 3)
+    assert all((output / own["file"]).exists() for own in about["tables"])
     assert matplotlib.image.imread(output / "AUC-PhysioNet.png").std() > 0.02
 
 
