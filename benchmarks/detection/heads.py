@@ -3,14 +3,7 @@
 Every recording is brought to one level and embedded once. A task has normal clips to train, and normal and anomalous
 clips to test. No choice uses a label.
 
-===========  =======  ==================================================================================================
-set          tasks    split
-===========  =======  ==================================================================================================
-MIMII        4        one type of machine, as in ``benchmarks.detection.machines``: 24 clips train
-HLS-CMDS     2 x 3    heart or lung sounds without copies: 60 % of the normal recordings train, 3 random splits
-ESC-10       10       one class: folds 1 to 4 train, fold 5 of the class is tested against all clips of other classes
-PhysioNet    2        heart sounds of database a or b of the challenge of 2016: the split of its ``manifest.csv``
-===========  =======  ==================================================================================================
+The sets, tasks and splits are those of ``benchmarks.detection._sets``, without the merged set.
 
 "nearest, 5 folds" is "nearest" with ``cv=5``. With more than 30 training clips both are the same. With fewer, the
 default leaves one out.
@@ -25,7 +18,6 @@ minutes on one core, most of them for embeddings, which `--memory` keeps.
 """
 
 import argparse
-import csv
 import time
 import warnings
 from collections import defaultdict
@@ -33,67 +25,31 @@ from collections import defaultdict
 import numpy as np
 from scipy.stats import rankdata
 
-from skaudio_ad.datasets import get_data_home, load_esc10, load_hls_cmds, load_mimii
 from skaudio_ad.presets import HEADS, make_detector
 
 from .._report import RESULTS, Report
-from . import machines
+from . import _sets
+from ._configurations import FALSE_ALARMS
 
-N_SPLITS, N_DRAWS, COVERAGE = 3, 500, 0.9
-FALSE_ALARMS = 0.05
+N_DRAWS, COVERAGE = 500, 0.9
 REFERENCE = "nearest"
 
 
-def mimii_tasks(home):
-    """Yield (task, paths, y, train, test) of every type of machine."""
-    for name in machines.MACHINES:
-        data = load_mimii(name, data_home=home)
-        yield name, data.paths, data.target, *machines.split(data.target, data.metadata["machine_id"])
+def _unpacked(tasks):
+    """Return a function like `tasks` that yields (task, paths, y, train, test)."""
+
+    def unpacked(home):
+        for task in tasks(home):
+            yield task.name, task.paths, task.y, task.train, task.test
+
+    return unpacked
 
 
-def hls_cmds_tasks(home):
-    """Yield (task, paths, y, train, test) of heart and lung sounds, without copies."""
-    for sound in ("heart", "lung"):
-        data = load_hls_cmds(sound=sound, data_home=home)
-        keep = np.sort(np.unique(data.groups, return_index=True)[1])
-        paths, y = [data.paths[i] for i in keep], data.target[keep]
-        for seed in range(N_SPLITS):
-            normal = np.random.default_rng(seed).permutation(np.flatnonzero(y == 1))
-            train = normal[: round(0.6 * len(normal))]
-            yield f"{sound} {seed}", paths, y, train, np.setdiff1d(np.arange(len(y)), train)
-
-
-def esc10_tasks(home):
-    """Yield (task, paths, y, train, test) of every class against the others."""
-    for name in np.unique(load_esc10("dog bark", data_home=home).metadata["category"]):
-        data = load_esc10(name.lower(), data_home=home)
-        y, fold = data.target, data.metadata["fold"]
-        yield (
-            name,
-            data.paths,
-            y,
-            np.flatnonzero((y == 1) & (fold != 5)),
-            np.flatnonzero((y == -1) | (fold == 5)),
-        )
-
-
-def physionet_tasks(home):
-    """Yield (task, paths, y, train, test) of both databases."""
-    folder = get_data_home(data_home=home) / "physionet2016"
-    with open(folder / "manifest.csv", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for database in ("a", "b"):
-        own = [row for row in rows if row["database"] == database]
-        trains = np.array([row["split"] == "train" for row in own])
-        y = np.array([int(row["label"]) for row in own])
-        paths = [str(folder / row["path"]) for row in own]
-        yield f"database {database}", paths, y, np.flatnonzero(trains), np.flatnonzero(~trains)
-
-
+physionet_tasks = _unpacked(_sets.physionet)
 SETS = {
-    "MIMII": mimii_tasks,
-    "HLS-CMDS": hls_cmds_tasks,
-    "ESC-10": esc10_tasks,
+    "MIMII": _unpacked(_sets.mimii),
+    "HLS-CMDS": _unpacked(_sets.hls_cmds),
+    "ESC-10": _unpacked(_sets.esc10),
     "PhysioNet": physionet_tasks,
 }
 

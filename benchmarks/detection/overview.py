@@ -24,63 +24,27 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.pipeline import make_pipeline
 
-from skaudio_ad.audio import AudioLoader, LevelNormalizer
 from skaudio_ad.embeddings import WeightsError
-from skaudio_ad.features import MelTransformer, TemporalPooling
 from skaudio_ad.presets import make_detector
-from skaudio_ad.thresholds import ConformalThreshold, ThresholdedDetector
 
-from .._evaluation import Loudness, levels
 from .._report import RESULTS, Report
-from .heads import FALSE_ALARMS, N_DRAWS, SETS, auc, mean_aucs, resampled_aucs
+from ._configurations import FALSE_ALARMS, LoudnessDetector, calibrated, log_mel, loudness
+from .heads import N_DRAWS, SETS, auc, mean_aucs, resampled_aucs
 
 PICTURE = Path(__file__).parents[2] / "docs" / "images" / "real_recordings.png"
 
 
-class LoudnessDetector(BaseEstimator):
-    """:class:`Loudness` as an estimator of scikit-learn."""
-
-    def fit(self, X, y=None):
-        """Compute the mean level of X, (n_clips, 1)."""
-        self.loudness_ = Loudness().fit(X)
-        return self
-
-    def score_samples(self, X):
-        """Return the negative distance from the mean level, (n_clips,)."""
-        return self.loudness_.score_samples(X)
-
-
 def contenders(memory):
     """Return a transformer from paths to vectors and a detector on the vectors, by name."""
-    statistics = make_pipeline(
-        AudioLoader(16_000), LevelNormalizer(), MelTransformer(16_000, lazy=True), TemporalPooling()
-    )
-    made = {}
+    statistics, made = log_mel(), {}
     for backbone in ("mini", "mn04"):
         detector = make_detector(backbone, false_alarms=FALSE_ALARMS, memory=memory, random_state=0)
         made[backbone] = detector[:-1], detector[-1]
     for name, head in (("log-mel, nearest", "nearest"), ("log-mel, SVM", "one_class_svm")):
         made[name] = statistics, make_detector(head=head, false_alarms=FALSE_ALARMS, random_state=0)[-1]
-    made["loudness"] = (
-        None,
-        ThresholdedDetector(
-            LoudnessDetector(),
-            ConformalThreshold(FALSE_ALARMS, too_few="estimate"),
-            cv="auto",
-            random_state=0,
-        ),
-    )
+    made["loudness"] = loudness(), calibrated(LoudnessDetector(), 0)
     return made
-
-
-def vectors(transformer, paths):
-    """Vectors of recordings, (n_clips, n_values). The loudness of recordings has one value."""
-    if transformer is None:
-        return levels(AudioLoader(16_000).fit_transform(paths))
-    return transformer.fit(paths).transform(paths)
 
 
 def run_set(tasks, memory, home):
@@ -101,11 +65,11 @@ def run_set(tasks, memory, home):
     for task, paths, y, train, test in tasks(home):
         result = {"task": task, "is_normal": y[test] == 1, "scores": {}, "alarms": {}, "seconds": {}}
         for name, (transformer, detector) in contenders(memory).items():
-            key = id(transformer) if transformer is None else repr(transformer)
+            key = repr(transformer)
             start = time.perf_counter()
             if known.get(key, (None,))[0] != paths:
                 try:
-                    known[key] = paths, vectors(transformer, paths)
+                    known[key] = paths, transformer.fit(paths).transform(paths)
                 except WeightsError:  # mn04 is not on the disk
                     continue
             X = known[key][1]
