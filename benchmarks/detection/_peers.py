@@ -235,7 +235,7 @@ def why_left_out(configuration):
             version(name)
         except PackageNotFoundError:
             return f'{name} is not installed: pip install "skaudio_ad[bench]"'
-    if configuration.features != "mini" and _version("pyod") < (3, 6):
+    if "pyod" in configuration.packages and configuration.features != "mini" and _version("pyod") < (3, 6):
         return f"pyod {version('pyod')} has no audio encoder: install pyod 3.6 or newer"
     return None
 
