@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.detection import _systems
+from benchmarks.detection import _configurations, _peers, _systems
 from skaudio_ad.datasets import make_machine_sounds
 from skaudio_ad.presets import make_preset
 
@@ -60,3 +60,11 @@ def test_the_first_part_learns_nothing_from_the_clips(paths):
 
 def test_only_networks_are_run_with_several_seeds():
     assert [name for name, own in SYSTEMS.items() if not own.is_random] == ["mini/genrep", "mini/beam"]
+
+
+def test_the_command_knows_every_system_and_every_peer_or_says_why_not():
+    found, left_out = _configurations.configurations()
+    names = [own.name for module in (_systems, _peers) for own in module.configurations()]
+    assert len(set(names)) == len(names)
+    assert set(names) <= set(found)
+    assert set(_peers.left_out()) <= set(left_out)
