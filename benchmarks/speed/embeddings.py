@@ -51,6 +51,7 @@ from skaudio_ad.embeddings import MobileNetEmbedding, find_weights, get_backbone
 from skaudio_ad.embeddings._backbone_engine import backbone_engine
 
 from .._report import RESULTS, Report, interleave, speed_rows
+from ._ratios import missing_packages, ratio_row
 
 SEED = 0
 RATE = 32_000
@@ -62,6 +63,9 @@ OURS = {
     "OpenVINO, float32": ("openvino", "float32"),
     "OpenVINO, bfloat16": ("openvino", "bfloat16"),
 }
+# Packages that a runtime needs.
+PACKAGES = {"torch": (), "onnxruntime": ("onnx", "onnxruntime"), "openvino": ("onnx", "openvino")}
+PASST_PACKAGES = ("hear21passt", "timm", "torchaudio", "torchvision")
 STAGES = ("decode", "resample", "front end", "network")
 
 
@@ -86,6 +90,11 @@ def load(variant, runtime, precision):
         device="cpu",
         random_state=SEED,
     ).load()
+
+
+def installed():
+    """Return the part of `OURS` whose packages are installed."""
+    return {name: setting for name, setting in OURS.items() if not missing_packages(PACKAGES[setting[0]])}
 
 
 def weights_of(variant):
@@ -121,7 +130,7 @@ def passt_contenders(variant, waveforms):
             return get_scene_embeddings(tensor, model).numpy()
 
     contenders = {"hear21passt": embed}
-    for name, setting in OURS.items():
+    for name, setting in installed().items():
         loaded = load(variant, *setting)
         contenders[name] = lambda loaded=loaded: loaded.embed(waveforms, "clip")
     return contenders
@@ -158,7 +167,7 @@ def mobilenet_contenders(variant, waveforms):
             return function()
 
     contenders = {"eager": lambda: run(lambda: network(spectrograms, ("clip",))["clip"].numpy())}
-    for name, setting in OURS.items():
+    for name, setting in installed().items():
         if setting != ("openvino", "bfloat16"):
             runtime = load(variant, *setting).runtime
             contenders[name] = lambda runtime=runtime: run(lambda: runtime(spectrograms, "clip"))
@@ -265,6 +274,7 @@ def main(arguments=None):
     parser.add_argument("--variants", nargs="+", default=["mn10", "mn04"], help="variants of MobileNet")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of a clip")
     parser.add_argument("--data-home", help="folder of ESC-10  [default: SKAUDIO_AD_DATA]")
+    parser.add_argument("--skip-passt", action="store_true", help="measure MobileNets only")
     parser.add_argument("--output", default=RESULTS)
     options = parser.parse_args(arguments)
     settings = [f"{name}={os.environ[name]}" for name in sorted(os.environ) if name.startswith("MALLOC_")]
@@ -285,8 +295,44 @@ def main(arguments=None):
             report.table(f"{variant}, {n_clips} at once", rows, f"With {of}.")
     _files_end_to_end(report, options)
     # Run PaSST after the MobileNets, because the memory that PaSST leaves allocated would make eager faster.
-    contenders = passt_contenders("passt_s_swa", waveforms[:3])
-    report.table("PaSST, three at once", compare(contenders, 3, (options.repeats + 1) // 2))
+    if not options.skip_passt and not missing_packages(PASST_PACKAGES):
+        contenders = passt_contenders("passt_s_swa", waveforms[:3])
+        report.table("PaSST, three at once", compare(contenders, 3, (options.repeats + 1) // 2))
+    return report
+
+
+def ratios(tables):
+    """Return the rows of ``python -m benchmarks.speed``."""
+    targets = {"torch, float32": 2.5, "OpenVINO, float32": 5}
+    titles = [title for title in tables if title.endswith("at once") and not title.startswith("PaSST")]
+    rows = [
+        ratio_row(
+            tables,
+            title,
+            what=f"network of {title}",
+            ours=name,
+            peer="eager",
+            target=targets.get(name) if title == "mn10, 8 at once" else None,
+            needs=PACKAGES[setting[0]],
+        )
+        for title in titles
+        for name, setting in OURS.items()
+        if setting != ("openvino", "bfloat16")
+    ]
+    targets = {"torch, float32": 1.5, "torch, bfloat16": 2.5, "OpenVINO, float32": 4, "OpenVINO, bfloat16": 4}
+    rows += [
+        ratio_row(
+            tables,
+            "PaSST, three at once",
+            what="waveforms to embeddings of PaSST",
+            ours=name,
+            peer="hear21passt",
+            target=targets.get(name),
+            needs=(*PASST_PACKAGES, *PACKAGES[setting[0]]),
+        )
+        for name, setting in OURS.items()
+    ]
+    return rows
 
 
 def _files_end_to_end(report, options):

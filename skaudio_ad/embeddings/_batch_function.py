@@ -1,7 +1,8 @@
-"""`EmbedTable`: a table of paths in, the table with a column of embeddings out."""
+"""`batch_function` of embeddings: a table of paths in, the table with a column of embeddings out."""
 
 import copy
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -11,8 +12,73 @@ from .._clip_errors import explain, without_advice
 from .._path_tables import PathTableFunction
 from ..audio import AudioClips, AudioLoader
 
-if TYPE_CHECKING:
-    from ._embedding import BaseEmbedding
+
+class BatchFunctionMixin:
+    """Mixin of embeddings that embed tables of paths."""
+
+    def batch_function(
+        self,
+        *,
+        preprocessing: Any = None,
+        path_column: str = "path",
+        vector_column: str = "vector",
+        error_column: str = "error",
+    ) -> Callable[[Any], Any]:
+        """Make a function that embeds a table of paths, for Dask, Ray Data, Spark and Daft.
+
+        The function can be pickled and is small, because the weights are not part of it. Every process loads the
+        weights at its first call, and keeps them for the next ones. Only :class:`ModuleEmbedding` sends its module
+        along.
+
+        A row whose file cannot be embedded does not stop the work: its vector is NaN, and the column of errors holds
+        the reason. A fault that concerns all rows raises, such as missing weights or a missing column.
+
+        Parameters
+        ----------
+        preprocessing : AudioLoader, Pipeline or None, default=None
+            Step from paths to clips, such as ``make_pipeline(AudioLoader(32000, duration=10.0), LevelNormalizer())``. A
+            pipeline begins with an :class:`AudioLoader`. Its `on_error` has no effect. None loads whole files at the
+            sample rate of the network.
+
+        path_column : str, default="path"
+            Column of the table that holds the paths.
+
+        vector_column : str, default="vector"
+            New column for the embeddings.
+
+        error_column : str, default="error"
+            New column for what is wrong with a row, "" if all is well.
+
+        Returns
+        -------
+        callable
+            Takes a pandas DataFrame, a dict of arrays, or a Table or RecordBatch of pyarrow, and returns a table of the
+            same kind with the same rows and two more columns. The vectors are those of :meth:`transform`, float32, up
+            to rounding: an array of shape (n_rows, n_features) in a dict, an array of shape (n_features,) in every cell
+            of a DataFrame, a list of fixed size in pyarrow. The function raises a ValueError if the column of paths is
+            missing or a new column is there already, and a TypeError for other tables.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter is out of range, `output` keeps time, `preprocessing` has another sample rate than the
+            network or does not begin with an AudioLoader, or two columns have one name.
+        ImportError
+            If an optional package is needed and missing.
+        WeightsError
+            If the weights cannot be found or downloaded.
+
+        Examples
+        --------
+        >>> from skaudio_ad.embeddings import MobileNetEmbedding
+        >>> embed = MobileNetEmbedding("mini").batch_function()
+        >>> table = embed({"path": ["gone.wav", None]})
+        >>> table["vector"].shape
+        (2, 384)
+        >>> [str(error) for error in table["error"]]
+        ['no such file; check the path and the folder it is relative to.', 'the path is missing.']
+        """
+        return EmbedTable(self, preprocessing, path_column, vector_column, error_column)
 
 
 class _RecordingClips(AudioClips):
@@ -46,7 +112,7 @@ class EmbedTable(PathTableFunction):
 
     def __init__(
         self,
-        embedding: "BaseEmbedding",
+        embedding: Any,
         preprocessing: AudioLoader | Pipeline | None,
         path_column: str,
         vector_column: str,

@@ -15,6 +15,7 @@ from .._output import TableOutputMixin, bin_names
 from .._progress import with_progress
 from ..audio import AudioClips, as_clips
 from ..audio._channels import CHANNEL_NAMES
+from ._batch_function import BatchFunctionMixin
 from ._cache import check_memory
 from ._embed_clips import Plan, embed_clips
 from ._engine import Engine
@@ -22,7 +23,7 @@ from ._windows import averaged_windows
 from .families import Clock
 
 
-class BaseEmbedding(TableOutputMixin, BaseEstimator):
+class BaseEmbedding(BatchFunctionMixin, TableOutputMixin, BaseEstimator):
     """Transformer from waveforms to the outputs of a frozen network.
 
     Clips of two channels (``AudioLoader(channel="near-far")``) are taken as well: every channel is embedded by itself.
@@ -123,72 +124,6 @@ class BaseEmbedding(TableOutputMixin, BaseEstimator):
             The rows of :meth:`transform`, one clip at a time and in the same order.
         """
         return self._embed(X, self.output)[1]
-
-    def batch_function(
-        self,
-        *,
-        preprocessing: Any = None,
-        path_column: str = "path",
-        vector_column: str = "vector",
-        error_column: str = "error",
-    ) -> Callable[[Any], Any]:
-        """Make a function that embeds a table of paths, for Dask, Ray Data, Spark and Daft.
-
-        The function can be pickled and is small, because the weights are not part of it. Every process loads the
-        weights at its first call, and keeps them for the next ones. Only :class:`ModuleEmbedding` sends its module
-        along.
-
-        A row whose file cannot be embedded does not stop the work: its vector is NaN, and the column of errors holds
-        the reason. A fault that concerns all rows raises, such as missing weights or a missing column.
-
-        Parameters
-        ----------
-        preprocessing : AudioLoader, Pipeline or None, default=None
-            Step from paths to clips, such as ``make_pipeline(AudioLoader(32000, duration=10.0), LevelNormalizer())``. A
-            pipeline begins with an :class:`AudioLoader`. Its `on_error` has no effect. None loads whole files at the
-            sample rate of the network.
-
-        path_column : str, default="path"
-            Column of the table that holds the paths.
-
-        vector_column : str, default="vector"
-            New column for the embeddings.
-
-        error_column : str, default="error"
-            New column for what is wrong with a row, "" if all is well.
-
-        Returns
-        -------
-        callable
-            Takes a pandas DataFrame, a dict of arrays, or a Table or RecordBatch of pyarrow, and returns a table of the
-            same kind with the same rows and two more columns. The vectors are those of :meth:`transform`, float32, up
-            to rounding: an array of shape (n_rows, n_features) in a dict, an array of shape (n_features,) in every cell
-            of a DataFrame, a list of fixed size in pyarrow. The function raises a ValueError if the column of paths is
-            missing or a new column is there already, and a TypeError for other tables.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If a parameter is out of range, `output` keeps time, `preprocessing` has another sample rate than the
-            network or does not begin with an AudioLoader, or two columns have one name.
-        ImportError
-            If an optional package is needed and missing.
-        WeightsError
-            If the weights cannot be found or downloaded.
-
-        Examples
-        --------
-        >>> from skaudio_ad.embeddings import MobileNetEmbedding
-        >>> embed = MobileNetEmbedding("mini").batch_function()
-        >>> table = embed({"path": ["gone.wav", None]})
-        >>> table["vector"].shape
-        (2, 384)
-        >>> [str(error) for error in table["error"]]
-        ['no such file; check the path and the folder it is relative to.', 'the path is missing.']
-        """
-        from ._batch_function import EmbedTable
-
-        return EmbedTable(self, preprocessing, path_column, vector_column, error_column)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns of `transform`, or of the channels where the output keeps time.
