@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from .._report import RESULTS, Report, markdown
+from .._report import RESULTS, Report
 from ._ratios import COLUMNS, NO_GPU, plain_row
 
 
@@ -52,7 +52,7 @@ PARTS = {
     "decoding": Part("decoding", "--files 8 --repeats 5", "--files 1 --seconds 1 --repeats 1"),
     "embeddings": Part(
         "embeddings",
-        "--repeats 3",
+        "--repeats 3 --variants mini mn10",
         "--repeats 1 --seconds 1 --variants mini --files 2 --skip-passt",
         ("hear21passt", *_RUNTIMES),
     ),
@@ -149,7 +149,7 @@ def main(arguments=None):
             made = measure(name, part, arguments, options.output)
         else:
             made = measure_elsewhere(name, options)
-        print(f"\n{markdown(made)}\n\n{name} took {time.perf_counter() - start:.0f} s.", flush=True)
+        print(f"{name} took {time.perf_counter() - start:.0f} s.", flush=True)
         rows += made
     sizes = {name: PARTS[name].quick if options.quick else PARTS[name].full for name in options.only}
     report = Report(

@@ -47,7 +47,7 @@ from sklearn.pipeline import make_pipeline
 
 from skaudio_ad.audio import AudioLoader, read_audio
 from skaudio_ad.datasets import load_esc10, make_machine_sounds
-from skaudio_ad.embeddings import MobileNetEmbedding, find_weights, get_backbone
+from skaudio_ad.embeddings import MobileNetEmbedding, find_weights, get_backbone, get_family
 from skaudio_ad.embeddings._backbone_engine import backbone_engine
 
 from .._report import RESULTS, Report, interleave, speed_rows
@@ -152,12 +152,12 @@ def mobilenet_contenders(variant, waveforms):
     import torch
 
     from skaudio_ad.embeddings import load_state_dict
-    from skaudio_ad.networks import AudioSetFrontEnd, MobileNet
+    from skaudio_ad.networks import AudioSetFrontEnd
     from skaudio_ad.training import draw_seed, drawing_from, inference
 
     backbone = get_backbone(variant)
     with drawing_from(draw_seed(SEED)):
-        network = MobileNet(**backbone.settings).eval()
+        network = get_family(backbone.family).build_network(backbone).eval()
     if weights_of(variant) is not None:
         network.load_state_dict(load_state_dict(backbone))
     spectrograms = AudioSetFrontEnd()(torch.from_numpy(waveforms))
