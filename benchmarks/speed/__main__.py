@@ -10,7 +10,7 @@ A part that fails has a row that says why, and so has a pair whose peer is not i
 ``--quick`` runs the smallest sizes that work, in about two minutes, to see whether everything runs. Its ratios mean
 nothing.
 
-Run: ``python -m benchmarks.speed [--only mel decoding] [--quick] [--output FOLDER]``, about half an hour.
+Run: ``python -m benchmarks.speed [--only mel decoding] [--quick] [--output FOLDER]``, about 10 minutes on two idle cores.
 """
 
 import argparse
@@ -48,28 +48,33 @@ class Part:
 
 _RUNTIMES = ("onnxruntime", "openvino")
 PARTS = {
-    "mel": Part("mel", "--clips 32 --repeats 5", "--clips 2 --seconds 1 --repeats 1", ("torchaudio",)),
-    "decoding": Part("decoding", "--files 8 --repeats 5", "--files 1 --seconds 1 --repeats 1"),
+    "mel": Part("mel", "--clips 16 --repeats 5", "--clips 2 --seconds 1 --repeats 1", ("torchaudio",)),
+    "decoding": Part("decoding", "--files 4 --repeats 5", "--files 1 --seconds 1 --repeats 1"),
     "embeddings": Part(
         "embeddings",
-        "--repeats 3 --variants mini mn10",
+        "--repeats 2 --variants mini mn10 --files 20",
         "--repeats 1 --seconds 1 --variants mini --files 2 --skip-passt",
         ("hear21passt", *_RUNTIMES),
     ),
     "gpu": Part("gpu", "", "--clips 2 --seconds 1 --rows 1000 --repeats 1"),
     "training": Part(
         "training",
-        "--repeats 3 --rows 50000 --pyod-rows 10000",
+        "--repeats 3 --rows 20000 --pyod-rows 5000 --callback-epochs 20",
         "--repeats 1 --rows 600 --epochs 1 --pyod-rows 600 --pyod-epochs 1 --callback-epochs 2",
         ("pyod",),
     ),
     "neighbors": Part(
         "neighbors",
-        "--threads 1 --skip-memory",
+        "--clips 10000 --queries 10000 --threads 1 --skip-memory",
         "--clips 300 --queries 60 --features 8 --repeats 1 --threads 1 --skip-memory",
     ),
-    "end_to_end": Part("end_to_end", "", "--files 12 --new 4 --seconds 1 --repeats 1", ("pyod",)),
-    "latency": Part("latency", "", "--clips 8 --seconds 1", _RUNTIMES),
+    "end_to_end": Part(
+        "end_to_end",
+        "--files 50 --new 50 --repeats 2",
+        "--files 12 --new 4 --seconds 1 --repeats 1",
+        ("pyod",),
+    ),
+    "latency": Part("latency", "--clips 100", "--clips 8 --seconds 1", _RUNTIMES),
 }
 
 
