@@ -3,14 +3,15 @@
 A ratio is the time of a named peer divided by ours, so 2 is twice as fast. Every part runs the benchmark of one module
 with the sizes below, in its own process, and the module says how it measures. Contenders take turns inside a part, so
 that other programs slow down all of them: ratios mean something on a busy machine, and times do not. The folder
-`parts` of the output keeps the full tables of every part.
+`parts` of the output keeps the full tables of every part. Latency is in seconds of the processor, because the single
+calls of its contenders are too short to share a busy period.
 
 A part that fails has a row that says why, and so has a pair whose peer is not installed. The other parts go on.
 
 ``--quick`` runs the smallest sizes that work, in about two minutes, to see whether everything runs. Its ratios mean
 nothing.
 
-Run: ``python -m benchmarks.speed [--only mel decoding] [--quick] [--output FOLDER]``, about 10 minutes on two idle cores.
+Run: ``python -m benchmarks.speed [--only mel decoding] [--quick] [--output FOLDER]``, about 10 minutes on two cores.
 """
 
 import argparse
@@ -74,7 +75,7 @@ PARTS = {
         "--files 12 --new 4 --seconds 1 --repeats 1",
         ("pyod",),
     ),
-    "latency": Part("latency", "--clips 100", "--clips 8 --seconds 1", _RUNTIMES),
+    "latency": Part("latency", "--clips 100 --clock cpu", "--clips 8 --seconds 1", _RUNTIMES),
 }
 
 

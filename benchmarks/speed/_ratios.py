@@ -1,6 +1,7 @@
 """Ratios of the command ``python -m benchmarks.speed``: one row for every pair of ours and a named peer."""
 
 from importlib.util import find_spec
+from pathlib import Path
 
 #: Columns of the table of ratios, in order.
 COLUMNS = (
@@ -18,7 +19,7 @@ COLUMNS = (
 )
 
 
-def ratio_row(tables, title, *, what, ours, peer, target=None, where=None, needs=()):
+def ratio_row(tables, title, *, what, ours, peer, target=None, where=None, needs=(), otherwise=""):
     """Return a row of the table of ratios from a table of times.
 
     Parameters
@@ -38,6 +39,8 @@ def ratio_row(tables, title, *, what, ours, peer, target=None, where=None, needs
         Values of other columns, which choose the rows where a table compares the contenders several times.
     needs : tuple of str, default=()
         Packages without which the table lacks one of the contenders.
+    otherwise : str, default=""
+        Another reason why the table may lack one of the contenders.
 
     Returns
     -------
@@ -53,8 +56,7 @@ def ratio_row(tables, title, *, what, ours, peer, target=None, where=None, needs
     times = {row[next(name for name in _NAMES if name in row)]: _time(row) for row in rows}
     lacking = [name for name in (ours, peer) if name not in times]
     if lacking:
-        packages = missing_packages(needs)
-        note = packages or f"{lacking[0]} was not measured."
+        note = missing_packages(needs) or otherwise or f"{lacking[0]} was not measured."
         return plain_row(what, ours, peer, target=target, note=note)
     (unit, our_time), (_, peer_time) = times[ours], times[peer]
     return plain_row(what, ours, peer, unit=unit, times=(our_time, peer_time), target=target)
@@ -82,6 +84,16 @@ def missing_packages(packages):
     """Return a sentence that names the packages that are not installed, or ""."""
     missing = [name for name in packages if find_spec(name) is None]
     return f"Not installed: {', '.join(missing)}." if missing else ""
+
+
+def lacks_bfloat16():
+    """Return why bfloat16 is not measured on this processor, or "" if it is."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:  # not Linux, so the instructions are not known
+        return ""
+    known = {"avx512_bf16", "amx_bf16", "bf16"}
+    return "" if known & set(flags) else "The processor has no instructions for bfloat16."
 
 
 #: Note of a part that needs a GPU, on a machine without one.

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from benchmarks.speed import __main__ as command
-from benchmarks.speed import latency, neighbors
+from benchmarks.speed import embeddings, latency, neighbors
 from benchmarks.speed._ratios import NO_GPU, ratio_row
 
 # librosa.load imports audioread, which imports modules that Python 3.13 removes.
@@ -41,6 +41,18 @@ def test_a_pair_without_a_contender_names_the_missing_package_or_the_contender()
     assert (row["ratio"], row["note"]) == ("", "Not installed: no_such_package.")
     assert ratio_row(TABLES, "Search", where={"threads": 2}, **peer)["note"] == "peer was not measured."
     assert ratio_row({}, "Search", **peer)["note"] == "ours was not measured."
+
+
+def test_bfloat16_is_left_out_on_a_processor_without_instructions_for_it(monkeypatch):
+    monkeypatch.setattr(embeddings, "lacks_bfloat16", lambda: "no instructions")
+    assert {precision for _, precision in embeddings.measurable().values()} == {"float32"}
+    notes = {
+        row["ours"]: row["note"]
+        for row in embeddings.ratios({"mn10, 8 at once": []})
+        if not row["note"].startswith("Not")
+    }
+    assert notes["torch, bfloat16"] == "no instructions"
+    assert notes["torch, float32"] == "torch, float32 was not measured."
 
 
 def test_latency_compares_the_whole_path_with_the_steps_and_the_eager_network():
