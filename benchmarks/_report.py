@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
@@ -133,10 +133,16 @@ class Report:
         Distributions of the peers. The report contains their versions.
 
     folder : path-like, default=RESULTS
+
+    Attributes
+    ----------
+    tables : dict of {str: list of dict}
+        Rows of the tables so far, by title.
     """
 
     def __init__(self, name, *, data, seed, packages=(), folder=RESULTS):
         self.name, self.folder = name, Path(folder)
+        self.tables = {}
         self._about = {
             "data": data,
             "seed": seed,
@@ -163,6 +169,7 @@ class Report:
         part = "\n\n".join(filter(None, [f"## {title}", markdown(rows), notes]))
         print(f"\n{part}", flush=True)
         self._parts.append(part)
+        self.tables[title] = rows
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / f"{self.name}.md").write_text("\n\n".join(self._parts) + "\n", encoding="utf-8")
         slug = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
@@ -221,13 +228,20 @@ def environment(packages=()):
     """
     import torch
 
-    versions = ", ".join(f"{package} {version(package)}" for package in (*_PACKAGES, *packages))
+    versions = ", ".join(f"{package} {_version(package)}" for package in (*_PACKAGES, *packages))
     # The load average shows whether other programs use the cores.
     load = f", load average {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
     return (
         f"{_processor()}, {os.cpu_count()} cores{load}, torch on {torch.get_num_threads()} threads unless said; "
         f"{platform.system()}, Python {platform.python_version()}, {versions}."
     )
+
+
+def _version(package):
+    try:
+        return version(package)
+    except PackageNotFoundError:  # the benchmark leaves out this contender
+        return "is not installed"
 
 
 def _processor():

@@ -1,5 +1,6 @@
 """Errors of single clips: how a message names the clip, and whether the clip is left out."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -154,3 +155,17 @@ def with_names(clips: list[Any], source: Sequence[Any] | None) -> list[Any]:
     if origin is None:
         return clips
     return ClipList(clips, [source.name(index) for index in range(len(clips))], origin)
+
+
+def without_advice(reason: str) -> str:
+    """Remove the advice to leave a file out from the reason why the file was left out.
+
+    Parameters
+    ----------
+    reason : str
+
+    Returns
+    -------
+    str
+    """
+    return re.sub(',? or leave it out with on_error="skip"', "", reason)

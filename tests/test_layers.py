@@ -29,6 +29,7 @@ FLOORS = {
     "_output": 0,
     "_p_values": 0,
     "_path_groups": 0,
+    "_path_tables": 0,
     "_progress": 0,
     "_shrinkage": 0,
     "_splits": 0,

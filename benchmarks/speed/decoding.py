@@ -26,6 +26,7 @@ from skaudio_ad.datasets import make_machine_sounds
 from skaudio_ad.features import MelTransformer
 
 from .._report import RESULTS, Report, interleave, speed_rows
+from ._ratios import ratio_row
 from .mel import librosa_log_mel
 
 FILE_RATE, RATE = 44100, 16000
@@ -102,6 +103,35 @@ def main(arguments=None):
             rows,
             "BLAS runs on one thread in every contender.",
         )
+    return report
+
+
+def ratios(tables):
+    """Return the rows of ``python -m benchmarks.speed``."""
+    rows = [
+        ratio_row(
+            tables,
+            f"Decoding to {RATE} Hz mono in one thread",
+            what=f"{name} to samples",
+            ours="read_audio",
+            peer=peer,
+            where={"format": name},
+        )
+        for name in FORMATS
+        for peer in ("librosa.load", "soundfile + soxr")
+    ]
+    rows += [
+        ratio_row(
+            tables,
+            "Files to log-mel end to end",
+            what=f"{name} to log-mel, all cores",
+            ours="skaudio_ad, AudioLoader + MelTransformer",
+            peer="librosa, loop",
+            where={"format": name},
+        )
+        for name in ("wav", "mp3")
+    ]
+    return rows
 
 
 def _decoding_rows(name, paths, repeats):

@@ -8,6 +8,8 @@ convolutions of torch, batch normalisation after each convolution, channels firs
 they are on this machine. mn10 has random weights. The errors of bfloat16 depend on the weights. OpenVINO's bfloat16 is
 left out, because it rounds all layers: clip embeddings of mn04 then have an error of 8 to 10 %.
 
+On a processor without instructions for bfloat16, bfloat16 is left out, because it takes minutes per clip there.
+
 Errors are relative to the reference, by Euclidean norms, and the table shows the largest error of a clip. The clips are
 fans of make_machine_sounds.
 
@@ -47,10 +49,11 @@ from sklearn.pipeline import make_pipeline
 
 from skaudio_ad.audio import AudioLoader, read_audio
 from skaudio_ad.datasets import load_esc10, make_machine_sounds
-from skaudio_ad.embeddings import MobileNetEmbedding, find_weights, get_backbone
+from skaudio_ad.embeddings import MobileNetEmbedding, find_weights, get_backbone, get_family
 from skaudio_ad.embeddings._backbone_engine import backbone_engine
 
 from .._report import RESULTS, Report, interleave, speed_rows
+from ._ratios import lacks_bfloat16, missing_packages, ratio_row
 
 SEED = 0
 RATE = 32_000
@@ -62,6 +65,9 @@ OURS = {
     "OpenVINO, float32": ("openvino", "float32"),
     "OpenVINO, bfloat16": ("openvino", "bfloat16"),
 }
+# Packages that a runtime needs.
+PACKAGES = {"torch": (), "onnxruntime": ("onnx", "onnxruntime"), "openvino": ("onnx", "openvino")}
+PASST_PACKAGES = ("hear21passt", "timm", "torchaudio", "torchvision")
 STAGES = ("decode", "resample", "front end", "network")
 
 
@@ -88,18 +94,34 @@ def load(variant, runtime, precision):
     ).load()
 
 
+def installed():
+    """Return the part of `OURS` whose packages are installed."""
+    return {name: setting for name, setting in OURS.items() if not missing_packages(PACKAGES[setting[0]])}
+
+
+def measurable():
+    """Return the part of `OURS` whose packages are installed and whose precision the processor is made for."""
+    return {
+        name: setting
+        for name, setting in installed().items()
+        if setting[1] == "float32" or not lacks_bfloat16()
+    }
+
+
 def weights_of(variant):
     """Return the parameter `weights`: "pretrained" if the weights are on this machine, else None."""
     return None if find_weights(get_backbone(variant)) is None else "pretrained"
 
 
-def passt_contenders(variant, waveforms):
+def passt_contenders(variant, waveforms, ours=None):
     """Return functions that embed waveforms. The first function is hear21passt's.
 
     Parameters
     ----------
     variant : str or Backbone
     waveforms : ndarray of shape (n_clips, n_samples)
+    ours : dict or None, default=None
+        Part of `OURS`. None is what is installed.
 
     Returns
     -------
@@ -121,19 +143,21 @@ def passt_contenders(variant, waveforms):
             return get_scene_embeddings(tensor, model).numpy()
 
     contenders = {"hear21passt": embed}
-    for name, setting in OURS.items():
+    for name, setting in (installed() if ours is None else ours).items():
         loaded = load(variant, *setting)
         contenders[name] = lambda loaded=loaded: loaded.embed(waveforms, "clip")
     return contenders
 
 
-def mobilenet_contenders(variant, waveforms):
+def mobilenet_contenders(variant, waveforms, ours=None):
     """Return functions that embed the spectrograms of waveforms. The first function is the plain network.
 
     Parameters
     ----------
     variant : str or Backbone
     waveforms : ndarray of shape (n_clips, n_samples)
+    ours : dict or None, default=None
+        Part of `OURS`. None is what is installed.
 
     Returns
     -------
@@ -143,12 +167,12 @@ def mobilenet_contenders(variant, waveforms):
     import torch
 
     from skaudio_ad.embeddings import load_state_dict
-    from skaudio_ad.networks import AudioSetFrontEnd, MobileNet
+    from skaudio_ad.networks import AudioSetFrontEnd
     from skaudio_ad.training import draw_seed, drawing_from, inference
 
     backbone = get_backbone(variant)
     with drawing_from(draw_seed(SEED)):
-        network = MobileNet(**backbone.settings).eval()
+        network = get_family(backbone.family).build_network(backbone).eval()
     if weights_of(variant) is not None:
         network.load_state_dict(load_state_dict(backbone))
     spectrograms = AudioSetFrontEnd()(torch.from_numpy(waveforms))
@@ -158,7 +182,7 @@ def mobilenet_contenders(variant, waveforms):
             return function()
 
     contenders = {"eager": lambda: run(lambda: network(spectrograms, ("clip",))["clip"].numpy())}
-    for name, setting in OURS.items():
+    for name, setting in (installed() if ours is None else ours).items():
         if setting != ("openvino", "bfloat16"):
             runtime = load(variant, *setting).runtime
             contenders[name] = lambda runtime=runtime: run(lambda: runtime(spectrograms, "clip"))
@@ -265,6 +289,7 @@ def main(arguments=None):
     parser.add_argument("--variants", nargs="+", default=["mn10", "mn04"], help="variants of MobileNet")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of a clip")
     parser.add_argument("--data-home", help="folder of ESC-10  [default: SKAUDIO_AD_DATA]")
+    parser.add_argument("--skip-passt", action="store_true", help="measure MobileNets only")
     parser.add_argument("--output", default=RESULTS)
     options = parser.parse_args(arguments)
     settings = [f"{name}={os.environ[name]}" for name in sorted(os.environ) if name.startswith("MALLOC_")]
@@ -280,13 +305,53 @@ def main(arguments=None):
     waveforms = clips.waveforms.astype(np.float32)
     for variant in options.variants:
         for n_clips in (8, 1):
-            rows = compare(mobilenet_contenders(variant, waveforms[:n_clips]), n_clips, options.repeats)
+            rows = compare(
+                mobilenet_contenders(variant, waveforms[:n_clips], measurable()), n_clips, options.repeats
+            )
             of = "published weights" if weights_of(variant) else "random weights"
             report.table(f"{variant}, {n_clips} at once", rows, f"With {of}.")
     _files_end_to_end(report, options)
     # Run PaSST after the MobileNets, because the memory that PaSST leaves allocated would make eager faster.
-    contenders = passt_contenders("passt_s_swa", waveforms[:3])
-    report.table("PaSST, three at once", compare(contenders, 3, (options.repeats + 1) // 2))
+    if not options.skip_passt and not missing_packages(PASST_PACKAGES):
+        contenders = passt_contenders("passt_s_swa", waveforms[:3], measurable())
+        report.table("PaSST, three at once", compare(contenders, 3, (options.repeats + 1) // 2))
+    return report
+
+
+def ratios(tables):
+    """Return the rows of ``python -m benchmarks.speed``."""
+    targets = {"torch, float32": 2.5, "OpenVINO, float32": 5}
+    titles = [title for title in tables if title.endswith("at once") and not title.startswith("PaSST")]
+    rows = [
+        ratio_row(
+            tables,
+            title,
+            what=f"network of {title}",
+            ours=name,
+            peer="eager",
+            target=targets.get(name) if title == "mn10, 8 at once" else None,
+            needs=PACKAGES[setting[0]],
+            otherwise=lacks_bfloat16() if setting[1] == "bfloat16" else "",
+        )
+        for title in titles
+        for name, setting in OURS.items()
+        if setting != ("openvino", "bfloat16")
+    ]
+    targets = {"torch, float32": 1.5, "torch, bfloat16": 2.5, "OpenVINO, float32": 4, "OpenVINO, bfloat16": 4}
+    rows += [
+        ratio_row(
+            tables,
+            "PaSST, three at once",
+            what="waveforms to embeddings of PaSST",
+            ours=name,
+            peer="hear21passt",
+            target=targets.get(name),
+            needs=(*PASST_PACKAGES, *PACKAGES[setting[0]]),
+            otherwise=lacks_bfloat16() if setting[1] == "bfloat16" else "",
+        )
+        for name, setting in OURS.items()
+    ]
+    return rows
 
 
 def _files_end_to_end(report, options):

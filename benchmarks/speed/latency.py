@@ -34,6 +34,7 @@ from skaudio_ad.presets import make_detector
 from skaudio_ad.training import inference
 
 from .._report import RESULTS, Report
+from ._ratios import plain_row, ratio_row
 
 SEED = 0
 FILE_RATE = 16_000  # of the files, in hertz
@@ -250,6 +251,42 @@ def main(arguments=None):
         "The reference is the eager network. Largest difference of a score from torch's, in standard deviations of the "
         f"scores: {max(differences.values()):.1e}.",
     )
+    return report
+
+
+def ratios(tables):
+    """Return the rows of ``python -m benchmarks.speed``."""
+    rows = [
+        ratio_row(
+            tables,
+            "Steps",
+            what="network for one clip",
+            ours=f"network, {name}",
+            peer="network, eager",
+            needs=needs,
+        )
+        for name, needs in (
+            ("torch", ()),
+            ("onnxruntime", ("onnx", "onnxruntime")),
+            ("openvino", ("onnx", "openvino")),
+        )
+    ]
+    whole = {row["runtime"]: float(row["median, ms"]) for row in tables.get("Path to score", [])}
+    steps = {row["step"]: float(row["median, ms"]) for row in tables.get("Steps", [])}
+    with_eager = sum(
+        value for name, value in steps.items() if name == "network, eager" or "network" not in name
+    )
+    rows += [
+        plain_row(
+            "path of one clip to its score",
+            f"detector, {name}",
+            "the same steps with the eager network",
+            unit="ms",
+            times=(milliseconds, with_eager),
+        )
+        for name, milliseconds in whole.items()
+    ]
+    return rows
 
 
 if __name__ == "__main__":

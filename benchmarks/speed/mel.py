@@ -21,6 +21,7 @@ from skaudio_ad.datasets import make_machine_sounds
 from skaudio_ad.features import MelTransformer, MFCCTransformer
 
 from .._report import RESULTS, Report, interleave, one_thread, speed_rows
+from ._ratios import missing_packages, ratio_row
 
 RATE, N_FFT, HOP, N_MELS = 16000, 1024, 512, 128
 SEED = 0
@@ -112,9 +113,10 @@ def main(arguments=None):
         "librosa": librosa_log_mel,
         "librosa, filter bank kept": librosa_log_mel_with_kept_filters(),
         "skaudio_ad": MelTransformer()._function(),
-        "torchaudio": torchaudio_log_mel(),
         "torch.stft": stft_log_mel(),
     }
+    if not missing_packages(["torchaudio"]):
+        contenders["torchaudio"] = torchaudio_log_mel()
     _compare(report, "Log-mel on one thread", clips, contenders, options.repeats)
     contenders = {"librosa": librosa_mfcc, "skaudio_ad": MFCCTransformer()._function()}
     _compare(report, "MFCC on one thread", clips, contenders, options.repeats)
@@ -148,6 +150,29 @@ def main(arguments=None):
         "librosa multiplies with the filter bank on BLAS threads, which wait busily for each other. If another program "
         "uses a core, this is slower than one thread. Compare with the faster of the two.",
     )
+    return report
+
+
+def ratios(tables):
+    """Return the rows of ``python -m benchmarks.speed``."""
+    title, end = "Log-mel on one thread", "Log-mel end to end on all cores"
+    rows = [
+        ratio_row(tables, title, what="log-mel of a clip", ours="skaudio_ad", peer=peer, needs=needs)
+        for peer, needs in (("librosa", ()), ("torchaudio", ("torchaudio",)), ("torch.stft", ()))
+    ]
+    rows.append(
+        ratio_row(tables, "MFCC on one thread", what="MFCC of a clip", ours="skaudio_ad", peer="librosa")
+    )
+    rows.append(
+        ratio_row(
+            tables,
+            end,
+            what="log-mel of all clips, all cores",
+            ours="MelTransformer.transform",
+            peer="librosa loop, BLAS on one thread",
+        )
+    )
+    return rows
 
 
 def _compare(report, title, clips, functions, repeats):

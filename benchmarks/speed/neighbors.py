@@ -41,6 +41,7 @@ from threadpoolctl import threadpool_limits
 
 from .._peak_memory import peak, reset_peak
 from .._report import RESULTS, Report, interleave, speed_rows
+from ._ratios import ratio_row
 
 SEED = 0
 METRICS = ("cosine", "euclidean")
@@ -164,13 +165,14 @@ def main(arguments=None):
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--metrics", nargs="+", choices=METRICS, default=list(METRICS))
     parser.add_argument("--skip-fit", action="store_true", help="measure the search only")
+    parser.add_argument("--skip-memory", action="store_true", help="start no processes that measure memory")
     parser.add_argument("--output", default=RESULTS)
     parser.add_argument("--measure", nargs=2, metavar=("NAME", "METRIC"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     sizes = options.clips, options.queries, options.features
     if options.measure:
         print(json.dumps(measure(*options.measure, *sizes)))
-        return
+        return None
     report = Report(
         "neighbors",
         data=f"{sizes[0]} training embeddings and {sizes[1]} queries of {sizes[2]} standard normal values, float32.",
@@ -191,8 +193,32 @@ def main(arguments=None):
             row for n in options.threads for m in options.metrics for row in _fit(rows, m, n, options.repeats)
         ]
         report.table("Fit with leave-one-out scores", table)
-    table = [_memory_row(name, metric, sizes) for metric in options.metrics for name in SEARCHES]
-    report.table("Memory of the search", table, "Target: less than 500 MB.")
+    if not options.skip_memory:
+        table = [_memory_row(name, metric, sizes) for metric in options.metrics for name in SEARCHES]
+        report.table("Memory of the search", table, "Target: less than 500 MB.")
+    return report
+
+
+def ratios(tables):
+    """Return the rows of ``python -m benchmarks.speed``."""
+    threads = sorted({row["threads"] for row in tables.get("Search", [])}) or [1]
+    return [
+        ratio_row(
+            tables,
+            title,
+            what=f"{what}, {metric}, {n_threads} thread{'s' if n_threads > 1 else ''}",
+            ours="NearestNeighborsDetector",
+            peer="NearestNeighbors, brute",
+            target=target,
+            where={"threads": n_threads, "metric": metric},
+        )
+        for title, what, target in (
+            ("Search", "nearest neighbour of queries", 1.8),
+            ("Fit with leave-one-out scores", "fit with leave-one-out distances", None),
+        )
+        for metric in METRICS
+        for n_threads in threads
+    ]
 
 
 def _search(rows, queries, metric, n_threads, repeats):

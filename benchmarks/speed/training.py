@@ -58,6 +58,7 @@ from .._autoencoders import (
     pyod_detector,
 )
 from .._report import RESULTS, Report, interleave, speed_rows
+from ._ratios import missing_packages, ratio_row
 
 SEED, CONTEXT, N_BANDS, BATCH_SIZE = 0, 5, 128, 512
 
@@ -87,8 +88,41 @@ def main(arguments=None):
         folder=options.output,
     )
     _loops(report, options.rows, options.epochs, options.repeats)
-    _pyod(report, options.pyod_rows, options.pyod_epochs, max(1, options.repeats - 2))
+    if missing_packages(["pyod"]):
+        print("The table of PyOD is left out: pip install 'skaudio_ad[bench]' installs PyOD.")
+    else:
+        _pyod(report, options.pyod_rows, options.pyod_epochs, max(1, options.repeats - 2))
     _callbacks(report, options.callback_epochs, options.repeats)
+    return report
+
+
+def ratios(tables):
+    """Return the rows of ``python -m benchmarks.speed``."""
+    rows = [
+        ratio_row(
+            tables,
+            "Seconds per epoch",
+            what=f"epoch of an autoencoder, {kind}",
+            ours=f"fit_module, {kind}",
+            peer=f"bare loop, {kind}",
+            target=1 / 1.1,
+        )
+        for kind in ("contiguous", "view")
+    ]
+    title = next((title for title in tables if title.startswith("Autoencoders on")), "")
+    rows += [
+        ratio_row(
+            tables,
+            title,
+            what=f"fit of an autoencoder{', standardised' if scaled else ''}",
+            ours="skaudio_ad",
+            peer="PyOD",
+            where={"standardised": scaled},
+            needs=("pyod",),
+        )
+        for scaled in (False, True)
+    ]
+    return rows
 
 
 def _loops(report, n_rows, epochs, repeats):

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, Self
@@ -10,7 +9,7 @@ from typing import Any, Literal, Self
 import joblib
 import numpy as np
 
-from .._clip_errors import shown
+from .._clip_errors import shown, without_advice
 from .._lazy import LazySequence, is_missing
 from ._channels import Channel, pair_of, take_pair
 from ._decode import read_audio
@@ -228,8 +227,7 @@ class AudioClips(LazySequence):
         """
         if path not in self.failures:
             self.failures[path] = reason
-            reason = re.sub(',? or leave it out with on_error="skip"', "", reason)  # this advice was followed
-            warnings.warn(f"left out {shown(path)}: {reason}", AudioReadWarning, stacklevel=3)
+            warnings.warn(f"left out {shown(path)}: {without_advice(reason)}", AudioReadWarning, stacklevel=3)
 
     def missing(self, index: int) -> Any:
         """Return the clip of NaN that replaces clip `index` where the clip is left out.

@@ -15,6 +15,7 @@ from .._output import TableOutputMixin, bin_names
 from .._progress import with_progress
 from ..audio import AudioClips, as_clips
 from ..audio._channels import CHANNEL_NAMES
+from ._batch_function import BatchFunctionMixin
 from ._cache import check_memory
 from ._embed_clips import Plan, embed_clips
 from ._engine import Engine
@@ -22,7 +23,7 @@ from ._windows import averaged_windows
 from .families import Clock
 
 
-class BaseEmbedding(TableOutputMixin, BaseEstimator):
+class BaseEmbedding(BatchFunctionMixin, TableOutputMixin, BaseEstimator):
     """Transformer from waveforms to the outputs of a frozen network.
 
     Clips of two channels (``AudioLoader(channel="near-far")``) are taken as well: every channel is embedded by itself.

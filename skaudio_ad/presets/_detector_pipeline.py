@@ -1,6 +1,7 @@
 """`DetectorPipeline`: a pipeline from recordings to decisions that knows the groups of the recordings."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any, Self
 
 from sklearn import get_config
@@ -13,6 +14,7 @@ from .._typing import Clips, FloatArray, IntArray, Labels
 from ..audio import AudioLoader
 from ..detectors import FleetDetector
 from ._domains import with_domains
+from ._score_table import ScoreTable
 from ._training_set import find_paths, warn_of_training_set
 
 
@@ -244,6 +246,40 @@ class DetectorPipeline(Pipeline):
             NaN for a clip that could not be read.
         """
         return self._score(X, machines, "p_values", lambda X: score_clips(self, X, "p_values"))
+
+    def batch_function(
+        self, *, path_column: str = "path", error_column: str = "error"
+    ) -> Callable[[Any], Any]:
+        """Make a function that scores a table of paths, for Dask, Ray Data, Spark and Daft.
+
+        The function can be pickled. It holds the fitted detector, and not the weights of the network, which every
+        process loads once. A row that cannot be scored does not stop the work, as in
+        :meth:`BaseEmbedding.batch_function <skaudio_ad.embeddings.MobileNetEmbedding.batch_function>`.
+
+        Parameters
+        ----------
+        path_column : str, default="path"
+            Column of the table that holds the paths.
+
+        error_column : str, default="error"
+            New column for what is wrong with a row, "" if all is well.
+
+        Returns
+        -------
+        callable
+            Takes a pandas DataFrame, a dict of arrays, or a Table or RecordBatch of pyarrow, and returns a table of the
+            same kind with new columns: "score" (higher is more normal, NaN if there is an error), "decision" (1 is
+            normal, -1 is anomalous, 0 is an error), "p_value" (NaN if the detector has no calibration scores) and the
+            column of errors. Values are those of :func:`skaudio_ad.recordings.score_recordings`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the pipeline does not begin with an :class:`AudioLoader`, or two columns have one name.
+        NotFittedError
+            If the pipeline is not fitted.
+        """
+        return ScoreTable(self, path_column, error_column)
 
     def _score(self, X, machines, method, without_machines, params=None):
         machines = self._find_machines(X, machines)
