@@ -94,9 +94,9 @@ def collect(source, destination, sections=SECTIONS):
     copied = []
     destination.mkdir(parents=True, exist_ok=True)
     detection = source / "detection"
-    if (detection / "about.json").is_file():
+    if (detection / "detection.json").is_file():
         (destination / "detection").mkdir(exist_ok=True)
-        for pattern in ("about.json", "summary.csv", "pairs.csv", "ranks.csv", "AUC-*.png"):
+        for pattern in ("detection.json", "summary.csv", "pairs.csv", "ranks.csv", "AUC-*.png"):
             copied += [
                 shutil.copy(path, destination / "detection" / path.name)
                 for path in sorted(detection.glob(pattern))
@@ -112,7 +112,7 @@ def collect(source, destination, sections=SECTIONS):
             ]
     if not copied:
         raise FileNotFoundError(
-            f"{source} has no results: neither detection/about.json nor a file such as {sections[0].name}.json. Run "
+            f"{source} has no results: neither detection/detection.json nor {sections[0].name}.json. Run "
             "the benchmarks first."
         )
 
@@ -131,7 +131,7 @@ def page(folder, sections=SECTIONS):
     str
     """
     parts = [INTRODUCTION]
-    if (folder / "detection" / "about.json").is_file():
+    if (folder / "detection" / "detection.json").is_file():
         parts += detection_parts(folder / "detection")
     for section in sections:
         if (folder / f"{section.name}.json").is_file():
@@ -178,13 +178,13 @@ def detection_parts(folder):
     Parameters
     ----------
     folder : pathlib.Path
-        Folder with ``about.json``, ``summary.csv``, ``pairs.csv`` and ``ranks.csv``.
+        Folder with ``detection.json``, ``summary.csv``, ``pairs.csv`` and ``ranks.csv``.
 
     Returns
     -------
     list of str
     """
-    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    about = json.loads((folder / "detection.json").read_text(encoding="utf-8"))
     summary, pairs = _read(folder / "summary.csv"), _read(folder / "pairs.csv")
     ranks = {row["configuration"]: row for row in _read(folder / "ranks.csv")}
     sets = list(dict.fromkeys(row["set"] for row in summary if row["set"] != MEAN))
@@ -204,7 +204,11 @@ def detection_parts(folder):
             if picture is not None:
                 parts.append(f"![AUC and rates of {name}](results/detection/{picture.name})")
     links = ", ".join(f"[{stem}](results/detection/{stem}.csv)" for stem in ("summary", "pairs", "ranks"))
-    return [*parts, f"All figures: {links}."]
+    parts.append(f"All figures: {links}.")
+    if about["left out"]:
+        rows = [{"left out": name, "reason": reason} for name, reason in about["left out"].items()]
+        parts += ["### Left out", markdown(rows)]
+    return parts
 
 
 def winners(name, rows, pairs):

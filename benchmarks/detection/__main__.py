@@ -216,13 +216,16 @@ def report(cells, about, folder, *, n_draws=N_DRAWS):
         _page.write_csv(folder / f"{name}.csv", rows)
     files = [{"title": name, "file": f"{name}.csv"} for name, rows in tables.items() if rows]
     known = {name: value for name, value in facts.items() if value == value}  # JSON has no NaN
-    _page.write_about(folder / "detection.json", {**about, "ranks": known, "tables": files})
+    notes = [
+        f"Thresholds aim at a false-alarm rate of {FALSE_ALARMS}. {_page.INTERVAL_NOTE}",
+        *([_rank_note(facts)] if ranks else []),
+    ]
+    _page.write_about(folder / "detection.json", {**about, "notes": notes, "ranks": known, "tables": files})
     parts = [
         "# Anomaly detection on recordings",
         f"Command: `{about['command']}`, {about['date']}",
         about["environment"],
-        f"Thresholds aim at a false-alarm rate of {FALSE_ALARMS}. {_page.INTERVAL_NOTE} "
-        "The docstring of `benchmarks.detection.__main__` defines the columns.",
+        f"{notes[0]} The docstring of `benchmarks.detection.__main__` defines the columns.",
     ]
     for name in (_tables.MEAN, *results.by_set):
         rows = [row for row in summary if row["set"] == name]

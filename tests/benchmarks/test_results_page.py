@@ -36,7 +36,9 @@ def source(tmp_path):
     """Results of both kinds: of the benchmark of detection, and of a report."""
     folder = tmp_path / "source" / "detection"
     folder.mkdir(parents=True)
-    (folder / "about.json").write_text(json.dumps({**ABOUT, "notes": ["Note."]}))
+    (folder / "detection.json").write_text(
+        json.dumps({**ABOUT, "notes": ["Note."], "left out": {"mn10": "No weights."}})
+    )
     names = {"MIMII": (0.7, 0.8, 0.4), MEAN: (0.75, 0.74, 0.5)}
     write_csv(
         folder / "summary.csv",
@@ -79,6 +81,7 @@ def test_the_page_says_what_wins_and_where_the_default_loses(source, tmp_path):
     assert "mini/nearest has the highest mean AUC, 0.750 [0.650, 0.850]. This is the default" in text
     assert "| peer | 0.740 [0.640, 0.840] | -0.010 [-0.020, +0.000] | 0.800 | 1.2 | 0.04 |  |" in text
     assert "](results/detection/AUC-MIMII.png)" in text
+    assert "| mn10 | No weights. |" in text
     assert "`python -m benchmarks.detection`, 2026-01-02. A machine." in text
 
 
