@@ -11,7 +11,9 @@ program knows the machine types of its year only, so that the pump has the name 
 
 "AUC" and "partial AUC" (``max_fpr=0.1``, McClish) are over all test clips of a type, computed by our metrics from the
 scores of both. Cells are the mean over the seeds, and the range. "inside" says whether the mean of ours lies in the
-range of the program.
+range of the program. One more seed of the program itself would lie outside the range of three seeds in half of the
+cases. Therefore the difference has an interval of 95 % too, by Welch's t test over the seeds. The intervals are about
+the seeds only: 36 test clips of a type say little about other clips.
 
 Both train on one thread for the same number of epochs. The program's seconds are those of its epochs. Ours are those of
 the whole ``fit`` on spectrograms, which also computes the scores of the training clips and the threshold. Features are
@@ -298,7 +300,9 @@ def main(arguments=None):
         seed=options.seeds[0],
         folder=options.output,
     )
-    report.table("AUC", score_rows(results), "Mean over the seeds, and the range.")
+    report.table(
+        "AUC", score_rows(results), "Mean over the seeds, and the range. Differences have intervals of 95 %."
+    )
     report.table("Training", time_rows(results), "Means over the seeds. One thread each.")
     report.table("Decisions", alarm_rows(results), "Each at its own threshold. Means over the seeds.")
 
