@@ -23,7 +23,9 @@ The settings are the same. The two differ in the following:
 
 - The program holds out a tenth of the windows, and ours a tenth of the clips.
 - The program keeps the weights of the last epoch, and ours those with the smallest held-out loss.
-- Ours computes the statistics of batch normalisation anew after every epoch.
+- Ours computes the statistics of batch normalisation anew after every epoch. The statistics of the program are running
+  means over about a hundred batches (momentum 0.01). These recordings make 27 batches an epoch, so that the statistics
+  lag behind the weights. With the 1000 clips of the challenge an epoch has a thousand batches, and the lag is short.
 - The program checks every gradient (``torch.autograd.set_detect_anomaly``), which takes time.
 - For the covariance the program centres the residuals of a domain batch by batch, and ours once.
 - The program fits the gamma distribution of its threshold to mean losses of batches of shuffled windows. These losses
