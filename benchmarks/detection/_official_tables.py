@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from scipy.stats import t as student_t
 
 from skaudio_ad.metrics import anomaly_auc_score, partial_auc_score
 
@@ -108,12 +109,24 @@ def score_rows(results):
 
 def _compared(measure, program, ours):
     inside = min(program) <= np.mean(ours) <= max(program)
+    difference = f"{np.mean(ours) - np.mean(program):+.3f}"
+    if len(ours) > 1 and np.ptp(ours) + np.ptp(program) > 0:
+        difference += " [{:+.3f}, {:+.3f}]".format(*_welch_interval(ours, program))
     return {
         f"{measure}, program": mean_and_range(program),
         f"{measure}, ours": mean_and_range(ours),
-        f"{measure}, ours minus program": f"{np.mean(ours) - np.mean(program):+.3f}",
+        f"{measure}, ours minus program": difference,
         f"{measure}, inside": "yes" if inside else "no",
     }
+
+
+def _welch_interval(first, second):
+    """Interval of 95 % of the difference of two means, by Welch's t test. One of both samples may be constant."""
+    errors = [np.var(sample, ddof=1) / len(sample) for sample in (first, second)]
+    degrees = sum(errors) ** 2 / sum(e**2 / (len(s) - 1) for e, s in zip(errors, (first, second)))
+    half = student_t.ppf(0.975, degrees) * np.sqrt(sum(errors))
+    difference = np.mean(first) - np.mean(second)
+    return difference - half, difference + half
 
 
 def time_rows(results):
