@@ -225,6 +225,8 @@ def draw(points, path):
 
 
 def _draw_panel(panel, measured, quantity):
+    from matplotlib.ticker import LogLocator
+
     # The panels of a column share the axis of the sizes.
     panel.set_xscale("log")
     panel.set_xticks(
@@ -246,7 +248,8 @@ def _draw_panel(panel, measured, quantity):
         panel.plot(ends, factor * ends**exponent, "--", label=f"exponent {exponent:.2f}")
         panel.legend(frameon=False, fontsize="small")
     panel.yaxis.set_major_formatter("{x:g}")
-    panel.yaxis.set_minor_formatter("{x:g}")
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.yaxis.set_minor_formatter("")
     panel.grid(alpha=0.3, which="both")
 
 
