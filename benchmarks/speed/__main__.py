@@ -60,7 +60,7 @@ PARTS = {
     "gpu": Part("gpu", "", "--clips 2 --seconds 1 --rows 1000 --repeats 1"),
     "training": Part(
         "training",
-        "--repeats 3 --rows 20000 --pyod-rows 5000 --callback-epochs 20",
+        "--repeats 2 --pyod-rows 5000 --callback-epochs 20",
         "--repeats 1 --rows 600 --epochs 1 --pyod-rows 600 --pyod-epochs 1 --callback-epochs 2",
         ("pyod",),
     ),

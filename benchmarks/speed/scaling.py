@@ -156,9 +156,9 @@ def fit_exponent(sizes, values):
     -------
     exponent, factor, spread : float
         The fit is ``factor * size**exponent``. The spread is exp of the root mean square residual of the logarithms.
-        All are NaN for fewer than two sizes.
+        All are NaN for fewer than three sizes, because a line goes through any two points.
     """
-    if len(set(sizes)) < 2:
+    if len(set(sizes)) < 3:
         return float("nan"), float("nan"), float("nan")
     x, y = np.log(sizes), np.log(values)
     exponent, constant = np.polyfit(x, y, 1)
@@ -225,28 +225,32 @@ def draw(points, path):
 
 
 def _draw_panel(panel, measured, quantity):
-    known = {size: row[quantity] for size, row in measured.items() if row[quantity] is not None}
-    if not known or max(known.values()) <= 0:
-        panel.text(
-            0.5, 0.5, "not measured" if not known else "no growth", ha="center", transform=panel.transAxes
-        )
+    from matplotlib.ticker import LogLocator
+
+    # The panels of a column share the axis of the sizes.
+    panel.set_xscale("log")
+    panel.set_xticks(
+        list(measured), [f"{size:g}" if size < 1000 else f"{size / 1000:g}k" for size in measured]
+    )
+    panel.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
+    sizes, values = _fitted(measured, quantity)
+    if not sizes:
+        was_measured = any(row[quantity] is not None for row in measured.values())
+        text = f"below {SMALLEST_GROWTH:g} MB" if was_measured else "not measured"
+        panel.text(0.5, 0.5, text, ha="center", transform=panel.transAxes)
         panel.set_yticks([])
         return
-    panel.set_xscale("log")
     panel.set_yscale("log")
-    sizes = list(known)
-    panel.plot(
-        sizes, np.maximum(list(known.values()), SMALLEST_GROWTH / 10 if quantity == GROWTH else 0), "o"
-    )
-    fitted = _fitted(measured, quantity)
-    exponent, factor, _ = fit_exponent(*fitted)
+    panel.plot(sizes, values, "o")
+    exponent, factor, _ = fit_exponent(sizes, values)
     if not np.isnan(exponent):
-        ends = np.array([min(fitted[0]), max(fitted[0])], dtype=float)
+        ends = np.array([min(sizes), max(sizes)], dtype=float)
         panel.plot(ends, factor * ends**exponent, "--", label=f"exponent {exponent:.2f}")
         panel.legend(frameon=False, fontsize="small")
-    panel.set_xticks(sizes, [f"{size:g}" if size < 1000 else f"{size / 1000:g}k" for size in sizes])
-    panel.minorticks_off()
-    panel.grid(alpha=0.3)
+    panel.yaxis.set_major_formatter("{x:g}")
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.yaxis.set_minor_formatter("")
+    panel.grid(alpha=0.3, which="both")
 
 
 def _elsewhere(curve, size, repeats):

@@ -177,7 +177,7 @@ class EmbedTable(PathTableFunction):
 
     def _clips(self, paths) -> Any:
         loading = dict(self._loading)
-        clips = _RecordingClips(paths, loading.pop("sample_rate"), on_error="skip", **loading)
+        clips: Any = _RecordingClips(paths, loading.pop("sample_rate"), on_error="skip", **loading)
         for step in self._steps:
             clips = step.transform(clips)
         return clips

@@ -19,10 +19,10 @@ def test_the_exponent_of_a_power_is_the_power_and_noise_is_the_spread():
     assert scaling.fit_exponent(sizes, noisy) == pytest.approx((1.5, 3, np.exp(0.1)))
 
 
-def test_one_size_has_no_exponent_and_tiny_growth_takes_no_part():
+def test_two_sizes_have_no_exponent_and_tiny_growth_takes_no_part():
     points = {
         "clips": {size: {scaling.TIME: 2.0 * size, scaling.GROWTH: 0.2} for size in (1, 2, 4)},
-        "workers": {1: {scaling.TIME: 5.0, scaling.GROWTH: None}},
+        "workers": {n: {scaling.TIME: 5.0 / n, scaling.GROWTH: None} for n in (1, 2)},
     }
     rows = {(row["curve"], row["quantity"]): row for row in scaling.exponent_rows(points)}
     assert rows["clips", "best seconds"]["exponent"] == "1.00"
