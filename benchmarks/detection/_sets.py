@@ -9,7 +9,8 @@ MIMII merged    1        the same clips. One detector trains on the clips of all
                          type
 HLS-CMDS        2 x 3    heart or lung sounds without copies: 60 % of the normal recordings train, 3 random splits
 ESC-10          10       one class: folds 1 to 4 train, fold 5 of the class is tested against all clips of other classes
-PhysioNet       2        heart sounds of database a or b of the challenge of 2016: the split of its ``manifest.csv``
+PhysioNet       2        heart sounds of database a or b of the challenge of 2016: the split of ``manifest.csv``, or
+                         60 % of the normal recordings train
 DCASE 2022 ...  5 or 7   one type of machine of the development set of Task 2 of the years 2022 to 2025: the official
 DCASE 2025               split. Scores are judged section by section, with an AUC of every domain
 ==============  =======  ==============================================================================================
@@ -17,13 +18,12 @@ DCASE 2025               split. Scores are judged section by section, with an AU
 No split uses a label of a test clip, except that all anomalous clips are tested.
 """
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from skaudio_ad.datasets import get_data_home, load_esc10, load_hls_cmds, load_mimii
+from skaudio_ad.datasets import load_dcase_task2, load_esc10, load_hls_cmds, load_mimii, load_physionet2016
 
 from . import machines
 
@@ -102,9 +102,7 @@ def hls_cmds(home):
         distinct = np.sort(np.unique(data.groups, return_index=True)[1])
         paths, y = [data.paths[i] for i in distinct], data.target[distinct]
         for seed in range(N_SPLITS):
-            normal = np.random.default_rng(seed).permutation(np.flatnonzero(y == 1))
-            train = normal[: round(0.6 * len(normal))]
-            test = np.setdiff1d(np.arange(len(y)), train)
+            train, test = _train_on_most_normal_clips(y, seed)
             yield Task("HLS-CMDS", f"{sound}, split {seed}", paths, y, train, test)
 
 
@@ -119,25 +117,18 @@ def esc10(home):
 
 def physionet(home):
     """Yield a task of each of both databases. The data name no patients, so every recording is a group."""
-    folder = get_data_home(data_home=home) / "physionet2016"
-    with open(folder / "manifest.csv", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     for database in ("a", "b"):
-        own = [row for row in rows if row["database"] == database]
-        trains = np.array([row["split"] == "train" for row in own])
-        y = np.array([int(row["label"]) for row in own])
-        paths = [str(folder / row["path"]) for row in own]
-        yield Task(
-            "PhysioNet", f"database {database}", paths, y, np.flatnonzero(trains), np.flatnonzero(~trains)
-        )
+        data = load_physionet2016(database, data_home=home)
+        train, test = (np.flatnonzero(data.metadata["split"] == part) for part in ("train", "test"))
+        if not len(train):  # the publisher's folders have no split
+            train, test = _train_on_most_normal_clips(data.target, seed=0)
+        yield Task("PhysioNet", f"database {database}", data.paths, data.target, train, test)
 
 
 def dcase(year):
     """Return a function that yields a task of every machine of the development set of DCASE Task 2 of a year."""
 
     def tasks(home):
-        from skaudio_ad.datasets import load_dcase_task2
-
         data = load_dcase_task2(year, data_home=home)
         return dcase_tasks(f"DCASE {year}", data.subset(data.metadata["dataset"] == "dev"))
 
@@ -168,6 +159,12 @@ def dcase_tasks(name, data):
                 domains=own.metadata["domain"],
                 machines=own.metadata["section"],
             )
+
+
+def _train_on_most_normal_clips(y, seed):
+    normal = np.random.default_rng(seed).permutation(np.flatnonzero(y == 1))
+    train = normal[: round(0.6 * len(normal))]
+    return train, np.setdiff1d(np.arange(len(y)), train)
 
 
 def _named(prefix, groups):
