@@ -219,6 +219,7 @@ def test_tables_that_are_no_tables_of_paths_are_refused(make, table, error, mess
         make().batch_function()(table)
 
 
+@pytest.mark.filterwarnings("default")  # of Dask, on a busy machine
 def test_a_cluster_of_two_dask_workers_maps_a_table_and_goes_on_after_an_unreadable_file(
     make, paths, tmp_path
 ):

@@ -67,6 +67,9 @@ def test_the_split_of_physionet_is_that_of_the_manifest(tmp_path):
     (folder / "manifest.csv").write_text(
         "path,database,label,split\na/1.flac,a,1,train\na/2.flac,a,-1,test\nb/1.flac,b,1,test\nb/2.flac,b,1,train\n"
     )
+    for name in ("a/1.flac", "a/2.flac", "b/1.flac", "b/2.flac"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
     (_, paths, y, train, test), second = heads.physionet_tasks(tmp_path)
     assert paths == [str(folder / "a/1.flac"), str(folder / "a/2.flac")]
     assert (y.tolist(), train.tolist(), test.tolist()) == ([1, -1], [0], [1])
