@@ -103,9 +103,9 @@ def test_nothing_imports_the_reference_implementations_unless_asked_to_run_one(p
     assert not roots & {"torchaudio", "hear21passt", "timm", "torchvision"}
 
 
-def _loaded_by(module):
-    """Return the packages that a fresh process has loaded after the import of one module."""
-    code = f"import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+def _loaded_by(*modules):
+    """Return the packages that a fresh process has loaded after the import of modules."""
+    code = f"import sys, {', '.join(modules)}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
@@ -122,10 +122,10 @@ def test_networks_import_no_scikit_learn_anywhere():
 
 
 @pytest.mark.parametrize(
-    ("unit", "heavy"), [("networks", "sklearn"), ("audio", "torch"), ("features", "torch")]
+    ("units", "heavy"), [(["networks"], "sklearn"), (["audio", "features"], "torch")], ids=str
 )
-def test_importing_a_subpackage_loads_no_heavy_package_that_it_does_not_need(unit, heavy):
-    loaded = _loaded_by(f"skaudio_ad.{unit}")
+def test_importing_subpackages_loads_no_heavy_package_that_they_do_not_need(units, heavy):
+    loaded = _loaded_by(*(f"skaudio_ad.{unit}" for unit in units))
     assert "skaudio_ad" in loaded
     assert heavy not in loaded
 

@@ -119,6 +119,10 @@ def assemble(name):
     steps, is_table, detector = PIPELINES[name]
     if detector is None:
         pipeline = clone(steps)
+        if name == "embedding_mahalanobis":
+            pipeline.set_params(
+                embed__output="clip"
+            )  # the covariance of its thousands of columns takes seconds
         is_table = (
             not {"pool", "embed"}.isdisjoint(pipeline.named_steps) and name != "embedding_beam"
         )  # grids

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
 import skaudio_ad.cli._evaluate
+from skaudio_ad.cli import main
 from skaudio_ad.persistence import load_detector
 from skaudio_ad.recordings import ScoredRecording
 
@@ -25,9 +27,16 @@ def recordings(tmp_path_factory):
     return root
 
 
-def test_fit_score_and_info_know_the_machines(recordings, run, tmp_path, rows_of):
-    detector = tmp_path / "fleet.skops"
-    fitted = run("fit", recordings, "-o", detector, "--machines", "folder")
+@pytest.fixture(scope="module")
+def trained(recordings, tmp_path_factory):
+    """Train a detector for each machine, and return the path of the detectors and the result of the program."""
+    path = tmp_path_factory.mktemp("trained") / "fleet.skops"
+    arguments = ("fit", recordings, "-o", path, "--machines", "folder")
+    return path, CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_fit_score_and_info_know_the_machines(trained, run, tmp_path, rows_of):
+    detector, fitted = trained
     assert fitted.exit_code == 0, fitted.output
     assert "a detector for each of 2 machines" in fitted.stdout
     assert "Machine fan: 6 recording(s), false-alarm rate 0.05 (estimated" in fitted.stderr
@@ -73,11 +82,8 @@ def test_options_that_do_not_apply_and_a_wrong_expression_are_errors(recordings,
         assert message in result.stderr
 
 
-def test_evaluate_ranks_the_recordings_of_all_machines_by_their_margins(
-    recordings, run, tmp_path, monkeypatch
-):
-    detector, results = tmp_path / "fleet.skops", tmp_path / "results.json"
-    assert run("fit", recordings, "-o", detector, "--machines", "folder").exit_code == 0
+def test_evaluate_ranks_the_recordings_of_all_machines_by_their_margins(trained, run, tmp_path, monkeypatch):
+    detector, results = trained[0], tmp_path / "results.json"
 
     def score_recordings(pipeline, paths):
         # The threshold of "fan" is -1 and that of "pump" is -100, so raw scores rank every pump below every fan.

@@ -376,7 +376,8 @@ def test_processes_share_a_folder(make, paths, tmp_path):
 
     expected = pipeline().transform(paths)
     kept = pipeline(memory=tmp_path / "kept")
-    run = joblib.Parallel(n_jobs=2, backend="loky", pre_dispatch="all", batch_size=1)
+    # Forked processes need not import torch first, and so begin together.
+    run = joblib.Parallel(n_jobs=2, backend="multiprocessing", pre_dispatch="all", batch_size=1)
     for made in run(joblib.delayed(kept.transform)(paths) for _ in range(4)):
         np.testing.assert_allclose(made, expected, rtol=1e-5, atol=1e-7)
     assert len(entries(tmp_path / "kept")) == 4

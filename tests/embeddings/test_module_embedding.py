@@ -398,7 +398,7 @@ def test_a_function_as_front_end_is_known_by_its_name_and_one_without_is_refused
         make(module, front_end=lambda x: x, **kept).transform(clips)
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", ["multiprocessing", "threading"])
 def test_several_processes_embed_as_one_does(tmp_path, backend):
     clips = noise(1.0, 2.3, 0.4, 1.0, 1.0, 1.7)
     expected = make().transform(clips)

@@ -94,8 +94,10 @@ def test_one_loaded_network_takes_any_length_and_number_of_windows(family, runti
     shortest = {"mobilenet": 514, "passt": 4801}[family]
     for n_windows, n_samples in ((2, 16_000), (1, shortest), (5, 9_999), (1, 64_000), (2, 16_000)):
         clips = waves(n_windows, n_samples, seed=n_samples)
-        for output in ("clip", "frames"):
-            assert_relatively_close(made.embed(clips, output), reference.embed(clips, output))
+        # The network for all outputs is there already; an exported network for every output would take its time.
+        found, expected = made.embed(clips, OUTPUTS[family]), reference.embed(clips, OUTPUTS[family])
+        for output, one in zip(found, expected, strict=True):
+            assert_relatively_close(output, one)
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
@@ -153,9 +155,9 @@ def test_nothing_is_printed_and_no_generator_moves(family, runtime, capfd):
 )
 def test_bfloat16_gives_about_the_numbers_of_float32(family, runtime, tolerance):
     clips = waves(2, 16_000)
-    exact, rough = (loaded(family, runtime, precision) for precision in ("float32", "bfloat16"))
-    for output in ("clip", "grid"):
-        expected, made = exact.embed(clips, output), rough.embed(clips, output)
+    exact, rough = loaded(family, "torch"), loaded(family, runtime, "bfloat16")
+    outputs = ("clip", "grid")
+    for output, expected, made in zip(outputs, exact.embed(clips, outputs), rough.embed(clips, outputs)):
         assert made.dtype == np.float32
         assert np.linalg.norm(made - expected) < tolerance * np.linalg.norm(expected), output
 

@@ -34,7 +34,7 @@ def passes(monkeypatch):
 
 @pytest.mark.parametrize(("family", "kind"), [("mobilenet", list), ("mobilenet", tuple), ("passt", list)])
 def test_the_columns_of_a_list_are_those_of_each_output_one_after_the_other(make, family, kind):
-    clips = noise(0.4, 2.6)  # the second clip is averaged over windows
+    clips = noise(0.4, 1.6)  # the second clip is averaged over windows
     several = make(family, kind(LISTS[family]), window=1.0)
     each = [make(family, output, window=1.0) for output in LISTS[family]]
     made = several.fit(clips).transform(clips)
@@ -42,7 +42,7 @@ def test_the_columns_of_a_list_are_those_of_each_output_one_after_the_other(make
     assert_equal_up_to_rounding(made, np.hstack([one.fit_transform(clips) for one in each]))
     names = [name for one in each for name in one.get_feature_names_out()]
     assert several.get_feature_names_out().tolist() == names
-    assert list(clone(several).set_output(transform="pandas").fit_transform(clips).columns) == names
+    assert list(clone(several).set_output(transform="pandas").fit_transform(clips[:1]).columns) == names
     assert len(set(names)) == made.shape[1]
 
 

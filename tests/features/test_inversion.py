@@ -71,7 +71,7 @@ def test_the_sound_has_the_spectrogram_of_the_original_clip(settings):
 @pytest.mark.real_data
 @pytest.mark.parametrize("settings", [{}, {"n_fft": 2048}], ids=str)
 def test_the_sound_of_dog_barks_has_their_spectrograms(data_home, settings):
-    paths = sorted((data_home / "esc10").glob("001*/*.ogg"))[:4]
+    paths = sorted((data_home / "esc10").glob("001*/*.ogg"))[:2]
     clips = AudioLoader(22050).transform(paths)
     mel = MelTransformer(22050, **settings)
     audio = mel_to_audio(mel.transform(clips), mel, n_samples=len(clips[0]), random_state=0)

@@ -1,6 +1,7 @@
 """Parameters, multiply-accumulates and receptive fields: by hand, by torch's counter, as published."""
 
 import math
+from functools import lru_cache
 
 import pytest
 import torch
@@ -34,6 +35,12 @@ def published(name):
     return build_on_meta(BACKBONES[name])
 
 
+@lru_cache
+def described(name, n_frames=1000, depth=None):
+    """The table of a published checkpoint, which several tests read."""
+    return describe(published(name), n_frames, depth=depth)
+
+
 def image(*layers):
     """Layers on the spectrogram as an image of one channel."""
     return nn.Sequential(nn.Unflatten(1, (1, 128)), *layers)
@@ -42,7 +49,7 @@ def image(*layers):
 @pytest.mark.parametrize("variant", PUBLISHED)
 def test_counts_are_the_published_ones(variant):
     millions, billions = PUBLISHED[variant]
-    table = describe(published(variant))
+    table = described(variant)
     assert float(f"{table.parameters / 1e6:.3g}") == millions
     if billions is not None:
         assert round(table.multiply_accumulates / 1e9, 2) == billions
@@ -111,11 +118,11 @@ def test_the_receptive_field_of_mobilenet_is_that_of_its_convolutions():
     kernels = (3, 3, 3, 3, 5, 5, 5, 3, 3, 3, 3, 3, 3, 5, 5, 5)
     strides = (2, 1, 2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1)
     expected = 1 + sum((kernel - 1) * math.prod(strides[:i]) for i, kernel in enumerate(kernels))
-    assert describe(published("mn04")).receptive_field == (expected, expected) == (595, 595)
+    assert described("mn04").receptive_field == (expected, expected) == (595, 595)
 
 
 def test_attention_sees_all():
-    table = describe(published("passt_s_swa"))
+    table = described("passt_s_swa")
     by_name = {layer.name: layer for layer in table.layers}
     assert by_name["patch_embed.proj"].receptive_field == (16, 16)
     assert by_name["blocks.0.attn.qkv"].receptive_field == (16, 16)
@@ -124,7 +131,7 @@ def test_attention_sees_all():
 
 
 def test_what_does_not_run_is_counted_as_parameters():
-    by_name = {layer.name: layer for layer in describe(published("passt_l_kd")).layers}
+    by_name = {layer.name: layer for layer in described("passt_l_kd").layers}
     for name, n_parameters in (("head_dist.weight", 527 * 768), ("time_new_pos_embed", 768 * 99)):
         assert (by_name[name].parameters, by_name[name].multiply_accumulates) == (n_parameters, 0)
 
@@ -138,7 +145,7 @@ def test_a_layer_that_runs_twice_has_its_parameters_once():
 
 
 def test_depth_merges_the_layers_of_a_block():
-    layers, blocks = describe(published("mn10")), describe(published("mn10"), depth=2)
+    layers, blocks = described("mn10"), described("mn10", depth=2)
     assert [row.name for row in blocks.layers] == [
         *(f"features.{index}" for index in range(17)),
         *(f"classifier.{index}" for index in (0, 2, 5)),
@@ -154,13 +161,13 @@ def test_depth_merges_the_layers_of_a_block():
 
 
 def test_more_frames_cost_more_and_change_no_parameter():
-    short, long = describe(published("mn04"), 320), describe(published("mn04"), 640)
+    short, long = described("mn04", 320), described("mn04", 640)
     assert short.parameters == long.parameters
     assert 1.9 < long.multiply_accumulates / short.multiply_accumulates < 2
 
 
 def test_it_prints_as_a_table():
-    lines = str(describe(published("mn10"), depth=2)).splitlines()
+    lines = str(described("mn10", depth=2)).splitlines()
     assert lines[0] == "MobileNet, for one spectrogram of 128 bins x 1000 frames"
     assert lines[1].split() == [
         "layer", "output", "parameters", "multiply-accumulates", "sees", "bins", "x", "frames",
@@ -168,7 +175,7 @@ def test_it_prints_as_a_table():
     assert lines[3].split() == ["features.0", "16", "x", "64", "x", "500", "176", "4,608,000", "3", "x", "3"]
     assert lines[-1].split() == ["in", "all", "4,876,831", "541,078,208", "595", "x", "595"]
     assert max(map(len, lines)) <= 110
-    assert str(describe(published("passt_s_swa"), depth=2)).splitlines()[-1].endswith(" all")
+    assert str(described("passt_s_swa", depth=2)).splitlines()[-1].endswith(" all")
 
 
 def test_the_network_for_inference_can_be_described():
@@ -189,8 +196,8 @@ def test_a_described_network_and_the_random_generator_stay_as_they_were():
     before = {name: value.clone() for name, value in network.state_dict().items()}
     state = torch.random.get_rng_state()
     describe(network, 20)
-    describe(published("passt_s_swa"))
-    describe(published("mn10"))
+    describe(published("passt_l_kd"))
+    describe(published("mn04"))
     assert torch.equal(torch.random.get_rng_state(), state)
     assert network.training
     assert not any(module._forward_hooks for module in network.modules())

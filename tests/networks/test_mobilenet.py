@@ -326,8 +326,8 @@ def test_bfloat16_for_inference_stays_within_a_hundredth_with_the_authors_weight
     pretrained, front_end = MobileNet(0.4).eval(), AudioSetFrontEnd()
     pretrained.load_state_dict(torch.load(weights_home / "mn04_as_mAP_432.pt", weights_only=True))
     rough = for_inference(pretrained, "bfloat16")
-    paths = [*sorted(data_home.glob("esc10/*/*.ogg"))[::40], *sorted(data_home.glob("mimii/**/*.wav"))[::24]]
-    assert len(paths) == 20
+    paths = [*sorted(data_home.glob("esc10/*/*.ogg"))[::80], *sorted(data_home.glob("mimii/**/*.wav"))[::48]]
+    assert len(paths) == 10
     for clip in AudioLoader(front_end.sample_rate).fit_transform([str(path) for path in paths]):
         with torch.inference_mode():
             spectrogram = front_end(torch.from_numpy(clip)[None])
@@ -346,13 +346,13 @@ def test_the_authors_weights_recognise_sounds(weights_home, data_home):
         classes = [row["display_name"] for row in csv.DictReader(file)]
     found = []
     for folder, tag in TAGS.items():
-        paths = sorted(data_home.glob(f"esc10/* - {folder}/*.ogg"))[::5]
-        assert len(paths) == 8
+        paths = sorted(data_home.glob(f"esc10/* - {folder}/*.ogg"))[::10]
+        assert len(paths) == 4
         recognised = 0
         for clip in AudioLoader(front_end.sample_rate).fit_transform([str(path) for path in paths]):
             with torch.inference_mode():
                 logits = pretrained(front_end(torch.from_numpy(clip)[None]))["logits"][0]
             recognised += classes.index(tag) in logits.topk(5).indices
-        assert recognised >= 4, f"{tag}: in the top 5 of {recognised} of 8 clips"
+        assert recognised >= 2, f"{tag}: in the top 5 of {recognised} of 4 clips"
         found.append(recognised)
-    assert sum(found) >= 0.75 * 8 * len(TAGS)  # 84 % of all 240 clips
+    assert sum(found) >= 0.75 * 4 * len(TAGS)  # 84 % of all 240 clips
