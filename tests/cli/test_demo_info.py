@@ -38,6 +38,7 @@ def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "output"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(skaudio_ad.cli._demo, "_DURATION", 1.0)
+        patch.setattr(skaudio_ad.cli._demo, "_N_RESAMPLES", 50)
         result = run("demo", "-o", folder, "--n-train", 6, "--n-test", 4, "--max-epochs", 1)
     return folder, result
 
