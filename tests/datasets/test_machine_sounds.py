@@ -44,7 +44,7 @@ def log_spectrum_statistics(waveforms, sample_rate):
 
 
 class Measured:
-    """Features, root mean squares, peaks and stated levels of clips of one kind, because waveforms would take memory."""
+    """Keep what the tests ask of clips of one kind, because their waveforms would take much memory."""
 
     def __init__(self, sounds):
         self.features = log_spectrum_statistics(sounds.waveforms, sounds.sample_rate)

@@ -194,9 +194,9 @@ def test_the_score_of_features_does_not_depend_on_the_rows_beside_it(n_clips):
     model = detector(hidden_sizes=(64, 32)).fit(features())
     X = features(n_clips, seed=4)
     scores = model.score_samples(X)
-    np.testing.assert_allclose(
-        [model.score_samples(X[i : i + 1])[0] for i in range(n_clips)], scores, rtol=1e-7
-    )
+    some = range(0, n_clips, max(1, n_clips // 20))
+    alone = [model.score_samples(X[i : i + 1])[0] for i in some]
+    np.testing.assert_allclose(alone, scores[list(some)], rtol=1e-7)
     np.testing.assert_allclose(model.score_samples(X[::-1])[::-1], scores, rtol=1e-7)
 
 

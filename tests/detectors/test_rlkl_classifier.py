@@ -101,7 +101,8 @@ def test_the_relu_network_is_not_affine(fitted):
 @pytest.mark.parametrize("apart", [1.0, 8.0], ids=["overlapping", "separable"])
 def test_the_identity_network_decides_as_logistic_regression_does(apart):
     X, y = losses(200, apart=apart)
-    model = RLKLClassifier(activation="identity", random_state=0, device="cpu").fit(X, y)
+    settings = {"hidden_sizes": (100, 100), "max_epochs": 200}
+    model = classifier(activation="identity", **settings).fit(X, y)
     reference = make_pipeline(StandardScaler(), LogisticRegression(C=np.inf if apart == 1 else 1.0)).fit(X, y)
     new, _ = losses(2000, seed=1, apart=apart)
     assert np.mean(model.predict(new) == reference.predict(new)) > 0.97

@@ -574,7 +574,7 @@ def test_it_learns_one_batch_by_heart(shape):
     # The weight scales the loss, and the noise of the posterior adds least loss if KL has a small weight.
     X = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     settings = {"hidden_sizes": (32,), "filters": (16, 8), "latent_size": 16, "batch_norm": False}
-    model = overfit_one_batch(detector(**settings, learning_rate=3e-3, kl_weight=0.0), X)
+    model = overfit_one_batch(detector(**settings, learning_rate=1e-2, kl_weight=0.0), X, max_epochs=150)
     assert np.mean((model.reconstruct(X) - X) ** 2) < 0.05 * np.mean(X**2)
 
 

@@ -33,7 +33,7 @@ def test_a_bootstrap_of_the_auc_skips_no_draw_and_changes_no_value():
     checked = partial(anomaly_auc_score)  # not the function itself: every draw is checked
     for group in (None, groups):
         found = [
-            bootstrap_interval(metric, y, scores, groups=group, random_state=0)
+            bootstrap_interval(metric, y, scores, n_resamples=200, groups=group, random_state=0)
             for metric in (anomaly_auc_score, checked)
         ]
         assert found[0] == found[1]
@@ -75,7 +75,7 @@ def test_a_bootstrap_interval_covers_the_truth_about_as_often_as_it_says(confide
     hits = 0
     for seed in range(200):
         y, scores = some_scores(60, 60, seed)  # a true gap of 1
-        low, high = bootstrap_interval(mean_gap, y, scores, confidence=confidence, n_resamples=200)
+        low, high = bootstrap_interval(mean_gap, y, scores, confidence=confidence, n_resamples=100)
         hits += low <= 1 <= high
     # The tolerance is two standard errors of 200 draws, and percentile intervals cover slightly less than nominal.
     assert confidence - 0.08 <= hits / 200 <= confidence + 0.05

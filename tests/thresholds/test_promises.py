@@ -264,10 +264,11 @@ def check(rows):
 
 @every_size
 @pytest.mark.parametrize("name", CHEAP)
-def test_over_500_draws_no_ensemble_raises_more_false_alarms_than_promised_or_finds_nothing(
+def test_over_many_draws_no_ensemble_raises_more_false_alarms_than_promised_or_finds_nothing(
     name, n, p, n_folds
 ):
-    rows = simulate_ensembles(name, n, p, n_folds, n_draws=500)
+    # A mixture is fitted for every draw and fold, which takes most of the time.
+    rows = simulate_ensembles(name, n, p, n_folds, n_draws=200 if name == "GaussianMixture" else 500)
     assert len(rows) == 2
     check(rows)
 

@@ -11,10 +11,15 @@ from skaudio_ad.training import overfit_batch
 from tests.training.sanity import overfit_one_batch
 
 
-@pytest.mark.parametrize("shape", [(8, 16), (4, 8, 12)], ids=["features", "spectrograms"])
-def test_the_autoencoder_learns_one_batch_by_heart(rng, shape):
+@pytest.mark.parametrize(
+    ("shape", "settings", "max_epochs"),
+    [((8, 16), {}, 500), ((4, 8, 12), {"learning_rate": 3e-3}, 200)],
+    ids=["features", "spectrograms"],
+)
+def test_the_autoencoder_learns_one_batch_by_heart(rng, shape, settings, max_epochs):
     X = rng.normal(size=shape).astype(np.float32)
-    fitted = overfit_one_batch(AutoencoderDetector(batch_norm=False, random_state=0), X)
+    detector = AutoencoderDetector(batch_norm=False, random_state=0, **settings)
+    fitted = overfit_one_batch(detector, X, max_epochs=max_epochs)
     error = np.mean((fitted.reconstruct(X) - X) ** 2)
     assert error < 0.05 * np.mean(X**2)
 
