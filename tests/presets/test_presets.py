@@ -84,7 +84,7 @@ def test_the_heart_and_lung_preset_reads_330000_samples_at_22050_hz(tmp_path):
 @pytest.mark.filterwarnings("ignore:.* so the Ledoit-Wolf covariance is used")
 def test_a_recording_gets_the_same_score_alone_and_in_a_batch(name, lazy, sounds):
     settings = {} if name == "autoencoder" or name.startswith("dcase_") else {"duration": 1.0}
-    # The published networks take minutes. Networks of other sizes score by the same code.
+    # The published networks take several times as long. Networks of other sizes score by the same code.
     settings |= {"dog_bark_vae": {"filters": (4, 2), "strides": 2}}.get(name, {})
     settings |= dict.fromkeys(["hidden_size"], 16) if name in ("next_frame_lstm", "window_gru") else {}
     pipeline = make_preset(name, lazy=lazy, max_epochs=2, random_state=0, **settings).fit(sounds.paths[:8])
