@@ -10,6 +10,7 @@ Run: ``python -m benchmarks.results_page [--source benchmarks/results]``.
 import argparse
 import csv
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,7 +207,10 @@ def detection_parts(folder):
     links = ", ".join(f"[{stem}](results/detection/{stem}.csv)" for stem in ("summary", "pairs", "ranks"))
     parts.append(f"All figures: {links}.")
     if about["left out"]:
-        rows = [{"left out": name, "reason": reason} for name, reason in about["left out"].items()]
+        names = {}
+        for name, reason in about["left out"].items():
+            names.setdefault(_without_paths(reason), []).append(name)
+        rows = [{"left out": ", ".join(own), "reason": reason} for reason, own in names.items()]
         parts += ["### Left out", markdown(rows)]
     return parts
 
@@ -296,6 +300,11 @@ def _difference(row):
     return "{:+.3f} [{:+.3f}, {:+.3f}]".format(
         *(float(row[key]) for key in ("AUC difference", "AUC low", "AUC high"))
     )
+
+
+def _without_paths(reason):
+    """Return the reason of an error without the places where a loader looked, which depend on the machine."""
+    return re.sub(r"(?<!\S)/[^\s:;,]+", "the folder of the data sets", re.split(r"[:;] looked", reason)[0])
 
 
 def _slug(name):

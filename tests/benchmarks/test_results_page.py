@@ -11,6 +11,7 @@ ABOUT = {
     "environment": "A machine.",
     "notes": ["Note."],
 }
+LOST = "X has no recordings in /home/me/sounds: looked for folders in /home/me/sounds/x."
 SECTION = Section("speed", "Speed", "Ours beside peers.", tables=("Ratios",))
 
 
@@ -37,7 +38,13 @@ def source(tmp_path):
     folder = tmp_path / "source" / "detection"
     folder.mkdir(parents=True)
     (folder / "detection.json").write_text(
-        json.dumps({**ABOUT, "notes": ["Note."], "left out": {"mn10": "No weights."}})
+        json.dumps(
+            {
+                **ABOUT,
+                "notes": ["Note."],
+                "left out": {"mn10": "No weights.", "mn20": "No weights.", "X": LOST},
+            }
+        )
     )
     names = {"MIMII": (0.7, 0.8, 0.4), MEAN: (0.75, 0.74, 0.5)}
     write_csv(
@@ -81,7 +88,7 @@ def test_the_page_says_what_wins_and_where_the_default_loses(source, tmp_path):
     assert "mini/nearest has the highest mean AUC, 0.750 [0.650, 0.850]. This is the default" in text
     assert "| peer | 0.740 [0.640, 0.840] | -0.010 [-0.020, +0.000] | 0.800 | 1.2 | 0.04 |  |" in text
     assert "](results/detection/AUC-MIMII.png)" in text
-    assert "| mn10 | No weights. |" in text
+    assert "| mn10, mn20 | No weights. |\n| X | X has no recordings in the folder of the data sets |" in text
     assert "`python -m benchmarks.detection`, 2026-01-02. A machine." in text
 
 
