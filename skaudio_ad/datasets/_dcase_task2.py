@@ -44,15 +44,15 @@ def load_dcase_task2(
 ) -> AudioDataset:
     """Load the data of DCASE Challenge Task 2 of one year from a folder.
 
-    =========  ===========================================  ======================  ==============
+    =========  ==========================================  =====================  =============
     Year       Machines                                    Sections, domains      Channels
-    =========  ===========================================  ======================  ==============
+    =========  ==========================================  =====================  =============
     2020       6, in development and evaluation set        machine IDs, none      1
     2021       7, in both sets                             00 to 05, two          1
     2022       7, in both sets                             00 to 05, two          1
     2023-2025  7 of development, 7 to 9 of evaluation      00, two                1
     2026       7 of development, 5 of evaluation           00, two                2, near and far
-    =========  ===========================================  ======================  ==============
+    =========  ==========================================  =====================  =============
 
     All recordings have a sample rate of 16 kHz.
 
