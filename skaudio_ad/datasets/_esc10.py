@@ -35,7 +35,7 @@ _LAYOUT = (
 _SOURCE = (
     "ESC-10 by K. J. Piczak is published under CC BY 3.0 in ogg, "
     "https://github.com/karolpiczak/ESC-10/archive/553c8f1743b9dba6b282e1323c3ca8fa76923448.zip, and in wav "
-    "as a part of ESC-50, https://github.com/karolpiczak/ESC-50"
+    "as a part of ESC-50, https://github.com/karolpiczak/ESC-50; fetch_esc50 downloads and unpacks ESC-50"
 )
 
 _DESCR = """\

@@ -29,7 +29,7 @@ _NAME = re.compile(r"([1-5])-(\d+)-[A-Z]-(\d|[1-4]\d)")
 _LAYOUT = "the folder audio with 2000 wav files such as 1-100032-A-0.wav, and the table meta/esc50.csv"
 _SOURCE = (
     "ESC-50 by K. J. Piczak is published under CC BY-NC 3.0 at https://github.com/karolpiczak/ESC-50 "
-    "(archive/master.zip, about 650 MB)"
+    "(archive/master.zip, about 650 MB); fetch_esc50 downloads and unpacks the archive"
 )
 
 _DESCR = """\

@@ -13,7 +13,8 @@ from ._tables import read_table
 
 _SOURCE = (
     "HLS-CMDS by Y. Torabi, S. Shirani and J. P. Reilly is published on Mendeley Data under CC BY 4.0 and "
-    "described in IEEE Data Descriptions, https://doi.org/10.1109/IEEEDATA.2025.3566012, which links to it"
+    "described in IEEE Data Descriptions, https://doi.org/10.1109/IEEEDATA.2025.3566012, which links to it "
+    "(https://doi.org/10.17632/8972jxbpmp.3)"
 )
 _LAYOUT = "the folders HS, LS and Mix with the wav files, and the tables HS.csv, LS.csv and Mix.csv"
 

@@ -25,7 +25,8 @@ _LAYOUT = (
 )
 _SOURCE = (
     "The heart sounds of the PhysioNet/CinC Challenge 2016 by C. Liu et al. are published under ODC-By 1.0 at "
-    "https://physionet.org/content/challenge-2016/1.0.0/ (training.zip)"
+    "https://physionet.org/content/challenge-2016/1.0.0/ (training.zip); fetch_physionet2016 downloads "
+    "and unpacks the archives"
 )
 
 _DESCR = """\

@@ -29,7 +29,7 @@ _LAYOUT = (
 )
 _SOURCE = (
     "SPRSound by Q. Zhang et al. is published at https://github.com/SJTU-YONGFU-RESEARCH-GRP/SPRSound, with its "
-    "licence in the file LICENSE"
+    "licence in the file LICENSE; fetch_sprsound downloads and unpacks the archive"
 )
 
 _DESCR = """\
