@@ -6,10 +6,11 @@ import http.server
 import io
 import json
 import re
-import threading
 import zipfile
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urlsplit
+
+from .weights_server import running
 
 
 def make_zip(members, *, comment=b""):
@@ -100,14 +101,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def serve_publishers():
     """Serve until the end of the block; yields the :class:`PublishersServer`."""
     state = PublishersServer()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.state = state
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running(_Handler, state) as state.url:
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

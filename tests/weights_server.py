@@ -87,15 +87,31 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def serve(content):
     """Serve `content` until the end of the block; yields the :class:`WeightsServer`."""
     state = WeightsServer(content)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    with running(_Handler, state) as address:
+        state.url = f"{address}/weights.pt"
+        try:
+            yield state
+        finally:
+            state.go_on.set()
+
+
+@contextlib.contextmanager
+def running(handler, state):
+    """Run a server on this machine until the end of the block; yields its address.
+
+    Parameters
+    ----------
+    handler : class
+        Handler of requests, which finds `state` as ``self.server.state``.
+    state : object
+    """
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.state = state
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/weights.pt"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield state
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
-        state.go_on.set()
         server.shutdown()
         thread.join()
         server.server_close()
