@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ._report import markdown
+from .detection._configurations import REFERENCE as DEFAULT
+from .detection._figures import picture_name
+from .detection._tables import MEAN
 
 DOCS = Path(__file__).parents[1] / "docs"
-DEFAULT = "mini/nearest"
-MEAN = "mean over sets"
 
 INTRODUCTION = """\
 # Results
@@ -202,9 +203,9 @@ def detection_parts(folder):
         own = [row for row in summary if row["set"] == name and row["AUC"]]
         if own:
             parts += [f"### {name}", winners(name, own, pairs)]
-            picture = next((path for path in folder.glob("AUC-*.png") if path.stem[4:] == _slug(name)), None)
-            if picture is not None:
-                parts.append(f"![AUC and rates of {name}](results/detection/{picture.name})")
+            picture = picture_name(name)
+            if (folder / picture).is_file():
+                parts.append(f"![AUC and rates of {name}](results/detection/{picture})")
     links = ", ".join(f"[{stem}](results/detection/{stem}.csv)" for stem in ("summary", "pairs", "ranks"))
     parts.append(f"All figures: {links}.")
     if about["left out"]:
@@ -306,10 +307,6 @@ def _difference(row):
 def _without_paths(reason):
     """Return the reason of an error without the places where a loader looked, which depend on the machine."""
     return re.sub(r"(?<!\S)/[^\s:;,]+", "the folder of the data sets", re.split(r"[:;] looked", reason)[0])
-
-
-def _slug(name):
-    return "".join(letter if letter.isalnum() else "_" for letter in name)
 
 
 def _origin(about):

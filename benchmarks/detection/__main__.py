@@ -37,7 +37,6 @@ Run: ``python -m benchmarks.detection --data DIR [--sets MIMII ...] [--detectors
 
 import argparse
 import contextlib
-import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -230,7 +229,7 @@ def report(cells, about, folder, *, n_draws=N_DRAWS):
     for name in (_tables.MEAN, *results.by_set):
         rows = [row for row in summary if row["set"] == name]
         if any(row["AUC"] is not None for row in rows):
-            picture = f"AUC-{re.sub('[^A-Za-z0-9]+', '_', name)}.png"
+            picture = _figures.picture_name(name)
             _figures.draw(rows, name, folder / picture)
             said = _page.verdict(pairs, name, REFERENCE)
             parts += [f"## {name}", said, _page.set_table(rows), f"![AUC and rates of {name}]({picture})"]

@@ -14,6 +14,20 @@ KINDS = ("pretrained backbone", "spectral statistics", "loudness", "PyOD", "syst
 _GREY = "#666666"
 
 
+def picture_name(set_name):
+    """Return the name of the file with the picture of a set.
+
+    Parameters
+    ----------
+    set_name : str
+
+    Returns
+    -------
+    str
+    """
+    return f"AUC-{re.sub('[^A-Za-z0-9]+', '_', set_name)}.png"
+
+
 def kind_of(name):
     """Return the kind of a configuration, one of `KINDS`.
 
