@@ -13,7 +13,7 @@ from ._home import HOME_VARIABLE, get_data_home
 from ._publishers import Archive, PublishedFile
 from ._unpacking import DamagedArchiveError, UnpackError, unpack
 
-# Number of bytes that a byte of an archive unpacks to, at most. Recordings of MIMII and ESC-50 unpack to 1.2 to 1.4.
+# Maximum number of bytes that one byte of an archive unpacks to. Recordings of MIMII and ESC-50 unpack to 1.2 to 1.4.
 _RATIO = 1.5
 _ZIP = (b"PK\x03\x04",)
 
@@ -108,15 +108,14 @@ class _Fetch:
     def __init__(self, destination, store, keep_archives, quiet):
         self.destination, self.store = destination, store
         self.keep_archives, self.quiet = keep_archives, quiet
-        # What a person without a connection has to save, one text for each publisher, and why.
+        # `to_save` has one text for each publisher: the archives that a person without a connection has to save.
+        # `reason` is the error of the last request.
         self.to_save, self.reason = [], None
 
     def run(self, requests):
         lists = []
-        for (
-            publisher,
-            archives,
-        ) in requests:  # a comprehension would be one more level of the stack for warnings
+        # The loop is no comprehension, because a comprehension adds a level to the stack, which warnings count.
+        for publisher, archives in requests:
             lists.append(self._files(publisher, archives))
         if self.to_save:
             raise FetchError(

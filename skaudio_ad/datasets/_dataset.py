@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils import Bunch
 
-from ._files import content_groups
+from ._files import content_groups, numbered
 
 #: Columns of `metadata` that every data set has. A column that a set does not know holds "".
 COLUMNS = ("machine", "section", "domain", "attributes", "split")
@@ -174,22 +174,17 @@ class AudioDataset(Bunch):
         return pd.DataFrame({"path": self.paths, "target": self.target, **self.metadata})
 
 
-def _united(*labels):
-    """Number the groups that result from several labels. Clips with an equal label of any kind are in one group."""
-    n_clips = len(labels[0])
-    codes = [np.unique(own, return_inverse=True)[1] for own in labels]
-    starts = n_clips + np.cumsum([0] + [code.max(initial=-1) + 1 for code in codes[:-1]])
-    rows = np.tile(np.arange(n_clips), len(codes))
-    columns = np.concatenate([start + code for start, code in zip(starts, codes)])
-    n_nodes = max(int(columns.max(initial=-1)) + 1, n_clips)
-    links = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(n_nodes, n_nodes))
-    components = connected_components(links, directed=False)[1][:n_clips]
-    numbers: dict = {}
-    return np.array(
-        [numbers.setdefault(component, len(numbers)) for component in components.tolist()], dtype=np.int64
+def _united(contents, units):
+    """Number the groups of recordings that are linked by an equal content or an equal unit."""
+    # A graph links contents and units: each recording is an edge from its content to its unit.
+    n_contents, units = contents.max(initial=-1) + 1, np.unique(units, return_inverse=True)[1]
+    n_nodes = n_contents + units.max(initial=-1) + 1
+    links = coo_array(
+        (np.ones(len(units), dtype=bool), (contents, n_contents + units)), shape=(n_nodes, n_nodes)
     )
+    return numbered(connected_components(links, directed=False)[1][contents].tolist())
 
 
 def _few(values):
-    names = np.unique(values).tolist()
+    names = [name for name in np.unique(values).tolist() if name]
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -93,8 +93,13 @@ def content_groups(paths):
     starts = [_start(path) for path in paths]
     counts = Counter(starts)
     contents = [start if counts[start] == 1 else _digest(path) for path, start in zip(paths, starts)]
+    return numbered(contents)
+
+
+def numbered(labels):
+    """Number labels by first appearance. Returns one number per label, int64 of shape (n_labels,)."""
     numbers: dict = {}
-    return np.array([numbers.setdefault(content, len(numbers)) for content in contents], dtype=np.int64)
+    return np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.int64)
 
 
 def _start(path):

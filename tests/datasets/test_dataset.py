@@ -65,6 +65,15 @@ def test_the_summary_counts_labels_and_names_machines():
     assert repr(sounds) == f"AudioDataset({counts}; machine: u, v, w, x and 2 more)"
 
 
+def test_the_summary_names_no_empty_column_or_value():
+    sounds = AudioDataset(["a", "b"], [1, 1], {"domain": ["", "source"]})
+    assert repr(sounds) == "AudioDataset(2 recordings: 2 normal, 0 anomalous, 0 unknown; domain: source)"
+
+
+def test_a_set_without_recordings_has_no_groups():
+    assert AudioDataset([], [], units=[]).groups.tolist() == []
+
+
 def test_a_table_has_one_row_per_recording():
     frame = AudioDataset(["a", "b"], [1, -1], {"machine": ["fan", "pump"]}).to_frame()
     assert frame.columns.tolist() == ["path", "target", "machine", "section", "domain", "attributes", "split"]
