@@ -50,6 +50,7 @@ FLOORS = {
     "inspection": 4,
     "presets": 4,
     "persistence": 5,
+    "report": 5,
     "cli": 6,
 }
 # Files and folders that need no torch.
