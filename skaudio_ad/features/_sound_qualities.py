@@ -20,6 +20,8 @@ from ._spectral import WaveformTransformer
 _BLOCK = 0.5
 # Maximum sound pressure level of an undistorted sound at atmospheric pressure, in dB re 20 µPa.
 _LOUDEST = 194
+# Maximum sound pressure of a clip, in pascals. The pressure of the air is a tenth of this number.
+_HIGHEST_PRESSURE = 1e6
 # Lowest frequency that a listener hears as a tone, in hertz. The brightness leaves out what is below.
 _LOWEST = 20
 
@@ -50,7 +52,15 @@ class SoundQualities(WaveformTransformer):
     full_scale_level : float, default=94.0
         Sound pressure level of a clip with a root mean square of 1, in dB re 20 µPa. The default takes samples as
         pascals, as MOSQITO does, because a root mean square of 1 Pa is a level of 94 dB. The loudness rises with this
-        level. If the loudness of audible recordings is 0, raise the level. From 0 to 194.
+        level. If the loudness of audible recordings is 0, raise the level. Values from 0 to 194 are allowed.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the qualities, in the order of the columns.
+
+    units : tuple of str
+        Units of the qualities, in the order of the columns. Boominess and impulsiveness have none, an empty string.
 
     Notes
     -----
@@ -92,7 +102,6 @@ class SoundQualities(WaveformTransformer):
     True
     """
 
-    #: Names of the qualities, in the order of the columns.
     names: ClassVar[tuple[str, ...]] = (
         "loudness",
         "sharpness",
@@ -101,7 +110,6 @@ class SoundQualities(WaveformTransformer):
         "boominess",
         "impulsiveness",
     )
-    #: Units of the qualities, in the order of the columns. The last two qualities have no unit.
     units: ClassVar[tuple[str, ...]] = ("sone", "acum", "asper", "Hz", "", "")
 
     def __init__(self, sample_rate: int = 16000, *, full_scale_level: float = 94.0) -> None:
@@ -125,7 +133,7 @@ class SoundQualities(WaveformTransformer):
         Raises
         ------
         ValueError
-            If a clip is shorter than 0.2 s. The message names the clip.
+            If a clip is shorter than 0.2 s, or is louder than any sound. The message names the clip.
         """
         clips = as_clips(self, X, sample_rate=self.sample_rate, reset=False)
         return map_collect(self._function(), clips, finite=True)
@@ -162,8 +170,15 @@ class _Qualities:
                 f"{self.sample_rate}; a clip needs at least {FRAME:g} s. Leave the clip out, or use AudioLoader with "
                 "a duration and a pad."
             )
+        peak = float(np.abs(clip).max()) * self.pascals
+        if peak > _HIGHEST_PRESSURE:
+            raise ClipError(
+                f"has samples up to {np.abs(clip).max():g}, a sound pressure of {peak:g} Pa at the full_scale_level; "
+                "samples are floats in [-1, 1]: divide by the largest value of the format."
+            )
         # A constant offset is no sound, but would leak into the lowest bands.
-        samples = (clip - clip.mean(dtype=np.float64)).astype(np.float32) * np.float32(self.pascals)
+        samples = clip - np.float32(clip.mean(dtype=np.float64))
+        samples *= np.float32(self.pascals)
         frequencies, powers = _mean_spectrum(samples, self.sample_rate)
         with np.errstate(divide="ignore"):
             levels = 10 * np.log10(third_octave_filters(len(frequencies), frequencies[1]) @ powers / 4e-10)

@@ -100,7 +100,17 @@ def test_brightness_is_the_mean_frequency_weighted_by_power():
 
 
 def test_the_frequency_weighting_has_the_values_of_iec_61672():
-    table = {31.5: -39.4, 63: -26.2, 125: -16.1, 250: -8.6, 500: -3.2, 1000: 0, 2000: 1.2, 4000: 1.0, 8000: -1.1}
+    table = {
+        31.5: -39.4,
+        63: -26.2,
+        125: -16.1,
+        250: -8.6,
+        500: -3.2,
+        1000: 0,
+        2000: 1.2,
+        4000: 1.0,
+        8000: -1.1,
+    }
     exact = 1000 * 10 ** (np.round(10 * np.log10(np.array(list(table)) / 1000)) / 10)
     assert 10 * np.log10(a_weighting(exact)) == pytest.approx(list(table.values()), abs=0.06)
 
@@ -172,10 +182,17 @@ def test_a_clip_shorter_than_a_frame_is_an_error_that_names_the_clip():
         qualities(make("tone 250 60"), np.zeros(3199, np.float32))
 
 
+def test_samples_that_are_no_floats_in_the_unit_range_are_an_error_that_names_the_clip():
+    with pytest.raises(
+        ValueError, match=r"clip 0: has samples up to 1e\+10, .* samples are floats in \[-1, 1\]"
+    ):
+        qualities(np.full(RATE, 1e10, np.float32))
+
+
 def test_clips_that_cannot_be_read_have_a_row_of_nan(tmp_path):
     missing = [tmp_path / "absent.wav", tmp_path / "absent too.wav"]
+    clips = AudioLoader(RATE, on_error="skip").fit_transform(missing)
     with pytest.warns(UserWarning, match="absent"):
-        clips = AudioLoader(RATE, on_error="skip").fit_transform(missing)
         values = SoundQualities(RATE).fit_transform(clips)
     assert values.shape == (2, 6)
     assert np.isnan(values).all()
