@@ -229,5 +229,8 @@ def booming_index(loudness, pattern):
     positions = 1 + np.log10(frequencies / 25) / np.log10(31.5 / 25)
     weights = 2.13 * np.exp(-0.151 * positions)
     weights[:4] = 0.8, 1.05, 1.10, 1.18
-    low = np.sum(pattern[frequencies < 280]) / np.sum(pattern)
-    return 10 * np.log10(np.sum(10 ** (pattern * weights / 10))) * low
+    share = np.sum(pattern[frequencies < 280]) / np.sum(pattern)
+    # The weighted loudness is summed like levels in dB. The largest one is taken out, so that nothing overflows.
+    summands = pattern * weights
+    largest = summands.max()
+    return (largest + 10 * np.log10(np.sum(10 ** ((summands - largest) / 10)))) * share

@@ -18,6 +18,10 @@ from ._spectral import WaveformTransformer
 
 # Length of a block of the mean spectrum, in seconds. The lowest third octave is 5.8 Hz wide.
 _BLOCK = 0.5
+# Maximum sound pressure level of an undistorted sound at atmospheric pressure, in dB re 20 µPa.
+_LOUDEST = 194
+# Maximum sound pressure of a clip, in pascals. The pressure of the air is a tenth of this number.
+_HIGHEST_PRESSURE = 1e6
 # Lowest frequency that a listener hears as a tone, in hertz. The brightness leaves out what is below.
 _LOWEST = 20
 
@@ -48,16 +52,26 @@ class SoundQualities(WaveformTransformer):
     full_scale_level : float, default=94.0
         Sound pressure level of a clip with a root mean square of 1, in dB re 20 µPa. The default takes samples as
         pascals, as MOSQITO does, because a root mean square of 1 Pa is a level of 94 dB. The loudness rises with this
-        level. If the loudness of audible recordings is 0, raise the level.
+        level. If the loudness of audible recordings is 0, raise the level. Values from 0 to 194 are allowed.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the qualities, in the order of the columns.
+
+    units : tuple of str
+        Units of the qualities, in the order of the columns. Boominess and impulsiveness have none, an empty string.
 
     Notes
     -----
     - A clip needs at least one frame of 0.2 s.
-    - Silence has 0 in every column.
+    - Silence has 0 in every column. The mean of a clip is subtracted first, because a constant offset is no sound.
     - The roughness of a clip of more than a minute is the mean over 300 frames at equal distances.
     - The level of NT ACOU 112 is A-weighted, with time weighting F, in steps of 10 ms. A longer clip has more
       onsets, so the impulsiveness compares clips of one length. A prominence of 5 or less needs no adjustment of a
       measured level, says the method.
+    - The share of the loudness below 280 Hz decides most of the booming index: 0 without such sound, about 24 without
+      any other sound.
     - The roughness is scaled to 1 asper for the tone that defines the unit (1 kHz, 60 dB, fully modulated at 70 Hz).
       Outer ear and threshold come from the tables of ISO 532-1.
 
@@ -88,7 +102,6 @@ class SoundQualities(WaveformTransformer):
     True
     """
 
-    #: Names of the qualities, in the order of the columns.
     names: ClassVar[tuple[str, ...]] = (
         "loudness",
         "sharpness",
@@ -97,7 +110,6 @@ class SoundQualities(WaveformTransformer):
         "boominess",
         "impulsiveness",
     )
-    #: Units of the qualities, in the order of the columns. The last two qualities have no unit.
     units: ClassVar[tuple[str, ...]] = ("sone", "acum", "asper", "Hz", "", "")
 
     def __init__(self, sample_rate: int = 16000, *, full_scale_level: float = 94.0) -> None:
@@ -121,7 +133,7 @@ class SoundQualities(WaveformTransformer):
         Raises
         ------
         ValueError
-            If a clip is shorter than 0.2 s. The message names the clip.
+            If a clip is shorter than 0.2 s, or is louder than any sound. The message names the clip.
         """
         clips = as_clips(self, X, sample_rate=self.sample_rate, reset=False)
         return map_collect(self._function(), clips, finite=True)
@@ -141,7 +153,7 @@ class SoundQualities(WaveformTransformer):
 
     def _function(self):
         check_number(self.sample_rate, "sample_rate", low=1000, high=192000, integer=True)
-        check_number(self.full_scale_level, "full_scale_level")
+        check_number(self.full_scale_level, "full_scale_level", low=0, high=_LOUDEST)
         return _Qualities(self.sample_rate, 2e-5 * 10 ** (self.full_scale_level / 20))
 
 
@@ -158,7 +170,15 @@ class _Qualities:
                 f"{self.sample_rate}; a clip needs at least {FRAME:g} s. Leave the clip out, or use AudioLoader with "
                 "a duration and a pad."
             )
-        samples = clip * np.float32(self.pascals)
+        peak = float(np.abs(clip).max()) * self.pascals
+        if peak > _HIGHEST_PRESSURE:
+            raise ClipError(
+                f"has samples up to {np.abs(clip).max():g}, a sound pressure of {peak:g} Pa at the full_scale_level; "
+                "samples are floats in [-1, 1]: divide by the largest value of the format."
+            )
+        # A constant offset is no sound, but would leak into the lowest bands.
+        samples = clip - np.float32(clip.mean(dtype=np.float64))
+        samples *= np.float32(self.pascals)
         frequencies, powers = _mean_spectrum(samples, self.sample_rate)
         with np.errstate(divide="ignore"):
             levels = 10 * np.log10(third_octave_filters(len(frequencies), frequencies[1]) @ powers / 4e-10)
@@ -210,4 +230,4 @@ def _centroid(frequencies, powers):
     """Return the mean frequency of a power spectrum above 20 Hz, in hertz. Silence has 0."""
     heard = frequencies >= _LOWEST
     total = powers[heard].sum()
-    return (frequencies[heard] @ powers[heard]) / total if total > 0 else 0.0
+    return frequencies[heard] @ powers[heard] / total if total > 0 else 0.0
