@@ -24,6 +24,7 @@ FLOORS = {
     "_checksums": 0,
     "_csv_text": 0,
     "_download": 0,
+    "_json": 0,
     "_labels": 0,
     "_clip_calls": 0,
     "_input_checks": 0,
