@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from .._atomic import atomic_path
+from .._json import without_nan
 from .._path_groups import labels_from_paths
 from ..audio._rates import describe_lower_rates, find_lower_rates
 from ..detectors import FleetDetector
@@ -15,14 +16,13 @@ from ..inspection import LocalScoreDisplay
 from ..persistence import load_detector, read_metadata
 from ..recordings import ScoredRecording, score_recordings
 from ..recordings._score import p_value_function
+from ..recordings._summary import summarize
 from ..recordings._unwrap import find_loader
 from ._common import check_writable, describe_error, expand_recordings, format_time, friendly_errors
 from ._embedding_tables import check_same_kind, find_table, read_table
-from ._json import without_nan
 from ._messages import translate
 from ._options import FILE, FOLDER, recordings_argument
 from ._pictures import picture_names
-from ._summary import summarize
 from ._table import open_table
 from ._terminal import say, track
 
