@@ -23,6 +23,7 @@ FLOORS = {
     "_checks": 0,
     "_checksums": 0,
     "_download": 0,
+    "_file_names": 0,
     "_labels": 0,
     "_clip_calls": 0,
     "_input_checks": 0,
