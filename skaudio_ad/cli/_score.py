@@ -18,13 +18,13 @@ from ..recordings._exports import (
     write_label_tracks,
     write_selection_table,
 )
+from ..recordings._summary import summarize
 from ..recordings._unwrap import find_loader
 from ._common import check_writable, describe_error, expand_recordings, format_time, friendly_errors
 from ._embedding_tables import find_table, read_table
 from ._json import without_nan
 from ._messages import translate
 from ._options import FILE, FOLDER, recordings_argument
-from ._summary import summarize
 from ._table import open_table
 from ._table_scores import score_table
 from ._terminal import say, track

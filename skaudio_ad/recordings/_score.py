@@ -56,19 +56,40 @@ def score_recordings(
     ImportError
         If a package that the pipeline needs is not installed.
     """
+    score, items = make_scorer(pipeline, paths, machines)
+    return ScoredRecordings(stream(score, items), len(items))
+
+
+def make_scorer(pipeline, paths, machines=None, look=None):
+    """Return a function that scores one recording, and the items that the function takes.
+
+    Parameters
+    ----------
+    pipeline, paths, machines
+        As for :func:`score_recordings`.
+    look : callable, default=None
+        ``look(path, detector, features)`` is called with the input of the detector for every recording that has a
+        score, from several threads. In a fleet the detector is the one of the machine. An error of `look` counts as an
+        error of the recording.
+
+    Returns
+    -------
+    score : callable
+        Maps an item to a :class:`ScoredRecording`.
+    items : list
+        One item a recording.
+    """
     loader, middle, detector = split_pipeline(pipeline)
     names, clock = [os.fsdecode(path) for path in paths], find_clock(pipeline)
     if not isinstance(detector, FleetDetector):
         if machines is not None:
             raise ValueError(f"machines= needs a FleetDetector, got a {type(detector).__name__}.")
-        score = _Score(loader, middle, detector, clock, p_value_function(pipeline))
-        return ScoredRecordings(stream(score, names), len(names))
+        return _Score(loader, middle, detector, clock, p_value_function(pipeline), look), names
     labels = [None] * len(names) if machines is None else np.asarray(machines).tolist()
     if len(labels) != len(names):
         raise ValueError(f"machines must have one entry a recording: got {len(labels)} for {len(names)}.")
     pattern = getattr(unwrap(pipeline), "machines", None) if machines is None else None
-    fleet_score = _FleetScore(loader, middle, detector, clock, pattern)
-    return ScoredRecordings(stream(fleet_score, list(zip(names, labels))), len(names))
+    return _FleetScore(loader, middle, detector, clock, pattern, look), list(zip(names, labels))
 
 
 def p_value_function(pipeline: BaseEstimator) -> Callable[[npt.ArrayLike], npt.NDArray[np.float64]]:
@@ -122,9 +143,9 @@ def local_threshold(detector, recording):
 
 
 class _Score:
-    def __init__(self, loader, middle, detector, clock, p_values):
+    def __init__(self, loader, middle, detector, clock, p_values, look):
         self.loader, self.middle, self.detector, self.clock = loader, middle, detector, clock
-        self.p_values = p_values
+        self.p_values, self.look = p_values, look
 
     def __call__(self, path):
         try:
@@ -132,6 +153,8 @@ class _Score:
             score = float(self.detector.score_samples(features)[0])
             margin = self._margin(features, score)
             times, local_scores, window_duration = self._locate(features)
+            if self.look is not None and not np.isnan(score):
+                self.look(path, self.detector, features)
         except (WeightsError, ImportError):  # no recording can be scored without the network
             raise
         except Exception as error:  # any error: the other recordings are scored all the same
@@ -193,9 +216,9 @@ def _used_duration(path, loader):
 class _FleetScore:
     """Score a recording with the detector of its machine. `pattern` says how the path gives the machine."""
 
-    def __init__(self, loader, middle, fleet, clock, pattern):
+    def __init__(self, loader, middle, fleet, clock, pattern, look):
         self.parts, self.fleet, self.clock, self.pattern = (loader, middle), fleet, clock, pattern
-        self.scores = {}
+        self.look, self.scores = look, {}
 
     def __call__(self, path_and_machine):
         path, machine = path_and_machine
@@ -206,5 +229,6 @@ class _FleetScore:
         except ValueError as error:  # the other recordings are scored all the same
             return ScoredRecording(path, error=str(error))
         if id(detector) not in self.scores:
-            self.scores[id(detector)] = _Score(*self.parts, detector, self.clock, p_value_function(detector))
+            p_values = p_value_function(detector)
+            self.scores[id(detector)] = _Score(*self.parts, detector, self.clock, p_values, self.look)
         return self.scores[id(detector)](path)
