@@ -19,6 +19,7 @@ FLOORS = {
     "_lazy": -1,
     "_typing": -2,
     "_archive": 0,
+    "_doc_links": -1,
     "_atomic": -1,
     "_checks": 0,
     "_checksums": 0,
