@@ -14,6 +14,8 @@ CURVE_STYLES = ("-", "--", "-.")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 # Maximum number of bars of a histogram. More bars show no more.
 _MAX_BINS = 100
+# Ticks of an axis of rates: round numbers in percent.
+_RATE_TICKS = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1)
 
 
 def get_axes(ax, size=None):
@@ -119,6 +121,27 @@ def label_log_axis(axis):
         axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if decades < 1.2 else (1, 2, 5)))
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())
+
+
+def scale_rates(axis, limits):
+    """Stretch an axis of rates by the square root, with round ticks in percent. A rate of 0 can be drawn.
+
+    Parameters
+    ----------
+    axis : matplotlib.axis.Axis
+        Axis whose data coordinates are rates.
+    limits : tuple of float
+        Lowest and highest rate.
+    """
+    from matplotlib.ticker import NullLocator
+
+    name = axis.axis_name
+    functions = (lambda rate: np.sqrt(np.maximum(rate, 0)), np.square)
+    getattr(axis.axes, f"set_{name}scale")("function", functions=functions)
+    getattr(axis.axes, f"set_{name}lim")(limits)
+    rates = [rate for rate in _RATE_TICKS if limits[0] <= rate <= limits[1]]
+    axis.set_ticks(rates, [f"{100 * rate:g}" for rate in rates])
+    axis.set_minor_locator(NullLocator())
 
 
 def round_frequencies(band_centers):
