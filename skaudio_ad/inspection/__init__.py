@@ -1,5 +1,6 @@
 """Displays of scores, thresholds, losses and reconstructions."""
 
+from ._band_score_display import BandScoreDisplay
 from ._det_display import DETDisplay
 from ._displays import LossCurveDisplay, ScoreDistributionDisplay
 from ._false_alarm_display import FalseAlarmDisplay
@@ -12,6 +13,7 @@ from ._threshold_display import ThresholdDisplay
 from ._timeline_display import TimelineDisplay
 
 __all__ = [
+    "BandScoreDisplay",
     "DETDisplay",
     "FalseAlarmDisplay",
     "LocalScoreDisplay",
