@@ -3,6 +3,7 @@
 from ._band_score_display import BandScoreDisplay
 from ._det_display import DETDisplay
 from ._displays import LossCurveDisplay, ScoreDistributionDisplay
+from ._embedding_map import EmbeddingMapDisplay
 from ._false_alarm_display import FalseAlarmDisplay
 from ._local_display import LocalScoreDisplay
 from ._p_value_display import PValueCalibrationDisplay
@@ -15,6 +16,7 @@ from ._timeline_display import TimelineDisplay
 __all__ = [
     "BandScoreDisplay",
     "DETDisplay",
+    "EmbeddingMapDisplay",
     "FalseAlarmDisplay",
     "LocalScoreDisplay",
     "LossCurveDisplay",

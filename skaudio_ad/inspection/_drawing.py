@@ -9,6 +9,8 @@ from .._labels import as_labels
 
 # Colours that colour-blind readers can tell apart (Okabe and Ito).
 NORMAL, ANOMALOUS, THRESHOLD = "#0072B2", "#D55E00", "#000000"
+# Colour of clips without a label.
+UNKNOWN = "#808080"
 # Colour of every curve in a picture of several curves.
 CURVES = (NORMAL, ANOMALOUS, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 # Line style of every curve, for readers who see no colours.
