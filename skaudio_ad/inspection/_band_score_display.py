@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from .._typing import Clips, PathLike
-from ._drawing import CURVES, MARKERS, NORMAL, count, file_name, format_band, get_axes
+from ._drawing import CURVES, MARKERS, NORMAL, NORMAL_AREA, count, file_name, format_band, get_axes
 from ._models import find_model
 
 if TYPE_CHECKING:
@@ -215,7 +215,9 @@ class BandScoreDisplay:
             rows, self.normal_scores.min(axis=0), self.normal_scores.max(axis=0), color=NORMAL, linewidth=1
         )
         label = f"middle 90 % of {count(len(self.normal_scores), 'normal clip')}"
-        self.ax_.barh(rows, high - low, left=low, height=0.6, color="#BBD9EC", edgecolor=NORMAL, label=label)
+        self.ax_.barh(
+            rows, high - low, left=low, height=0.6, color=NORMAL_AREA, edgecolor=NORMAL, label=label
+        )
         self.ax_.vlines(median, rows - 0.3, rows + 0.3, color=NORMAL, linewidth=2)
         for index, scores in enumerate(self.band_scores):
             name = f"clip {index}" if self.names is None else self.names[index]

@@ -9,6 +9,10 @@ from .._labels import as_labels
 
 # Colours that colour-blind readers can tell apart (Okabe and Ito).
 NORMAL, ANOMALOUS, THRESHOLD = "#0072B2", "#D55E00", "#000000"
+# Light colour of areas that normal clips fill.
+NORMAL_AREA = "#BBD9EC"
+# Label of every axis of scores.
+SCORE_LABEL = "score (higher is more normal)"
 # Colour of clips without a label.
 UNKNOWN = "#808080"
 # Colour of every curve in a picture of several curves.

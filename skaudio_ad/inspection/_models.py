@@ -5,6 +5,7 @@ from sklearn.pipeline import Pipeline
 
 from .._lazy import is_missing
 from ..recordings._unwrap import inner_pipeline
+from ..thresholds import ThresholdedDetector
 
 
 def find_model(estimator):
@@ -24,11 +25,31 @@ def find_model(estimator):
     """
     pipeline = inner_pipeline(estimator)
     steps, detector = (pipeline[:-1], pipeline[-1]) if isinstance(pipeline, Pipeline) else (None, pipeline)
-    model = getattr(detector, "detectors_", [getattr(detector, "detector_", detector)])[0]
+    model = inner_model(detector)
     if isinstance(model, Pipeline):
         steps = model[:-1] if steps is None else Pipeline([*steps.steps, *model.steps[:-1]])
         model = model[-1]
     return steps, model
+
+
+def inner_model(detector):
+    """Return the fitted model inside a `ThresholdedDetector`: its detector, or the first model of its folds.
+
+    The detectors of a :class:`FleetDetector` or of a :class:`ScoreEnsemble` stay together, because one of them does not
+    stand for the others.
+
+    Parameters
+    ----------
+    detector : fitted detector
+
+    Returns
+    -------
+    estimator
+        May be a Pipeline.
+    """
+    if not isinstance(detector, ThresholdedDetector):
+        return detector
+    return getattr(detector, "detectors_", [getattr(detector, "detector_", detector)])[0]
 
 
 def one_vector_a_clip(features):
