@@ -12,6 +12,7 @@ from ..recordings._unwrap import last_step
 from ._drawing import (
     ANOMALOUS,
     NORMAL,
+    SCORE_LABEL,
     THRESHOLD,
     check_labels,
     choose_scale,
@@ -235,7 +236,7 @@ class ScoreDistributionDisplay:
             self.ax_.axvline(
                 self.offset, color=THRESHOLD, linestyle="--", label=f"threshold ({self.offset:.3g})"
             )
-        self.ax_.set(xlabel="score (higher is more normal)", ylabel="clips")
+        self.ax_.set(xlabel=SCORE_LABEL, ylabel="clips")
         self.ax_.locator_params(axis="y", integer=True)
         if not finite.all():
             self.ax_.set_title(f"{count(np.count_nonzero(~finite), 'clip')} without a score left out")

@@ -13,7 +13,8 @@ from ..features import MelTransformer
 from ..recordings import ScoredRecording, find_clock, score_recordings
 from ..recordings._score import compute_features, has_frames, local_threshold
 from ..recordings._unwrap import inner_pipeline, split_pipeline
-from ._drawing import draw_frames, draw_local_scores, get_figure
+from ._drawing import draw_frames, draw_local_scores, file_name, get_figure
+from ._models import inner_model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,9 +144,8 @@ class ReconstructionDisplay:
         """
         path, pipeline = os.fspath(path), inner_pipeline(pipeline)
         loader, middle, detector = split_pipeline(pipeline)
-        # The model of a ThresholdedDetector is its detector, or the first model of an ensemble. A model may have own
-        # steps before its detector.
-        model = getattr(detector, "detectors_", [getattr(detector, "detector_", detector)])[0]
+        # A model may have own steps before its detector.
+        model = inner_model(detector)
         own_steps, model = (model[:-1], model[-1]) if isinstance(model, Pipeline) else (None, model)
         kinds = {"reconstruct": "reconstruction", "predict_frames": "prediction"}
         method = next((method for method in kinds if hasattr(model, method)), None)
@@ -181,7 +181,7 @@ class ReconstructionDisplay:
             kind=kinds[method],
             offset=local_threshold(detector, recording),
             worst_window=recording.worst_window,
-            title=f"{os.path.basename(path)}: {recording.decision}, score {recording.score:.4g}",
+            title=f"{file_name(path)}: {recording.decision}, score {recording.score:.4g}",
         ).plot(figure=figure)
 
     @classmethod
