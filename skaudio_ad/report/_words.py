@@ -205,7 +205,8 @@ def _note(n_normals):
     text = (
         "A quality counts as different if the value lies outside the range of the normal recordings by more than a "
         "listener just notices. The detector does not score these qualities, so an anomalous clip may have none that "
-        "differs, and a normal clip may have one. Recordings are not calibrated: the values compare clips of one set-up."
+        "differs, and a normal clip may have one. Recordings are not calibrated, so the values compare clips of one "
+        "set-up."
     )
     if n_normals < _FEW:
         clips = "one normal recording" if n_normals == 1 else f"{n_normals} normal recordings"
