@@ -25,7 +25,9 @@ NOTHING = {
 def _mp3(frequency):
     time = np.arange(int(RATE * DURATION)) / RATE
     file = io.BytesIO()
-    soundfile.write(file, 0.5 * np.sin(2 * np.pi * frequency * time), RATE, format="MP3", subtype="MPEG_LAYER_III")
+    soundfile.write(
+        file, 0.5 * np.sin(2 * np.pi * frequency * time), RATE, format="MP3", subtype="MPEG_LAYER_III"
+    )
     return file.getvalue()
 
 
@@ -51,7 +53,9 @@ def _part(name, peak_db, has_map=False):
         "spectrogram": {
             "asset": f"{name}.png",
             "map": f"{name}-map.png" if has_map else None,
-            "map_note": "" if has_map else "The detector does not say at which frequencies a clip sounds wrong.",
+            "map_note": ""
+            if has_map
+            else "The detector does not say at which frequencies a clip sounds wrong.",
             "width": 100,
             "height": 64,
             "start": 0.0,

@@ -53,7 +53,7 @@ const GROUPS = [
 ];
 
 /** Make the histogram of scores with the threshold, and a mark at the score of one clip. */
-function histogramChart(histogram, threshold, { height = 210, score = () => null } = {}) {
+function histogramChart(histogram, threshold, { height = 210, score = () => null, hasKeys = true } = {}) {
   const { edges, calibration } = histogram;
   const groups = GROUPS.filter(([name]) => (histogram[name] || []).some((n) => n > 0));
   const totals = edges.slice(1).map((_, i) => groups.reduce((sum, [name]) => sum + histogram[name][i], 0));
@@ -99,6 +99,7 @@ function histogramChart(histogram, threshold, { height = 210, score = () => null
       picture.append(s("path", { d: `M${at - 6},${foot - 11}h12l-6,10z`, class: "own" }));
     }
   });
+  if (!hasKeys) return box;
   const keys = groups.map(([name, word]) => h("span", { class: "key" }, h("span", { class: `swatch swatch-${name}` }), word));
   if (calibration) keys.push(h("span", { class: "key" }, h("span", { class: "swatch swatch-outline" }), "clips of the calibration, scaled"));
   return h("div", {}, box, h("p", { class: "keys" }, keys, h("span", { class: "key" }, "\u25bc", " the selected clip")));

@@ -164,7 +164,7 @@ function showDetail(clip, detail) {
   if (!hasOther) view.otherBox.replaceChildren(note(detail.nearest.note || "There is no nearest normal to show."));
   view.sentence.replaceChildren(detail.words.sentence ? visible(detail.words.sentence) : "");
   view.sentence.hidden = !detail.words.sentence;
-  view.panels.replaceChildren(...[momentsPanel(clip, moments, local), wordsPanel(detail.words), bandsPanel(detail.bands), decisionPanel(clip), tagsPanel(detail.tags)].filter(Boolean));
+  view.panels.replaceChildren(...[momentsPanel(clip, moments, local), decisionPanel(clip), wordsPanel(detail.words), bandsPanel(detail.bands), tagsPanel(detail.tags)].filter(Boolean));
   view.own.update();
   updateLevels();
 }

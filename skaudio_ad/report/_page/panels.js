@@ -72,7 +72,7 @@ function decisionPanel(clip) {
     parts.push(h("p", {}, `The label is ${labelWord(clip.label)}: the decision is ${agrees ? "right" : clip.label === 1 ? "a false alarm" : "a miss"}.`));
   }
   const hasScores = summary.histogram && summary.histogram.edges.length > 1;
-  return section("Decision", parts, hasScores ? histogramChart(summary.histogram, threshold, { height: 150, score: () => clip.score }) : null);
+  return section("Decision", parts, hasScores ? histogramChart(summary.histogram, threshold, { height: 150, score: () => clip.score, hasKeys: false }) : null);
 }
 
 function tagsPanel(tags) {

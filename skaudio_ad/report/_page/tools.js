@@ -70,7 +70,7 @@ const scoreDigits = decimalsFor(data.clips.map((clip) => clip.score));
 const showScore = (value) => decimals(value, scoreDigits);
 // A p-value is never shown as zero.
 const showP = (value) => (given(value) && value < 0.0001 ? "< 0.0001" : significant(value, 2));
-const showPercent = (rate) => `${significant(100 * rate, 2)}\u202f%`;
+const showPercent = (rate) => `${significant(100 * rate, 2).replace(/\.0+$/, "")}\u202f%`;
 const showDb = (value) => (given(value) ? `${decimals(value, 0)}\u202fdB` : "\u2013");
 
 /** Return a time such as 3.20 s, 2:05.0 or 1:02:05. */
