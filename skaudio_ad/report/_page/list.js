@@ -42,7 +42,7 @@ function markBadge(mark) {
 /** Show a long name with its end, because the names of recordings often differ in their last characters. */
 function shortName(name) {
   const text = visible(name);
-  const cut = Math.max(0, text.length - 14);
+  const cut = Math.max(0, text.length - 12);
   return cut > 2 ? [h("span", { class: "head" }, text.slice(0, cut)), h("span", { class: "tail" }, text.slice(cut))] : [h("span", { class: "head" }, text)];
 }
 
@@ -171,7 +171,7 @@ function listSection(menu) {
   } });
   return h("section", { id: "recordings", class: "recordings", "aria-labelledby": "list-title" },
     h("div", { class: "list-head" }, h("h2", { id: "list-title" }, "Recordings"), list.search, menu),
-    h("div", { class: "filters", role: "group", "aria-label": "Filter" }, filters), order, list.found, list.scroller);
+    h("div", { class: "list-tools" }, h("div", { class: "filters", role: "group", "aria-label": "Filter" }, filters), order), list.found, list.scroller);
 }
 
 /** Measure the height of a row, which depends on the width of the page. */
