@@ -131,7 +131,7 @@ def test_an_older_folder_of_a_report_is_replaced_but_no_other_folder(tmp_path):
     other = tmp_path / "music"
     other.mkdir()
     (other / "song.mp3").touch()
-    with pytest.raises(FileExistsError, match="exists and is no folder of a report.*music"):
+    with pytest.raises(FileExistsError, match=r"exists and is no folder of a report.*music"):
         write(tmp_path, folder=other)
     assert [path.name for path in other.iterdir()] == ["song.mp3"]
 

@@ -169,7 +169,8 @@ function thinned(pairs, width) {
 function scoreCurve({ times, scores, threshold }, start, end, { height = 90, label: text, extra } = {}) {
   const inside = times.map((time, i) => [time, scores[i]]).filter(([time, score]) => given(score) && time >= start - 1e-9 && time <= end + 1e-9);
   const values = inside.map((pair) => pair[1]).concat(given(threshold) ? [threshold] : []);
-  const [least, most] = values.length ? [Math.min(...values), Math.max(...values)] : [0, 1];
+  // The function Math.min takes fewer arguments than a long recording has scores.
+  const [least, most] = values.length ? [values.reduce((a, c) => Math.min(a, c)), values.reduce((a, c) => Math.max(a, c))] : [0, 1];
   const room = (most - least || Math.abs(most) || 1) * 0.12;
   return chart(text, height, (picture, width) => {
     const x = (time) => ((time - start) / (end - start || 1)) * width;
