@@ -86,11 +86,7 @@ def _docstrings():
 def _is_public(name, owner):
     """Whether a name of a role is one of the class, of the package, or of a subpackage."""
     parts = name.removeprefix("skaudio_ad.").split(".")
-    starts = [
-        owner,
-        skaudio_ad,
-        *(importlib.import_module(f"skaudio_ad.{package}") for package in SUBPACKAGES),
-    ]
+    starts = [owner, *map(importlib.import_module, PACKAGES)]
     return any(_has(start, parts) for start in starts)
 
 
