@@ -22,7 +22,7 @@ from skaudio_ad.training import fit_module
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-EXAMPLES = sorted((ROOT / "docs" / "examples").glob("plot_*.py"))
+EXAMPLES = sorted((ROOT / "docs" / "examples").rglob("plot_*.py"))
 ON_DATA = [path for path in EXAMPLES if "SKAUDIO_AD_DATA" in path.read_text(encoding="utf-8")]
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Maximum number of epochs in the pages of the gallery.
