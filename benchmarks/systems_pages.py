@@ -1,18 +1,19 @@
-"""Write the tables of figures in ``docs/systems`` from the CSV files of the benchmarks, so that no figure is typed by hand.
+"""Write the tables of ``docs/systems`` from the CSV files of the benchmarks, so that no figure is typed by hand.
 
 A table in a page stands between two comments. The first comment names the file, the rows and the columns::
 
     <!-- table
     file: systems/heart_lung-heart_distinct.csv
-    rows: heart_lung, LocalOutlierFactor
+    rows: heart_lung = system A, LocalOutlierFactor
     columns: ratio, mean AUC (range)
     -->
     ...
     <!-- end of table -->
 
-``file`` is relative to ``docs/results``. ``rows`` are values of the first column, or of the column that ``key`` names, in
-the order of the table. Values with a comma stand in double quotes. ``where: set=MIMII`` keeps the rows with this
-value. A number with the columns "NAME low" and "NAME high" beside it is written with its interval.
+``file`` is relative to ``docs/results``. ``rows`` are values of the first column, or of the column that ``key`` names,
+in the order of the table. A label may follow the value. A value with a comma stands in double quotes. ``where:
+set=MIMII`` keeps the rows with this value. A number with the columns "NAME low" and "NAME high" beside it is written
+with its interval.
 
 ``--source FOLDER`` first copies the reports of the benchmarks of the systems from a folder.
 
@@ -95,13 +96,14 @@ def _table(request, docs):
         column, value = asked["where"].split("=")
         rows = [row for row in rows if row[column] == value]
     key = asked.get("key", next(iter(rows[0])))
-    columns, names = _items(asked["columns"]), _items(asked["rows"])
-    for missing in (set(names) - {row[key] for row in rows}) | (set(columns) - set(rows[0])):
+    columns = _items(asked["columns"])
+    labels = dict((*item.split(" = "), item)[:2] for item in _items(asked["rows"]))
+    for missing in (set(labels) - {row[key] for row in rows}) | (set(columns) - set(rows[0])):
         raise ValueError(f"{path} has no row or column {missing!r}.")
-    chosen = [row for name in names for row in rows if row[key] == name]
+    chosen = [row for name in labels for row in rows if row[key] == name]
     about = _about(path)
     lines = [[key, *columns], ["---"] * (1 + len(columns))]
-    lines += [[row[key], *(_cell(row, column) for column in columns)] for row in chosen]
+    lines += [[labels[row[key]], *(_cell(row, column) for column in columns)] for row in chosen]
     source = f"[{path.name}](../results/{asked['file']}), `{about['command']}`, {about['date']}."
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{source}"
 
@@ -119,12 +121,9 @@ def _items(text):
 
 def _cell(row, column):
     value = row[column]
-    try:
-        value = f"{float(value):.3f}" if len(value) > 6 else value
-    except ValueError:
-        return value
     if row.get(f"{column} low"):
-        return f"{value} [{float(row[f'{column} low']):.3f}, {float(row[f'{column} high']):.3f}]"
+        low, high = float(row[f"{column} low"]), float(row[f"{column} high"])
+        return f"{float(value):.3f} [{low:.3f}, {high:.3f}]"
     return value
 
 
