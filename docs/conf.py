@@ -49,6 +49,7 @@ sphinx_gallery_conf = {
     "reference_url": {"skaudio_ad": None},
     "doc_module": ("skaudio_ad",),
     "backreferences_dir": "generated/backreferences",
+    "remove_config_comments": True,
     "download_all_examples": False,
     "capture_repr": ("_repr_html_",),  # shows data frames, but no repr of a legend or of axes
 }

@@ -2,9 +2,10 @@
 Tune a backbone on labels of normal clips, or leave it frozen
 =============================================================
 
-Anomalous clips are rare, but normal clips have labels: the machine, the section, the patient. ``FineTunedEmbedding``
-trains a pretrained backbone to tell these labels apart, and a detector then works on the tuned embedding. With few
-clips the network may learn them by heart, and the frozen embedding is then the better choice.
+Anomalous clips are rare, but normal clips have labels: the machine, the section, the patient.
+:class:`~skaudio_ad.embeddings.FineTunedEmbedding` trains a pretrained backbone to tell these labels apart, and a
+detector then works on the tuned embedding. With few clips the network may learn them by heart, and the frozen embedding
+is then the better choice.
 
 This page draws the learning curve: the AUC against the number of training clips of every class. The head is the same
 everywhere, whitened nearest neighbours. If ESC-10 is missing (environment variable ``SKAUDIO_AD_DATA``), the page uses

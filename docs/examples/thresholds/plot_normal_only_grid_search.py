@@ -7,6 +7,9 @@ detector and can set a threshold, but its tools were made for classifiers. Used 
 train on the anomalies, and judge a threshold by clips that the detector was trained on. This page shows both
 mistakes, and then the right way with a few anomalies and without any.
 
+The tools are :class:`~skaudio_ad.model_selection.NormalOnly`, :class:`~skaudio_ad.model_selection.NormalOnlySplit` and
+:class:`~skaudio_ad.thresholds.ThresholdedDetector`.
+
 The clips are slide rails of MIMII at -6 dB. The features are embeddings of a frozen MobileNet. If MIMII is
 missing (environment variable ``SKAUDIO_AD_DATA``), the page uses generated sounds. If the weights are missing
 (``skaudio-ad weights download mn04``), the page uses random weights, and no figure means anything. ``python
@@ -331,3 +334,4 @@ for name, values in rates.items():
 # that took part in no choice.
 plt.show()
 folder.cleanup()
+# sphinx_gallery_thumbnail_number = 2
