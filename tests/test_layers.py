@@ -22,6 +22,7 @@ FLOORS = {
     "_atomic": -1,
     "_checks": 0,
     "_checksums": 0,
+    "_csv_text": 0,
     "_download": 0,
     "_labels": 0,
     "_clip_calls": 0,
@@ -50,6 +51,7 @@ FLOORS = {
     "inspection": 4,
     "presets": 4,
     "persistence": 5,
+    "report": 5,
     "cli": 6,
 }
 # Files and folders that need no torch.

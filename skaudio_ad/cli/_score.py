@@ -15,6 +15,7 @@ from ..inspection import LocalScoreDisplay
 from ..persistence import load_detector, read_metadata
 from ..recordings import ScoredRecording, score_recordings
 from ..recordings._score import p_value_function
+from ..recordings._summary import summarize
 from ..recordings._unwrap import find_loader
 from ._common import check_writable, describe_error, expand_recordings, format_time, friendly_errors
 from ._embedding_tables import check_same_kind, find_table, read_table
@@ -22,7 +23,6 @@ from ._json import without_nan
 from ._messages import translate
 from ._options import FILE, FOLDER, recordings_argument
 from ._pictures import picture_names
-from ._summary import summarize
 from ._table import open_table
 from ._terminal import say, track
 

@@ -9,8 +9,9 @@ import unicodedata
 import pytest
 
 import skaudio_ad.cli._score
+from skaudio_ad._csv_text import path_of_cell, text_cell, utf8_name
 from skaudio_ad.cli._pictures import picture_names
-from skaudio_ad.cli._table import open_table, text_cell, utf8_name
+from skaudio_ad.cli._table import open_table
 from skaudio_ad.recordings import ScoredRecording
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "'=1", "''"]
@@ -58,6 +59,7 @@ def test_any_file_name_can_be_written_and_restored(name):
     cell = text_cell(utf8_name(path))
     cell.encode("utf-8")
     assert path_of(cell) == path
+    assert path_of_cell(cell) == path
 
 
 def test_a_negative_score_is_a_number_and_a_file_name_like_a_formula_is_a_text(

@@ -1,4 +1,4 @@
-"""The summary that `score` prints after the table."""
+"""Tests of the summary of a batch of scores."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skaudio_ad import NearestNeighborsDetector
-from skaudio_ad.cli._summary import summarize
+from skaudio_ad.recordings._summary import summarize
 from skaudio_ad.thresholds import ConformalThreshold, ThresholdedDetector
 
 
