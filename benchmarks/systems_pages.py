@@ -27,6 +27,7 @@ import re
 import shutil
 from pathlib import Path
 
+from ._report import markdown
 from .results_page import DOCS
 
 #: Names of the reports that the pages of the systems show.
@@ -102,10 +103,9 @@ def _table(request, docs):
         raise ValueError(f"{path} has no row or column {missing!r}.")
     chosen = [row for name in labels for row in rows if row[key] == name]
     about = _about(path)
-    lines = [[key, *columns], ["---"] * (1 + len(columns))]
-    lines += [[labels[row[key]], *(_cell(row, column) for column in columns)] for row in chosen]
+    rows = [{key: labels[row[key]], **{column: _cell(row, column) for column in columns}} for row in chosen]
     source = f"[{path.name}](../results/{asked['file']}), `{about['command']}`, {about['date']}."
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{source}"
+    return f"{markdown(rows)}\n\n{source}"
 
 
 def _about(path):

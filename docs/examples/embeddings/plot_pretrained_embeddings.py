@@ -64,8 +64,8 @@ def recordings(machine):
         data = load_mimii(machine)
         ids = data.metadata["machine_id"]
     except FileNotFoundError:
-        settings = {"duration": 2.0, "output_dir": tempfile.mkdtemp(), "random_state": 0}
-        data = make_machine_sounds(16, 8, machine=machine, **settings)
+        settings = {"duration": 1.0, "output_dir": tempfile.mkdtemp(), "random_state": 0}
+        data = make_machine_sounds(12, 5, machine=machine, **settings)
         ids = np.zeros(len(data.target))
     train = np.zeros(len(ids), dtype=bool)
     for name in np.unique(ids):
