@@ -31,7 +31,8 @@ duration            the first 5 s instead of 15 s, so that this page builds in h
 ==================  ======================================================================
 
 ``python -m benchmarks.detection.heart_lung`` evaluates ten splits of the 15 s, with classical detectors beside
-the autoencoder.
+the autoencoder, and :doc:`/systems/heart_lung` has these figures. The detector is
+:class:`~skaudio_ad.detectors.AutoencoderDetector` in a pipeline of :func:`~skaudio_ad.presets.make_preset`.
 
 **The data set holds many recordings twice,** bit for bit, under different names. With a split by file, copies
 of training recordings reach the test set, and the test set looks easy. So every figure is given twice: split
@@ -150,3 +151,4 @@ for ax, how in zip(axes, ("by file", "distinct")):
     ScoreDistributionDisplay.from_predictions(y, -errors, offset=model[-1].offset_, ax=ax, bins=30)
     ax.set_title(f"{name}, {how}: score = -error")
 plt.show()
+# sphinx_gallery_thumbnail_number = 2

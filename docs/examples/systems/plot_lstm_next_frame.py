@@ -28,7 +28,9 @@ The recordings are not public, and the page builds in half a minute, so five set
 - The layers have 64 units instead of 256.
 - The first 5 s of every clip are used instead of 10 s: 147 windows a clip for the LSTM.
 
-``python -m benchmarks.detection.machines`` runs the published size on all four types of machine.
+``python -m benchmarks.detection.machines`` runs the published size on all four types of machine, and
+:doc:`/systems/next_frame` has figures. The detectors are :class:`~skaudio_ad.detectors.SequencePredictorDetector` and
+:class:`~skaudio_ad.detectors.SequenceAutoencoderDetector`.
 
 If MIMII is missing (environment variable ``SKAUDIO_AD_DATA``), the page uses generated sounds of a slider.
 """
@@ -166,3 +168,4 @@ for name in list(detectors)[:2]:
 worst = test_paths[np.argmin(scores["LSTM, next frame"])]
 ReconstructionDisplay.from_estimator(models["LSTM, next frame"], worst)
 plt.show()
+# sphinx_gallery_thumbnail_number = 3

@@ -2,10 +2,10 @@
 Choose between RLKLClassifier and logistic regression
 =====================================================
 
-``RLKLClassifier`` separates normal from anomalous clips by the two losses of a variational autoencoder, RL
-and KL. With ``activation="identity"`` all its layers are linear and give one straight boundary. That model is
-logistic regression, fitted by hundreds of steps of Adam. With ReLU the boundary may bend. This page shows when
-a bent boundary helps.
+:class:`~skaudio_ad.detectors.RLKLClassifier` separates normal from anomalous clips by the two losses of a variational
+autoencoder, RL and KL. With ``activation="identity"`` all its layers are linear and give one straight boundary. That
+model is logistic regression, fitted by hundreds of steps of Adam. With ReLU the boundary may bend. This page shows when
+a bent boundary helps. :doc:`/systems/dog_bark` has the published system with this classifier.
 
 The page generates three scenes of losses with known answers. The losses are log-normal, as real losses are.
 Accuracies come from 3-fold cross-validation. The networks train for 400 epochs with three times the default

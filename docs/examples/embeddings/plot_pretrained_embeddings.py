@@ -17,6 +17,10 @@ If MIMII and ESC-10 are missing (environment variable ``SKAUDIO_AD_DATA``), the 
 the weights are missing (``skaudio-ad weights download mn04 audioset_labels``), the page uses random weights,
 and no figure means anything.
 
+The detector is a pipeline of :class:`~skaudio_ad.audio.AudioLoader`, :class:`~skaudio_ad.audio.LevelNormalizer`,
+:class:`~skaudio_ad.embeddings.MobileNetEmbedding` and :class:`~skaudio_ad.detectors.NearestNeighborsDetector`.
+:doc:`/systems/embeddings` has figures of more networks.
+
 .. [1] F. Schmid, K. Koutini and G. Widmer, "Efficient large-scale audio tagging via transformer-to-CNN
    knowledge distillation", ICASSP 2023.
 """
@@ -60,8 +64,8 @@ def recordings(machine):
         data = load_mimii(machine)
         ids = data.metadata["machine_id"]
     except FileNotFoundError:
-        settings = {"duration": 2.0, "output_dir": tempfile.mkdtemp(), "random_state": 0}
-        data = make_machine_sounds(16, 8, machine=machine, **settings)
+        settings = {"duration": 1.0, "output_dir": tempfile.mkdtemp(), "random_state": 0}
+        data = make_machine_sounds(12, 5, machine=machine, **settings)
         ids = np.zeros(len(data.target))
     train = np.zeros(len(ids), dtype=bool)
     for name in np.unique(ids):
@@ -328,3 +332,4 @@ with tempfile.TemporaryDirectory() as folder:
 # - Weights are read from the disk once per process. A pickled pipeline holds the name and the checksum of the
 #   weights, not the network.
 plt.show()
+# sphinx_gallery_thumbnail_number = 2

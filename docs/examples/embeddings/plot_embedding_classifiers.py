@@ -12,6 +12,9 @@ network learns the classes of labelled clips in seconds. This page compares the 
 The page also checks that a head can learn at all, shows the loss curves, and classifies clips that hold two
 sounds one after the other. The network is "mini", which is part of the package.
 
+The head is :class:`~skaudio_ad.detectors.SequenceClassifier`. :doc:`/systems/embeddings` says which published
+system has these heads.
+
 The recordings are five classes of ESC-10. If ESC-10 is missing (environment variable ``SKAUDIO_AD_DATA``), the page
 uses generated sounds of four types of machine, which every head can separate.
 """
@@ -167,3 +170,4 @@ ax.axvline(duration, color="0.6", label="second sound begins")
 ax.set(xlabel="time (s)", ylabel="probability in the frame", ylim=(-0.02, 1.02), title="A pair of test clips")
 ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
+# sphinx_gallery_thumbnail_number = 2

@@ -2,9 +2,10 @@
 Tune a backbone on labels of normal clips, or leave it frozen
 =============================================================
 
-Anomalous clips are rare, but normal clips have labels: the machine, the section, the patient. ``FineTunedEmbedding``
-trains a pretrained backbone to tell these labels apart, and a detector then works on the tuned embedding. With few
-clips the network may learn them by heart, and the frozen embedding is then the better choice.
+Anomalous clips are rare, but normal clips have labels: the machine, the section, the patient.
+:class:`~skaudio_ad.embeddings.FineTunedEmbedding` trains a pretrained backbone to tell these labels apart, and a
+detector then works on the tuned embedding. With few clips the network may learn them by heart, and the frozen embedding
+is then the better choice.
 
 This page draws the learning curve: the AUC against the number of training clips of every class. The head is the same
 everywhere, whitened nearest neighbours. If ESC-10 is missing (environment variable ``SKAUDIO_AD_DATA``), the page uses
@@ -52,14 +53,14 @@ def generated_clips():
     """Return generated sounds of three types of machine, as `real_clips` does."""
     clips, labels, normal = [], [], []
     for seed, machine in enumerate(("fan", "pump", "valve")):
-        data = make_machine_sounds(18, 6, machine=machine, duration=1.0, sample_rate=32000, random_state=seed)
+        data = make_machine_sounds(12, 4, machine=machine, duration=1.0, sample_rate=32000, random_state=seed)
         clips.append(data.waveforms)
         labels += [machine] * len(data.target)
         normal.append(data.target)
     clips, labels, normal = np.concatenate(clips), np.array(labels), np.concatenate(normal)
     train = np.zeros(len(labels), dtype=bool)
     for machine in np.unique(labels):
-        train[np.flatnonzero((labels == machine) & (normal == 1))[:12]] = True
+        train[np.flatnonzero((labels == machine) & (normal == 1))[:8]] = True
     return LevelNormalizer().fit_transform(clips), labels, train, normal
 
 
@@ -69,7 +70,7 @@ try:
 except FileNotFoundError as error:
     print(f"{error}\nThe page uses generated sounds of machines:")
     clips, labels, train, normal = generated_clips()
-    sizes, epochs, n_windows = (2, 12), 3, 24
+    sizes, epochs, n_windows = (2, 8), 3, 24
 test = ~train
 n_test = {label: np.sum(normal[test] == label) for label in (1, -1)}
 print(f"{train.sum()} clips to train on; {n_test[1]} normal and {n_test[-1]} anomalous to test")
