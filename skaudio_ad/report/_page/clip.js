@@ -153,7 +153,7 @@ function showDetail(clip, detail) {
     rows.push(h("span"), box);
   }
   rows.push(h("span"), timeAxis(span));
-  const notes = [audio && audio.asset ? audio.note : "", spectrogram ? levelNote(spectrogram) : "", spectrogram ? spectrogram.map_note : "", local.note];
+  const notes = [audio && audio.asset ? audio.note : "", spectrogram ? levelNote(spectrogram) : "", spectrogram ? spectrogram.map_note : "", hasLocal ? local.note : ""];
   view.otherBox = h("div", { class: "other-box" });
   const hasOther = view.nearest.length > 0;
   view.figures.classList.toggle("single", !hasOther);
@@ -161,10 +161,9 @@ function showDetail(clip, detail) {
     h("div", { class: "figure-box" }, figure(view.own, "This recording", h("span", { class: "about-clip" }, spectrogram && spectrogram.map ? "Red marks what sounds wrong." : ""), rows),
       wholeRecording(clip, span, local), h("div", { class: "figure-notes" }, notes.filter(Boolean).map(note))),
     view.otherBox);
-  if (!hasOther) view.otherBox.replaceChildren(note(detail.nearest.note || "There is no nearest normal to show."));
   view.sentence.replaceChildren(detail.words.sentence ? visible(detail.words.sentence) : "");
   view.sentence.hidden = !detail.words.sentence;
-  view.panels.replaceChildren(...[momentsPanel(clip, moments, local), wordsPanel(detail.words), bandsPanel(detail.bands), decisionPanel(clip), tagsPanel(detail.tags)].filter(Boolean));
+  view.panels.replaceChildren(...[momentsPanel(clip, moments, local), decisionPanel(clip), wordsPanel(detail.words), bandsPanel(detail.bands), tagsPanel(detail.tags), missingPanel(detail)].filter(Boolean));
   view.own.update();
   updateLevels();
 }

@@ -1,9 +1,7 @@
 // Panels below the spectrograms of a clip.
 
 function momentsPanel(clip, moments, local) {
-  if (!moments.length) {
-    return section("Moments", h("p", { class: "note" }, local.times.length ? "No moment of this recording scores below the threshold." : local.note || "The detector gives no local scores."));
-  }
+  if (!moments.length) return local.times.length ? section("Moments", note("No moment of this recording scores below the threshold.")) : null;
   const bands = moments.some(hasBand);
   const { sound } = view.own;
   const rows = moments.map((moment) => {
@@ -37,7 +35,7 @@ function rangePicture({ value, low, median, high }) {
 }
 
 function wordsPanel(words) {
-  if (!words.qualities.length && !words.note) return null;
+  if (!words.qualities.length) return null;
   const rows = words.qualities.map((quality) => {
     const outside = given(quality.value) && (quality.value < quality.low || quality.value > quality.high);
     return h("tr", { class: outside ? "outside" : null },
@@ -48,9 +46,20 @@ function wordsPanel(words) {
       h("td", { class: "text" }, quality.text || "\u2013"));
   });
   return h("section", { class: "panel wide" }, h("h3", {}, "How it sounds beside its nearest normals"),
-    rows.length ? h("div", { class: "scroll-x" }, h("table", { class: "qualities" }, h("thead", {}, h("tr", {},
-      ["Quality", "Value", "", "Normals", "In words"].map((title, i) => h("th", { scope: "col", class: i === 1 || i === 3 ? "number" : null }, title || h("span", { class: "unseen" }, "Picture"))))), h("tbody", {}, rows))) : null,
+    h("div", { class: "scroll-x" }, h("table", { class: "qualities" }, h("thead", {}, h("tr", {},
+      ["Quality", "Value", "", "Normals", "In words"].map((title, i) => h("th", { scope: "col", class: [null, "number", null, "number", "text"][i] }, title || h("span", { class: "unseen" }, "Picture"))))), h("tbody", {}, rows))),
     note(words.note));
+}
+
+/** Say what the page cannot show of a clip, and why. */
+function missingPanel({ local, words, tags, nearest }) {
+  const reasons = [
+    local.times.length ? "" : local.note || "The detector gives no local scores.",
+    words.qualities.length ? "" : words.note,
+    tags.clip.length || tags.normal.length ? "" : tags.note,
+    nearest.clips.length ? "" : nearest.note || "There is no nearest normal to show.",
+  ].filter(Boolean);
+  return reasons.length ? section("Not shown", h("ul", { class: "reasons" }, reasons.map((reason) => h("li", {}, reason)))) : null;
 }
 
 function bandsPanel(bands) {
@@ -72,11 +81,11 @@ function decisionPanel(clip) {
     parts.push(h("p", {}, `The label is ${labelWord(clip.label)}: the decision is ${agrees ? "right" : clip.label === 1 ? "a false alarm" : "a miss"}.`));
   }
   const hasScores = summary.histogram && summary.histogram.edges.length > 1;
-  return section("Decision", parts, hasScores ? histogramChart(summary.histogram, threshold, { height: 150, score: () => clip.score }) : null);
+  return section("Decision", parts, hasScores ? histogramChart(summary.histogram, threshold, { height: 150, score: () => clip.score, hasKeys: false }) : null);
 }
 
 function tagsPanel(tags) {
-  if (!tags.clip.length && !tags.normal.length) return tags.note ? section("AudioSet classes", note(tags.note)) : null;
+  if (!tags.clip.length && !tags.normal.length) return null;
   const values = new Map();
   for (const [column, pairs] of [[0, tags.clip], [1, tags.normal]]) {
     for (const [name, value] of pairs) {
