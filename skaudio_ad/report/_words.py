@@ -192,10 +192,7 @@ def _sentence(comparisons, n_normals):
     out = sorted((c for c in comparisons if c.stands_out), key=lambda c: -abs(c.steps))
     if not out:
         compared = [c.name for c in comparisons if c.comparable]
-        return (
-            f"This clip does not differ noticeably from {_nearest(n_normals)} in {_join(compared)}. "
-            "The detector hears other features of the sound."
-        )
+        return f"This clip does not differ noticeably from {_nearest(n_normals)} in {_join(compared)}."
     first, *others = out
     phrases = [f"{first.comparative} than {_nearest(n_normals)} ({first.figures})"]
     phrases += [f"{other.comparative} ({other.figures})" for other in others]
@@ -207,7 +204,9 @@ def _note(n_normals):
         return ""
     text = (
         "A quality counts as different if the value lies outside the range of the normal recordings by more than a "
-        "listener just notices. Recordings are not calibrated: the values compare clips of one set-up."
+        "listener just notices. The detector does not score these qualities, so an anomalous clip may have none that "
+        "differs, and a normal clip may have one. Recordings are not calibrated, so the values compare clips of one "
+        "set-up."
     )
     if n_normals < _FEW:
         clips = "one normal recording" if n_normals == 1 else f"{n_normals} normal recordings"
