@@ -25,7 +25,8 @@ from ._words import describe
 #: Name, media type and content of a file of the page.
 Asset: TypeAlias = tuple[str, str, bytes]
 
-# Maximum number of local scores of a recording. The picture of their curve has fewer pixels.
+# Maximum number of local scores inside the excerpt of a recording, and outside of it. The picture of their curve has
+# fewer pixels.
 _MAX_POINTS = 1000
 # Maximum number of moments of a recording that the page lists.
 _MAX_MOMENTS = 50
@@ -43,7 +44,7 @@ class ReportedClip:
     Attributes
     ----------
     recording : ScoredRecording
-        Score and decision. The local scores are those of the excerpt, at most 1000.
+        Score and decision, and at most 2000 local scores.
     detector : fitted detector or None
         Detector of the recording. None if the recording could not be scored.
     worst_time : float or None
@@ -77,7 +78,7 @@ class ReportedClip:
 def keep(
     recording: ScoredRecording, reader: ExcerptReader, detector: Any, vector: Float32Array | None
 ) -> ReportedClip:
-    """Keep what the page shows of a scored recording. The local scores outside of the excerpt are dropped.
+    """Keep what the page shows of a scored recording.
 
     Parameters
     ----------
@@ -94,22 +95,37 @@ def keep(
         recording = replace(recording, duration=used_duration(recording.path, reader.loader))
     worst = recording.worst_time
     start, length = reader.place(recording.duration, worst)
-    times, scores, note = recording.times, recording.local_scores, ""
-    moments = find_moments(recording)
+    moments, notes = find_moments(recording), []
     if len(moments) > _MAX_MOMENTS:
-        note = f"The list has the {_MAX_MOMENTS} least normal of {len(moments)} moments."
+        notes.append(f"The list has the {_MAX_MOMENTS} least normal of {len(moments)} moments.")
         worst_first = sorted(moments, key=lambda moment: moment.score)[:_MAX_MOMENTS]
         moments = sorted(worst_first, key=lambda moment: moment.start)
-    if length is not None and len(times):
-        inside = (times >= start) & (times <= start + length)
-        times, scores = times[inside], scores[inside]
-    if len(times) > _MAX_POINTS:
-        step = -(-len(times) // _MAX_POINTS)
-        lowest = [i + int(np.argmin(scores[i : i + step])) for i in range(0, len(scores), step)]
-        times, scores = times[lowest], scores[lowest]
-        note = f"Every point of the curve is the lowest of {step} neighbouring scores. {note}".rstrip()
-    kept = replace(recording, times=times.astype(np.float32), local_scores=scores.astype(np.float32))
-    return ReportedClip(kept, detector, worst, recording.local_threshold, moments, note, vector)
+    end = float("inf") if length is None else start + length
+    chosen = _thin(recording.times, recording.local_scores, start, end)
+    if len(chosen) < len(recording.times):
+        notes.append("Points of the curve stand for several scores, and are the lowest of them.")
+    kept = replace(
+        recording,
+        times=recording.times[chosen].astype(np.float32),
+        local_scores=recording.local_scores[chosen].astype(np.float32),
+    )
+    return ReportedClip(kept, detector, worst, recording.local_threshold, moments, " ".join(notes), vector)
+
+
+def _thin(times, scores, start, end):
+    """Positions of the scores that the page shows: many inside the excerpt, and fewer before and after it."""
+    first, last = np.searchsorted(times, [start, end + 1e-9])
+    before, after = np.arange(first), np.arange(last, len(times))
+    step = -(-(len(before) + len(after)) // _MAX_POINTS) or 1
+    parts = (before, step), (np.arange(first, last), -(-(last - first) // _MAX_POINTS) or 1), (after, step)
+    return np.array(
+        [
+            part[i + int(np.argmin(scores[part[i : i + size]]))]
+            for part, size in parts
+            for i in range(0, len(part), size)
+        ],
+        dtype=int,
+    )
 
 
 @dataclass

@@ -158,7 +158,7 @@ function showDetail(clip, detail) {
   const hasOther = view.nearest.length > 0;
   view.figures.classList.toggle("single", !hasOther);
   view.figures.replaceChildren(
-    h("div", { class: "figure-box" }, figure(view.own, "This recording", h("span", { class: "about-clip" }, spectrogram && spectrogram.map ? "Red marks what sounds wrong." : ""), rows),
+    h("div", { class: "figure-box" }, figure(view.own, "This recording", h("span", { class: "about-clip" }, spectrogram && spectrogram.map ? "Cyan marks what sounds wrong." : ""), rows),
       wholeRecording(clip, span, local), h("div", { class: "figure-notes" }, notes.filter(Boolean).map(note))),
     view.otherBox);
   view.sentence.replaceChildren(detail.words.sentence ? visible(detail.words.sentence) : "");
