@@ -13,7 +13,7 @@ from ..features import MelTransformer
 from ..recordings import ScoredRecording, find_clock, score_recordings
 from ..recordings._score import compute_features, has_frames, local_threshold
 from ..recordings._unwrap import inner_pipeline, split_pipeline
-from ._drawing import draw_frames, draw_local_scores, file_name, get_figure
+from ._drawing import draw_frames, draw_local_scores, file_name, get_figure, lowest_level
 from ._models import inner_model
 
 if TYPE_CHECKING:
@@ -231,8 +231,7 @@ class ReconstructionDisplay:
         self.figure_, self.axes_ = figure, tuple(axes)
         place = self.frame_times, self.band_centers
         high = self.original.max()
-        # Colours start 80 dB below the loudest value, because the quietest values in dB are an arbitrary floor.
-        low = max(self.original.min(), high - 80) if self.decibels else self.original.min()
+        low = lowest_level(self.original) if self.decibels else self.original.min()
         for ax, values in zip(axes, (self.original, self.reconstruction)):
             image = draw_frames(ax, values, *place, vmin=low, vmax=high, cmap="magma")
         figure.colorbar(image, ax=list(axes[:2]), label="level (dB)" if self.decibels else "feature value")

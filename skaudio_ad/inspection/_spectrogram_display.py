@@ -11,14 +11,11 @@ from sklearn.pipeline import Pipeline
 from .._lazy import is_missing
 from .._typing import PathLike
 from ..features import MelTransformer
-from ._drawing import draw_frames, file_name, get_axes
+from ._drawing import draw_frames, file_name, get_axes, lowest_level
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-# Range of the colours below the loudest value, in dB. The quietest values in dB are an arbitrary floor.
-_RANGE = 80
 
 
 class SpectrogramDisplay:
@@ -33,7 +30,7 @@ class SpectrogramDisplay:
     band_centers : array-like of shape (n_bins,), default=None
         Centre frequencies of the bins, in hertz. None if the bins are not frequencies, as in embeddings and MFCCs.
     decibels : bool, default=False
-        Whether the features are levels in dB. Colours then start 80 dB below the loudest value.
+        Whether the features are levels in dB. Colours then span 80 dB at most.
     title : str, default=""
 
     Attributes
@@ -170,7 +167,7 @@ class SpectrogramDisplay:
         self.figure_, self.ax_ = get_axes(ax, (8, 3.6))
         settings: dict[str, Any] = {"cmap": "magma"}
         if self.decibels:
-            settings["vmin"] = self.features.max() - _RANGE
+            settings["vmin"] = lowest_level(self.features)
         n_frames = self.features.shape[1]
         times = np.arange(n_frames) if self.frame_times is None else self.frame_times
         image = draw_frames(self.ax_, self.features, times, self.band_centers, **(settings | kwargs))
