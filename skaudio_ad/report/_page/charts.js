@@ -117,7 +117,7 @@ function rocChart({ fpr, tpr, at }, height = 210) {
     picture.append(line(x(0), y(0), x(1), y(1), "grid"), s("polyline", { points: points(fpr.map(x), tpr.map(y)), class: "curve-clip" }));
     if (at) {
       picture.append(s("circle", { cx: x(at[0]), cy: y(at[1]), r: 5, class: "own" }));
-      picture.append(label(x(at[0]) + 9, y(at[1]) + 16, "start", "threshold", "chart-text"));
+      picture.append(label(x(at[0]) + 9, y(at[1]) + (at[1] < 0.2 ? -8 : 16), "start", "threshold", "chart-text"));
     }
     picture.append(s("text", { transform: `translate(10 ${(top + foot) / 2}) rotate(-90)`, "text-anchor": "middle", class: "axis-title" }, "detection rate"));
   });
