@@ -153,7 +153,7 @@ function showDetail(clip, detail) {
     rows.push(h("span"), box);
   }
   rows.push(h("span"), timeAxis(span));
-  const notes = [audio && audio.asset ? audio.note : "", spectrogram ? levelNote(spectrogram) : "", spectrogram ? spectrogram.map_note : "", hasLocal ? local.note : ""];
+  const notes = [audio && audio.asset ? audio.note : "", spectrogram ? levelNote(spectrogram) : "", spectrogram ? spectrogram.map_note : "", hasLocal ? local.note : "", hasLocal && !moments.length ? "No moment of this recording scores below the threshold." : ""];
   view.otherBox = h("div", { class: "other-box" });
   const hasOther = view.nearest.length > 0;
   view.figures.classList.toggle("single", !hasOther);
@@ -163,7 +163,7 @@ function showDetail(clip, detail) {
     view.otherBox);
   view.sentence.replaceChildren(detail.words.sentence ? visible(detail.words.sentence) : "");
   view.sentence.hidden = !detail.words.sentence;
-  view.panels.replaceChildren(...[momentsPanel(clip, moments, local), decisionPanel(clip), wordsPanel(detail.words), bandsPanel(detail.bands), tagsPanel(detail.tags), missingPanel(detail)].filter(Boolean));
+  view.panels.replaceChildren(...[momentsPanel(clip, moments), decisionPanel(clip), wordsPanel(detail.words), bandsPanel(detail.bands), tagsPanel(detail.tags), missingPanel(detail)].filter(Boolean));
   view.own.update();
   updateLevels();
 }

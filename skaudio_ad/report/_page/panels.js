@@ -1,7 +1,7 @@
 // Panels below the spectrograms of a clip.
 
-function momentsPanel(clip, moments, local) {
-  if (!moments.length) return local.times.length ? section("Moments", note("No moment of this recording scores below the threshold.")) : null;
+function momentsPanel(clip, moments) {
+  if (!moments.length) return null; // a note below the curve says so
   const bands = moments.some(hasBand);
   const { sound } = view.own;
   const rows = moments.map((moment) => {
@@ -22,7 +22,7 @@ function momentsPanel(clip, moments, local) {
 }
 
 /** Draw one value beside the range of the normals. */
-function rangePicture({ value, low, median, high }) {
+function rangePicture({ value, low, median, high }, outside) {
   const all = [value, low, median, high].filter(given);
   const [least, most] = [Math.min(...all), Math.max(...all)];
   const room = (most - least || 1) * 0.1;
@@ -30,7 +30,7 @@ function rangePicture({ value, low, median, high }) {
   const picture = s("svg", { width: 120, height: 18, viewBox: "0 0 120 18", "aria-hidden": "true", focusable: "false", class: "range-picture" }, line(0, 9, 120, 9, "grid"));
   if (given(low) && given(high)) picture.append(s("rect", { x: x(low), y: 4, width: Math.max(2, x(high) - x(low)), height: 10, rx: 2, class: "range" }));
   if (given(median)) picture.append(line(x(median), 3, x(median), 15, "median-tick"));
-  if (given(value)) picture.append(s("circle", { cx: x(value), cy: 9, r: 4, class: value < low || value > high ? "own-out" : "own" }));
+  if (given(value)) picture.append(s("circle", { cx: x(value), cy: 9, r: 4, class: outside ? "own-out" : "own" }));
   return picture;
 }
 
@@ -43,7 +43,7 @@ function wordsPanel(words) {
     return h("tr", { class: outside ? "outside" : null },
       h("th", { scope: "row" }, quality.name),
       h("td", { class: "number" }, significant(quality.value, 3), quality.unit ? h("span", { class: "unit" }, ` ${quality.unit}`) : null),
-      h("td", {}, rangePicture(quality)),
+      h("td", {}, rangePicture(quality, outside)),
       h("td", { class: "number range-text" }, `${significant(quality.low, 3)} to ${significant(quality.high, 3)}`),
       h("td", { class: "text" }, text));
   });
