@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
-from sklearn.decomposition import PCA
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, column_or_1d
 
 from .._checks import check_number
-from .._lazy import is_missing
 from .._typing import Clips, Labels, PathLike
 from ._drawing import ANOMALOUS, CURVES, MARKERS, NORMAL, UNKNOWN, count, get_axes
 from ._embedding_map_html import make_map
 from ._models import find_model, one_vector_a_clip
+from ._projection import describe_axes, project
 from ._thresholds import place_legend
 
 if TYPE_CHECKING:
@@ -213,27 +211,10 @@ class EmbeddingMapDisplay:
             reasons of the class.
         """
         vectors = one_vector_a_clip(X if hasattr(X, "__len__") else np.asarray(X))
-        vectors = check_array(vectors, ensure_all_finite="allow-nan", input_name="X")
-        present = np.array([not is_missing(row) for row in vectors])
-        if np.count_nonzero(present) < 2:
-            raise ValueError(
-                f"a map needs at least two clips with embeddings, got {np.count_nonzero(present)}."
-            )
-        if transformer is None:
-            if vectors.shape[1] < 2:
-                raise ValueError("a map needs at least two features, got 1: use ScoreDistributionDisplay.")
-            # The seed matters for large inputs only, where the components are computed by a randomised algorithm.
-            transformer = PCA(n_components=2, random_state=0)
-        made = np.asarray(transformer.fit_transform(vectors[present]))
-        if made.shape != (np.count_nonzero(present), 2):
-            raise ValueError(
-                f"the transformer must return two columns, got shape {made.shape}: set its n_components to 2."
-            )
-        positions = np.full((len(vectors), 2), np.nan)
-        positions[present] = made
-        labels, keeps_distances = _describe_axes(transformer)
+        positions, fitted = project(vectors, transformer)
+        labels, keeps_distances = describe_axes(fitted)
         display = cls(positions, y, paths, groups=groups, axis_labels=labels, keeps_distances=keeps_distances)
-        display.transformer_ = transformer
+        display.transformer_ = fitted
         return display.plot(ax=ax)
 
     def plot(self, *, ax: "Axes | None" = None) -> Self:
@@ -340,13 +321,3 @@ class EmbeddingMapDisplay:
                 for index, name in enumerate(names)
             ]
         return [kind for kind in kinds if kind[1].any()]
-
-
-def _describe_axes(transformer):
-    """Return the labels of the axes, and whether distances on the map are distances of embeddings."""
-    last = transformer.steps[-1][1] if isinstance(transformer, Pipeline) else transformer
-    ratios = getattr(last, "explained_variance_ratio_", None)
-    if ratios is not None:
-        return tuple(f"PC {n} ({100 * ratio:.0f} % of variance)" for n, ratio in enumerate(ratios, 1)), True
-    name = type(last).__name__
-    return (f"{name} 1", f"{name} 2"), False
