@@ -107,12 +107,12 @@ def backbone_rows():
                 "mAP (published)": "" if precision is None else f"{precision:.3f}",
                 "mean AUC (measured)": "" if mean is None else f"{mean:.3f}",
                 "time (measured)": "1" if name == REFERENCE else _significant(time_ratio),
-                "parameters": f"{_significant(int(row['parameters']) / 1e6)} M",
-                "MAC": f"{_significant(int(row['multiply-accumulates']) / 1e9)} G",
-                "download": "none" if backbone.folder else f"{_significant(backbone.megabytes)} MB",
-                "rate": f"{backbone.sample_rate / 1000:g} kHz",
-                "values": backbone.embedding_size,
+                "download, MB": "none" if backbone.folder else _significant(backbone.megabytes),
                 "licence": backbone.licence,
+                "rate, kHz": f"{backbone.sample_rate / 1000:g}",
+                "values": backbone.embedding_size,
+                "weights, M": _significant(int(row["parameters"]) / 1e6),
+                "MAC, G": _significant(int(row["multiply-accumulates"]) / 1e9),
             }
         )
     return made

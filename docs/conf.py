@@ -22,7 +22,7 @@ myst_heading_anchors = 3  # headings get the anchors that GitHub gives them: pag
 html_theme = "pydata_sphinx_theme"
 html_title = "skaudio_ad"
 html_static_path = ["_static"]
-html_css_files = ["cards.css"]
+html_css_files = ["guide.css"]
 html_sidebars = {"index": [], "install": [], "results": []}  # pages without a navigation of their own
 html_theme_options = {
     "header_links_before_dropdown": 7,
