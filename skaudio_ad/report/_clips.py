@@ -58,6 +58,8 @@ class ReportedClip:
         Where the detector compares the recording.
     nearest : list of (int, float)
         Positions and distances of the nearest normal recordings.
+    bands : ndarray of shape (n_bands,) or None
+        Distance of every frequency band, if the detector scores bands.
     """
 
     recording: ScoredRecording
@@ -68,6 +70,7 @@ class ReportedClip:
     local_note: str = ""
     vector: Float32Array | None = None
     nearest: list[tuple[int, float]] = field(default_factory=list)
+    bands: FloatArray | None = None
 
     @property
     def duration(self) -> float | None:
@@ -76,7 +79,11 @@ class ReportedClip:
 
 
 def keep(
-    recording: ScoredRecording, reader: ExcerptReader, detector: Any, vector: Float32Array | None
+    recording: ScoredRecording,
+    reader: ExcerptReader,
+    detector: Any = None,
+    vector: Float32Array | None = None,
+    bands: FloatArray | None = None,
 ) -> ReportedClip:
     """Keep what the page shows of a scored recording.
 
@@ -84,7 +91,7 @@ def keep(
     ----------
     recording : ScoredRecording
     reader : ExcerptReader
-    detector, vector
+    detector, vector, bands
         As in :class:`ReportedClip`.
 
     Returns
@@ -109,7 +116,8 @@ def keep(
         times=recording.times[chosen].astype(np.float32),
         local_scores=recording.local_scores[chosen].astype(np.float32),
     )
-    return ReportedClip(kept, detector, worst, recording.local_threshold, moments, " ".join(notes), vector)
+    threshold, note = recording.local_threshold, " ".join(notes)
+    return ReportedClip(kept, detector, worst, threshold, moments, note, vector, bands=bands)
 
 
 def _thin(times, scores, start, end):

@@ -23,6 +23,7 @@ from ..recordings import find_clock
 from ..recordings._check import expand_folders
 from ..recordings._score import make_scorer, used_duration
 from ..recordings._unwrap import split_pipeline
+from ._bands import band_distances
 from ._checks import check_labels, check_marks, check_output, distinct_paths
 from ._clips import NO_LOCAL_SCORES, AssetMaker, ReportedClip, Track, keep
 from ._compare import compare_with_normal
@@ -263,18 +264,18 @@ def build_report(
 
 def _score(pipeline, paths, machines, reader, track):
     """Score all recordings, and keep of each what the page shows."""
-    vectors: dict[str, tuple[Any, Any]] = {}
+    found: dict[str, tuple[Any, Any, Any]] = {}
     spaces: dict[int, Space] = {}
 
     def look(path, detector, features):
         space = spaces.setdefault(id(detector), Space(detector))
-        vectors[path] = detector, space(features)
+        found[path] = detector, space(features), band_distances(space, features)
 
     score, items = make_scorer(pipeline, paths, machines, look)
     clips = []
     for recording in track(stream(score, items), "scoring", len(items)):
-        detector, vector = vectors.pop(recording.path, (None, None))
-        clips.append(keep(recording, reader, detector, None if recording.error else vector))
+        facts = found.pop(recording.path, ())
+        clips.append(keep(recording, reader, *(() if recording.error else facts)))
     return clips
 
 
