@@ -11,8 +11,9 @@ from .._stream import stream
 from ..detectors import BandMemoryDetector, FleetDetector
 from ..recordings._score import compute_features
 from ..recordings._unwrap import split_pipeline, unwrap
+from ._assets import NO_NORMAL
 from ._bands import find_band_edges, name_bands
-from ._clips import NO_NORMAL, ReportedClip, Track
+from ._keep import ReportedClip, Track
 from ._nearest import Space, find_nearest
 
 

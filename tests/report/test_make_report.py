@@ -193,7 +193,7 @@ def test_local_scores_have_the_threshold_and_the_moments(report, frame_detector,
 
 
 def test_a_long_recording_is_cut_around_its_worst_moment(report, frame_detector, tmp_path, monkeypatch):
-    monkeypatch.setattr("skaudio_ad.report._clips._MAX_POINTS", 150)
+    monkeypatch.setattr("skaudio_ad.report._keep._MAX_POINTS", 150)
     path = tmp_path / "long.wav"
     soundfile.write(
         path, tone(495, 0, 20, duration=20) + tone(3000, 15, 15.2, level=0.2, duration=20, noise=0), RATE
