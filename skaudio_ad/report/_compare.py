@@ -8,17 +8,19 @@ import numpy as np
 from .._clip_errors import shown
 from .._path_groups import labels_from_paths
 from .._stream import stream
-from ..detectors import FleetDetector
+from ..detectors import BandMemoryDetector, FleetDetector
 from ..recordings._score import compute_features
 from ..recordings._unwrap import split_pipeline, unwrap
-from ._clips import NO_NORMAL, ReportedClip, Track
+from ._assets import NO_NORMAL
+from ._bands import find_band_edges, name_bands
+from ._keep import ReportedClip, Track
 from ._nearest import Space, find_nearest
 
 
 def compare_with_normal(
     pipeline: Any, clips: Sequence[ReportedClip], normal: Sequence[str], n_nearest: int, track: Track
 ) -> list[str]:
-    """Set ``nearest`` of every recording.
+    """Set ``nearest`` of every recording, and the frequency band that sounds least normal.
 
     Parameters
     ----------
@@ -37,6 +39,7 @@ def compare_with_normal(
         What could not be compared, and why.
     """
     if not normal:
+        _find_bands(pipeline, clips, [])
         return [NO_NORMAL]
     find_vector = _NormalVector(pipeline)
     rows: list[Any] = []
@@ -52,11 +55,24 @@ def compare_with_normal(
     ]
     for clip, nearest in zip(clips, find_nearest(vectors, rows, n_nearest)):
         clip.nearest, clip.vector = nearest, None
+    _find_bands(pipeline, clips, [row[2] for row in rows if row is not None])
     notes = [find_vector.note] if find_vector.note else []
     if failed:
         count = f"{len(failed)} of {len(normal)} normal recordings"
         notes.append(f"{count} could not be used. The first is {failed[0]}")
     return notes
+
+
+def _find_bands(pipeline, clips, vectors):
+    """Set the frequency band that sounds least normal, if the detector scores bands of known frequencies."""
+    _, middle, detector = split_pipeline(pipeline)
+    if isinstance(detector, FleetDetector):
+        return
+    detector = Space(detector).detector
+    if isinstance(detector, BandMemoryDetector):
+        edges = find_band_edges(middle, detector.n_bands_)
+        if edges is not None:
+            name_bands(clips, detector, edges, vectors)
 
 
 class _NormalVector:

@@ -1,6 +1,5 @@
 """`make_report`: score recordings, and write a page to look at them and to listen to them."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,28 +7,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_number
-from .._clip_errors import shown
-from .._csv_text import text_cell, utf8_name
 from .._json import without_nan
 from .._stream import stream
 from .._typing import Labels, PathLike
 from ..audio._browser import check_format
 from ..recordings import find_clock
 from ..recordings._check import expand_folders
-from ..recordings._score import make_scorer, used_duration
+from ..recordings._score import make_scorer
 from ..recordings._unwrap import split_pipeline
+from ._assets import NO_LOCAL_SCORES, AssetMaker
+from ._bands import band_distances
 from ._checks import check_labels, check_marks, check_output, distinct_paths
-from ._clips import NO_LOCAL_SCORES, AssetMaker, ReportedClip, Track, keep
 from ._compare import compare_with_normal
 from ._excerpt import ExcerptReader
+from ._keep import ReportedClip, Track, keep
 from ._map import MapMaker
 from ._nearest import Space
 from ._place import place_assets
+from ._rows import clip_row, normal_row, page_key, rank
 from ._summary import make_summary
 from ._tags import Tagger
 from ._write_page import write_page
@@ -226,7 +225,7 @@ def build_report(
     reader = ExcerptReader(loader, middle, max_duration)
     clips = _score(detector, paths, machines, reader, track)
     all_notes = [*notes, *compare_with_normal(detector, clips, normal_paths, n_nearest, track)]
-    order = sorted(range(len(clips)), key=lambda i: _rank(clips[i].recording))
+    order = sorted(range(len(clips)), key=lambda i: rank(clips[i].recording))
     clips = [clips[i] for i in order]
     tagger = Tagger(middle)
     maps = MapMaker(loader, middle, find_clock(detector))
@@ -239,7 +238,7 @@ def build_report(
     labels = None if labels is None else labels[order]
     summary = make_summary(detector, [clip.recording for clip in clips], labels, all_notes)
     rows = [
-        _clip_row(
+        clip_row(
             position, clip, None if labels is None else int(labels[position]), known_marks[order[position]]
         )
         for position, clip in enumerate(clips)
@@ -248,11 +247,11 @@ def build_report(
         "version": 1,
         "title": title or f"{len(clips)} recording{'' if len(clips) == 1 else 's'}",
         "created": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "key": _key(rows, summary),
+        "key": page_key(rows, summary),
         "summary": summary,
         "clips": rows,
         "normals": {
-            f"normal-{index}": _normal_row(normal_paths[index], loader) for index in maker.shown_normal
+            f"normal-{index}": normal_row(normal_paths[index], loader) for index in maker.shown_normal
         },
     }
     bundles = iter(track(stream(maker, range(len(clips))), "drawing", len(clips)))
@@ -263,56 +262,16 @@ def build_report(
 
 def _score(pipeline, paths, machines, reader, track):
     """Score all recordings, and keep of each what the page shows."""
-    vectors: dict[str, tuple[Any, Any]] = {}
+    found: dict[str, tuple[Any, Any, Any]] = {}
     spaces: dict[int, Space] = {}
 
     def look(path, detector, features):
         space = spaces.setdefault(id(detector), Space(detector))
-        vectors[path] = detector, space(features)
+        found[path] = detector, space(features), band_distances(space, features)
 
     score, items = make_scorer(pipeline, paths, machines, look)
     clips = []
     for recording in track(stream(score, items), "scoring", len(items)):
-        detector, vector = vectors.pop(recording.path, (None, None))
-        clips.append(keep(recording, reader, detector, None if recording.error else vector))
+        facts = found.pop(recording.path, ())
+        clips.append(keep(recording, reader, *(() if recording.error else facts)))
     return clips
-
-
-def _clip_row(position, clip, label, mark):
-    """Return the row of a recording in the list of the page."""
-    recording = clip.recording
-    return {
-        "id": f"clip-{position}",
-        "path": shown(recording.path),
-        "name": shown(os.path.basename(recording.path)),
-        "csv_path": text_cell(utf8_name(recording.path)),
-        "label": label,
-        "score": recording.score,
-        "margin": recording.margin,
-        "p_value": recording.p_value,
-        "decision": recording.decision,
-        "error": shown(recording.error),
-        "worst": clip.worst_time,
-        "duration": clip.duration,
-        "mark": mark,
-    }
-
-
-def _rank(recording):
-    """Return a key that sorts the least normal recordings first, and errors last."""
-    if recording.error:
-        return 2, 0.0, recording.path
-    # Scores of two machines are on different scales, and margins begin at the threshold of each.
-    value = recording.margin if np.isfinite(recording.margin) else recording.score
-    return 0, float(value), recording.path
-
-
-def _normal_row(path, loader):
-    duration = used_duration(path, loader)
-    return {"path": shown(path), "name": shown(os.path.basename(path)), "duration": duration}
-
-
-def _key(rows, summary):
-    """Checksum of the recordings and the detector: pages with one key share the marks of a listener."""
-    facts = [sorted(row["csv_path"] for row in rows), summary["detector"], summary["threshold"]]
-    return hashlib.sha256(repr(facts).encode("utf-8")).hexdigest()[:16]

@@ -22,13 +22,13 @@ _FIRST_ERROR, _LAST_ERROR = 3.0, 10.0
 # percentile from the median. A distance of 1 is the first opacity.
 _LAST_DEVIATION = 3.0
 # Opacity of a whole band, and maximum opacity. The spectrogram stays visible below the layer.
-_BAND_OPACITY, _MAX_OPACITY = 0.45, 0.85
+_BAND_OPACITY, _MAX_OPACITY = 0.3, 0.85
 # Smallest distance of a percentile from the median, in dB. The hearing does not notice smaller differences.
 _SMALLEST_SPREAD = 1.0
 
 BAND_NOTE = (
-    "The colour marks the frequency band that sounds least normal. The detector compares bands of the whole recording, "
-    "so the colour has no time."
+    "The colour marks the frequency band that sounds least normal to the detector, which compares bands of the whole "
+    "recording. A strong colour marks levels in this band that the nearest normal recordings do not have."
 )
 ERROR_NOTE = (
     "The colour marks the time and the frequency where the detector reconstructs the recording worst, from three times "
@@ -80,7 +80,10 @@ class MapMaker:
         """
         if recording.low_hz is not None and recording.high_hz is not None:
             inside = (levels.centers >= recording.low_hz) & (levels.centers <= recording.high_hz)
-            return np.outer(inside * _BAND_OPACITY, np.ones(len(levels.times))), BAND_NOTE
+            layer = np.full(levels.levels_db.shape, _BAND_OPACITY)
+            if normal:
+                layer = np.maximum(layer, _deviations(levels, np.array(normal)))
+            return layer * inside[:, np.newaxis], BAND_NOTE
         if detector is not None:
             errors = self._errors(recording, detector, levels)
             if errors is not None:

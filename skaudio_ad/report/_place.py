@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from ._clips import Asset, AssetMaker
+from ._assets import Asset, AssetMaker
 
 # Maximum size of the assets that "auto" puts into the page, in bytes. Larger pages open slowly.
 _EMBEDDED = 100_000_000

@@ -118,7 +118,11 @@ def _promise(detector):
     reason = getattr(detector, "promise_reason_", None)
     if rate is None and not reason:
         return None
-    return {"rate": rate, "kind": kind or "none", "reason": reason or describe_promise(detector)}
+    reason = (
+        reason
+        or "The detector set the threshold by the scores of normal recordings that it was not trained on."
+    )
+    return {"rate": rate, "kind": kind or "none", "reason": reason}
 
 
 def _calibration(pipeline) -> FloatArray | None:

@@ -4,20 +4,20 @@ import contextlib
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from .._clip_errors import explain
 from .._json import without_nan
-from .._typing import Float32Array, FloatArray
+from .._typing import FloatArray
 from ..audio._browser import encode_sound, overlay_png, spectrogram_png
 from ..features import SoundQualities
-from ..recordings import Moment, ScoredRecording, find_moments
 from ..recordings._score import used_duration
 from ._excerpt import ExcerptReader, Levels, compute_levels
+from ._keep import ReportedClip
 from ._map import MapMaker
 from ._tags import Tagger
 from ._words import describe
@@ -25,107 +25,11 @@ from ._words import describe
 #: Name, media type and content of a file of the page.
 Asset: TypeAlias = tuple[str, str, bytes]
 
-# Maximum number of local scores inside the excerpt of a recording, and outside of it. The picture of their curve has
-# fewer pixels.
-_MAX_POINTS = 1000
-# Maximum number of moments of a recording that the page lists.
-_MAX_MOMENTS = 50
 NO_LOCAL_SCORES = "The detector scores a recording as a whole, so it has no scores over time."
 NO_NORMAL = (
     "The normal recordings are not known. Pass the recordings that the detector was trained on: normal=, or --normal "
     "in the shell."
 )
-
-
-@dataclass
-class ReportedClip:
-    """What the report keeps of a scored recording.
-
-    Attributes
-    ----------
-    recording : ScoredRecording
-        Score and decision, and at most 2000 local scores.
-    detector : fitted detector or None
-        Detector of the recording. None if the recording could not be scored.
-    worst_time : float or None
-        In seconds.
-    threshold : float or None
-        Threshold of the local scores.
-    moments : list of Moment
-    local_note : str
-        What the local scores leave out.
-    vector : ndarray of shape (n_values,) or None
-        Where the detector compares the recording.
-    nearest : list of (int, float)
-        Positions and distances of the nearest normal recordings.
-    """
-
-    recording: ScoredRecording
-    detector: Any = None
-    worst_time: float | None = None
-    threshold: float | None = None
-    moments: list[Moment] = field(default_factory=list)
-    local_note: str = ""
-    vector: Float32Array | None = None
-    nearest: list[tuple[int, float]] = field(default_factory=list)
-
-    @property
-    def duration(self) -> float | None:
-        """Duration of the recording, in seconds, or None if unknown."""
-        return self.recording.duration if np.isfinite(self.recording.duration) else None
-
-
-def keep(
-    recording: ScoredRecording, reader: ExcerptReader, detector: Any, vector: Float32Array | None
-) -> ReportedClip:
-    """Keep what the page shows of a scored recording.
-
-    Parameters
-    ----------
-    recording : ScoredRecording
-    reader : ExcerptReader
-    detector, vector
-        As in :class:`ReportedClip`.
-
-    Returns
-    -------
-    ReportedClip
-    """
-    if recording.error:  # the file may be readable all the same
-        recording = replace(recording, duration=used_duration(recording.path, reader.loader))
-    worst = recording.worst_time
-    start, length = reader.place(recording.duration, worst)
-    moments, notes = find_moments(recording), []
-    if len(moments) > _MAX_MOMENTS:
-        notes.append(f"The list has the {_MAX_MOMENTS} least normal of {len(moments)} moments.")
-        worst_first = sorted(moments, key=lambda moment: moment.score)[:_MAX_MOMENTS]
-        moments = sorted(worst_first, key=lambda moment: moment.start)
-    end = float("inf") if length is None else start + length
-    chosen = _thin(recording.times, recording.local_scores, start, end)
-    if len(chosen) < len(recording.times):
-        notes.append("Points of the curve stand for several scores, and are the lowest of them.")
-    kept = replace(
-        recording,
-        times=recording.times[chosen].astype(np.float32),
-        local_scores=recording.local_scores[chosen].astype(np.float32),
-    )
-    return ReportedClip(kept, detector, worst, recording.local_threshold, moments, " ".join(notes), vector)
-
-
-def _thin(times, scores, start, end):
-    """Positions of the scores that the page shows: many inside the excerpt, and fewer before and after it."""
-    first, last = np.searchsorted(times, [start, end + 1e-9])
-    before, after = np.arange(first), np.arange(last, len(times))
-    step = -(-(len(before) + len(after)) // _MAX_POINTS) or 1
-    parts = (before, step), (np.arange(first, last), -(-(last - first) // _MAX_POINTS) or 1), (after, step)
-    return np.array(
-        [
-            part[i + int(np.argmin(scores[part[i : i + size]]))]
-            for part, size in parts
-            for i in range(0, len(part), size)
-        ],
-        dtype=int,
-    )
 
 
 @dataclass
@@ -390,7 +294,3 @@ def _significant(value):
 
 def _rounded(value, digits):
     return None if value is None else round(float(value), digits)
-
-
-#: A progress bar: ``track(iterable, description, total)`` iterates over `iterable`.
-Track: TypeAlias = Callable[[Any, str, int], Any]
