@@ -28,6 +28,7 @@ FLOORS = {
     "_file_names": 0,
     "_json": 0,
     "_labels": 0,
+    "_librosa": 0,
     "_clip_calls": 0,
     "_input_checks": 0,
     "_output": 0,
