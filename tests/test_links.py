@@ -22,8 +22,9 @@ def fault_of(link, page):
     """Say why a link of a page leads nowhere, or return None."""
     target, _, anchor = link.partition("#")
     path = (page.parent / target).resolve() if target else page
-    if path.suffix == ".rst" and path.parent == DOCS / "auto_examples":
-        path = DOCS / "examples" / ("README.txt" if path.stem == "index" else f"{path.stem}.py")
+    if path.suffix == ".rst" and path.is_relative_to(DOCS / "auto_examples"):
+        folder = DOCS / "examples" / path.parent.relative_to(DOCS / "auto_examples")
+        path = folder / ("README.txt" if path.stem == "index" else f"{path.stem}.py")
     if path.suffix == ".rst" and path.parent == DOCS / "generated":
         name = path.stem.removeprefix("skaudio_ad.")
         return (
