@@ -69,11 +69,14 @@ class Window:
         """Open a file that the browser has not seen before."""
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.emulate_media(color_scheme=scheme)
-        self.page.goto("about:blank")
         self.page.goto(path.as_uri() + fragment)
-        self.page.evaluate("localStorage.clear()")
-        self.page.reload()
         return self.page
+
+    def close(self):
+        """Forget what the page has kept."""
+        if self.page.url.startswith("file:"):
+            self.page.evaluate("localStorage.clear()")
+        self.page.goto("about:blank")
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +89,7 @@ def open_page(window):
     """Function that opens a file. At the end of the test the page may have reported no error and used no network."""
     window.problems.clear()
     yield window.open
+    window.close()
     assert not window.problems
 
 

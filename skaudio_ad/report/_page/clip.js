@@ -149,7 +149,7 @@ function showDetail(clip, detail) {
     const curve = scoreCurve(local, span.start, span.start + span.duration, { label: curveText(local, moments), extra: (picture, x, height) => shadeMoments(picture, x, height, moments) });
     view.own.second = h("div", { class: "cursor" });
     rows.push(h("span"), h("span", { class: "plot-title" }, "Local score"));
-    const box = h("div", { class: "curve-box", onpointerdown: (event) => view.own.onPointer(event) }, curve, view.own.second);
+    const box = h("div", { class: "curve-box", onclick: (event) => view.own.onClick(event) }, curve, view.own.second);
     rows.push(h("span"), box);
   }
   rows.push(h("span"), timeAxis(span));
