@@ -117,15 +117,19 @@ function rocChart({ fpr, tpr, at }, height = 210) {
     picture.append(line(x(0), y(0), x(1), y(1), "grid"), s("polyline", { points: points(fpr.map(x), tpr.map(y)), class: "curve-clip" }));
     if (at) {
       picture.append(s("circle", { cx: x(at[0]), cy: y(at[1]), r: 5, class: "own" }));
-      picture.append(label(x(at[0]) + 9, y(at[1]) + 16, "start", "threshold", "chart-text"));
+      picture.append(label(x(at[0]) + 9, y(at[1]) + (at[1] < 0.2 ? -8 : 16), "start", "threshold", "chart-text"));
     }
     picture.append(s("text", { transform: `translate(10 ${(top + foot) / 2}) rotate(-90)`, "text-anchor": "middle", class: "axis-title" }, "detection rate"));
   });
 }
 
 /** Make the chart of the levels of a clip per band, beside its nearest normals. */
-function bandChart({ centers_hz: hertz, clip_db: clip, low_db: low, median_db: median, high_db: high }) {
-  const all = [...clip, ...low, ...high].filter(given);
+function bandChart(bands) {
+  const names = ["centers_hz", "clip_db", "low_db", "median_db", "high_db"];
+  const known = bands.centers_hz.map((_, i) => i).filter((i) => names.every((name) => given(bands[name][i])));
+  if (!known.length) return note("The levels of the bands are not known.");
+  const [hertz, clip, low, median, high] = names.map((name) => known.map((i) => bands[name][i]));
+  const all = [...clip, ...low, ...high];
   const [bottom, top] = [Math.floor(Math.min(...all) / 5) * 5, Math.ceil(Math.max(...all) / 5) * 5 || 5];
   const text = `Level per band from ${showHertz(hertz[0])} to ${showHertz(hertz.at(-1))}, for this clip and its nearest normals.`;
   const box = chart(text, 220, (picture, width, height) => {

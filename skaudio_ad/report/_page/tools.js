@@ -68,6 +68,8 @@ function decimalsFor(values) {
 
 const scoreDigits = decimalsFor(data.clips.map((clip) => clip.score));
 const showScore = (value) => decimals(value, scoreDigits);
+// A margin keeps its digits near the threshold, where the decision changes.
+const showMargin = (value) => (given(value) && Number(Math.abs(value).toFixed(scoreDigits)) < 10 ** (1 - scoreDigits) ? significant(value, 2) : showScore(value));
 // A p-value is never shown as zero.
 const showP = (value) => (given(value) && value < 0.0001 ? "< 0.0001" : significant(value, 2));
 const showPercent = (rate) => `${significant(100 * rate, 2).replace(/\.0+$/, "")}\u202f%`;
