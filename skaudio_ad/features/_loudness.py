@@ -101,7 +101,7 @@ _SLOPES = np.array(
 )
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def third_octave_filters(n_frequencies, step):
     """Compute the power response of the third-octave filters: Butterworth band passes of order 3.
 

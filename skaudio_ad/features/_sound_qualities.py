@@ -164,11 +164,11 @@ class _Qualities:
         self.sample_rate, self.pascals = sample_rate, pascals
 
     def __call__(self, clip):
-        if len(clip) < round(FRAME * self.sample_rate):
+        n_samples = round(FRAME * self.sample_rate)
+        if len(clip) < n_samples:
             raise ClipError(
-                f"has {len(clip)} samples, which is {len(clip) / self.sample_rate:.3g} s at sample_rate="
-                f"{self.sample_rate}; a clip needs at least {FRAME:g} s. Leave the clip out, or use AudioLoader with "
-                "a duration and a pad."
+                f"has {len(clip)} samples; the sound qualities need at least {FRAME:g} s, which is {n_samples} samples "
+                f"at sample_rate={self.sample_rate}. Leave the clip out, or use AudioLoader with a duration and a pad."
             )
         peak = float(np.abs(clip).max()) * self.pascals
         if peak > _HIGHEST_PRESSURE:

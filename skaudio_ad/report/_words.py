@@ -93,25 +93,24 @@ def describe(
     ValueError
         If the shapes do not fit.
     """
-    values = np.asarray(values, dtype=np.float64)
-    normal_values = np.asarray(normal_values, dtype=np.float64)
-    if normal_values.size == 0:
-        normal_values = normal_values.reshape(0, len(names))
-    shapes = (len(units),), values.shape, normal_values.shape[1:]
-    if any(shape != (len(names),) for shape in shapes):
+    own = np.asarray(values, dtype=np.float64)
+    normals = np.asarray(normal_values, dtype=np.float64)
+    if normals.size == 0:
+        normals = normals.reshape(0, len(names))
+    if any(shape != (len(names),) for shape in ((len(units),), own.shape, normals.shape[1:])):
         raise ValueError(
             f"{len(names)} names need as many units and values, and normal values of shape (n_normals, {len(names)}), "
-            f"got {len(units)} units, values of shape {values.shape} and normal values of shape {normal_values.shape}."
+            f"got {len(units)} units, values of shape {own.shape} and normal values of shape {normals.shape}."
         )
-    normal_values = normal_values[np.isfinite(normal_values).any(axis=1)]
+    normals = normals[np.isfinite(normals).any(axis=1)]
     comparisons = [
-        _Comparison(name, unit, value, normals[np.isfinite(normals)])
-        for name, unit, value, normals in zip(names, units, values, normal_values.T, strict=True)
+        _Comparison(name, unit, value, column[np.isfinite(column)])
+        for name, unit, value, column in zip(names, units, own, normals.T, strict=True)
     ]
     return {
-        "sentence": _sentence(comparisons, len(normal_values)),
+        "sentence": _sentence(comparisons, len(normals)),
         "qualities": [comparison.row() for comparison in comparisons],
-        "note": _note(len(normal_values)),
+        "note": _note(len(normals)),
     }
 
 
