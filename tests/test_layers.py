@@ -26,6 +26,7 @@ FLOORS = {
     "_csv_text": 0,
     "_download": 0,
     "_file_names": 0,
+    "_json": 0,
     "_labels": 0,
     "_librosa": 0,
     "_clip_calls": 0,
