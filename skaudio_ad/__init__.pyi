@@ -34,6 +34,7 @@ from . import (
 )
 from . import (
     recordings as recordings,
+    report as report,
 )
 from . import (
     thresholds as thresholds,

@@ -69,11 +69,14 @@ class Window:
         """Open a file that the browser has not seen before."""
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.emulate_media(color_scheme=scheme)
-        self.page.goto("about:blank")
         self.page.goto(path.as_uri() + fragment)
-        self.page.evaluate("localStorage.clear()")
-        self.page.reload()
         return self.page
+
+    def close(self):
+        """Forget what the page has kept."""
+        if self.page.url.startswith("file:"):
+            self.page.evaluate("localStorage.clear()")
+        self.page.goto("about:blank")
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +89,7 @@ def open_page(window):
     """Function that opens a file. At the end of the test the page may have reported no error and used no network."""
     window.problems.clear()
     yield window.open
+    window.close()
     assert not window.problems
 
 
@@ -318,7 +322,7 @@ def test_moments_are_saved_for_audacity_and_raven(open_page, report):
     page = open_page(report)
     name, text = saved(page, page.get_by_role("button", name="Save for Audacity").click)
     assert name == "fan_id_00_00000000.labels.txt"
-    assert text == "1.100000\t1.400000\tanomalous, score -5.000\n\\\t300.000000\t1200.000000\n"
+    assert text == "1.100000\t1.400000\tanomalous, score -5\n\\\t300.000000\t1200.000000\n"
     _, text = saved(page, page.get_by_role("button", name="Save for Raven").click)
     (row,) = csv.DictReader(io.StringIO(text), delimiter="\t")
     assert row == {
@@ -327,20 +331,24 @@ def test_moments_are_saved_for_audacity_and_raven(open_page, report):
         "Channel": "1",
         "Begin Time (s)": "1.100000",
         "End Time (s)": "1.400000",
-        "Low Freq (Hz)": "300.0",
-        "High Freq (Hz)": "1200.0",
+        "Low Freq (Hz)": "300.000",
+        "High Freq (Hz)": "1200.000",
         "Begin Path": f"machine/{name_of(0)}",
         "File Offset (s)": "1.100000",
         "Score": "-5",
     }
 
-    def save_all():
+    def save_all(program):
         page.get_by_text("Save", exact=True).click()
-        page.get_by_role("button", name="Moments of all recordings for Audacity").click()
+        page.get_by_role("button", name=f"Moments of all recordings for {program}").click()
 
-    lines = saved(page, save_all)[1].splitlines()
+    lines = saved(page, lambda: save_all("Audacity"))[1].splitlines()
     assert len(lines) == 20
-    assert lines[2].endswith(f"{name_of(1)}: anomalous, score -4.600")
+    assert lines[2].endswith(f"{name_of(1)}: anomalous, score -4.6")
+    rows = list(csv.DictReader(io.StringIO(saved(page, lambda: save_all("Raven"))[1]), delimiter="\t"))
+    # Every recording has a duration of 2 s, and the recordings follow each other.
+    assert [float(row["Begin Time (s)"]) for row in rows] == pytest.approx([1.1 + 2 * i for i in range(10)])
+    assert {row["File Offset (s)"] for row in rows} == {"1.100000"}
 
 
 def test_the_next_nearest_normal_replaces_the_one_beside_the_recording(open_page, report):
