@@ -208,7 +208,7 @@ class BandScoreDisplay:
         BandScoreDisplay
         """
         n_bands = self.band_scores.shape[1]
-        self.figure_, self.ax_ = get_axes(ax, (7, max(2.6, 1.4 + 0.4 * n_bands)))
+        self.figure_, self.ax_ = get_axes(ax, (9, max(2.6, 1.4 + 0.4 * n_bands)))
         rows = np.arange(n_bands)
         low, median, high = np.quantile(self.normal_scores, _QUANTILES, axis=0)
         self.ax_.hlines(
@@ -240,10 +240,9 @@ class BandScoreDisplay:
             ylim=(-0.6, n_bands - 0.4),
         )
         if self.n_left_out:
-            self.ax_.set_title(
-                f"{count(self.n_left_out, 'normal clip')} that could not be read left out", pad=24
-            )
-        self.ax_.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize="small")
+            self.ax_.set_title(f"{count(self.n_left_out, 'normal clip')} that could not be read left out")
+        # The legend is beside the axes, because names of files are long.
+        self.ax_.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize="small")
         return self
 
 

@@ -15,7 +15,7 @@ from ._drawing import ANOMALOUS, CURVES, MARKERS, NORMAL, UNKNOWN, count, get_ax
 from ._embedding_map_html import make_map
 from ._models import find_model, one_vector_a_clip
 from ._projection import describe_axes, project
-from ._thresholds import place_legend
+from ._thresholds import WIDE, place_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -233,8 +233,9 @@ class EmbeddingMapDisplay:
         if not present.any():
             raise ValueError("there is no clip to draw: all positions are NaN.")
         self._is_own_figure = ax is None
-        self.figure_, self.ax_ = get_axes(ax)
-        for label, chosen, color, marker in self._looks(present):
+        looks = self._looks(present)
+        self.figure_, self.ax_ = get_axes(ax, WIDE if len(looks) > 4 else None)
+        for label, chosen, color, marker in looks:
             self.ax_.scatter(
                 *self.positions[chosen].T,
                 s=24,

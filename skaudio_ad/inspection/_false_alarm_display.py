@@ -11,9 +11,7 @@ from sklearn.utils import column_or_1d
 
 from .._checks import check_number
 from .._typing import Clips, Labels
-from ..recordings._score import p_value_function
-from ..recordings._unwrap import last_step
-from ._alarm_counts import count_alarms, decide_by_group, promised_rates, spread
+from ._alarm_counts import count_alarms, decide_by_group, p_values_of, promised_rates, spread
 from ._drawing import ANOMALOUS, NORMAL, THRESHOLD, check_labels, count, get_axes, scale_rates
 from ._thresholds import percent
 
@@ -174,15 +172,8 @@ class FalseAlarmDisplay:
         ValueError
             If the detector has no calibration scores or promises no rate, or for the reasons of `from_predictions`.
         """
-        detector = last_step(estimator)
         if groups is None:
-            scores = estimator.score_samples(X)
-            p_values = p_value_function(estimator)(scores)
-            if np.isnan(p_values).all() and not np.isnan(scores).all():
-                raise ValueError(
-                    f"{type(detector).__name__} has no calibration scores, so its p-values are unknown: wrap the "
-                    "detector in a ThresholdedDetector."
-                )
+            p_values = p_values_of(estimator, X)
             return cls.from_predictions(y, p_values, rates=rates, confidence=confidence, ax=ax)
         if rates is not None:
             raise ValueError(
@@ -302,10 +293,10 @@ class FalseAlarmDisplay:
             ax.annotate(
                 f"{k}" if one_size else f"{k} of {n}",
                 (x, y),
-                (-7, 0),
+                (-4, 3),
                 textcoords="offset points",
                 ha="right",
-                va="center",
+                va="bottom",
                 fontsize="small",
             )
         limits = (0, min(1, 1.15 * highest))
