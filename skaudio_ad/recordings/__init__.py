@@ -1,6 +1,7 @@
-"""Scores of recordings, and checks for what would spoil a training set."""
+"""Scores of recordings and the moments that sound wrong, and checks for what would spoil a training set."""
 
 from ._check import RecordingsCheck, check_recordings
+from ._exports import write_audacity_labels, write_raven_selections
 from ._findings import Finding
 from ._measure import CheckedRecording
 from ._moments import Moment, find_moments
@@ -19,4 +20,6 @@ __all__ = [
     "find_clock",
     "find_moments",
     "score_recordings",
+    "write_audacity_labels",
+    "write_raven_selections",
 ]

@@ -1,6 +1,7 @@
-"""Choose names of pictures that are valid on any disk."""
+"""Choose names of files that are valid on any disk."""
 
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 # Maximum number of bytes of a name before its number and ending. File systems allow 255 bytes in all, and the name of
@@ -10,18 +11,20 @@ _MAX_BYTES = 180
 _RESERVED = frozenset('<>:"/\\|?*')
 
 
-def picture_names(paths):
+def file_names(paths: Iterable[str], ending: str) -> dict[str, str]:
     """Choose a file name for every recording. The names differ also on disks that ignore case or the form of accents.
 
     Parameters
     ----------
-    paths : list of str
+    paths : iterable of str
+    ending : str
+        Ending of every name, such as ".png".
 
     Returns
     -------
     dict of str to str
-        File name of the picture of every path: the stem with the ending ``.png``. Reserved and unprintable characters
-        are replaced by ``_``, long stems are cut, and recordings with equal names are numbered.
+        File name for every path: the stem with the ending. Reserved and unprintable characters are replaced by ``_``,
+        long stems are cut, and recordings with equal names are numbered.
     """
     names: dict[str, str] = {}
     numbers: dict[str, int] = {}
@@ -33,7 +36,7 @@ def picture_names(paths):
             numbers[_key(stem)] = numbers.get(_key(stem), 1) + 1
             name = f"{stem}_{numbers[_key(stem)]}"
         taken.add(_key(name))
-        names[path] = f"{name}.png"
+        names[path] = f"{name}{ending}"
     return names
 
 
