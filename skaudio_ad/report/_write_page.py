@@ -19,7 +19,19 @@ from typing import Any, BinaryIO
 from .._atomic import atomic_path
 
 # Parts of the script in the order of the page. A part uses only names of the parts before it when the page starts.
-_SCRIPTS = ("tools", "assets", "charts", "marks", "exports", "player", "summary", "list", "clip", "panels", "main")
+_SCRIPTS = (
+    "tools",
+    "assets",
+    "charts",
+    "marks",
+    "exports",
+    "player",
+    "summary",
+    "list",
+    "clip",
+    "panels",
+    "main",
+)
 # Name of an asset. The name is part of a file name and of an id of the page.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)+")
 _JSON = "application/json"
@@ -71,7 +83,7 @@ def write_page(
     output = Path(output)
     with atomic_path(output) as temporary, _new_folder(folder) as new_folder:
         place = None if folder is None else _relative_url(folder, output)
-        before, after = _markup(data, place).split(b"$assets")
+        before, after = _markup(data, place)
         with open(temporary, "wb") as page:
             page.write(before)
             names: set[str] = set()
@@ -88,11 +100,11 @@ def write_page(
 
 
 def _markup(data, place):
-    """Return the page without its assets, as bytes of ASCII. The word ``$assets`` stands where assets go."""
+    """Return the parts of the page before and after its assets, as bytes of ASCII."""
     folder = files(__package__) / "_page"
     style = "\n" + (folder / "page.css").read_text(encoding="utf-8")
-    parts = [(folder / f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPTS]
-    script = "\n".join(['\n"use strict";', "(() => {", *parts, "})();", ""])
+    scripts = [(folder / f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPTS]
+    script = "\n".join(['\n"use strict";', "(() => {", *scripts, "})();", ""])
     policy = "; ".join(
         [
             "default-src 'none'",
@@ -110,16 +122,16 @@ def _markup(data, place):
         text = _escaped_json(data).decode("ascii")
     except ValueError as error:
         raise ValueError(f"The data of a report must be finite numbers, texts or None: {error}.") from error
-    page = Template(template).substitute(
-        policy=policy,
-        title=html.escape(str(data.get("title", "Report"))),
-        data=text,
-        folder=_escaped_json(place).decode("ascii"),
-        style=style,
-        script=script,
-        assets="$assets",
-    )
-    return page.encode("ascii", "xmlcharrefreplace")
+    values = {
+        "policy": policy,
+        "title": html.escape(str(data.get("title", "Report"))),
+        "data": text,
+        "folder": _escaped_json(place).decode("ascii"),
+        "style": style,
+        "script": script,
+    }
+    parts = template.split("$assets")
+    return [Template(part).substitute(values).encode("ascii", "xmlcharrefreplace") for part in parts]
 
 
 def _checksum(text):

@@ -51,6 +51,14 @@ async function embedded(name) {
   return URL.createObjectURL(new Blob([bytes], { type }));
 }
 
+function decoded(url) {
+  try {
+    return decodeURIComponent(url);
+  } catch {
+    return url; // a name that is not UTF-8
+  }
+}
+
 function fromFolder(name) {
   if (!name.endsWith(".json")) return Promise.resolve(`${folder}/${name}`);
   return new Promise((resolve, reject) => {
@@ -60,8 +68,7 @@ function fromFolder(name) {
     script.addEventListener("error", () => {
       script.remove();
       waiting.delete(name);
-      const place = decodeURIComponent(folder.replace(/%[89a-f][0-9a-f]/gi, "_"));
-      reject(new Error(`The page cannot read ${name}.js: keep the folder "${place}" beside the page.`));
+      reject(new Error(`The page cannot read ${name}.js: keep the folder "${decoded(folder)}" beside the page.`));
     });
     document.head.append(script);
   });

@@ -53,7 +53,7 @@ const GROUPS = [
 ];
 
 /** Make the histogram of scores with the threshold, and a mark at the score of one clip. */
-function histogramChart(histogram, threshold, { height = 210, score = () => null } = {}) {
+function histogramChart(histogram, threshold, { height = 210, score = () => null, hasKeys = true } = {}) {
   const { edges, calibration } = histogram;
   const groups = GROUPS.filter(([name]) => (histogram[name] || []).some((n) => n > 0));
   const totals = edges.slice(1).map((_, i) => groups.reduce((sum, [name]) => sum + histogram[name][i], 0));
@@ -67,7 +67,7 @@ function histogramChart(histogram, threshold, { height = 210, score = () => null
   const text = `Histogram of the scores: ${sums.join(", ") || "no clip"}, from ${showScore(low)} to ${showScore(high)}. `
     + (given(threshold) ? `The threshold is ${showScore(threshold)}.` : "There is no threshold.");
   const box = chart(text, height, (picture, width) => {
-    const [left, right, head, foot] = [38, width - 10, 20, height - 40];
+    const [left, right, head, foot] = [38, width - 20, 20, height - 40];
     const y = leftAxis(picture, 0, top, left, right, head, foot, roundTicks(0, top, 3).filter(Number.isInteger));
     const x = bottomAxis(picture, low, high, left, right, foot, "score (higher is more normal)");
     const id = `stripes-${Math.random().toString(36).slice(2)}`;
@@ -99,6 +99,7 @@ function histogramChart(histogram, threshold, { height = 210, score = () => null
       picture.append(s("path", { d: `M${at - 6},${foot - 11}h12l-6,10z`, class: "own" }));
     }
   });
+  if (!hasKeys) return box;
   const keys = groups.map(([name, word]) => h("span", { class: "key" }, h("span", { class: `swatch swatch-${name}` }), word));
   if (calibration) keys.push(h("span", { class: "key" }, h("span", { class: "swatch swatch-outline" }), "clips of the calibration, scaled"));
   return h("div", {}, box, h("p", { class: "keys" }, keys, h("span", { class: "key" }, "\u25bc", " the selected clip")));
@@ -109,14 +110,14 @@ function rocChart({ fpr, tpr, at }, height = 210) {
   const text = "ROC curve: share of the anomalous clips that are found, against the share of the normal clips that raise an alarm."
     + (at ? ` At the threshold ${showPercent(at[1])} are found and ${showPercent(at[0])} raise an alarm.` : "");
   return chart(text, height, (picture, width) => {
-    const [left, top, foot] = [38, 12, height - 40];
+    const [left, top, foot] = [50, 12, height - 40];
     const right = Math.min(width - 12, left + (foot - top) * 1.3);
     const y = leftAxis(picture, 0, 1, left, right, top, foot, [0, 0.5, 1]);
     const x = bottomAxis(picture, 0, 1, left, right, foot, "false-alarm rate", [0, 0.5, 1]);
     picture.append(line(x(0), y(0), x(1), y(1), "grid"), s("polyline", { points: points(fpr.map(x), tpr.map(y)), class: "curve-clip" }));
     if (at) {
       picture.append(s("circle", { cx: x(at[0]), cy: y(at[1]), r: 5, class: "own" }));
-      picture.append(label(x(at[0]) + 9, y(at[1]) + 16, "start", "threshold", "chart-text"));
+      picture.append(label(x(at[0]) + 9, y(at[1]) + (at[1] < 0.2 ? -8 : 16), "start", "threshold", "chart-text"));
     }
     picture.append(s("text", { transform: `translate(10 ${(top + foot) / 2}) rotate(-90)`, "text-anchor": "middle", class: "axis-title" }, "detection rate"));
   });
@@ -150,11 +151,26 @@ function bandChart({ centers_hz: hertz, clip_db: clip, low_db: low, median_db: m
     h("span", { class: "key" }, h("span", { class: "swatch swatch-range" }), "lowest to highest normal")));
 }
 
+/** Keep the lowest and the highest of the points that share a pixel. */
+function thinned(pairs, width) {
+  const size = Math.ceil(pairs.length / width);
+  if (size < 4) return pairs;
+  const kept = [];
+  for (let i = 0; i < pairs.length; i += size) {
+    const part = pairs.slice(i, i + size);
+    const low = part.reduce((a, b) => (b[1] < a[1] ? b : a));
+    const high = part.reduce((a, b) => (b[1] > a[1] ? b : a));
+    kept.push(...(low[0] < high[0] ? [low, high] : [high, low]));
+  }
+  return kept;
+}
+
 /** Make the curve of local scores on the time axis from start to end. */
 function scoreCurve({ times, scores, threshold }, start, end, { height = 90, label: text, extra } = {}) {
   const inside = times.map((time, i) => [time, scores[i]]).filter(([time, score]) => given(score) && time >= start - 1e-9 && time <= end + 1e-9);
   const values = inside.map((pair) => pair[1]).concat(given(threshold) ? [threshold] : []);
-  const [least, most] = values.length ? [Math.min(...values), Math.max(...values)] : [0, 1];
+  // The function Math.min takes fewer arguments than a long recording has scores.
+  const [least, most] = values.length ? [values.reduce((a, c) => Math.min(a, c)), values.reduce((a, c) => Math.max(a, c))] : [0, 1];
   const room = (most - least || Math.abs(most) || 1) * 0.12;
   return chart(text, height, (picture, width) => {
     const x = (time) => ((time - start) / (end - start || 1)) * width;
@@ -165,8 +181,9 @@ function scoreCurve({ times, scores, threshold }, start, end, { height = 90, lab
     }
     if (extra) extra(picture, x, height);
     if (given(threshold)) picture.append(line(0, y(threshold), width, y(threshold), "threshold"));
-    picture.append(s("polyline", { points: points(inside.map((pair) => x(pair[0])), inside.map((pair) => y(pair[1]))), class: "curve-clip" }));
-    if (given(threshold)) picture.append(label(width - 4, y(threshold) - 4 < 12 ? y(threshold) + 13 : y(threshold) - 4, "end", "threshold", "chart-text halo"));
+    const drawn = thinned(inside, width);
+    picture.append(s("polyline", { points: points(drawn.map((pair) => x(pair[0])), drawn.map((pair) => y(pair[1]))), class: "curve-clip" }));
+    if (given(threshold) && height > 80) picture.append(label(width - 4, y(threshold) - 4 < 12 ? y(threshold) + 13 : y(threshold) - 4, "end", "threshold", "chart-text halo"));
     if (inside.length === 1) picture.append(s("circle", { cx: x(inside[0][0]), cy: y(inside[0][1]), r: 3, class: "own" }));
   }, "score-curve");
 }

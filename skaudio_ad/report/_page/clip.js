@@ -80,7 +80,7 @@ function showHead(clip) {
   view.facts.replaceChildren(...[
     clipFact("Decision", decisionBadge(clip.decision)),
     given(clip.score) ? clipFact("Score", showScore(clip.score)) : null,
-    given(summary.threshold) && given(clip.margin) ? clipFact("From the threshold", `${clip.margin > 0 ? "+" : ""}${showScore(clip.margin)}`) : null,
+    given(summary.threshold) && given(clip.margin) ? clipFact("From the threshold", `${clip.margin > 0 ? "+" : ""}${showMargin(clip.margin)}`) : null,
     given(clip.p_value) ? clipFact("p-value", showP(clip.p_value)) : null,
     given(clip.worst) ? clipFact("Worst at", showTime(clip.worst)) : null,
     given(clip.duration) ? clipFact("Duration", showTime(clip.duration)) : null,
@@ -153,18 +153,17 @@ function showDetail(clip, detail) {
     rows.push(h("span"), box);
   }
   rows.push(h("span"), timeAxis(span));
-  const notes = [audio && audio.asset ? audio.note : "", spectrogram ? levelNote(spectrogram) : "", spectrogram ? spectrogram.map_note : "", local.note];
+  const notes = [audio && audio.asset ? audio.note : "", spectrogram ? levelNote(spectrogram) : "", spectrogram ? spectrogram.map_note : "", hasLocal ? local.note : "", hasLocal && !moments.length ? "No moment of this recording scores below the threshold." : ""];
   view.otherBox = h("div", { class: "other-box" });
   const hasOther = view.nearest.length > 0;
   view.figures.classList.toggle("single", !hasOther);
   view.figures.replaceChildren(
-    h("div", { class: "figure-box" }, figure(view.own, "This recording", h("span", { class: "about-clip" }, spectrogram && spectrogram.map ? "Red marks what sounds wrong." : ""), rows),
+    h("div", { class: "figure-box" }, figure(view.own, "This recording", "", rows),
       wholeRecording(clip, span, local), h("div", { class: "figure-notes" }, notes.filter(Boolean).map(note))),
     view.otherBox);
-  if (!hasOther) view.otherBox.replaceChildren(note(detail.nearest.note || "There is no nearest normal to show."));
   view.sentence.replaceChildren(detail.words.sentence ? visible(detail.words.sentence) : "");
   view.sentence.hidden = !detail.words.sentence;
-  view.panels.replaceChildren(...[momentsPanel(clip, moments, local), wordsPanel(detail.words), bandsPanel(detail.bands), decisionPanel(clip), tagsPanel(detail.tags)].filter(Boolean));
+  view.panels.replaceChildren(...[momentsPanel(clip, moments), decisionPanel(clip), wordsPanel(detail.words), bandsPanel(detail.bands), tagsPanel(detail.tags), missingPanel(detail)].filter(Boolean));
   view.own.update();
   updateLevels();
 }
@@ -218,7 +217,7 @@ async function showNearest(at, token = view.token) {
   view.otherBox.replaceChildren(
     figure(view.other, `Normal ${view.at + 1} of ${view.nearest.length}`, h("span", { class: "about-clip", title: normal.path }, normal.name), [axis, view.other.slider, h("span"), timeAxis(span)]),
     h("div", { class: "neighbour-row" }, h("span", {}, "Nearest by distance "), choice, h("kbd", { "aria-hidden": "true" }, "n")),
-    h("div", { class: "figure-notes" }, [detail.audio && detail.audio.asset ? detail.audio.note : "", view.detail.nearest.note].filter(Boolean).map(note)));
+    h("div", { class: "figure-notes" }, [detail.audio && detail.audio.asset ? detail.audio.note : "", detail.spectrogram ? levelNote(detail.spectrogram) : "", view.detail.nearest.note].filter(Boolean).map(note)));
   view.other.name = `the normal recording ${visible(normal.name)}`;
   view.other.slider.setAttribute("aria-label", `Position in ${view.other.name}`);
   view.other.button.dataset.playing = "";

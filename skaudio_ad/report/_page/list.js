@@ -42,8 +42,8 @@ function markBadge(mark) {
 /** Show a long name with its end, because the names of recordings often differ in their last characters. */
 function shortName(name) {
   const text = visible(name);
-  const cut = Math.max(0, text.length - 14);
-  return cut > 8 ? [h("span", { class: "head" }, text.slice(0, cut)), h("span", { class: "tail" }, text.slice(cut))] : [h("span", { class: "head" }, text)];
+  const cut = Math.max(0, text.length - 12);
+  return cut > 2 ? [h("span", { class: "head" }, text.slice(0, cut)), h("span", { class: "tail" }, text.slice(cut))] : [h("span", { class: "head" }, text)];
 }
 
 function row(clip, index) {
@@ -85,6 +85,7 @@ function updateList() {
     header.setAttribute("aria-sort", column.id === list.sort ? (list.down ? "descending" : "ascending") : "none");
     header.querySelector(".arrow").textContent = column.id === list.sort ? (list.down ? "\u25bc" : "\u25b2") : "";
   }
+  list.choice.value = list.sort;
   for (const [id, , keep] of FILTERS) {
     const button = list.filters[id];
     button.setAttribute("aria-pressed", String(id === list.filter));
@@ -126,15 +127,18 @@ function revealSelected(focus) {
   if (focus && selected) list.body.querySelector(`[data-id="${selected.id}"]`)?.focus({ preventScroll: true });
 }
 
+/** Sort the rows by a column, or turn the order if the rows are sorted by the column. */
+function sortBy(id) {
+  list.down = list.sort === id && !list.down;
+  list.sort = id;
+  list.scroller.scrollTop = 0;
+  updateList();
+}
+
 function listSection(menu) {
   list.headers = {};
   const headers = LIST_COLUMNS.map((column) => {
-    const button = h("button", { type: "button", onclick: () => {
-      if (list.sort === column.id) list.down = !list.down;
-      else Object.assign(list, { sort: column.id, down: false });
-      list.scroller.scrollTop = 0;
-      updateList();
-    } }, column.title, h("span", { class: "arrow", "aria-hidden": "true" }));
+    const button = h("button", { type: "button", onclick: () => sortBy(column.id) }, column.title, h("span", { class: "arrow", "aria-hidden": "true" }));
     list.headers[column.id] = h("th", { scope: "col", class: `col-${column.id}` }, button);
     return list.headers[column.id];
   });
@@ -148,6 +152,9 @@ function listSection(menu) {
     cancelAnimationFrame(frame);
     frame = requestAnimationFrame(showRows);
   });
+  // A narrow list hides some columns, so their headers cannot be pressed.
+  list.choice = h("select", { onchange: () => sortBy(list.choice.value) }, LIST_COLUMNS.map(({ id, title }) => h("option", { value: id }, title)));
+  const order = h("label", { class: "sort" }, "Sort by", list.choice);
   list.filters = {};
   const filters = FILTERS.map(([id, title]) => {
     list.filters[id] = h("button", { type: "button", class: "filter", onclick: () => {
@@ -164,7 +171,7 @@ function listSection(menu) {
   } });
   return h("section", { id: "recordings", class: "recordings", "aria-labelledby": "list-title" },
     h("div", { class: "list-head" }, h("h2", { id: "list-title" }, "Recordings"), list.search, menu),
-    h("div", { class: "filters", role: "group", "aria-label": "Filter" }, filters), list.found, list.scroller);
+    h("div", { class: "list-tools" }, h("div", { class: "filters", role: "group", "aria-label": "Filter" }, filters), order), list.found, list.scroller);
 }
 
 /** Measure the height of a row, which depends on the width of the page. */

@@ -1,9 +1,7 @@
 // Panels below the spectrograms of a clip.
 
-function momentsPanel(clip, moments, local) {
-  if (!moments.length) {
-    return section("Moments", h("p", { class: "note" }, local.times.length ? "No moment of this recording scores below the threshold." : local.note || "The detector gives no local scores."));
-  }
+function momentsPanel(clip, moments) {
+  if (!moments.length) return null; // a note below the curve says so
   const bands = moments.some(hasBand);
   const { sound } = view.own;
   const rows = moments.map((moment) => {
@@ -24,7 +22,7 @@ function momentsPanel(clip, moments, local) {
 }
 
 /** Draw one value beside the range of the normals. */
-function rangePicture({ value, low, median, high }) {
+function rangePicture({ value, low, median, high }, outside) {
   const all = [value, low, median, high].filter(given);
   const [least, most] = [Math.min(...all), Math.max(...all)];
   const room = (most - least || 1) * 0.1;
@@ -32,25 +30,38 @@ function rangePicture({ value, low, median, high }) {
   const picture = s("svg", { width: 120, height: 18, viewBox: "0 0 120 18", "aria-hidden": "true", focusable: "false", class: "range-picture" }, line(0, 9, 120, 9, "grid"));
   if (given(low) && given(high)) picture.append(s("rect", { x: x(low), y: 4, width: Math.max(2, x(high) - x(low)), height: 10, rx: 2, class: "range" }));
   if (given(median)) picture.append(line(x(median), 3, x(median), 15, "median-tick"));
-  if (given(value)) picture.append(s("circle", { cx: x(value), cy: 9, r: 4, class: value < low || value > high ? "own-out" : "own" }));
+  if (given(value)) picture.append(s("circle", { cx: x(value), cy: 9, r: 4, class: outside ? "own-out" : "own" }));
   return picture;
 }
 
 function wordsPanel(words) {
-  if (!words.qualities.length && !words.note) return null;
+  if (!words.qualities.length) return null;
   const rows = words.qualities.map((quality) => {
-    const outside = given(quality.value) && (quality.value < quality.low || quality.value > quality.high);
+    // The table gives the figures, so the words of the text are enough.
+    const text = (quality.text || "\u2013").replace(/ (than|as) its .*$/, "");
+    const outside = given(quality.value) && (quality.value < quality.low || quality.value > quality.high) && !text.startsWith("about");
     return h("tr", { class: outside ? "outside" : null },
       h("th", { scope: "row" }, quality.name),
       h("td", { class: "number" }, significant(quality.value, 3), quality.unit ? h("span", { class: "unit" }, ` ${quality.unit}`) : null),
-      h("td", {}, rangePicture(quality)),
+      h("td", {}, rangePicture(quality, outside)),
       h("td", { class: "number range-text" }, `${significant(quality.low, 3)} to ${significant(quality.high, 3)}`),
-      h("td", { class: "text" }, quality.text || "\u2013"));
+      h("td", { class: "text" }, text));
   });
   return h("section", { class: "panel wide" }, h("h3", {}, "How it sounds beside its nearest normals"),
-    rows.length ? h("div", { class: "scroll-x" }, h("table", { class: "qualities" }, h("thead", {}, h("tr", {},
-      ["Quality", "Value", "", "Normals", "In words"].map((title, i) => h("th", { scope: "col", class: i === 1 || i === 3 ? "number" : null }, title || h("span", { class: "unseen" }, "Picture"))))), h("tbody", {}, rows))) : null,
+    h("div", { class: "scroll-x" }, h("table", { class: "qualities" }, h("thead", {}, h("tr", {},
+      ["Quality", "Value", "", "Normals", "In words"].map((title, i) => h("th", { scope: "col", class: [null, "number", null, "number", "text"][i] }, title || h("span", { class: "unseen" }, "Picture"))))), h("tbody", {}, rows))),
     note(words.note));
+}
+
+/** Say what the page cannot show of a clip, and why. */
+function missingPanel({ local, words, tags, nearest }) {
+  const reasons = [
+    local.times.length ? "" : local.note || "The detector gives no local scores.",
+    words.qualities.length ? "" : words.note,
+    tags.clip.length || tags.normal.length ? "" : tags.note,
+    nearest.clips.length ? "" : nearest.note || "There is no nearest normal to show.",
+  ].filter((reason) => reason && !(summary.notes || []).includes(reason)); // the summary says what no clip can show
+  return reasons.length ? section("Not shown", h("ul", { class: "reasons" }, reasons.map((reason) => h("li", {}, reason)))) : null;
 }
 
 function bandsPanel(bands) {
@@ -62,7 +73,7 @@ function decisionPanel(clip) {
   const parts = [];
   if (given(threshold) && given(clip.margin)) {
     const side = clip.margin < 0 ? "below" : "above";
-    parts.push(h("p", {}, `The score ${showScore(clip.score)} is ${showScore(Math.abs(clip.margin))} ${side} the threshold ${showScore(threshold)}, so the recording is ${DECISIONS[clip.decision].word}.`));
+    parts.push(h("p", {}, `The score ${showScore(clip.score)} is ${showMargin(Math.abs(clip.margin))} ${side} the threshold ${showScore(threshold)}, so the recording is ${DECISIONS[clip.decision].word}.`));
   }
   parts.push(given(clip.p_value)
     ? h("p", {}, `p-value ${showP(clip.p_value)}: the expected share of normal recordings that score this low or lower.`)
@@ -72,11 +83,11 @@ function decisionPanel(clip) {
     parts.push(h("p", {}, `The label is ${labelWord(clip.label)}: the decision is ${agrees ? "right" : clip.label === 1 ? "a false alarm" : "a miss"}.`));
   }
   const hasScores = summary.histogram && summary.histogram.edges.length > 1;
-  return section("Decision", parts, hasScores ? histogramChart(summary.histogram, threshold, { height: 150, score: () => clip.score }) : null);
+  return section("Decision", parts, hasScores ? histogramChart(summary.histogram, threshold, { height: 150, score: () => clip.score, hasKeys: false }) : null);
 }
 
 function tagsPanel(tags) {
-  if (!tags.clip.length && !tags.normal.length) return tags.note ? section("AudioSet classes", note(tags.note)) : null;
+  if (!tags.clip.length && !tags.normal.length) return null;
   const values = new Map();
   for (const [column, pairs] of [[0, tags.clip], [1, tags.normal]]) {
     for (const [name, value] of pairs) {

@@ -168,9 +168,9 @@ class Player {
 
 /** Make the labels of a time axis. */
 function timeAxis({ start, duration }) {
-  const ticks = roundTicks(start, start + duration, 5);
-  const whole = ticks.every((tick) => Number.isInteger(tick));
-  const texts = ticks.map((tick) => (start + duration >= 60 ? showTime(tick, whole ? 0 : 1) : tickText(tick, ticks)));
+  const ticks = roundTicks(start, start + duration, start + duration >= 60 ? 4 : 6);
+  const digits = ticks.length > 1 ? Math.max(0, -Math.floor(Math.log10(ticks[1] - ticks[0]) + 1e-9)) : 0;
+  const texts = ticks.map((tick) => (start + duration >= 60 ? clockTime(tick, digits) : tickText(tick, ticks)));
   const labels = ticks.map((tick, i) => [tick, texts[i]]).filter(([tick]) => (tick - start) / duration < 0.95);
   return h("div", { class: "time-axis", "aria-hidden": "true" },
     labels.map(([tick, text]) => h("span", { style: { left: `${(100 * (tick - start)) / (duration || 1)}%` } }, text)),

@@ -29,7 +29,7 @@ function summarySection() {
     fact("False alarms", promiseTexts()),
   ];
   if (summary.shift) {
-    facts.push(fact("Shift check", h("strong", {}, summary.shift.shifted ? "\u26a0 shifted. " : "\u2713 no shift found. "), summary.shift.text));
+    facts.push(fact("Shift check", h("span", { "aria-hidden": "true" }, summary.shift.shifted ? "\u26a0 " : "\u2713 "), h(summary.shift.shifted ? "strong" : "span", {}, summary.shift.text)));
   }
   if (summary.auc) facts.push(fact("Ranking", summary.auc.text));
   const hasScores = summary.histogram && summary.histogram.edges.length > 1;
@@ -44,7 +44,7 @@ function summarySection() {
     h("h2", { id: "summary-title", class: "unseen" }, "Summary"),
     h("dl", { class: "tiles" }, tile("recordings", counts.recordings), tile("anomalous", counts.anomalous, DECISIONS.anomalous.icon),
       tile("normal", counts.normal, DECISIONS.normal.icon), tile("not read", counts.errors, DECISIONS.error.icon), tile("marked", 0, "\u2713")),
-    h("div", { class: "summary-body" },
+    h("div", { class: `summary-body parts-${pictures.length + 1}` },
       h("div", { class: "panel" }, h("dl", { class: "summary-facts" }, facts), (summary.lines || []).map((text) => h("p", {}, text))),
       pictures),
     (summary.notes || []).length

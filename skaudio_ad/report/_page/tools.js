@@ -68,21 +68,28 @@ function decimalsFor(values) {
 
 const scoreDigits = decimalsFor(data.clips.map((clip) => clip.score));
 const showScore = (value) => decimals(value, scoreDigits);
+// A margin keeps its digits near the threshold, where the decision changes.
+const showMargin = (value) => (given(value) && Number(Math.abs(value).toFixed(scoreDigits)) < 10 ** (1 - scoreDigits) ? significant(value, 2) : showScore(value));
 // A p-value is never shown as zero.
 const showP = (value) => (given(value) && value < 0.0001 ? "< 0.0001" : significant(value, 2));
-const showPercent = (rate) => `${significant(100 * rate, 2)}\u202f%`;
+const showPercent = (rate) => `${significant(100 * rate, 2).replace(/\.0+$/, "")}\u202f%`;
 const showDb = (value) => (given(value) ? `${decimals(value, 0)}\u202fdB` : "\u2013");
 
-/** Return a time such as 3.20 s, 2:05.0 or 1:02:05. */
+/** Return a time such as 3.2 s, 2:05.0 or 1:02:05.0. */
 function showTime(seconds, digits = 1) {
   if (!given(seconds)) return "\u2013";
   const rounded = Number(Math.max(0, seconds).toFixed(digits));
-  if (rounded < 60) return `${rounded.toFixed(digits)}\u202fs`;
+  return rounded < 60 ? `${rounded.toFixed(digits)}\u202fs` : clockTime(rounded, digits);
+}
+
+/** Return a time such as 0:03, 2:05.0 or 1:02:05. */
+function clockTime(seconds, digits) {
+  const rounded = Number(Math.max(0, seconds).toFixed(digits));
   const whole = Math.floor(rounded);
   const rest = digits ? (rounded - whole).toFixed(digits).slice(1) : "";
   const two = (n) => String(n).padStart(2, "0");
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}${rest}`;
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}${rest}` : `${minutes}:${two(whole % 60)}${rest}`;
 }
 
 function showHertz(hertz) {
