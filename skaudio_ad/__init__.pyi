@@ -129,6 +129,9 @@ from .features import (
     ShrinkageWhitener as ShrinkageWhitener,
 )
 from .features import (
+    SoundQualities as SoundQualities,
+)
+from .features import (
     TemporalPooling as TemporalPooling,
 )
 from .model_selection import (

@@ -5,6 +5,7 @@ from scipy.stats import t as student_t
 from sklearn.base import OutlierMixin
 
 from ._checks import check_number
+from ._doc_links import DocLinkMixin
 from ._typing import Clips, FloatArray, IntArray
 
 # False-alarm rate that "auto" aims at: one normal clip in twenty, the customary level of a test. A lower rate needs
@@ -20,7 +21,7 @@ _SMALLEST_ERROR = 0.1
 _LARGEST_LOGARITHM = 709.0
 
 
-class DetectorMixin(OutlierMixin):
+class DetectorMixin(DocLinkMixin, OutlierMixin):
     """Add ``decision_function`` and ``predict`` to a detector with ``score_samples`` and ``offset_``.
 
     A score of NaN stands for a clip that could not be read. Such a clip is never called normal. Every other score is

@@ -7,8 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import TransformerMixin
 
+from ._doc_links import DocLinkMixin
 
-class TableOutputMixin(TransformerMixin, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+
+class TableOutputMixin(DocLinkMixin, TransformerMixin, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Mixin for transformers: only a 2-D output becomes a data frame, where the user asks for data frames.
 
     scikit-learn makes a data frame of every output of a transformer with names. That fails for spectrograms

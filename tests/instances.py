@@ -5,6 +5,7 @@ A class without an entry in ``PARAMETERS`` is checked with its defaults.
 
 import ast
 import inspect
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from skaudio_ad import (
     NormalOnly,
     QuantileThreshold,
     ShrinkageWhitener,
+    SoundQualities,
     ThresholdedDetector,
 )
 
@@ -43,6 +45,17 @@ class ChannelResidualOfAnyTable(ChannelResidual):
     def _check(self, X, *, reset):
         X = self._check_kind(X, reset)
         return np.pad(X, ((0, 0), (0, X.shape[1] % 2)))
+
+
+class SoundQualitiesOfAnyTable(SoundQualities):
+    """The checks pass rows of a few samples. Repetition makes every row as long as one frame."""
+
+    def _function(self):
+        return partial(_of_repeated_samples, super()._function())
+
+
+def _of_repeated_samples(function, clip):
+    return function(np.resize(clip, max(len(clip), 200)))
 
 
 class NormalOnlyWithoutLabels(NormalOnly):
@@ -166,6 +179,7 @@ PARAMETERS = {
     "SequencePredictorDetector": [
         {"n_context_frames": 1, "hidden_size": 4, "max_epochs": 3, "random_state": 0}
     ],
+    "SoundQualities": [{"sample_rate": 1000}],
     "TemporalPooling": [{}, {"statistics": ("gem", "rdp", "percentile_90", "flatten")}],
     "ThresholdedDetector": [
         {"detector": IsolationForest(n_estimators=5, random_state=0), "selector": QuantileThreshold()}
@@ -187,6 +201,7 @@ STAND_INS = {
     "ChannelResidual": ChannelResidualOfAnyTable,
     "FleetDetector": FleetDetectorOfOneMachine,
     "NormalOnly": NormalOnlyWithoutLabels,
+    "SoundQualities": SoundQualitiesOfAnyTable,
     "ThresholdedDetector": ThresholdedDetectorWithoutLabels,
 }
 

@@ -34,7 +34,7 @@ PAGES = [
         if not _MADE_BY_SPHINX & set(page.relative_to(ROOT / "docs").parts)
     ),
 ]
-EXAMPLES = sorted((ROOT / "docs" / "examples").glob("plot_*.py"))
+EXAMPLES = sorted((ROOT / "docs" / "examples").rglob("plot_*.py"))
 ON_DATA = [path for path in EXAMPLES if "SKAUDIO_AD_DATA" in path.read_text(encoding="utf-8")]
 # Maximum number of epochs in the pages of the gallery.
 EPOCHS = 2

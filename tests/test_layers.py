@@ -19,10 +19,13 @@ FLOORS = {
     "_lazy": -1,
     "_typing": -2,
     "_archive": 0,
+    "_doc_links": -1,
     "_atomic": -1,
     "_checks": 0,
     "_checksums": 0,
+    "_csv_text": 0,
     "_download": 0,
+    "_file_names": 0,
     "_labels": 0,
     "_clip_calls": 0,
     "_input_checks": 0,
@@ -50,6 +53,7 @@ FLOORS = {
     "inspection": 4,
     "presets": 4,
     "persistence": 5,
+    "report": 5,
     "cli": 6,
 }
 # Files and folders that need no torch.

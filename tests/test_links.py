@@ -22,8 +22,9 @@ def fault_of(link, page):
     """Say why a link of a page leads nowhere, or return None."""
     target, _, anchor = link.partition("#")
     path = (page.parent / target).resolve() if target else page
-    if path.suffix == ".rst" and path.parent == DOCS / "auto_examples":
-        path = DOCS / "examples" / ("README.txt" if path.stem == "index" else f"{path.stem}.py")
+    if path.is_relative_to(DOCS / "auto_examples"):  # the gallery makes a page of every example
+        place = path.relative_to(DOCS / "auto_examples").with_suffix("")
+        path = DOCS / "examples" / ("README.txt" if place.name == "index" else f"{place}.py")
     if path.suffix == ".rst" and path.parent == DOCS / "generated":
         name = path.stem.removeprefix("skaudio_ad.")
         return (

@@ -48,6 +48,7 @@ CASES = [
     (skaudio_ad.FrameTransformer(128, 64), WAVES),
     (skaudio_ad.MelTransformer(n_fft=256, n_mels=8), WAVES),
     (skaudio_ad.MFCCTransformer(n_fft=256, n_mels=8, n_mfcc=4), WAVES),
+    (skaudio_ad.SoundQualities(full_scale_level=100), WAVES),
     (skaudio_ad.BackboneEmbedding("mn01", weights=None, output="multilevel"), WAVES),
     (skaudio_ad.MobileNetEmbedding("mn01", weights=None, random_state=0), WAVES),
     (skaudio_ad.PaSSTEmbedding("passt_l_kd", weights=None, output="frames", random_state=0), WAVES),

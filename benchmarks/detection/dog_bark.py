@@ -1,8 +1,8 @@
 """Dog barks: the preset ``dog_bark_vae`` beside classical detectors, and classifiers of its two losses per clip.
 
-``docs/examples/plot_dog_bark_vae.py`` explains the system. The data set is ESC-10, with dog barks as the normal class.
-The variational autoencoders (VAEs) and all other detectors train on the barks of folds 1 to 4. The test set is the
-barks of fold 5 and all clips of the other nine classes. No choice uses a label.
+``docs/examples/systems/plot_dog_bark_vae.py`` explains the system. The data set is ESC-10, with dog barks as the
+normal class. The variational autoencoders (VAEs) and all other detectors train on the barks of folds 1 to 4. The test
+set is the barks of fold 5 and all clips of the other nine classes. No choice uses a label.
 
 Detectors:
 

@@ -1,8 +1,8 @@
 """Heart and lung sounds: the preset ``heart_lung`` beside classical detectors on the same splits.
 
-The preset is the dense autoencoder on MFCCs of HLS-CMDS. ``docs/examples/plot_heart_lung_autoencoder.py`` explains the
-system. Normal recordings are split 70/15/15 into training, validation (inside ``fit`` of the detector) and test. All
-abnormal recordings are in the test set. No choice uses a label.
+The preset is the dense autoencoder on MFCCs of HLS-CMDS. ``docs/examples/systems/plot_heart_lung_autoencoder.py``
+explains the system. Normal recordings are split 70/15/15 into training, validation (inside ``fit`` of the detector) and
+test. All abnormal recordings are in the test set. No choice uses a label.
 
 "by file" splits the files, as published. "distinct" first drops copies: the data set holds many recordings twice or
 more often, and "by file" puts copies on both sides of the split. The classical detectors take mean and standard

@@ -1,7 +1,7 @@
 """Machines: the presets ``next_frame_lstm``, ``window_gru`` and ``dcase_baseline`` beside classical detectors.
 
-``docs/examples/plot_lstm_next_frame.py`` explains the systems. The data set is MIMII at -6 dB, microphone 0. One
-detector per type of machine trains on the first six normal clips of every machine of this type. The test set is the
+``docs/examples/systems/plot_lstm_next_frame.py`` explains the systems. The data set is MIMII at -6 dB, microphone 0.
+One detector per type of machine trains on the first six normal clips of every machine of this type. The test set is the
 other normal clips and all anomalous clips. No choice uses a label. Every clip is first brought to one level
 (``level="rms"``), because in MIMII loudness alone reveals many anomalies. "loudness" shows how much: it is the distance
 of a clip's original level in dB from the mean level of the training clips.

@@ -1,7 +1,8 @@
 """Pretrained embeddings: simple detectors on a frozen MobileNet beside log-mel statistics, and tags of the network.
 
-``docs/examples/plot_pretrained_embeddings.py`` explains the system. Every clip is brought to one level, resampled to
-32 kHz and embedded once for each output. The detectors train only on normal clips, and no choice uses a label.
+``docs/examples/embeddings/plot_pretrained_embeddings.py`` explains the system. Every clip is brought to one level,
+resampled to 32 kHz and embedded once for each output. The detectors train only on normal clips, and no choice uses a
+label.
 
 Detectors:
 

@@ -13,7 +13,8 @@ from .._clip_errors import shown, without_advice
 from .._lazy import LazySequence, is_missing
 from ._channels import Channel, pair_of, take_pair
 from ._decode import read_audio
-from ._open import AudioReadError
+from ._open import AudioReadError, read_duration
+from ._player import show_clips
 from ._waveforms import check_waveform
 
 
@@ -29,6 +30,9 @@ class AudioClips(LazySequence):
     Index the sequence with an int to get one clip. A slice, an array of indices or a boolean mask gives a shorter
     sequence. A loop over the sequence decodes a few clips ahead in threads. ``numpy.asarray`` stacks clips of one
     length.
+
+    A notebook shows the number of clips and the sample rate, and the name, a player and a spectrogram of the first
+    clips. To see and hear clip 3, evaluate ``clips[3:4]``. A saved notebook keeps these sounds.
 
     With ``on_error="skip"``, a file that cannot be read becomes a clip that is NaN throughout. The same happens to a
     file that a later step cannot use. ``failures`` lists these files and the reasons. Every step that computes its
@@ -153,6 +157,9 @@ class AudioClips(LazySequence):
         channels = "" if self._pair is None else f" of channels {self._pair[0]} and {self._pair[1]}"
         return f"<AudioClips of {len(self)} clips{channels} at {rate}>"
 
+    def _repr_html_(self) -> str:
+        return show_clips(self)
+
     def name(self, index: int) -> str:
         """Return the name of clip `index` for messages: the path of its file, where the clip has one."""
         return self._items[index] if self._is_files else super().name(index)
@@ -268,6 +275,24 @@ class AudioClips(LazySequence):
                 for channel in channels
             ]
         return [key for index in range(len(self)) for key in self._cache_keys_of(index, by, steps)]
+
+    def _start(self, index, duration):
+        """Return the first seconds of a file, without decoding the rest, and the duration of the whole clip or None.
+
+        Return None if the clip comes from no file, or if a function changes the clip and so may need all of it.
+        """
+        source, cut = self._items[index], self._cut
+        if self._functions or not isinstance(source, str):
+            return None
+        wanted = duration if cut["duration"] is None else min(duration, cut["duration"])
+        clip = read_audio(source, self.sample_rate, **(cut | {"duration": wanted}))[0]
+        length = read_duration(source)
+        if cut["duration"] is not None and (cut["pad"] != "none" or length is None):
+            return clip, cut["duration"]
+        if length is not None:
+            length = max(0.0, length - cut["offset"])
+            length = length if cut["duration"] is None else min(length, cut["duration"])
+        return clip, length
 
     def _channels_alone(self):
         """What decides about the samples of each channel of a pair: its index, or both indices and its place."""

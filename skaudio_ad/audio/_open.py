@@ -182,3 +182,23 @@ def read_sample_rate(path: PathLike) -> int | None:
             return int(file.samplerate)
     except AudioReadError:
         return None
+
+
+def read_duration(path: PathLike) -> float | None:
+    """Read the duration of a file from its header.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    float or None
+        Duration, in seconds. None if the header cannot be read or does not tell the duration, as in a FLAC file that
+        was written to a pipe.
+    """
+    try:
+        with open_recording(path) as file:
+            return None if file.frames >= UNKNOWN_FRAMES else file.frames / file.samplerate
+    except AudioReadError:
+        return None

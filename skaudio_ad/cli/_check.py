@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from .._atomic import atomic_path
+from .._csv_text import text_cell, utf8_name
 from ..recordings import RecordingsCheck
 from ..recordings._check import measure_recordings
 from ..recordings._findings import find_problems
@@ -15,7 +16,6 @@ from ._common import check_writable, expand_recordings, friendly_errors
 from ._json import without_nan
 from ._messages import translate
 from ._options import FILE, recordings_argument
-from ._table import text_cell, utf8_name
 from ._terminal import say, shown, track
 
 # Number of files of a finding that are shown. The tables hold all of them.

@@ -7,13 +7,13 @@ import click
 import numpy as np
 
 from .._atomic import atomic_path
+from .._csv_text import utf8_name
 from ..audio import AudioLoader, LevelNormalizer
 from ..embeddings import BackboneEmbedding, get_backbone, get_family
 from ..presets._make_detector import best_outputs
 from ._common import check_writable, expand_recordings, friendly_errors
 from ._messages import translate
 from ._options import FILE, jobs_option, memory_option, recordings_argument
-from ._table import utf8_name
 from ._terminal import say, track
 
 

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from .._base import ENOUGH_HELD_OUT
 from ..persistence import save_detector
 from ..presets import HEADS, PRESETS, make_detector, make_preset
+from ..recordings._summary import describe_promise
 from ..recordings._unwrap import last_step
 from ._common import check_writable, expand_recordings, friendly_errors
 from ._embedding_tables import find_table, read_table
@@ -18,7 +19,6 @@ from ._json import without_nan
 from ._options import FILE, jobs_option, memory_option, recordings_argument
 from ._terminal import say
 from ._training import (
-    describe_promise,
     examine,
     fit_embeddings,
     fit_with_progress,

@@ -5,25 +5,28 @@ import math
 import sys
 
 import click
-import numpy as np
 
 from .._atomic import atomic_path
-from .._path_groups import labels_from_paths
+from .._file_names import file_names
 from ..audio._rates import describe_lower_rates, find_lower_rates
-from ..detectors import FleetDetector
 from ..inspection import LocalScoreDisplay
 from ..persistence import load_detector, read_metadata
 from ..recordings import ScoredRecording, score_recordings
-from ..recordings._score import p_value_function
+from ..recordings._exports import (
+    check_raven_path,
+    moments_in_file,
+    write_label_tracks,
+    write_selection_table,
+)
+from ..recordings._summary import summarize
 from ..recordings._unwrap import find_loader
 from ._common import check_writable, describe_error, expand_recordings, format_time, friendly_errors
-from ._embedding_tables import check_same_kind, find_table, read_table
+from ._embedding_tables import find_table, read_table
 from ._json import without_nan
 from ._messages import translate
 from ._options import FILE, FOLDER, recordings_argument
-from ._pictures import picture_names
-from ._summary import summarize
 from ._table import open_table
+from ._table_scores import score_table
 from ._terminal import say, track
 
 # Exit code of `--exit-code` if an anomaly was found. 1 and 2 are errors, also for the tools diff and grep.
@@ -60,8 +63,22 @@ _NO_TIMES = (
     metavar="FOLDER",
     help="Folder for a picture of the spectrogram and the local scores of every recording.",
 )
+@click.option(
+    "--audacity",
+    "audacity_folder",
+    type=FOLDER,
+    metavar="FOLDER",
+    help="Folder for a label track of Audacity for every anomalous recording, with the moments that sound wrong.",
+)
+@click.option(
+    "--raven",
+    "raven_path",
+    type=FILE,
+    metavar="FILE.txt",
+    help="File for a selection table of Raven with the moments of all anomalous recordings.",
+)
 @friendly_errors
-def score(detector, recordings, csv_path, as_json, sort, exit_code, plot_folder):
+def score(detector, recordings, csv_path, as_json, sort, exit_code, plot_folder, audacity_folder, raven_path):
     """Score recordings with a trained detector.
 
     DETECTOR is a file that `fit` wrote. RECORDINGS are files or folders, or one table of embeddings that `embed` wrote.
@@ -72,12 +89,31 @@ def score(detector, recordings, csv_path, as_json, sort, exit_code, plot_folder)
     """
     sys.exit(
         run_score(
-            detector, recordings, csv_path, plot_folder, as_json=as_json, sort=sort, exit_code=exit_code
+            detector,
+            recordings,
+            csv_path,
+            plot_folder,
+            as_json=as_json,
+            sort=sort,
+            exit_code=exit_code,
+            audacity_folder=audacity_folder,
+            raven_path=raven_path,
         )
     )
 
 
-def run_score(detector, recordings, csv_path, plot_folder, *, as_json=False, sort=False, exit_code=False):
+def run_score(
+    detector,
+    recordings,
+    csv_path,
+    plot_folder,
+    *,
+    as_json=False,
+    sort=False,
+    exit_code=False,
+    audacity_folder=None,
+    raven_path=None,
+):
     """Score recordings and print a table. Write a CSV table and draw pictures if paths for them are given.
 
     Parameters
@@ -92,6 +128,8 @@ def run_score(detector, recordings, csv_path, plot_folder, *, as_json=False, sor
         Whether to print the least normal recordings first.
     exit_code : bool, default=False
         Whether the exit code tells that an anomaly was found.
+    audacity_folder, raven_path : pathlib.Path, default=None
+        Folder of label tracks and file of the selection table for the moments that sound wrong.
 
     Returns
     -------
@@ -100,13 +138,16 @@ def run_score(detector, recordings, csv_path, plot_folder, *, as_json=False, sor
         otherwise 0.
     """
     table = find_table(recordings)
-    if table is not None and plot_folder is not None:
-        raise click.UsageError(f"--plot does not apply to {table}, a table of embeddings.")
+    for option, given in (("--plot", plot_folder), ("--audacity", audacity_folder), ("--raven", raven_path)):
+        if table is not None and given is not None:
+            raise click.UsageError(f"{option} does not apply to {table}, a table of embeddings.")
     pipeline = load_detector(detector)
-    if csv_path is not None:
-        check_writable(csv_path)
-    if plot_folder is not None:
-        check_writable(plot_folder, folder=True)
+    for path in (csv_path, raven_path):
+        if path is not None:
+            check_writable(path)
+    for folder in (plot_folder, audacity_folder):
+        if folder is not None:
+            check_writable(folder, folder=True)
     if table is None:
         if find_loader(pipeline) is None and read_metadata(detector).get("embedding"):
             raise ValueError(
@@ -114,13 +155,16 @@ def run_score(detector, recordings, csv_path, plot_folder, *, as_json=False, sor
                 "score that table."
             )
         paths = expand_recordings(recordings)
+        for path in paths if raven_path is not None else ():
+            check_raven_path(path)
         scored = track(score_recordings(pipeline, paths), "scoring", len(paths))
     else:
         embedded = read_table(table)
         scored, paths = score_table(pipeline, embedded, detector), embedded.paths
     undrawn = 0
-    pictures = picture_names(paths)
+    pictures = file_names(paths, ".png")
     done: list[ScoredRecording] = []
+    found = []
     show = _say_json if as_json else _say_row
     with open_table(csv_path) as write_row:
         if not as_json:
@@ -128,6 +172,7 @@ def run_score(detector, recordings, csv_path, plot_folder, *, as_json=False, sor
         for recording in scored:
             write_row(recording)
             done.append(_without_windows(recording))
+            found.append(moments_in_file(recording))
             _say_error(recording)
             if not sort:
                 show(recording)
@@ -147,73 +192,10 @@ def run_score(detector, recordings, csv_path, plot_folder, *, as_json=False, sor
         say(_NO_TIMES, err=True)
     if table is None:
         warn_of_lower_rates(pipeline, [recording.path for recording in done if not recording.error])
+    _write_moments(found, audacity_folder, raven_path)
     if failed or undrawn:
         return 1
     return ANOMALIES_FOUND if exit_code and "anomalous" in decisions else 0
-
-
-def score_table(pipeline, table, detector_path):
-    """Score the rows of a table of embeddings.
-
-    Parameters
-    ----------
-    pipeline : fitted estimator
-        Detector that was trained on recordings or on a table.
-    table : EmbeddingTable
-    detector_path : path-like
-        File of the detector.
-
-    Returns
-    -------
-    list of ScoredRecording
-
-    Raises
-    ------
-    ValueError
-        If the detector does not score embeddings, or scores embeddings of another kind.
-    """
-    trained_on = read_metadata(detector_path).get("embedding")
-    if not isinstance(trained_on, dict):
-        raise ValueError(
-            f"{detector_path}: does not score embeddings; name recordings instead of the table {table.path}."
-        )
-    check_same_kind(table, trained_on, detector_path)
-    detector = pipeline.steps[-1][1] if find_loader(pipeline) is not None else pipeline
-    if isinstance(detector, FleetDetector):
-        return _score_fleet(detector, pipeline.machines, table)
-    return _score_rows(detector, table.paths, table.embeddings)
-
-
-def _score_fleet(fleet, machines_from, table):
-    """Score the rows of a table, each with the detector of its machine."""
-    found: list[ScoredRecording] = []
-    for path, embedding in zip(table.paths, table.embeddings):
-        try:
-            (machine,) = labels_from_paths(machines_from, [path])
-            detector = fleet.detector_of(machine)
-        except ValueError as error:  # the other recordings are scored all the same
-            found.append(ScoredRecording(path, error=str(error)))
-            continue
-        found += _score_rows(detector, [path], embedding[np.newaxis])
-    return found
-
-
-def _score_rows(detector, paths, embeddings):
-    readable = np.isfinite(embeddings).all(axis=1)
-    scores, margins = np.full((2, len(readable)), np.nan)
-    if readable.any():
-        scores[readable] = detector.score_samples(embeddings[readable])
-        margins[readable] = detector.decision_function(embeddings[readable])
-    p_values = p_value_function(detector)(scores)
-    rows = zip(paths, scores.tolist(), margins.tolist(), p_values.tolist())
-    return [
-        ScoredRecording(path, error="has no embedding: its row in the table holds NaN.")
-        if math.isnan(score)
-        else ScoredRecording(
-            path, score, "normal" if margin >= 0 else "anomalous", margin=margin, p_value=p_value
-        )
-        for path, score, margin, p_value in rows
-    ]
 
 
 def warn_of_lower_rates(pipeline, paths):
@@ -317,3 +299,15 @@ def save_figure(figure, path):
     """Write a picture atomically: a failed write leaves the old file."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png")
+
+
+def _write_moments(found, audacity_folder, raven_path):
+    if audacity_folder is not None:
+        n_tracks = len(write_label_tracks(audacity_folder, found))
+        say(f"{n_tracks} label track(s) of Audacity are in {audacity_folder}.", err=True)
+    if raven_path is not None:
+        write_selection_table(raven_path, found)
+        say(
+            f"{sum(len(moments) for _, moments in found)} selection(s) of Raven are in {raven_path}.",
+            err=True,
+        )

@@ -5,18 +5,15 @@ import csv
 import io
 import math
 import os
-import re
 from pathlib import Path
 
 from .._atomic import atomic_path
+from .._csv_text import text_cell, utf8_name
 from ._common import format_time
 from ._messages import translate
 from ._terminal import say, shown
 
 _COLUMNS = ("path", "score", "decision", "worst_time_s", "error", "margin", "p_value")
-# Characters that begin a formula in a spreadsheet, also in the full-width forms of East Asian keyboards, and the
-# apostrophe that marks a text.
-_FORMULA = re.compile("['=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 @contextlib.contextmanager
@@ -93,42 +90,3 @@ def _cells(recording):
 
 def _finite(value):
     return float(value) if math.isfinite(value) else ""
-
-
-def text_cell(text):
-    """Mark a text so that no spreadsheet reads it as a formula.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    str
-        `text`, with an apostrophe in front if `text` begins with ``= + - @``, a tab, a line break or an apostrophe. To
-        get `text` back, remove one leading apostrophe from the cell.
-    """
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def utf8_name(path):
-    r"""Turn a path into a text that UTF-8 can encode and that can be turned back into the path.
-
-    Parameters
-    ----------
-    path : str
-
-    Returns
-    -------
-    str
-        Text in which a byte that is not UTF-8 is written as ``\xff``. A backslash is doubled, except on systems where
-        a backslash separates folders.
-    """
-    if os.sep != "\\":
-        path = path.replace("\\", "\\\\")
-    return re.sub("[\ud800-\udfff]", _escape_surrogate, path)
-
-
-def _escape_surrogate(match):
-    code = ord(match[0])
-    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"

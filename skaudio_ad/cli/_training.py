@@ -4,10 +4,8 @@ import warnings
 from collections import Counter
 
 from .._lazy import gather
-from ..detectors import FleetDetector
 from ..recordings._check import measure_recordings
 from ..recordings._findings import find_cheap_problems
-from ..recordings._unwrap import last_step
 from ._terminal import progress_bar, say, track
 
 # Number of files and folders in the command that tells more.
@@ -159,51 +157,3 @@ def _quoted(path):
     import shlex
 
     return shlex.quote(str(path))
-
-
-def describe_promise(pipeline):
-    """Describe the threshold of a fitted detector and its false-alarm rate, in one line.
-
-    Parameters
-    ----------
-    pipeline : fitted estimator
-
-    Returns
-    -------
-    str
-    """
-    detector = last_step(pipeline)
-    if isinstance(detector, FleetDetector):
-        known = zip(detector.machines_.tolist(), detector.detectors_)
-        return "; ".join(f"{machine}: {describe_promise(own)}" for machine, own in known)
-    rate, promise = false_alarm_rate(detector)
-    if rate is None:
-        return (
-            "no threshold: no recording raises an alarm"
-            if detector.offset_ == float("-inf")
-            else "no promise"
-        )
-    text = f"false-alarm rate {rate:.3g} ({promise}"
-    bound = getattr(detector, "false_alarm_bound_", None)
-    return f"{text}, proved bound {bound:.3g})" if bound is not None and bound != rate else f"{text})"
-
-
-def false_alarm_rate(detector):
-    """Return the false-alarm rate that a fitted detector expects and its promise, or (None, None).
-
-    Parameters
-    ----------
-    detector : fitted detector
-
-    Returns
-    -------
-    rate : float or None
-    promise : str or None
-    """
-    from .._base import FALSE_ALARM_RATE, DetectorMixin
-
-    rate = getattr(detector, "false_alarm_rate_", None)
-    if rate is not None:
-        return rate, getattr(detector, "promise_", None) or "estimated"
-    is_auto = isinstance(detector, DetectorMixin) and getattr(detector, "contamination", None) == "auto"
-    return (FALSE_ALARM_RATE, "estimated") if is_auto else (None, None)

@@ -106,8 +106,8 @@ class BandMemoryDetector(DetectorMixin, BaseEstimator):
 
     References
     ----------
-    .. [1] Band memory (BEAM) on frozen patch embeddings, DCASE Task 2: pooling over time in each band, one memory a
-       band, nearest neighbour in each band, mean over bands.
+    .. [1] P. Saengthong and T. Shinozaki, "Sub-band spectral matching with localized score aggregation for robust
+       anomalous sound detection", arXiv:2603.13749, 2026.
     .. [2] K. Wilkinghoff et al., "Local density-based anomaly score normalization for domain generalization",
        arXiv:2509.10951, 2025.
 

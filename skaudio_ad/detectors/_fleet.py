@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_option, users_level
 from .._clip_calls import end_of_pipeline, make_indexable, missing_rows, score_clips, score_windows
+from .._doc_links import DocLinkMixin
 from .._input_checks import check_groups
 from .._lazy import take
 from .._typing import Clips, FloatArray, IntArray, Labels
@@ -32,7 +33,7 @@ def _detector_has(name):
     return lambda self: hasattr(end_of_pipeline(self._example), name)
 
 
-class FleetDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
+class FleetDetector(DocLinkMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     """One detector for every machine of a fleet.
 
     `fit` trains a clone of `detector` on the normal clips of each machine. A clip is scored by the detector of its own

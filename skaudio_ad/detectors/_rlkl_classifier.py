@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._checks import check_number, check_option, check_sizes
+from .._doc_links import DocLinkMixin
 from .._typing import FloatArray, Labels, RandomState
 from ..training import ModuleStateMixin, TrainingRows, inference, resolve_device, train_estimator
 from ._labelled_clips import check_class_weight, check_sample_weight, refuse_missing, standardisation
@@ -21,7 +22,7 @@ from ._labelled_clips import check_class_weight, check_sample_weight, refuse_mis
 _BLOCK = 4096
 
 
-class RLKLClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, BaseEstimator):
+class RLKLClassifier(DocLinkMixin, CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, BaseEstimator):
     """Tell two classes apart with a dense network on few features, such as a VAE's (RL, KL).
 
     RL is the reconstruction loss of a clip under a variational autoencoder, KL the Kullback-Leibler divergence of

@@ -153,7 +153,8 @@ class ScoreEnsemble(DetectorMixin, NamedDetectors):
 
     References
     ----------
-    .. [1] arXiv:2606.19269: the minimum of z-scores over four backends, without labels, on DCASE Task 2.
+    .. [1] J. Zhou and M. Wang, "Scoring backends matter more than pooling: a systematic study of training-free
+       anomalous sound detection under domain shift", arXiv:2606.19269, 2026.
     .. [2] V. Vovk and R. Wang, "Combining p-values via averaging", Biometrika, 2020.
 
     Examples

@@ -14,6 +14,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_number, check_option, users_level
+from .._doc_links import DocLinkMixin
 from .._input_checks import check_features, number_groups
 from .._lazy import is_missing, take
 from .._typing import Clips, FloatArray, IntArray, RandomState
@@ -44,7 +45,9 @@ if TYPE_CHECKING:
     from ..networks import NetworkDescription
 
 
-class SequenceClassifier(CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, BaseEstimator):
+class SequenceClassifier(
+    DocLinkMixin, CallbackSupportMixin, ModuleStateMixin, ClassifierMixin, BaseEstimator
+):
     """Classify labelled clips by their embeddings, or by their sequences of embeddings.
 
     The heads are those that are usual on top of a frozen pretrained network: a linear layer on one embedding a clip, a

@@ -213,6 +213,19 @@ class BackboneEmbedding(BaseEmbedding):
             _, n_bins, n_frames = self._its_family().build_front_end(backbone)(waveform).shape
         return describe(build_on_meta(backbone), n_frames, n_bins=n_bins, depth=depth, title=backbone.name)
 
+    def band_edges(self) -> np.ndarray | None:
+        """Frequencies of the bands of ``output="grid"``.
+
+        The receptive field of a band is larger than the band, because the network mixes neighbouring bands.
+
+        Returns
+        -------
+        ndarray of shape (n_bands, 2), float64, or None
+            Lowest and highest frequency of every band, in hertz. None if the family does not know the frequencies.
+        """
+        grid_bands = self._its_family().grid_bands
+        return None if grid_bands is None else grid_bands(self._backbone())
+
     def _backbone(self) -> Backbone:
         try:
             return get_backbone(self.variant, family=self._family)

@@ -6,6 +6,7 @@ from ._inversion import mel_to_audio
 from ._mel import MelTransformer, MFCCTransformer
 from ._pooling import TemporalPooling
 from ._scaling import ClipScaler
+from ._sound_qualities import SoundQualities
 from ._whitening import ShrinkageWhitener
 from ._windows import FrameTransformer, PatchTransformer
 
@@ -18,6 +19,7 @@ __all__ = [
     "MelTransformer",
     "PatchTransformer",
     "ShrinkageWhitener",
+    "SoundQualities",
     "TemporalPooling",
     "mel_to_audio",
 ]

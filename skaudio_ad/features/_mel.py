@@ -23,6 +23,11 @@ class _FrameClock:
         """Number of frames at each end of a clip that reach into the padding of ``center=True``."""
         return math.ceil(self.n_fft / 2 / self.hop_length) if getattr(self, "center", True) else 0
 
+    @property
+    def frame_duration(self) -> float:
+        """Duration of a frame, in seconds: `n_fft` samples."""
+        return self.n_fft / self.sample_rate
+
     def frames_to_seconds(self, frames: Any) -> FloatArray:
         """Convert positions of frames to times. The time of a frame is the time of its middle.
 

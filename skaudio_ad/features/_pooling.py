@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_number
+from .._doc_links import DocLinkMixin
 from .._input_checks import check_features
 from .._lazy import ClipError, is_missing, map_collect
 from .._time_statistics import generalised_mean, relative_deviation
@@ -21,7 +22,7 @@ _NAMES = ("mean", "std", "min", "max", "gem", "rdp", "flatten")
 _PERCENTILE = re.compile(r"percentile_(\d+(?:\.\d+)?)")
 
 
-class TemporalPooling(TransformerMixin, BaseEstimator):
+class TemporalPooling(DocLinkMixin, TransformerMixin, BaseEstimator):
     """Summarise the frames of every clip by statistics over time.
 
     Parameters

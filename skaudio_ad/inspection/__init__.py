@@ -1,16 +1,21 @@
 """Displays of scores, thresholds, losses and reconstructions."""
 
+from ._band_score_display import BandScoreDisplay
 from ._det_display import DETDisplay
 from ._displays import LossCurveDisplay, ScoreDistributionDisplay
+from ._false_alarm_display import FalseAlarmDisplay
 from ._local_display import LocalScoreDisplay
 from ._p_value_display import PValueCalibrationDisplay
 from ._reconstruction_display import ReconstructionDisplay
 from ._rl_kl_display import RLKLDisplay
 from ._roc_display import ROCDisplay
 from ._threshold_display import ThresholdDisplay
+from ._timeline_display import TimelineDisplay
 
 __all__ = [
+    "BandScoreDisplay",
     "DETDisplay",
+    "FalseAlarmDisplay",
     "LocalScoreDisplay",
     "LossCurveDisplay",
     "PValueCalibrationDisplay",
@@ -19,4 +24,5 @@ __all__ = [
     "ReconstructionDisplay",
     "ScoreDistributionDisplay",
     "ThresholdDisplay",
+    "TimelineDisplay",
 ]

@@ -1,7 +1,10 @@
 """Colours, checks and parts of pictures that several displays use."""
 
+import os
+
 import numpy as np
 
+from .._clip_errors import shown
 from .._labels import as_labels
 
 # Colours that colour-blind readers can tell apart (Okabe and Ito).
@@ -14,6 +17,8 @@ CURVE_STYLES = ("-", "--", "-.")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 # Maximum number of bars of a histogram. More bars show no more.
 _MAX_BINS = 100
+# Ticks of an axis of rates: round numbers in percent.
+_RATE_TICKS = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1)
 
 
 def get_axes(ax, size=None):
@@ -64,6 +69,22 @@ def check_labels(y_true, n_clips, name="y_true"):
 def count(n, thing):
     """Return a number with its noun: "1 clip", "2 clips"."""
     return f"{n} {thing}{'' if n == 1 else 's'}"
+
+
+def file_name(path):
+    """Return the name of a file as a text that matplotlib draws as it is.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    str
+        Dollar signs are escaped, because matplotlib reads the text between two of them as a formula. So are control
+        characters, and bytes that are no UTF-8, because no font has them.
+    """
+    return shown(os.path.basename(os.fsdecode(path))).replace("$", r"\$")
 
 
 def histogram_edges(scores, bins, offset=None):
@@ -121,6 +142,27 @@ def label_log_axis(axis):
         axis.set_minor_formatter(NullFormatter())
 
 
+def scale_rates(axis, limits):
+    """Stretch an axis of rates by the square root, with round ticks in percent. A rate of 0 can be drawn.
+
+    Parameters
+    ----------
+    axis : matplotlib.axis.Axis
+        Axis whose data coordinates are rates.
+    limits : tuple of float
+        Lowest and highest rate.
+    """
+    from matplotlib.ticker import NullLocator
+
+    name = axis.axis_name
+    functions = (lambda rate: np.sqrt(np.maximum(rate, 0)), np.square)
+    getattr(axis.axes, f"set_{name}scale")("function", functions=functions)
+    getattr(axis.axes, f"set_{name}lim")(limits)
+    rates = [rate for rate in _RATE_TICKS if limits[0] <= rate <= limits[1]]
+    axis.set_ticks(rates, [f"{100 * rate:g}" for rate in rates])
+    axis.set_minor_locator(NullLocator())
+
+
 def round_frequencies(band_centers):
     """Choose the frequencies that label an axis of bands: 1, 2 or 5 times a power of ten, at least a tenth apart.
 
@@ -144,6 +186,24 @@ def round_frequencies(band_centers):
         if not len(previous) or previous[0] - position >= 0.1 * (len(band_centers) - 1):
             chosen.append(frequency)
     return np.array(chosen[::-1]) if chosen else np.unique([lowest, highest])
+
+
+def format_band(low, high):
+    """Format a frequency band with two digits: "0 to 350 Hz", "1.6 to 4.2 kHz".
+
+    Parameters
+    ----------
+    low, high : float
+        Lowest and highest frequency, in hertz.
+
+    Returns
+    -------
+    str
+    """
+    factor, unit = (1000, "kHz") if high >= 995 else (1, "Hz")
+    # A lowest band that begins at 8 Hz begins at 0 for a reader.
+    low = 0 if low < high / 20 else low
+    return " to ".join(f"{float(f'{edge / factor:.2g}'):g}" for edge in (low, high)) + f" {unit}"
 
 
 def draw_frames(ax, values, frame_times, band_centers, **settings):

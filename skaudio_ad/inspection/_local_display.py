@@ -12,7 +12,7 @@ from ..features import MelTransformer
 from ..recordings import ScoredRecording, score_recordings
 from ..recordings._score import local_threshold
 from ..recordings._unwrap import inner_pipeline
-from ._drawing import draw_frames, draw_local_scores, get_figure
+from ._drawing import draw_frames, draw_local_scores, file_name, get_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,7 +119,7 @@ class LocalScoreDisplay:
             recording.local_scores,
             offset=local_threshold(pipeline.steps[-1][1], recording),
             worst_window=recording.worst_window,
-            title=f"{os.path.basename(path)}: {recording.decision}, score {recording.score:.4g}",
+            title=f"{file_name(path)}: {recording.decision}, score {recording.score:.4g}",
         ).plot(figure=figure)
 
     def plot(self, *, figure: "Figure | None" = None) -> Self:

@@ -13,7 +13,7 @@ from ..features import MelTransformer
 from ..recordings import ScoredRecording, find_clock, score_recordings
 from ..recordings._score import compute_features, has_frames, local_threshold
 from ..recordings._unwrap import inner_pipeline, split_pipeline
-from ._drawing import draw_frames, draw_local_scores, get_figure
+from ._drawing import draw_frames, draw_local_scores, file_name, get_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -181,7 +181,7 @@ class ReconstructionDisplay:
             kind=kinds[method],
             offset=local_threshold(detector, recording),
             worst_window=recording.worst_window,
-            title=f"{os.path.basename(path)}: {recording.decision}, score {recording.score:.4g}",
+            title=f"{file_name(path)}: {recording.decision}, score {recording.score:.4g}",
         ).plot(figure=figure)
 
     @classmethod

@@ -20,6 +20,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._doc_links import DocLinkMixin
 from .._labels import is_anomalous
 from .._lazy import take
 from .._typing import Clips, FloatArray, IntArray, Labels
@@ -47,7 +48,7 @@ def _decides(name):
     return check
 
 
-class NormalOnly(CallbackSupportMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
+class NormalOnly(DocLinkMixin, CallbackSupportMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     """Fit a detector, or a pipeline that ends in a detector, only on the normal clips of labelled data.
 
     scikit-learn's searches and cross-validation fit on all clips of a training fold, and at the end on all clips. But a

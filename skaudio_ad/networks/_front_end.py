@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -161,6 +162,23 @@ def check_outputs(outputs, known):
         if name not in known:
             raise ValueError(f"outputs must be of {', '.join(map(repr, known))}, got {name!r}.")
     return names
+
+
+def band_to_hertz(bands):
+    """Convert positions among the bands of :class:`AudioSetFrontEnd` to frequencies.
+
+    Parameters
+    ----------
+    bands : array-like of float
+        0 is the centre of the lowest band, and fractions lie between centres.
+
+    Returns
+    -------
+    ndarray of float64
+        Frequencies, in hertz.
+    """
+    mel = 1127 * math.log(1 + _FMAX / 700) / (AudioSetFrontEnd.n_mels + 1) * (np.asarray(bands) + 1)
+    return 700 * np.expm1(mel / 1127)
 
 
 def _kaldi_mel_bank(sample_rate, n_mels):

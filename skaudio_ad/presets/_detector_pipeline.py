@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import available_if
 
 from .._clip_calls import score_clips
+from .._doc_links import DocLinkMixin
 from .._path_groups import groups_from_paths, labels_from_paths
 from .._typing import Clips, FloatArray, IntArray, Labels
 from ..audio import AudioLoader
@@ -22,7 +23,7 @@ def _last_has(name):
     return lambda self: hasattr(self.steps[-1][1], name)
 
 
-class DetectorPipeline(Pipeline):
+class DetectorPipeline(DocLinkMixin, Pipeline):
     """Pipeline whose last step is a detector. `fit` takes the groups of the clips, or reads them from the paths.
 
     If the last step is a :class:`FleetDetector`, `fit` and all methods that score take the machines of the clips, or

@@ -141,8 +141,8 @@ def make_preset(
     ----------
     .. [1] P. Saengthong and T. Shinozaki, "Deep generic representations for domain-generalized anomalous sound
        detection", arXiv:2409.05035, 2024.
-    .. [2] P. Saengthong et al., BEAM: a memory of temporally pooled sub-bands for anomalous sound detection without
-       training.
+    .. [2] P. Saengthong and T. Shinozaki, "Sub-band spectral matching with localized score aggregation for robust
+       anomalous sound detection", arXiv:2603.13749, 2026.
 
     Examples
     --------

@@ -1,17 +1,25 @@
-"""Scores of recordings, and checks for what would spoil a training set."""
+"""Scores of recordings and the moments that sound wrong, and checks for what would spoil a training set."""
 
 from ._check import RecordingsCheck, check_recordings
+from ._exports import write_audacity_labels, write_raven_selections
 from ._findings import Finding
 from ._measure import CheckedRecording
-from ._score import ScoredRecording, score_recordings
+from ._moments import Moment, find_moments
+from ._score import score_recordings
+from ._scored import ScoredRecording, ScoredRecordings
 from ._unwrap import find_clock
 
 __all__ = [
     "CheckedRecording",
     "Finding",
+    "Moment",
     "RecordingsCheck",
     "ScoredRecording",
+    "ScoredRecordings",
     "check_recordings",
     "find_clock",
+    "find_moments",
     "score_recordings",
+    "write_audacity_labels",
+    "write_raven_selections",
 ]

@@ -1,9 +1,7 @@
 """Score recordings one by one with a fitted pipeline: score, decision and worst moment."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,74 +14,21 @@ from .._lazy import LazySequence
 from .._path_groups import labels_from_paths
 from .._stream import stream
 from .._typing import Labels, PathLike
+from ..audio._open import read_duration
 from ..detectors import FleetDetector
 from ..thresholds import ThresholdedDetector, get_calibration_scores
 from ..thresholds._calibration import Calibration
 from ..thresholds._group_conformal import hierarchical_p_values
+from ._scored import Decision, ScoredRecording, ScoredRecordings
 from ._unwrap import find_clock, last_step, split_pipeline, unwrap
-
-Decision: TypeAlias = Literal["normal", "anomalous", "error"]
-
-
-@dataclass
-class ScoredRecording:
-    """What a detector says about one recording.
-
-    Attributes
-    ----------
-    path : str
-    score : float
-        Value of `score_samples`: higher is more normal. NaN if the recording could not be scored.
-    decision : {"normal", "anomalous", "error"}
-    times : ndarray of shape (n_windows,)
-        Middles of the windows, in seconds. Empty if the features have no time axis.
-    local_scores : ndarray of shape (n_windows,)
-        Score of every window, from `score_frames`.
-    n_edge : int
-        Number of windows at each end that reach into the padding beyond the clip.
-    error : str
-        Reason why the recording could not be scored, or "".
-    margin : float
-        Score minus threshold: negative for an anomalous recording. NaN if the recording could not be scored.
-    p_value : float
-        Conformal p-value: the probability that a normal recording scores as low. NaN if the recording could not be
-        scored, or the detector has no calibration scores.
-    """
-
-    path: str
-    score: float = float("nan")
-    decision: Decision = "error"
-    times: npt.NDArray[np.floating[Any]] = field(default_factory=lambda: np.empty(0))
-    local_scores: npt.NDArray[np.floating[Any]] = field(default_factory=lambda: np.empty(0))
-    n_edge: int = 0
-    error: str = ""
-    margin: float = float("nan")
-    p_value: float = float("nan")
-
-    @property
-    def worst_window(self) -> int | None:
-        """Position of the least normal window, or None if there are no windows.
-
-        Windows that reach beyond the clip are left out, because the padding is the least normal part of a steady
-        sound. The windows beside the windows left out reach the ends of the clip too, so every sound is examined.
-        """
-        if not len(self.times):
-            return None
-        n_edge = self.n_edge if 2 * self.n_edge < len(self.times) else 0
-        return n_edge + int(np.argmin(self.local_scores[n_edge : len(self.times) - n_edge]))
-
-    @property
-    def worst_time(self) -> float | None:
-        """Time of the least normal window, in seconds, or None if there are no windows."""
-        return None if self.worst_window is None else float(self.times[self.worst_window])
 
 
 def score_recordings(
     pipeline: BaseEstimator, paths: Sequence[PathLike], *, machines: Labels | None = None
-) -> Iterator[ScoredRecording]:
+) -> ScoredRecordings:
     """Score recordings one by one, and go on when a recording cannot be scored.
 
-    Threads score a few recordings at a time.
+    Recordings are scored when they are asked for. Threads score a few recordings ahead.
 
     Parameters
     ----------
@@ -95,11 +40,12 @@ def score_recordings(
         Machine of every recording, for a :class:`FleetDetector`. None reads the machines from the paths if the
         :class:`DetectorPipeline` says how.
 
-    Yields
-    ------
-    ScoredRecording
-        Scores in the order of `paths`. A recording that cannot be read, is too short for the features, or makes a
-        step fail has the score NaN, and ``error`` holds the reason.
+    Returns
+    -------
+    ScoredRecordings
+        Iterator over a :class:`ScoredRecording` for every path, in the order of `paths`. A recording that cannot be
+        read, is too short for the features, or makes a step fail has the score NaN, and ``error`` holds the reason.
+        ``to_frame()`` of the iterator scores all recordings and returns a table of pandas.
 
     Raises
     ------
@@ -110,17 +56,40 @@ def score_recordings(
     ImportError
         If a package that the pipeline needs is not installed.
     """
+    score, items = make_scorer(pipeline, paths, machines)
+    return ScoredRecordings(stream(score, items), len(items))
+
+
+def make_scorer(pipeline, paths, machines=None, look=None):
+    """Return a function that scores one recording, and the items that the function takes.
+
+    Parameters
+    ----------
+    pipeline, paths, machines
+        As for :func:`score_recordings`.
+    look : callable, default=None
+        ``look(path, detector, features)`` is called with the input of the detector for every recording that has a
+        score, from several threads. In a fleet the detector is the one of the machine. An error of `look` counts as an
+        error of the recording.
+
+    Returns
+    -------
+    score : callable
+        Maps an item to a :class:`ScoredRecording`.
+    items : list
+        One item a recording.
+    """
     loader, middle, detector = split_pipeline(pipeline)
     names, clock = [os.fsdecode(path) for path in paths], find_clock(pipeline)
     if not isinstance(detector, FleetDetector):
         if machines is not None:
             raise ValueError(f"machines= needs a FleetDetector, got a {type(detector).__name__}.")
-        return stream(_Score(loader, middle, detector, clock, p_value_function(pipeline)), names)
+        return _Score(loader, middle, detector, clock, p_value_function(pipeline), look), names
     labels = [None] * len(names) if machines is None else np.asarray(machines).tolist()
     if len(labels) != len(names):
         raise ValueError(f"machines must have one entry a recording: got {len(labels)} for {len(names)}.")
     pattern = getattr(unwrap(pipeline), "machines", None) if machines is None else None
-    return stream(_FleetScore(loader, middle, detector, clock, pattern), list(zip(names, labels)))
+    return _FleetScore(loader, middle, detector, clock, pattern, look), list(zip(names, labels))
 
 
 def p_value_function(pipeline: BaseEstimator) -> Callable[[npt.ArrayLike], npt.NDArray[np.float64]]:
@@ -168,26 +137,24 @@ def has_frames(features):
 def local_threshold(detector, recording):
     """Threshold of the detector if local scores have the scale of the threshold, else None.
 
-    A score that is pooled from the local scores of the clip lies between the smallest and the largest local score. The
-    score of a variational autoencoder that weighs two losses is not pooled, so its threshold has another scale.
+    ``ScoredRecording.local_threshold`` says when local scores have this scale.
     """
-    scores = recording.local_scores
-    rounding = 1e-5 * abs(recording.score)  # local scores may be float32
-    pooled = len(scores) and scores.min() - rounding <= recording.score <= scores.max() + rounding
-    return getattr(detector, "offset_", None) if pooled else None
+    return None if recording.local_threshold is None else getattr(detector, "offset_", None)
 
 
 class _Score:
-    def __init__(self, loader, middle, detector, clock, p_values):
+    def __init__(self, loader, middle, detector, clock, p_values, look):
         self.loader, self.middle, self.detector, self.clock = loader, middle, detector, clock
-        self.p_values = p_values
+        self.p_values, self.look = p_values, look
 
     def __call__(self, path):
         try:
             features = compute_features(self.loader, self.middle, path)
             score = float(self.detector.score_samples(features)[0])
             margin = self._margin(features, score)
-            times, local_scores = self._locate(features)
+            times, local_scores, window_duration = self._locate(features)
+            if self.look is not None and not np.isnan(score):
+                self.look(path, self.detector, features)
         except (WeightsError, ImportError):  # no recording can be scored without the network
             raise
         except Exception as error:  # any error: the other recordings are scored all the same
@@ -200,9 +167,18 @@ class _Score:
             )
         n_edge = 0 if self.clock is None else self.clock.n_edge_frames
         decision: Decision = "normal" if margin >= 0 else "anomalous"
-        p_value = float(self.p_values([score])[0])
         return ScoredRecording(
-            path, score, decision, times, local_scores, n_edge, margin=margin, p_value=p_value
+            path,
+            score,
+            decision,
+            times,
+            local_scores,
+            n_edge,
+            margin=margin,
+            p_value=float(self.p_values([score])[0]),
+            window_duration=window_duration,
+            start=float(self.loader.offset),
+            duration=_used_duration(path, self.loader),
         )
 
     def _margin(self, features, score):
@@ -212,18 +188,37 @@ class _Score:
         return float(self.detector.decision_function(features)[0])
 
     def _locate(self, features):
+        """Return the middles of the windows, their scores, and the duration of a window."""
         if self.clock is None or not has_frames(features) or not hasattr(self.detector, "score_frames"):
-            return np.empty(0), np.empty(0)
+            return np.empty(0), np.empty(0), float("nan")
         local_scores = np.asarray(self.detector.score_frames(features)[0])
-        return self.clock.frames_to_seconds(self.detector.window_centers(len(local_scores))), local_scores
+        centers = self.detector.window_centers(len(local_scores))
+        # The last window ends with the last frame, so the distance between its middle and this frame is half a window.
+        n_frames = max(1.0, 2 * (features[0].shape[-1] - 1 - centers[-1]) + 1)
+        return self.clock.frames_to_seconds(centers), local_scores, _span(self.clock, n_frames)
+
+
+def _span(clock, n_frames):
+    """Duration of neighbouring frames, in seconds, with the whole of the first and the last frame."""
+    step = float(np.diff(clock.frames_to_seconds([0, 1]))[0])
+    return (n_frames - 1) * step + getattr(clock, "frame_duration", step)
+
+
+def _used_duration(path, loader):
+    """Duration of the part of a file that an AudioLoader loads, in seconds, without padding. NaN if unknown."""
+    duration = read_duration(path)
+    if duration is None:
+        return float("nan")
+    rest = max(0.0, duration - loader.offset)
+    return rest if loader.duration is None else min(rest, float(loader.duration))
 
 
 class _FleetScore:
     """Score a recording with the detector of its machine. `pattern` says how the path gives the machine."""
 
-    def __init__(self, loader, middle, fleet, clock, pattern):
+    def __init__(self, loader, middle, fleet, clock, pattern, look):
         self.parts, self.fleet, self.clock, self.pattern = (loader, middle), fleet, clock, pattern
-        self.scores = {}
+        self.look, self.scores = look, {}
 
     def __call__(self, path_and_machine):
         path, machine = path_and_machine
@@ -234,5 +229,6 @@ class _FleetScore:
         except ValueError as error:  # the other recordings are scored all the same
             return ScoredRecording(path, error=str(error))
         if id(detector) not in self.scores:
-            self.scores[id(detector)] = _Score(*self.parts, detector, self.clock, p_value_function(detector))
+            p_values = p_value_function(detector)
+            self.scores[id(detector)] = _Score(*self.parts, detector, self.clock, p_values, self.look)
         return self.scores[id(detector)](path)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from .._doc_links import DocLinkMixin
 from .._labels import is_anomalous
 from .._typing import IntArray, Labels
 
@@ -22,7 +23,7 @@ ESTIMATED = "estimated"
 OBSERVED = "observed"
 
 
-class ThresholdSelector(BaseEstimator):
+class ThresholdSelector(DocLinkMixin, BaseEstimator):
     """Selects a threshold from scores. Subclasses define ``_check_parameters`` and ``_select``."""
 
     threshold_: float

@@ -7,9 +7,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from .._checks import check_number, check_option
+from .._doc_links import DocLinkMixin
 
 
-class Patience(BaseEstimator):
+class Patience(DocLinkMixin, BaseEstimator):
     """Stop when the monitored loss has not improved for a number of epochs.
 
     For the parameter `early_stopping` of a detector.
@@ -58,7 +59,7 @@ class Patience(BaseEstimator):
         return self._waited >= self.n_iter_no_change
 
 
-class Prechelt(BaseEstimator):
+class Prechelt(DocLinkMixin, BaseEstimator):
     """Stop when generalisation gets worse while the training makes little progress.
 
     For the parameter `early_stopping` of a detector.

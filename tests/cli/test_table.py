@@ -9,8 +9,9 @@ import unicodedata
 import pytest
 
 import skaudio_ad.cli._score
-from skaudio_ad.cli._pictures import picture_names
-from skaudio_ad.cli._table import open_table, text_cell, utf8_name
+from skaudio_ad._csv_text import path_of_cell, text_cell, utf8_name
+from skaudio_ad._file_names import file_names
+from skaudio_ad.cli._table import open_table
 from skaudio_ad.recordings import ScoredRecording
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "'=1", "''"]
@@ -58,6 +59,7 @@ def test_any_file_name_can_be_written_and_restored(name):
     cell = text_cell(utf8_name(path))
     cell.encode("utf-8")
     assert path_of(cell) == path
+    assert path_of_cell(cell) == path
 
 
 def test_a_negative_score_is_a_number_and_a_file_name_like_a_formula_is_a_text(
@@ -156,7 +158,7 @@ def test_a_table_is_written_directly_to_a_pipe(tmp_path):
 def test_pictures_have_different_names_on_a_disk_that_ignores_case_and_the_form_of_accents():
     composed, decomposed = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")
     paths = ["x/A.wav", "y/a.wav", f"{composed}.wav", f"{decomposed}.wav", "ß.wav", "SS.wav", "a_2.wav"]
-    names = picture_names(paths)
+    names = file_names(paths, ".png")
     keys = {unicodedata.normalize("NFC", name.casefold()) for name in names.values()}
     assert len(keys) == len(paths)
     assert names["x/A.wav"] == "A.png"
@@ -177,11 +179,11 @@ def test_pictures_have_different_names_on_a_disk_that_ignores_case_and_the_form_
     ids=["control", "separators", "no UTF-8", "dots", "long", "long in bytes", "plain"],
 )
 def test_the_name_of_a_picture_is_valid_on_any_disk(path, name):
-    assert picture_names([path]) == {path: name}
+    assert file_names([path], ".png") == {path: name}
 
 
 def test_many_recordings_with_equal_names_are_numbered_fast():
-    names = picture_names([f"{index}/audio.wav" for index in range(20000)])
+    names = file_names([f"{index}/audio.wav" for index in range(20000)], ".png")
     assert len(set(names.values())) == 20000
     assert names["1/audio.wav"] == "audio_2.png"
 

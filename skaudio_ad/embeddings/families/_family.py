@@ -162,6 +162,9 @@ class Family:
         The first one is the default.
     clock : callable
         Takes a variant and the number of samples of a window, and returns a :class:`Clock`.
+    grid_bands : callable or None, default=None
+        Takes a variant and returns the lowest and the highest frequency of every band of the output "grid", in hertz,
+        as an array of shape (n_bands, 2). None is for a family that has no grid, or does not know the frequencies.
     variants : tuple of Variant
         Published checkpoints.
     default_variant : str
@@ -199,6 +202,7 @@ class Family:
     clock: Callable[[Variant, int], Clock]
     variants: tuple[Variant, ...]
     default_variant: str
+    grid_bands: Callable[[Variant], np.ndarray] | None = None
     min_samples: Callable[[Variant], int] = _any_length
     longest_window: float = np.inf
     cut_windows: Callable[[np.ndarray, int, int], Any] = averaged_windows

@@ -4,6 +4,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..._checks import check_number
 from ._family import Clock, Family, Output, Variant
 
@@ -64,6 +66,14 @@ def _clock(variant: Variant, n_samples: int) -> Clock:
     return Clock(first=0.0, step=0.32, per_window=-(-n_frames // 32))
 
 
+def _grid_bands(variant: Variant) -> np.ndarray:
+    from ...networks._front_end import band_to_hertz
+
+    # Five strides of two make a band of every 32 bands of the spectrogram, centred on the first of them.
+    edges = np.array([-0.5, 16, 48, 80, 127.5])
+    return band_to_hertz(np.column_stack([edges[:-1], edges[1:]]))
+
+
 def _variant(
     name: str, filename: str, width: float, embedding_size: int, megabytes: float, sha256: str | None = None
 ) -> Variant:
@@ -98,6 +108,7 @@ MOBILENET = Family(
         *map(_vector, ("multilevel", "block5", "block11", "block13", "block15", "logits")),
     ),
     clock=_clock,
+    grid_bands=_grid_bands,
     min_samples=lambda variant: 514,  # half a window of the front end is reflected at both ends
     # Measured with the published mn04 on ESC-10 and MIMII: clip embeddings differ by 8 to 10 %.
     no_bfloat16={"openvino": "it rounds all layers of a MobileNet, and embeddings would be a tenth off"},

@@ -4,6 +4,8 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..._checks import check_number
 from ._family import Clock, Family, Output, OwnRuntime, Variant
 
@@ -41,6 +43,13 @@ def _clock(variant: Variant, n_samples: int) -> Clock:
     n_frames = 1 + (n_samples - 1) // _HOP_LENGTH
     # The first patch spans the frames 0 to 15 of the spectrogram, which are 10 ms apart.
     return Clock(first=0.075, step=stride / 100, per_window=(n_frames - _PATCH) // stride + 1)
+
+
+def _grid_bands(variant: Variant) -> np.ndarray:
+    from ...networks._front_end import AudioSetFrontEnd, band_to_hertz
+
+    first = np.arange(0, AudioSetFrontEnd.n_mels - _PATCH + 1, variant.settings["stride"])
+    return band_to_hertz(np.column_stack([first - 0.5, first + _PATCH - 0.5]))
 
 
 def _variant(
@@ -89,6 +98,7 @@ PASST = Family(
         Output("logits", n_features=lambda variant: 527),
     ),
     clock=_clock,
+    grid_bands=_grid_bands,
     min_samples=lambda variant: (_PATCH - 1) * _HOP_LENGTH + 1,
     longest_window=10.0,  # the positions in time are as many as ten seconds need
     batch_size=4,

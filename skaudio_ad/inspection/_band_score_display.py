@@ -1,0 +1,275 @@
+"""`BandScoreDisplay`: scores of frequency bands beside those of normal clips."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+
+from .._typing import Clips, PathLike
+from ..recordings._unwrap import inner_pipeline
+from ._drawing import CURVES, MARKERS, NORMAL, count, file_name, format_band, get_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Maximum number of clips in one picture. The markers of more clips would hide each other.
+_MAX_CLIPS = 6
+# Quantiles of the normal clips between which the box of a band is drawn: the middle 90 %.
+_QUANTILES = (0.05, 0.5, 0.95)
+
+
+class BandScoreDisplay:
+    """Score of every frequency band of a clip, beside the range of the band among normal clips.
+
+    Every band is a row, and the highest band is on top as in a spectrogram. The box holds the middle 90 % of the normal
+    clips, the line in the box is their median, and the thin line reaches from the smallest to the largest score. Bands
+    of a clip below the box sound unusual.
+
+    Parameters
+    ----------
+    band_scores : array-like of shape (n_clips, n_bands)
+        Scores of one to six clips, lowest band first. Higher is more normal.
+    normal_scores : array-like of shape (n_normal, n_bands)
+        Scores of normal clips that the detector was not trained on. Rows of NaN are left out.
+    band_edges : array-like of shape (n_bands, 2), default=None
+        Lowest and highest frequency of every band, in hertz. None numbers the bands.
+    names : sequence of str, default=None
+        Name of every clip in the legend.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If the numbers of bands or of names differ, there are more than six clips, or a score is missing.
+
+    See Also
+    --------
+    BandMemoryDetector : The detector that scores bands.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio_ad.inspection import BandScoreDisplay
+    >>> normal = np.random.default_rng(0).normal(-1, 0.1, size=(50, 3))
+    >>> display = BandScoreDisplay([-1, -3, -1], normal, [[0, 500], [500, 2000], [2000, 8000]]).plot()
+    >>> [label.get_text() for label in display.ax_.get_yticklabels()]
+    ['0 to 500 Hz', '0.5 to 2 kHz', '2 to 8 kHz']
+    """
+
+    ax_: "Axes"
+    figure_: "Figure"
+
+    def __init__(
+        self,
+        band_scores: npt.ArrayLike,
+        normal_scores: npt.ArrayLike,
+        band_edges: npt.ArrayLike | None = None,
+        *,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        self.band_scores = np.atleast_2d(np.asarray(band_scores, dtype=np.float64))
+        normal_scores = np.asarray(normal_scores, dtype=np.float64)
+        n_clips, n_bands = self.band_scores.shape
+        if normal_scores.ndim != 2 or normal_scores.shape[1] != n_bands:
+            raise ValueError(
+                f"normal_scores must have shape (n_normal, {n_bands}), one column a band, got {normal_scores.shape}."
+            )
+        if not 1 <= n_clips <= _MAX_CLIPS:
+            raise ValueError(f"one to {_MAX_CLIPS} clips can be drawn, got {n_clips}: choose some of them.")
+        broken = np.flatnonzero(~np.isfinite(self.band_scores).all(axis=1))
+        if len(broken):
+            raise ValueError(f"band_scores of clip {broken[0]} are not finite: the clip could not be read.")
+        self.normal_scores = normal_scores[np.isfinite(normal_scores).all(axis=1)]
+        if not len(self.normal_scores):
+            raise ValueError(
+                "normal_scores hold no clip with finite scores: pass normal clips that can be read."
+            )
+        self.n_left_out = len(normal_scores) - len(self.normal_scores)
+        self.band_edges = None if band_edges is None else np.asarray(band_edges, dtype=np.float64)
+        if self.band_edges is not None and self.band_edges.shape != (n_bands, 2):
+            raise ValueError(
+                f"band_edges must have shape ({n_bands}, 2), the lowest and the highest frequency of every band, got "
+                f"{self.band_edges.shape}."
+            )
+        if names is not None and len(names) != n_clips:
+            raise ValueError(f"names must have one entry a clip: got {len(names)} for {n_clips} clips.")
+        self.names = names
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: Clips | PathLike,
+        normal: Clips,
+        *,
+        band_edges: npt.ArrayLike | None = None,
+        names: Sequence[str] | None = None,
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Score the bands of clips and of normal clips, and draw them.
+
+        Parameters
+        ----------
+        estimator : fitted BandMemoryDetector, or Pipeline that ends in one
+            The detector may be inside a :class:`ThresholdedDetector`, a :class:`NormalOnly` or a search.
+        X : array-like of clips, or path
+            One to six clips.
+        normal : array-like of clips
+            Normal clips that `fit` did not get. The bands of a training clip are perfectly normal, so training clips
+            would give no range.
+        band_edges : array-like of shape (n_bands, 2), default=None
+            Lowest and highest frequency of every band, in hertz. None asks the embedding of the pipeline. Bands are
+            numbered if the embedding does not know their frequencies.
+        names : sequence of str, default=None
+            Name of every clip. By default the names of the files.
+        ax : matplotlib.axes.Axes, default=None
+
+        Returns
+        -------
+        BandScoreDisplay
+
+        Raises
+        ------
+        ValueError
+            If the detector does not score bands, or for the reasons of the class.
+        """
+        clips = [X] if isinstance(X, (str, os.PathLike)) else X
+        steps, detector = _split(estimator)
+        if steps is None:
+            scores, normal_scores = detector.score_bands(clips), detector.score_bands(normal)
+        else:
+            scores, normal_scores = (
+                detector.score_bands(steps.transform(given)) for given in (clips, normal)
+            )
+        if band_edges is None:
+            band_edges = find_band_edges(steps, scores.shape[1])
+        if names is None and all(isinstance(clip, (str, os.PathLike)) for clip in clips):
+            names = [file_name(clip) for clip in clips]
+        return cls(scores, normal_scores, band_edges, names=names).plot(ax=ax)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        band_scores: npt.ArrayLike,
+        normal_scores: npt.ArrayLike,
+        *,
+        band_edges: npt.ArrayLike | None = None,
+        names: Sequence[str] | None = None,
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Draw given scores of bands.
+
+        Parameters
+        ----------
+        band_scores : array-like of shape (n_bands,) or (n_clips, n_bands)
+            Result of :meth:`BandMemoryDetector.score_bands`.
+        normal_scores : array-like of shape (n_normal, n_bands)
+            Scores of normal clips that the detector was not trained on.
+        band_edges : array-like of shape (n_bands, 2), default=None
+            Lowest and highest frequency of every band, in hertz.
+        names : sequence of str, default=None
+            Name of every clip.
+        ax : matplotlib.axes.Axes, default=None
+
+        Returns
+        -------
+        BandScoreDisplay
+
+        Raises
+        ------
+        ValueError
+            For the reasons of the class.
+        """
+        return cls(band_scores, normal_scores, band_edges, names=names).plot(ax=ax)
+
+    def plot(self, *, ax: "Axes | None" = None) -> Self:
+        """Draw the display.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on. By default a new figure is made.
+
+        Returns
+        -------
+        BandScoreDisplay
+        """
+        n_bands = self.band_scores.shape[1]
+        self.figure_, self.ax_ = get_axes(ax, (7, max(2.6, 1.4 + 0.4 * n_bands)))
+        rows = np.arange(n_bands)
+        low, median, high = np.quantile(self.normal_scores, _QUANTILES, axis=0)
+        self.ax_.hlines(
+            rows, self.normal_scores.min(axis=0), self.normal_scores.max(axis=0), color=NORMAL, linewidth=1
+        )
+        label = f"middle 90 % of {count(len(self.normal_scores), 'normal clip')}"
+        self.ax_.barh(rows, high - low, left=low, height=0.6, color="#BBD9EC", edgecolor=NORMAL, label=label)
+        self.ax_.vlines(median, rows - 0.3, rows + 0.3, color=NORMAL, linewidth=2)
+        for index, scores in enumerate(self.band_scores):
+            name = f"clip {index}" if self.names is None else self.names[index]
+            self.ax_.plot(
+                scores,
+                rows,
+                color=CURVES[(index + 1) % len(CURVES)],
+                marker=MARKERS[index],
+                linestyle=":",
+                linewidth=1,
+                label=name,
+            )
+        labels = [f"band {row}" for row in rows]
+        if self.band_edges is not None:
+            labels = [format_band(*edges) for edges in self.band_edges]
+        self.ax_.set_yticks(rows, labels)
+        self.ax_.set(
+            xlabel="band score (higher is more normal)",
+            ylabel="frequency band",
+            ylim=(-0.6, n_bands - 0.4),
+        )
+        if self.n_left_out:
+            self.ax_.set_title(
+                f"{count(self.n_left_out, 'normal clip')} that could not be read left out", pad=24
+            )
+        self.ax_.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize="small")
+        return self
+
+
+def _split(estimator):
+    """Return the steps before the detector or None, and the fitted detector that scores bands."""
+    pipeline = inner_pipeline(estimator)
+    steps, detector = (pipeline[:-1], pipeline[-1]) if isinstance(pipeline, Pipeline) else (None, pipeline)
+    model = getattr(detector, "detectors_", [getattr(detector, "detector_", detector)])[0]
+    if isinstance(model, Pipeline):
+        steps = model[:-1] if steps is None else Pipeline([*steps.steps, *model.steps[:-1]])
+        model = model[-1]
+    if not hasattr(model, "score_bands"):
+        raise ValueError(
+            f"{type(model).__name__} does not score frequency bands: use a BandMemoryDetector after an embedding with "
+            'output="grid".'
+        )
+    return steps, model
+
+
+def find_band_edges(steps, n_bands):
+    """Return the frequencies of the bands of the last embedding of a pipeline, or None if they are unknown.
+
+    Parameters
+    ----------
+    steps : Pipeline or None
+    n_bands : int
+        Number of bands that the detector scores.
+
+    Returns
+    -------
+    ndarray of shape (n_bands, 2) or None
+    """
+    known = [step.band_edges() for _, step in getattr(steps, "steps", ()) if hasattr(step, "band_edges")]
+    edges = known[-1] if known else None
+    return edges if edges is not None and len(edges) == n_bands else None
