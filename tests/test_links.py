@@ -73,7 +73,7 @@ def _docstrings():
     """Yield the docstrings of all public classes and functions, and of their public methods."""
     for package in PACKAGES:
         module = importlib.import_module(package)
-        for name in module.__all__:
+        for name in getattr(module, "__all__", ()):
             owner = getattr(module, name)
             members = inspect.getmembers(owner) if inspect.isclass(owner) else []
             for key, member in [
