@@ -1,4 +1,4 @@
-"""Progress of a long loop on stderr: a bar on a terminal, and lines elsewhere."""
+"""Progress of a long loop: a bar on a terminal, a line that changes in a notebook, and lines on stderr elsewhere."""
 
 import contextlib
 import sys
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 _Item = TypeVar("_Item")
 
-# Number of lines for all items where stderr is no terminal, such as a notebook or a file.
+# Number of lines for all items where stderr is no terminal, such as a file. In a notebook, the number of changes.
 _N_LINES = 10
 
 
@@ -20,7 +20,7 @@ def with_progress(
     done: str = "embedded",
     unit: str = "clips",
 ) -> Iterator[_Item]:
-    """Yield items, and show on stderr how many of the items are done.
+    """Yield items, and show how many of the items are done.
 
     Parameters
     ----------
@@ -50,10 +50,17 @@ def with_progress(
                 yield item
                 bar.advance(task)
             return
-        # rich's widget for notebooks warns where ipywidgets is missing, so notebooks get lines.
+        # rich's widget for notebooks warns where ipywidgets is missing, so a notebook gets one line that changes. The
+        # line is on stdout, because notebooks show stderr as an error.
+        in_notebook = type(sys.stdout).__module__.partition(".")[0] == "ipykernel"
+        stream = sys.stdout if in_notebook else sys.stderr
         start = time.perf_counter()
         for n_done, item in enumerate(items, 1):
             yield item
             if n_done * _N_LINES // n_items > (n_done - 1) * _N_LINES // n_items:
                 seconds = time.perf_counter() - start
-                print(f"{done} {n_done} of {n_items} {unit} in {seconds:.0f} s", file=sys.stderr, flush=True)
+                line = f"{done} {n_done} of {n_items} {unit} in {seconds:.0f} s"
+                is_open = in_notebook and n_done < n_items
+                print(
+                    f"\r{line}" if in_notebook else line, file=stream, end="" if is_open else "\n", flush=True
+                )

@@ -18,6 +18,7 @@ PACKAGES = (
     "librosa",
     "matplotlib",
     "numpy",
+    "pillow",
     "rich",
     "safetensors",
     "scikit-learn",

@@ -2,14 +2,13 @@
 
 import io
 import math
-import struct
-import zlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 import soxr
+from PIL import Image
 
 from .._checks import check_number, check_option
 
@@ -126,7 +125,9 @@ def spectrogram_png(levels_db: npt.ArrayLike, low_db: float, high_db: float) -> 
     levels = np.asarray(levels_db, dtype=np.float64)
     span = max(high_db - low_db, 1e-9)
     pixels = np.clip(np.rint((levels - low_db) / span * 255), 0, 255).astype(np.uint8)
-    return _png(pixels[::-1, :, np.newaxis], color_type=3, palette=_palette())
+    picture = Image.fromarray(np.ascontiguousarray(pixels[::-1]))
+    picture.putpalette(_palette())
+    return _png(picture)
 
 
 def overlay_png(strength: npt.ArrayLike, color: tuple[int, int, int] = (0, 229, 255)) -> bytes:
@@ -147,25 +148,13 @@ def overlay_png(strength: npt.ArrayLike, color: tuple[int, int, int] = (0, 229, 
     opacity = np.clip(np.rint(np.asarray(strength, dtype=np.float64) * 255), 0, 255).astype(np.uint8)
     pixels = np.empty((*opacity.shape, 4), dtype=np.uint8)
     pixels[..., :3], pixels[..., 3] = color, opacity
-    return _png(pixels[::-1], color_type=6)
+    return _png(Image.fromarray(np.ascontiguousarray(pixels[::-1])))
 
 
-def _png(pixels, *, color_type, palette=b""):
-    """Write pixels of shape (height, width, n_values), uint8, in the format of the PNG specification (W3C, 2003)."""
-    height, width, n_values = pixels.shape
-    # Every row begins with the number of its filter; 0 is no filter.
-    rows = np.zeros((height, 1 + width * n_values), dtype=np.uint8)
-    rows[:, 1:] = pixels.reshape(height, -1)
-    header = struct.pack(">IIBBBBB", width, height, 8, color_type, 0, 0, 0)
-    parts = [("IHDR", header), ("PLTE", palette), ("IDAT", zlib.compress(rows.tobytes(), 6)), ("IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        _chunk(name, content) for name, content in parts if content or name == "IEND"
-    )
-
-
-def _chunk(name, content):
-    body = name.encode("ascii") + content
-    return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+def _png(picture):
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
 
 
 def _palette() -> Any:

@@ -9,11 +9,11 @@ import numpy as np
 
 from .._atomic import atomic_path
 from .._csv_text import text_cell, utf8_name
+from .._json import without_nan
 from ..recordings import RecordingsCheck
 from ..recordings._check import measure_recordings
 from ..recordings._findings import find_problems
 from ._common import check_writable, expand_recordings, friendly_errors
-from ._json import without_nan
 from ._messages import translate
 from ._options import FILE, recordings_argument
 from ._terminal import say, shown, track

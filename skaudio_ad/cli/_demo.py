@@ -22,6 +22,8 @@ _MACHINES = ("fan", "pump", "slider", "valve")
 _DURATION = 4.0
 # Number of draws of a bootstrap interval. More draws would take a fifth of the time of the demo.
 _N_RESAMPLES = 300
+# Machine of the report, and maximum number of its normal clips and of its clips with a fault.
+_REPORTED, _N_REPORT = "valve", 10
 _OWN = "mini, nearest"  # name of the detector on the pretrained backbone
 
 
@@ -94,6 +96,7 @@ def run_demo(output, *, n_train, n_test, max_epochs, seed):
     rows = []
     for machine in _MACHINES:
         rows += _run_machine(machine, output / machine, n_train, n_test, max_epochs, seed)
+    page = _write_report(output / _REPORTED, n_train, min(n_test, _N_REPORT))
     with (
         atomic_path(output / "results.csv") as temporary,
         open(temporary, "w", newline="", encoding="utf-8") as file,
@@ -104,7 +107,8 @@ def run_demo(output, *, n_train, n_test, max_epochs, seed):
     draw_comparison(rows, output / "comparison.png")
     _print_tables(rows, n_train, n_test)
     say()
-    say(f"The demo took {time.perf_counter() - start:.0f} s. Look at {output}/comparison.png.")
+    say(f"The demo took {time.perf_counter() - start:.0f} s. Look at {output}/comparison.png, and open")
+    say(f"{page} in a browser to listen to clips of the {_REPORTED}.")
     say(
         "The folder of each machine holds detector.skops, scores.csv, distribution.png, and pictures of the most normal"
     )
@@ -136,6 +140,21 @@ def _run_machine(machine, folder, n_train, n_test, max_epochs, seed):
     results["autoencoder"] = run_autoencoder(train, test, seed, max_epochs)
     _write_files(pipeline, recordings, y_test, result.scores, folder, machine)
     return [_row(machine, name, y_test, each) for name, each in results.items()]
+
+
+def _write_report(folder, n_train, n_each):
+    """Write the page about a few clips of the machine with the detector of the demo, and return the path of the page."""
+    from ..audio import find_audio_files
+    from ..persistence import load_detector
+    from ..report import make_report
+
+    normal = find_audio_files(folder / "normal")
+    chosen = normal[n_train : n_train + n_each], find_audio_files(folder / "anomalous")[:n_each]
+    labels = [1] * len(chosen[0]) + [-1] * len(chosen[1])
+    detector = load_detector(folder / "detector.skops")
+    return make_report(
+        detector, [*chosen[0], *chosen[1]], folder / "report.html", y=labels, normal=normal[:n_train]
+    )
 
 
 def _row(machine, name, y_test, result):

@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 from .._atomic import atomic_path
 from .._csv_text import text_cell, utf8_name
+from .._json import without_nan
 from ..detectors import FleetDetector
 from ..metrics import anomaly_auc_score, bootstrap_interval, partial_auc_score
 from ..persistence import load_detector, read_metadata
@@ -20,7 +21,6 @@ from ..recordings._check import measure_recordings
 from ..recordings._summary import false_alarm_rate
 from ..recordings._unwrap import last_step
 from ._common import check_writable, expand_recordings, friendly_errors
-from ._json import without_nan
 from ._messages import translate
 from ._options import FILE, FOLDER
 from ._score import save_figure, warn_of_lower_rates

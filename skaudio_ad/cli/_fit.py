@@ -1,6 +1,7 @@
 """``skaudio-ad fit``: train a detector on recordings of normal sounds."""
 
 import math
+import os
 import time
 from collections import Counter
 
@@ -8,6 +9,8 @@ import click
 from click.core import ParameterSource
 
 from .._base import ENOUGH_HELD_OUT
+from .._csv_text import utf8_name
+from .._json import without_nan
 from ..persistence import save_detector
 from ..presets import HEADS, PRESETS, make_detector, make_preset
 from ..recordings._summary import describe_promise
@@ -15,7 +18,6 @@ from ..recordings._unwrap import last_step
 from ._common import check_writable, expand_recordings, friendly_errors
 from ._embedding_tables import find_table, read_table
 from ._groups import read_groups, read_machines
-from ._json import without_nan
 from ._options import FILE, jobs_option, memory_option, recordings_argument
 from ._terminal import say
 from ._training import (
@@ -245,10 +247,22 @@ def run_fit(
     facts |= {"seconds": time.perf_counter() - start, "system": _describe_system(pipeline, preset, head)}
     facts["n_groups"] = None if groups is None else len(set(groups))
     facts["machines"] = None if labels is None else dict(sorted(Counter(labels).items()))
+    facts["places"] = _places(recordings)
     _save(pipeline, output, facts, _embedding_facts(pipeline) if is_embedding else None)
     say(f"{output}: {describe_fit(pipeline, facts)}")
     _say_notes(pipeline, facts)
     warn_of_findings(findings, recordings)
+
+
+def _places(recordings):
+    """Return the folders of the training recordings, so that `report` finds the recordings again."""
+    # Only a folder that was named is searched with the folders below it.
+    named = [(path, True) if path.is_dir() else (path.parent, False) for path in recordings]
+    places = {
+        utf8_name(os.path.abspath(folder)): recursive
+        for folder, recursive in sorted(named, key=lambda x: x[1])
+    }
+    return [{"folder": folder, "recursive": recursive} for folder, recursive in places.items()]
 
 
 def _known_backbone(name):

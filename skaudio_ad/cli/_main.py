@@ -12,6 +12,7 @@ _COMMANDS = {
     "evaluate": "Measure how well a detector separates normal and anomalous recordings.",
     "fit": "Train a detector on recordings of normal sounds.",
     "info": "Describe a detector, or this installation.",
+    "report": "Write a page to listen to recordings and to see why they are anomalous.",
     "score": "Score recordings with a trained detector.",
     "weights": "Find and download the weights of pretrained backbones.",
 }

@@ -8,6 +8,7 @@ import click
 
 from .._atomic import atomic_path
 from .._file_names import file_names
+from .._json import without_nan
 from ..audio._rates import describe_lower_rates, find_lower_rates
 from ..inspection import LocalScoreDisplay
 from ..persistence import load_detector, read_metadata
@@ -22,7 +23,6 @@ from ..recordings._summary import summarize
 from ..recordings._unwrap import find_loader
 from ._common import check_writable, describe_error, expand_recordings, format_time, friendly_errors
 from ._embedding_tables import find_table, read_table
-from ._json import without_nan
 from ._messages import translate
 from ._options import FILE, FOLDER, recordings_argument
 from ._table import open_table

@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.utils import Bunch
 
 from ._files import content_groups, numbered
+from ._summary import few, summary_table
 
 #: Columns of `metadata` that every data set has. A column that a set does not know holds "".
 COLUMNS = ("machine", "section", "domain", "attributes", "split")
@@ -124,12 +125,23 @@ class AudioDataset(Bunch):
     def __repr__(self):
         counts = [int(np.sum(self.target == label)) for label in (1, -1, 0)]
         parts = "; ".join(
-            f"{name}: {_few(values)}"
+            f"{name}: {few(values)}"
             for name, values in self.metadata.items()
             if name in COLUMNS and any(values)
         )
         summary = "{} recordings: {} normal, {} anomalous, {} unknown".format(len(self.paths), *counts)
         return f"AudioDataset({summary}{'; ' if parts else ''}{parts})"
+
+    def _repr_html_(self) -> str:
+        labels = ((1, "normal"), (-1, "anomalous"), (0, "unknown"))
+        rows = [(name, int(np.sum(self.target == label))) for label, name in labels]
+        rows += [
+            (name, few(values))
+            for name, values in self.metadata.items()
+            if len(set(values)) > 1 or any(values)
+        ]
+        first = [("first recording", self.paths[0])] if self.paths else []
+        return summary_table(f"AudioDataset of {len(self.paths)} recordings", [*rows, *first])
 
     def subset(self, chosen: Any) -> "AudioDataset":
         """Return some of the recordings as a data set of their own.
@@ -183,8 +195,3 @@ def _united(contents, units):
         (np.ones(len(units), dtype=bool), (contents, n_contents + units)), shape=(n_nodes, n_nodes)
     )
     return numbered(connected_components(links, directed=False)[1][contents].tolist())
-
-
-def _few(values):
-    names = [name for name in np.unique(values).tolist() if name]
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -13,6 +13,7 @@ from .._typing import PathLike, RandomState
 from ._rotating import FAN_FAULTS, PUMP_FAULTS, fan, pump
 from ._scene import record
 from ._strokes import SLIDER_FAULTS, VALVE_FAULTS, slider, valve
+from ._summary import SoundsBunch
 
 MACHINES = {
     "fan": (fan, FAN_FAULTS),
@@ -182,7 +183,7 @@ def make_machine_sounds(
 
     metadata = {"fault": np.array(names), "severity": np.array(severities)}
     metadata |= {key: np.array([c[key] for c in conditions]) for key in ("speed", "load", "snr", "level")}
-    return Bunch(
+    return SoundsBunch(
         waveforms=waveforms,
         target=np.repeat(np.array([1, -1], dtype=np.int64), [n_normal, n_anomalous]),
         sample_rate=sample_rate,

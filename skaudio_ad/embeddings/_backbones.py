@@ -79,7 +79,7 @@ class MobileNetEmbedding(BackboneEmbedding):
         process loads the network once.
 
     verbose : bool, default=False
-        Whether `transform` shows its progress on stderr: a bar on a terminal, at most ten lines elsewhere.
+        Whether `transform` shows its progress: a bar on a terminal, one line in a notebook, lines on stderr elsewhere.
 
     random_state : int, default=0
         Seed of random weights, the same in every process.
@@ -213,7 +213,7 @@ of them, default="clip"
         process loads the network once.
 
     verbose : bool, default=False
-        Whether `transform` shows its progress on stderr: a bar on a terminal, at most ten lines elsewhere.
+        Whether `transform` shows its progress: a bar on a terminal, one line in a notebook, lines on stderr elsewhere.
 
     random_state : int, default=0
         Seed of random weights, the same in every process.

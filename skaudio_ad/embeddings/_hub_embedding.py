@@ -72,7 +72,7 @@ class HubEmbedding(BaseEmbedding):
         process loads the model once.
 
     verbose : bool, default=False
-        Whether `transform` shows its progress on stderr: a bar on a terminal, at most ten lines elsewhere.
+        Whether `transform` shows its progress: a bar on a terminal, one line in a notebook, lines on stderr elsewhere.
 
     Attributes
     ----------

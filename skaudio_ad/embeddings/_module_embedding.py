@@ -75,7 +75,7 @@ class ModuleEmbedding(BaseEmbedding):
         is sent to the processes with every few dozen clips, so it must be possible to pickle it.
 
     verbose : bool, default=False
-        Whether `transform` shows its progress on stderr: a bar on a terminal, at most ten lines elsewhere.
+        Whether `transform` shows its progress: a bar on a terminal, one line in a notebook, lines on stderr elsewhere.
 
     Attributes
     ----------

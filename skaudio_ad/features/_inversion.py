@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 
 from .._checks import check_number
 from .._lazy import ClipError, is_missing, map_collect
+from .._librosa import import_librosa
 from .._typing import RandomState
 from ._mel import MelTransformer
 
@@ -222,7 +223,7 @@ class _Inverse:
         return spectrum ** np.float32(1 / self.log_mel.power)
 
     def _find_phases(self, spectrum, n_samples):
-        import librosa
+        librosa = import_librosa()
 
         frame = {
             "window": self.log_mel.window,

@@ -7,6 +7,7 @@ import numpy as np
 import scipy.fft
 
 from .._checks import check_number
+from .._librosa import import_librosa
 from .._typing import FloatArray
 from ._spectral import LogMel, WaveformTransformer
 
@@ -178,7 +179,7 @@ class MelTransformer(_FrameClock, WaveformTransformer):
         ndarray of shape (n_mels,), float64
             Frequencies, in hertz.
         """
-        import librosa
+        librosa = import_librosa()
 
         fmax = self.sample_rate / 2 if self.fmax is None else self.fmax
         edges = librosa.mel_frequencies(

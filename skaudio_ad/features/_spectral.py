@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator
 
 from .._checks import check_number, check_option
 from .._lazy import ClipError, map_collect
+from .._librosa import import_librosa
 from .._output import TableOutputMixin, bin_names
 from .._typing import Clips
 from ..audio import as_clips
@@ -192,7 +193,7 @@ def _window(n_fft, win_length):
 
 @lru_cache(maxsize=16)
 def _filter_bank(sample_rate, n_fft, n_mels, fmin, fmax, htk, norm):
-    import librosa.filters
+    librosa = import_librosa()
 
     filters = librosa.filters.mel(
         sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._lazy import LazySequence, is_missing
+from .._librosa import import_librosa
 
 
 class VariedClips(LazySequence):
@@ -76,7 +77,7 @@ def _noise(x, rng, varied):
 
 
 def _pitch_shift(x, rng, varied):
-    import librosa
+    librosa = import_librosa()
 
     semitones = rng.uniform(-1, 1) * varied.settings["max_semitones"]
     rate = getattr(varied._items, "sample_rate", None) or varied.settings["sample_rate"]

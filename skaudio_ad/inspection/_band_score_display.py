@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 
 from .._typing import Clips, PathLike
-from ..recordings._unwrap import inner_pipeline
-from ._drawing import CURVES, MARKERS, NORMAL, count, file_name, format_band, get_axes
+from ._drawing import CURVES, MARKERS, NORMAL, NORMAL_AREA, count, file_name, format_band, get_axes
+from ._models import find_model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,7 +142,12 @@ class BandScoreDisplay:
             If the detector does not score bands, or for the reasons of the class.
         """
         clips = [X] if isinstance(X, (str, os.PathLike)) else X
-        steps, detector = _split(estimator)
+        steps, detector = find_model(estimator)
+        if not hasattr(detector, "score_bands"):
+            raise ValueError(
+                f"{type(detector).__name__} does not score frequency bands: use a BandMemoryDetector after an "
+                'embedding with output="grid".'
+            )
         if steps is None:
             scores, normal_scores = detector.score_bands(clips), detector.score_bands(normal)
         else:
@@ -151,7 +155,7 @@ class BandScoreDisplay:
                 detector.score_bands(steps.transform(given)) for given in (clips, normal)
             )
         if band_edges is None:
-            band_edges = find_band_edges(steps, scores.shape[1])
+            band_edges = _find_band_edges(steps, scores.shape[1])
         if names is None and all(isinstance(clip, (str, os.PathLike)) for clip in clips):
             names = [file_name(clip) for clip in clips]
         return cls(scores, normal_scores, band_edges, names=names).plot(ax=ax)
@@ -211,7 +215,9 @@ class BandScoreDisplay:
             rows, self.normal_scores.min(axis=0), self.normal_scores.max(axis=0), color=NORMAL, linewidth=1
         )
         label = f"middle 90 % of {count(len(self.normal_scores), 'normal clip')}"
-        self.ax_.barh(rows, high - low, left=low, height=0.6, color="#BBD9EC", edgecolor=NORMAL, label=label)
+        self.ax_.barh(
+            rows, high - low, left=low, height=0.6, color=NORMAL_AREA, edgecolor=NORMAL, label=label
+        )
         self.ax_.vlines(median, rows - 0.3, rows + 0.3, color=NORMAL, linewidth=2)
         for index, scores in enumerate(self.band_scores):
             name = f"clip {index}" if self.names is None else self.names[index]
@@ -241,23 +247,7 @@ class BandScoreDisplay:
         return self
 
 
-def _split(estimator):
-    """Return the steps before the detector or None, and the fitted detector that scores bands."""
-    pipeline = inner_pipeline(estimator)
-    steps, detector = (pipeline[:-1], pipeline[-1]) if isinstance(pipeline, Pipeline) else (None, pipeline)
-    model = getattr(detector, "detectors_", [getattr(detector, "detector_", detector)])[0]
-    if isinstance(model, Pipeline):
-        steps = model[:-1] if steps is None else Pipeline([*steps.steps, *model.steps[:-1]])
-        model = model[-1]
-    if not hasattr(model, "score_bands"):
-        raise ValueError(
-            f"{type(model).__name__} does not score frequency bands: use a BandMemoryDetector after an embedding with "
-            'output="grid".'
-        )
-    return steps, model
-
-
-def find_band_edges(steps, n_bands):
+def _find_band_edges(steps, n_bands):
     """Return the frequencies of the bands of the last embedding of a pipeline, or None if they are unknown.
 
     Parameters

@@ -1,6 +1,6 @@
 """`DETDisplay`: false alarms against misses on axes that stretch small rates."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -116,6 +116,7 @@ class DETDisplay:
         thresholds: Thresholds = None,
         ax: "Axes | None" = None,
         name: str | None = None,
+        curve_kwargs: dict[str, Any] | None = None,
     ) -> Self:
         """Score X and draw the curve, with the threshold of the detector as a point.
 
@@ -131,6 +132,8 @@ class DETDisplay:
         ax : matplotlib.axes.Axes, default=None
         name : str, default=None
             Name in the legend.
+        curve_kwargs : dict, default=None
+            Parameters of ``matplotlib.axes.Axes.plot`` for the curve, such as ``{"color": "black"}``.
 
         Returns
         -------
@@ -138,7 +141,9 @@ class DETDisplay:
         """
         scores = estimator.score_samples(X)
         thresholds = add_own_threshold(estimator, thresholds)
-        return cls.from_predictions(y, scores, thresholds=thresholds, ax=ax, name=name)
+        return cls.from_predictions(
+            y, scores, thresholds=thresholds, ax=ax, name=name, curve_kwargs=curve_kwargs
+        )
 
     @classmethod
     def from_predictions(
@@ -149,6 +154,7 @@ class DETDisplay:
         thresholds: Thresholds = None,
         ax: "Axes | None" = None,
         name: str | None = None,
+        curve_kwargs: dict[str, Any] | None = None,
     ) -> Self:
         """Draw given scores.
 
@@ -167,6 +173,8 @@ class DETDisplay:
         ax : matplotlib.axes.Axes, default=None
         name : str, default=None
             Name in the legend.
+        curve_kwargs : dict, default=None
+            Parameters of ``matplotlib.axes.Axes.plot`` for the curve, such as ``{"color": "black"}``.
 
         Returns
         -------
@@ -193,9 +201,9 @@ class DETDisplay:
             name=name,
             n_left_out=n_left_out,
             promises=promises(marked, percent),
-        ).plot(ax=ax)
+        ).plot(ax=ax, curve_kwargs=curve_kwargs)
 
-    def plot(self, *, ax: "Axes | None" = None) -> Self:
+    def plot(self, *, ax: "Axes | None" = None, curve_kwargs: dict[str, Any] | None = None) -> Self:
         """Draw the display.
 
         Parameters
@@ -203,6 +211,8 @@ class DETDisplay:
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. By default a new figure is made. If the axes hold a curve already, the new curve has the
             next colour.
+        curve_kwargs : dict, default=None
+            Parameters of ``matplotlib.axes.Axes.plot`` for the curve, such as ``{"color": "black"}``.
 
         Returns
         -------
@@ -220,9 +230,10 @@ class DETDisplay:
         curve = self._within(self.false_alarm_rate, self.miss_rate)
         # The curve is a single point if every anomalous clip scores below every normal clip.
         marker = "." if len(self.miss_rate) == 1 else None
-        self.ax_.plot(*curve, color=color, linestyle=style, marker=marker, label=label, gid="det")
+        look = {"color": color, "linestyle": style, "marker": marker, "label": label} | (curve_kwargs or {})
+        (line,) = self.ax_.plot(*curve, gid="det", **look)
         places = {name: self._within(*rates) for name, rates in points.items()}
-        draw_points(self.ax_, points, color, "missed", self.promises or {}, percent, places)
+        draw_points(self.ax_, points, line.get_color(), "missed", self.promises or {}, percent, places)
         # The lower limit is below the point for a rate of 0, so that the point does not lie on the frame.
         low = _CLIPS_AT_ZERO / max(self.n_normal, self.n_anomalous, 10) / 2
         if n_before:

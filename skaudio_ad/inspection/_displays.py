@@ -11,7 +11,9 @@ from .._typing import Clips, Labels
 from ..recordings._unwrap import last_step
 from ._drawing import (
     ANOMALOUS,
+    HELD_OUT,
     NORMAL,
+    SCORE_LABEL,
     THRESHOLD,
     check_labels,
     choose_scale,
@@ -101,7 +103,12 @@ class LossCurveDisplay:
         self.ax_.plot(epochs, self.loss_curve, color=NORMAL, marker=marker, label="training clips")
         if len(self.validation_loss_curve):
             self.ax_.plot(
-                epochs, self.validation_loss_curve, color=ANOMALOUS, marker=marker, label="held-out clips"
+                epochs,
+                self.validation_loss_curve,
+                color=HELD_OUT,
+                linestyle="--",
+                marker=marker,
+                label="held-out clips",
             )
         if self.best_epoch is not None:
             self.ax_.axvline(self.best_epoch + 1, color=THRESHOLD, linestyle=":", label="weights kept")
@@ -221,21 +228,25 @@ class ScoreDistributionDisplay:
         if not finite.any():
             raise ValueError("there is no score to draw: all scores are NaN.")
         edges = histogram_edges(self.scores[finite], bins, self.offset)
-        groups = [("clips", finite, NORMAL)]
+        groups = [("clips", finite, NORMAL, "-")]
         if self.y_true is not None:
             groups = [
-                ("normal", finite & (self.y_true == 1), NORMAL),
-                ("anomalous", finite & (self.y_true == -1), ANOMALOUS),
+                ("normal", finite & (self.y_true == 1), NORMAL, "-"),
+                ("anomalous", finite & (self.y_true == -1), ANOMALOUS, "--"),
             ]
-        for label, chosen, color in groups:
+        for label, chosen, color, style in groups:
             if chosen.any():
                 text = f"{label} ({np.count_nonzero(chosen)})"
-                self.ax_.hist(self.scores[chosen], bins=edges, color=color, alpha=0.6, label=text)
+                heights, *_ = self.ax_.hist(
+                    self.scores[chosen], bins=edges, color=color, alpha=0.5, label=text
+                )
+                # The outlines tell the groups apart where their bars overlap.
+                self.ax_.stairs(heights, edges, color=color, linestyle=style, linewidth=1.5)
         if self.offset is not None:
             self.ax_.axvline(
                 self.offset, color=THRESHOLD, linestyle="--", label=f"threshold ({self.offset:.3g})"
             )
-        self.ax_.set(xlabel="score (higher is more normal)", ylabel="clips")
+        self.ax_.set(xlabel=SCORE_LABEL, ylabel="clips")
         self.ax_.locator_params(axis="y", integer=True)
         if not finite.all():
             self.ax_.set_title(f"{count(np.count_nonzero(~finite), 'clip')} without a score left out")

@@ -9,14 +9,24 @@ from .._labels import as_labels
 
 # Colours that colour-blind readers can tell apart (Okabe and Ito).
 NORMAL, ANOMALOUS, THRESHOLD = "#0072B2", "#D55E00", "#000000"
+# Colour of held-out clips.
+HELD_OUT = "#009E73"
+# Light colour of areas that normal clips fill.
+NORMAL_AREA = "#BBD9EC"
+# Label of every axis of scores.
+SCORE_LABEL = "score (higher is more normal)"
+# Colour of clips without a label.
+UNKNOWN = "#808080"
 # Colour of every curve in a picture of several curves.
-CURVES = (NORMAL, ANOMALOUS, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+CURVES = (NORMAL, ANOMALOUS, HELD_OUT, "#CC79A7", "#E69F00", "#56B4E9")
 # Line style of every curve, for readers who see no colours.
 CURVE_STYLES = ("-", "--", "-.")
 # Marker of every threshold.
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 # Maximum number of bars of a histogram. More bars show no more.
 _MAX_BINS = 100
+# Maximum range of the colours of levels, in dB.
+_RANGE = 80
 # Ticks of an axis of rates: round numbers in percent.
 _RATE_TICKS = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1)
 
@@ -186,6 +196,21 @@ def round_frequencies(band_centers):
         if not len(previous) or previous[0] - position >= 0.1 * (len(band_centers) - 1):
             chosen.append(frequency)
     return np.array(chosen[::-1]) if chosen else np.unique([lowest, highest])
+
+
+def lowest_level(levels):
+    """Return the level that gets the first colour: the lowest level, or 80 dB below the loudest level.
+
+    Parameters
+    ----------
+    levels : ndarray
+        Levels in dB. The quietest levels are an arbitrary floor.
+
+    Returns
+    -------
+    float
+    """
+    return max(levels.min(), levels.max() - _RANGE)
 
 
 def format_band(low, high):

@@ -11,9 +11,9 @@ from sklearn.utils import column_or_1d
 
 from .._checks import check_number
 from .._typing import Clips, Labels
-from ..detectors import FleetDetector
 from ..recordings._score import p_value_function
 from ..recordings._unwrap import last_step
+from ._alarm_counts import count_alarms, decide_by_group, promised_rates, spread
 from ._drawing import ANOMALOUS, NORMAL, THRESHOLD, check_labels, count, get_axes, scale_rates
 from ._thresholds import percent
 
@@ -112,8 +112,8 @@ class FalseAlarmDisplay:
         check_number(confidence, "confidence", low=0, high=1, closed="neither")
         self.n_alarms = np.atleast_1d(np.asarray(n_alarms))
         shape = self.n_alarms.shape
-        self.n_clips = _spread(n_clips, shape, "n_clips")
-        self.promised = _spread(promised, shape, "promised").astype(np.float64)
+        self.n_clips = spread(n_clips, shape, "n_clips")
+        self.promised = spread(promised, shape, "promised").astype(np.float64)
         for name, values in (("n_alarms", self.n_alarms), ("n_clips", self.n_clips)):
             if values.dtype.kind not in "iu":
                 raise ValueError(f"{name} must hold whole numbers, got {values.dtype}.")
@@ -123,7 +123,7 @@ class FalseAlarmDisplay:
             raise ValueError("n_alarms must lie between 0 and n_clips for every point.")
         if not ((self.promised >= 0) & (self.promised <= 1)).all():
             raise ValueError(f"promised rates must lie in [0, 1], got {self.promised.tolist()}.")
-        self.groups = None if groups is None else _spread(groups, shape, "groups")
+        self.groups = None if groups is None else spread(groups, shape, "groups")
         self.confidence = confidence
         self.n_left_out = n_left_out
         self.rates_ = self.n_alarms / self.n_clips
@@ -188,19 +188,10 @@ class FalseAlarmDisplay:
             raise ValueError(
                 "pass rates or groups, not both: groups are compared at the threshold of the detector."
             )
-        groups = column_or_1d(groups)
-        is_fleet = isinstance(detector, FleetDetector)
-        margins = estimator.decision_function(X, **({"machines": groups} if is_fleet else {}))
-        names, numbers = np.unique(groups, return_inverse=True)
-        parts = [detector.detector_of(name) if is_fleet else detector for name in names.tolist()]
-        promised = [getattr(last_step(part), "false_alarm_rate_", None) for part in parts]
-        for part, rate in zip(parts, promised):
-            if rate is None:
-                raise ValueError(
-                    f"{last_step(part)!r:.100} promises no false-alarm rate: wrap the detector in a "
-                    "ThresholdedDetector with a selector, such as ConformalThreshold."
-                )
-        return cls._from_alarms(y, margins < 0, margins, promised, names, numbers, confidence).plot(ax=ax)
+        margins = decide_by_group(estimator, X, groups)
+        names, *counts, n_left_out = count_alarms(y, margins < 0, margins, groups)
+        promised = promised_rates(estimator, names)
+        return cls(*counts, promised, groups=names, confidence=confidence, n_left_out=n_left_out).plot(ax=ax)
 
     @classmethod
     def from_predictions(
@@ -254,32 +245,9 @@ class FalseAlarmDisplay:
             return cls(alarms, len(normal), chosen, confidence=confidence, n_left_out=n_left_out).plot(ax=ax)
         if len(chosen) != 1:
             raise ValueError(f"groups need a single rate, got the rates {chosen.tolist()}.")
-        names, numbers = np.unique(column_or_1d(groups), return_inverse=True)
-        alarms = p_values <= chosen
-        promised = np.repeat(chosen, len(names))
-        return cls._from_alarms(y_true, alarms, p_values, promised, names, numbers, confidence).plot(ax=ax)
-
-    @classmethod
-    def _from_alarms(cls, y_true, alarms, values, promised, names, numbers, confidence):
-        """Count the alarms of every group. A clip whose value is NaN is left out."""
-        y_true = check_labels(y_true, len(values))
-        if len(numbers) != len(values):
-            raise ValueError(
-                f"groups must have one entry a clip: got {len(numbers)} for {len(values)} clips."
-            )
-        present = ~np.isnan(values)
-        counted = present if y_true is None else present & (y_true == 1)
-        n_clips = np.bincount(numbers[counted], minlength=len(names))
-        n_alarms = np.bincount(numbers[counted & alarms], minlength=len(names))
-        with_clips = n_clips > 0  # a group of anomalous clips only has no false alarms to count
-        return cls(
-            n_alarms[with_clips],
-            n_clips[with_clips],
-            np.asarray(promised)[with_clips],
-            groups=names[with_clips],
-            confidence=confidence,
-            n_left_out=np.count_nonzero(~present),
-        )
+        names, *counts, n_left_out = count_alarms(y_true, p_values <= chosen, p_values, groups)
+        promised = float(chosen[0])
+        return cls(*counts, promised, groups=names, confidence=confidence, n_left_out=n_left_out).plot(ax=ax)
 
     def plot(self, *, ax: "Axes | None" = None) -> Self:
         """Draw the display.
@@ -329,15 +297,16 @@ class FalseAlarmDisplay:
         ax, highest = self.ax_, max(self.promised.max(), self.intervals_.max())
         ax.plot([0, 1], [0, 1], color=THRESHOLD, linestyle=":", linewidth=1, label="observed = promised")
         self._draw_points(self.promised, self.rates_, "y")
+        one_size = np.ptp(self.n_clips) == 0
         for x, y, k, n in zip(self.promised, self.rates_, self.n_alarms, self.n_clips):
             ax.annotate(
-                f"{k} of {n}",
+                f"{k}" if one_size else f"{k} of {n}",
                 (x, y),
                 (-7, 0),
                 textcoords="offset points",
                 ha="right",
                 va="center",
-                fontsize="x-small",
+                fontsize="small",
             )
         limits = (0, min(1, 1.15 * highest))
         scale_rates(ax.xaxis, limits)
@@ -347,7 +316,8 @@ class FalseAlarmDisplay:
             ylabel=f"observed false-alarm rate (%), {100 * self.confidence:g} % interval",
             box_aspect=1,
         )
-        ax.legend(loc="upper left", fontsize="small")
+        title = f"numbers: alarms of {count(self.n_clips[0], 'normal clip')}" if one_size else None
+        ax.legend(loc="upper left", fontsize="small", title=title, title_fontsize="small")
 
     def _draw_groups(self):
         ax, rows = self.ax_, np.arange(len(self.rates_))
@@ -370,11 +340,3 @@ class FalseAlarmDisplay:
         scale_rates(ax.xaxis, (0, min(1, 1.15 * max(self.promised.max(), self.intervals_.max()))))
         ax.grid(axis="y", linewidth=0.5, alpha=0.5)
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False, fontsize="small")
-
-
-def _spread(values, shape, name):
-    """Return one value a point. A single value is repeated."""
-    values = np.asarray(values)
-    if values.ndim and values.shape != shape:
-        raise ValueError(f"{name} must be one value or have shape {shape}, got {values.shape}.")
-    return np.broadcast_to(values, shape)

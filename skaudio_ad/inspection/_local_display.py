@@ -12,7 +12,7 @@ from ..features import MelTransformer
 from ..recordings import ScoredRecording, score_recordings
 from ..recordings._score import local_threshold
 from ..recordings._unwrap import inner_pipeline
-from ._drawing import draw_frames, draw_local_scores, file_name, get_figure
+from ._drawing import draw_frames, draw_local_scores, file_name, get_figure, lowest_level
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,6 +122,43 @@ class LocalScoreDisplay:
             title=f"{file_name(path)}: {recording.decision}, score {recording.score:.4g}",
         ).plot(figure=figure)
 
+    @classmethod
+    def from_predictions(
+        cls,
+        spectrogram: npt.ArrayLike,
+        local_scores: npt.ArrayLike,
+        *,
+        frame_times: npt.ArrayLike,
+        band_centers: npt.ArrayLike,
+        times: npt.ArrayLike,
+        figure: "Figure | None" = None,
+        **settings: Any,
+    ) -> Self:
+        """Draw given local scores.
+
+        Parameters
+        ----------
+        spectrogram : array-like of shape (n_mels, n_frames)
+            Levels in dB.
+        local_scores : array-like of shape (n_windows,)
+            Values of ``score_frames``: higher is more normal.
+        frame_times : array-like of shape (n_frames,)
+            Middles of the frames, in seconds.
+        band_centers : array-like of shape (n_mels,)
+            Centre frequencies of the bands, in hertz.
+        times : array-like of shape (n_windows,)
+            Middles of the scored windows, in seconds.
+        figure : matplotlib.figure.Figure, default=None
+        **settings : dict
+            The other parameters of the class.
+
+        Returns
+        -------
+        LocalScoreDisplay
+        """
+        arrays = map(np.asarray, (spectrogram, frame_times, band_centers, times, local_scores))
+        return cls(*arrays, **settings).plot(figure=figure)
+
     def plot(self, *, figure: "Figure | None" = None) -> Self:
         """Draw the display.
 
@@ -140,14 +177,12 @@ class LocalScoreDisplay:
             2 if has_scores else 1, 1, sharex=True, squeeze=False, height_ratios=[2, 1][: 1 + has_scores]
         )
         self.figure_, self.axes_ = figure, tuple(grid[:, 0])
-        # Colours start 80 dB below the loudest value, because the quietest values of a dB spectrogram are an arbitrary
-        # floor.
         image = draw_frames(
             self.axes_[0],
             self.spectrogram,
             self.frame_times,
             self.band_centers,
-            vmin=self.spectrogram.max() - 80,
+            vmin=lowest_level(self.spectrogram),
             cmap="magma",
         )
         figure.colorbar(image, ax=self.axes_[0], label="level (dB)")

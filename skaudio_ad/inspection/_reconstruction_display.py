@@ -13,7 +13,8 @@ from ..features import MelTransformer
 from ..recordings import ScoredRecording, find_clock, score_recordings
 from ..recordings._score import compute_features, has_frames, local_threshold
 from ..recordings._unwrap import inner_pipeline, split_pipeline
-from ._drawing import draw_frames, draw_local_scores, file_name, get_figure
+from ._drawing import draw_frames, draw_local_scores, file_name, get_figure, lowest_level
+from ._models import inner_model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,9 +144,8 @@ class ReconstructionDisplay:
         """
         path, pipeline = os.fspath(path), inner_pipeline(pipeline)
         loader, middle, detector = split_pipeline(pipeline)
-        # The model of a ThresholdedDetector is its detector, or the first model of an ensemble. A model may have own
-        # steps before its detector.
-        model = getattr(detector, "detectors_", [getattr(detector, "detector_", detector)])[0]
+        # A model may have own steps before its detector.
+        model = inner_model(detector)
         own_steps, model = (model[:-1], model[-1]) if isinstance(model, Pipeline) else (None, model)
         kinds = {"reconstruct": "reconstruction", "predict_frames": "prediction"}
         method = next((method for method in kinds if hasattr(model, method)), None)
@@ -231,8 +231,7 @@ class ReconstructionDisplay:
         self.figure_, self.axes_ = figure, tuple(axes)
         place = self.frame_times, self.band_centers
         high = self.original.max()
-        # Colours start 80 dB below the loudest value, because the quietest values in dB are an arbitrary floor.
-        low = max(self.original.min(), high - 80) if self.decibels else self.original.min()
+        low = lowest_level(self.original) if self.decibels else self.original.min()
         for ax, values in zip(axes, (self.original, self.reconstruction)):
             image = draw_frames(ax, values, *place, vmin=low, vmax=high, cmap="magma")
         figure.colorbar(image, ax=list(axes[:2]), label="level (dB)" if self.decibels else "feature value")

@@ -1,6 +1,6 @@
 """`ROCDisplay`: false alarms against detections, with thresholds as points."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +91,7 @@ class ROCDisplay:
         thresholds: Thresholds = None,
         ax: "Axes | None" = None,
         name: str | None = None,
+        curve_kwargs: dict[str, Any] | None = None,
     ) -> Self:
         """Score X and draw the curve, with the threshold of the detector as a point.
 
@@ -106,6 +107,8 @@ class ROCDisplay:
         ax : matplotlib.axes.Axes, default=None
         name : str, default=None
             Name in the legend.
+        curve_kwargs : dict, default=None
+            Parameters of ``matplotlib.axes.Axes.plot`` for the curve, such as ``{"color": "black"}``.
 
         Returns
         -------
@@ -113,7 +116,9 @@ class ROCDisplay:
         """
         scores = estimator.score_samples(X)
         thresholds = add_own_threshold(estimator, thresholds)
-        return cls.from_predictions(y, scores, thresholds=thresholds, ax=ax, name=name)
+        return cls.from_predictions(
+            y, scores, thresholds=thresholds, ax=ax, name=name, curve_kwargs=curve_kwargs
+        )
 
     @classmethod
     def from_predictions(
@@ -125,6 +130,7 @@ class ROCDisplay:
         thresholds: Thresholds = None,
         ax: "Axes | None" = None,
         name: str | None = None,
+        curve_kwargs: dict[str, Any] | None = None,
     ) -> Self:
         """Draw given scores.
 
@@ -146,6 +152,8 @@ class ROCDisplay:
         ax : matplotlib.axes.Axes, default=None
         name : str, default=None
             Name in the legend.
+        curve_kwargs : dict, default=None
+            Parameters of ``matplotlib.axes.Axes.plot`` for the curve, such as ``{"color": "black"}``.
 
         Returns
         -------
@@ -169,9 +177,9 @@ class ROCDisplay:
         display = cls(
             false_alarm_rate, detection_rate, auc, points, name, n_left_out, promises(marked, fraction)
         )
-        return display.plot(ax=ax)
+        return display.plot(ax=ax, curve_kwargs=curve_kwargs)
 
-    def plot(self, *, ax: "Axes | None" = None) -> Self:
+    def plot(self, *, ax: "Axes | None" = None, curve_kwargs: dict[str, Any] | None = None) -> Self:
         """Draw the display.
 
         Parameters
@@ -179,6 +187,8 @@ class ROCDisplay:
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. By default a new figure is made. If the axes hold a curve already, the new curve has the
             next colour.
+        curve_kwargs : dict, default=None
+            Parameters of ``matplotlib.axes.Axes.plot`` for the curve, such as ``{"color": "black"}``.
 
         Returns
         -------
@@ -193,10 +203,9 @@ class ROCDisplay:
         label = f"AUC {self.auc:.3f}"
         if self.name is not None:
             label = f"{self.name}: {label}"
-        self.ax_.plot(
-            self.false_alarm_rate, self.detection_rate, color=color, linestyle=style, label=label, gid="roc"
-        )
-        draw_points(self.ax_, self.points or {}, color, "detected", self.promises or {}, fraction)
+        look = {"color": color, "linestyle": style, "label": label} | (curve_kwargs or {})
+        (line,) = self.ax_.plot(self.false_alarm_rate, self.detection_rate, gid="roc", **look)
+        draw_points(self.ax_, self.points or {}, line.get_color(), "detected", self.promises or {}, fraction)
         self.ax_.set(
             xlabel="false-alarm rate",
             ylabel="detection rate",

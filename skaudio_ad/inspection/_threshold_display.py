@@ -14,6 +14,7 @@ from ._drawing import (
     ANOMALOUS,
     MARKERS,
     NORMAL,
+    SCORE_LABEL,
     THRESHOLD,
     check_labels,
     count,
@@ -249,7 +250,7 @@ class ThresholdDisplay:
             )
         labels = [f"{label}\n({count(len(scores), 'clip')})" for label, scores, *_ in reversed(rows)]
         self.ax_.set_yticks(np.arange(len(rows)) + 0.35, labels)
-        self.ax_.set(xlabel="score (higher is more normal)", ylim=(-0.3, len(rows)))
+        self.ax_.set(xlabel=SCORE_LABEL, ylim=(-0.3, len(rows)))
         n_left_out = np.count_nonzero(np.isnan(np.concatenate([self.scores, self.calibration_scores])))
         n_moved = np.count_nonzero(everything < lowest)
         notes = []

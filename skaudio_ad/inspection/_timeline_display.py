@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.utils import column_or_1d
 
 from .._checks import check_number, check_option
-from ._drawing import ANOMALOUS, CURVE_STYLES, CURVES, THRESHOLD, count, get_axes
+from ._drawing import ANOMALOUS, CURVE_STYLES, CURVES, SCORE_LABEL, THRESHOLD, count, get_axes
 from ._time_axis import (
     break_at_gaps,
     envelope,
@@ -29,7 +29,7 @@ _N_COLUMNS = 2000
 # Maximum number of windows that are drawn as a line. A longer curve is drawn as an envelope.
 _MAX_WINDOWS = 2 * _N_COLUMNS
 # Label of the vertical axis for every kind of value.
-_LABELS = {"score": "score (higher is more normal)", "p-value": "p-value"}
+_LABELS = {"score": SCORE_LABEL, "p-value": "p-value"}
 
 
 class TimelineDisplay:

@@ -178,7 +178,7 @@ class _Score:
             p_value=float(self.p_values([score])[0]),
             window_duration=window_duration,
             start=float(self.loader.offset),
-            duration=_used_duration(path, self.loader),
+            duration=used_duration(path, self.loader),
         )
 
     def _margin(self, features, score):
@@ -204,7 +204,7 @@ def _span(clock, n_frames):
     return (n_frames - 1) * step + getattr(clock, "frame_duration", step)
 
 
-def _used_duration(path, loader):
+def used_duration(path, loader):
     """Duration of the part of a file that an AudioLoader loads, in seconds, without padding. NaN if unknown."""
     duration = read_duration(path)
     if duration is None:

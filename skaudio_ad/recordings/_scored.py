@@ -9,6 +9,8 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .._clip_errors import shown
+
 Decision: TypeAlias = Literal["normal", "anomalous", "error"]
 
 # Columns of the table of scores.
@@ -187,4 +189,4 @@ class ScoredRecordings(Iterator[ScoredRecording]):
 def _cell(value):
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else html.escape(str(value), quote=True)
+    return f"{value:.4g}" if isinstance(value, float) else html.escape(shown(value))

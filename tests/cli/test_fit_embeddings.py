@@ -59,6 +59,8 @@ def test_fit_trains_the_detector_of_make_detector_and_says_what_it_is(trained, s
     path, result = trained
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
+    places = read_metadata(path)["training"]["places"]
+    assert places == [{"folder": str(sounds / "normal"), "recursive": True}]
     paths = names_of(sounds / "anomalous")
     expected = make_detector(random_state=0).fit(names_of(sounds / "normal"))
     detector = load_detector(path)

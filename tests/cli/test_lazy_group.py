@@ -19,6 +19,7 @@ def test_the_commands_are_listed_in_order():
         "evaluate",
         "fit",
         "info",
+        "report",
         "score",
         "weights",
     ]

@@ -1,5 +1,6 @@
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -101,3 +102,17 @@ def test_an_entry_that_does_not_exist_is_an_error():
         sounds["group"]
     with pytest.raises(AttributeError):
         _ = sounds.group
+
+
+def test_a_notebook_shows_counts_and_columns_and_names_are_text():
+    paths = ["<b>.wav", "b.wav", "c.wav"]
+    sounds = AudioDataset(paths, [1, 1, -1], {"machine": ["fan", "fan", "<i>pump"], "snr": [0.5, 6.0, -6.0]})
+    shown = sounds._repr_html_()
+    cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", shown)
+    rows = dict(zip(cells[::2], cells[1::2], strict=True))
+    assert [rows[name] for name in ("normal", "anomalous", "unknown")] == ["2", "1", "0"]
+    assert rows["machine"] == "&lt;i&gt;pump, fan"
+    assert rows["snr"] == "-6.0, 0.5, 6.0"
+    assert rows["first recording"] == "&lt;b&gt;.wav"
+    assert "domain" not in rows  # the set does not know this column
+    assert "0 recordings" in AudioDataset([], [])._repr_html_()

@@ -305,3 +305,14 @@ def test_either_kind_alone_can_be_made():
 def test_a_wrong_argument_is_named_with_the_rule(arguments, error, message):
     with pytest.raises(error, match=message):
         make_machine_sounds(**({"n_normal": 1, "n_anomalous": 1, "duration": 1} | arguments))
+
+
+def test_the_summary_names_what_there_is_and_prints_no_array(tmp_path):
+    sounds = make_machine_sounds(3, 2, machine="pump", duration=1.0, random_state=0)
+    assert repr(sounds) == (
+        "<pump sounds: 5 clips of 1 s at 16000 Hz, 3 normal, 2 anomalous (cavitation, leak); entries: waveforms, "
+        "target, sample_rate, machine, metadata, paths, DESCR>"
+    )
+    assert "5 clips of 1 s" in sounds._repr_html_()
+    written = make_machine_sounds(1, 0, machine="fan", duration=1.0, output_dir=tmp_path, random_state=0)
+    assert repr(written).startswith("<fan sounds: 1 clips at 16000 Hz, 1 normal, 0 anomalous; entries")

@@ -1,4 +1,4 @@
-"""verbose= of embeddings: a bar on a terminal, lines elsewhere, and silence by default."""
+"""verbose= of embeddings: a bar on a terminal, a line in a notebook, lines elsewhere, and silence by default."""
 
 import io
 import re
@@ -36,6 +36,19 @@ def test_few_clips_have_a_line_each(make, capsys):
     make(verbose=True).transform(noise(0.05, 0.05, 0.05))
     lines = capsys.readouterr().err.splitlines()
     assert [line.rpartition(" in ")[0] for line in lines] == [f"embedded {n} of 3 clips" for n in (1, 2, 3)]
+
+
+def test_a_notebook_shows_one_line_that_changes_and_no_error_output(make, monkeypatch, capsys):
+    # A stream of a Jupyter kernel is an object of the package ipykernel.
+    kernel = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    monkeypatch.setattr(sys, "stdout", kernel)
+    make(verbose=True).transform(noise(*[0.05] * 25))
+    assert capsys.readouterr().err == ""
+    start, *changes = kernel.getvalue().split("\r")
+    assert start == ""
+    assert len(changes) == 10
+    assert changes[0].startswith("embedded 3 of 25 clips in ")
+    assert re.fullmatch(r"embedded 25 of 25 clips in \d+ s\n", changes[-1])
 
 
 def test_a_terminal_shows_a_bar(make, monkeypatch):

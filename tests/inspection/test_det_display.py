@@ -147,3 +147,12 @@ def test_clips_without_a_score_are_left_out_and_the_title_shows_their_number():
 def test_labels_and_scores_without_a_curve_raise_an_error(y, scores, message):
     with pytest.raises(ValueError, match=message):
         DETDisplay.from_predictions(y, scores, ax=axes())
+
+
+def test_the_user_may_choose_the_look_of_the_curve():
+    ax = axes()
+    settings = {"curve_kwargs": {"color": "red", "linewidth": 3}, "thresholds": 0.5}
+    DETDisplay.from_predictions([1, 1, -1, -1], [1.0, 0.4, 0.6, 0.0], ax=ax, **settings)
+    (curve,) = [artist for artist in ax.lines if artist.get_gid() == "det"]
+    assert (curve.get_color(), curve.get_linewidth()) == ("red", 3)
+    assert line(ax, "threshold").get_color() == "red"

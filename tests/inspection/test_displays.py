@@ -6,6 +6,7 @@ import pytest
 import soundfile
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.patches import StepPatch
 from sklearn.pipeline import make_pipeline
 
 from skaudio_ad import AudioLoader, AutoencoderDetector, LevelNormalizer, MelTransformer, TemporalPooling
@@ -131,6 +132,9 @@ def test_normal_and_anomalous_clips_are_counted_in_the_same_bins():
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("score (higher is more normal)", "clips")
     colors = {c[0].get_label().split()[0]: to_hex(c[0].get_facecolor()) for c in ax.containers}
     assert colors == {"normal": "#0072b2", "anomalous": "#d55e00"}
+    outlines = [patch for patch in ax.patches if isinstance(patch, StepPatch)]
+    assert [outline.get_data().values.tolist() for outline in outlines] == list(groups.values())
+    assert [outline.get_linestyle() for outline in outlines] == ["-", "--"]
     assert display.ax_ is ax
 
 
@@ -231,6 +235,24 @@ def test_local_scores_are_drawn_below_the_spectrogram_on_one_time_axis(pipeline,
     assert top.get_title() == f"0.wav: {recording.decision}, score {recording.score:.4g}"
 
 
+def test_given_local_scores_are_drawn_as_those_of_a_detector():
+    display = LocalScoreDisplay.from_predictions(
+        [[0, -30, -100, -50]] * 3,
+        [-1, -5, -2],
+        frame_times=np.arange(4),
+        band_centers=[100, 200, 500],
+        times=[1, 2, 3],
+        offset=-4.0,
+        title="fan",
+        figure=Figure(),
+    )
+    top, bottom = display.axes_
+    assert bottom.lines[0].get_xydata().tolist() == [[1, -1], [2, -5], [3, -2]]
+    assert line(bottom, "worst").get_label() == "worst, 2.00 s"
+    assert set(line(bottom, "threshold").get_ydata()) == {-4.0}
+    assert (top.get_title(), top.collections[0].get_clim()[0]) == ("fan", -80)
+
+
 def test_a_threshold_of_another_scale_is_not_drawn(pipeline, recordings):
     (recording,) = score_recordings(pipeline, recordings[:1])
     recording.score = 1e4 * recording.score  # for example the score of a VAE, which weighs two losses
@@ -260,7 +282,7 @@ def test_the_spectrogram_is_drawn_in_decibels_if_the_detector_gets_natural_logar
     expected = librosa.power_to_db(mel, ref=1.0, amin=1e-10, top_db=None)
     (image,) = display.axes_[0].collections
     np.testing.assert_allclose(image.get_array(), expected, atol=1e-3)
-    assert image.get_clim()[0] == pytest.approx(expected.max() - 80, abs=1e-3)
+    assert image.get_clim()[0] == pytest.approx(max(expected.min(), expected.max() - 80), abs=1e-3)
     colorbar = image.colorbar
     assert colorbar.ax.get_ylabel() == "level (dB)"
     np.testing.assert_allclose(

@@ -197,3 +197,12 @@ def test_labels_and_scores_without_a_curve_raise_an_error(y, scores, message):
 def test_the_error_for_a_threshold_that_is_no_number_names_the_threshold():
     with pytest.raises(TypeError, match="the threshold 'mean' must be a number, got None"):
         ROCDisplay.from_predictions(Y, SCORES, thresholds={"mean": None}, ax=axes())
+
+
+def test_the_user_may_choose_the_look_of_the_curve():
+    ax = axes()
+    settings = {"curve_kwargs": {"color": "red", "linewidth": 3}, "thresholds": 0.5}
+    ROCDisplay.from_predictions([1, 1, -1, -1], [1.0, 0.4, 0.6, 0.0], ax=ax, **settings)
+    (curve,) = [artist for artist in ax.lines if artist.get_gid() == "roc"]
+    assert (curve.get_color(), curve.get_linewidth()) == ("red", 3)
+    assert line(ax, "threshold").get_color() == "red"
