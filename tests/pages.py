@@ -55,7 +55,7 @@ def find_links(text):
 
 
 def find_toctree_entries(text):
-    """Return the names in the toctrees of a page, without the patterns of a glob."""
+    """Return the names in the toctrees of a page."""
     lines = [line.strip() for body in _TOCTREE.findall(text) for line in body.splitlines()]
     return [line for line in lines if line and not line.startswith(":")]
 
