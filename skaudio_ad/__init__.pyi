@@ -34,6 +34,8 @@ from . import (
 )
 from . import (
     recordings as recordings,
+)
+from . import (
     report as report,
 )
 from . import (

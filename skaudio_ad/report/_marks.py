@@ -57,7 +57,7 @@ def read_marks(path: PathLike, recordings: Sequence[PathLike] | None = None) -> 
     >>> from pathlib import Path
     >>> from skaudio_ad.report import read_marks
     >>> table = Path(tempfile.mkdtemp()) / "marks.csv"
-    >>> _ = table.write_text("path,mark\\na.wav,confirmed\\nb.wav,false alarm\\n")
+    >>> _ = table.write_text("path,mark\na.wav,confirmed\nb.wav,false alarm\n")
     >>> read_marks(table, ["b.wav", "a.wav", "c.wav"]).tolist()
     [1, -1, 0]
     """
