@@ -25,7 +25,6 @@ html_static_path = ["_static"]
 html_css_files = ["guide.css"]
 html_sidebars = {"index": [], "install": [], "results": []}  # pages without a navigation of their own
 html_theme_options = {
-    "header_links_before_dropdown": 7,
     "navigation_with_keys": False,
     "show_nav_level": 2,  # the navigation on the left shows the pages of every section
     "show_toc_level": 2,  # the list of contents on the right shows the sections of the page
