@@ -1,4 +1,4 @@
-"""The pages of the published systems, and the notebooks that the gallery makes of its examples."""
+"""The pages of the published systems, the order of the gallery, and the notebooks of its examples."""
 
 import ast
 import json
@@ -73,6 +73,16 @@ def test_reports_are_copied_without_the_folder_of_the_output(tmp_path):
     assert (target / "machines-a.csv").read_text() == "a\n1\n"
     with pytest.raises(FileNotFoundError, match="none of the reports"):
         collect(tmp_path, tmp_path)
+
+
+def test_the_gallery_knows_the_place_of_every_example():
+    tree = ast.parse((DOCS / "conf.py").read_text(encoding="utf-8"))
+    words = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    for example in EXAMPLES:
+        assert example.name in words, f"{example.name} is missing in within_subsection_order of conf.py"
+        assert example.parent.name in words, f"{example.parent.name} is missing in subsection_order"
+        assert (example.parent / "README.txt").is_file()
+    assert {word for word in words if str(word).startswith("plot_")} == {"plot_", *(e.name for e in EXAMPLES)}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

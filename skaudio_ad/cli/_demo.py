@@ -143,7 +143,7 @@ def _run_machine(machine, folder, n_train, n_test, max_epochs, seed):
 
 
 def _write_report(folder, n_train, n_each):
-    """Write the page about a few clips of the machine with the detector of the demo, and return the path of the page."""
+    """Write a page about a few clips of the machine, and return the path of the page."""
     from ..audio import find_audio_files
     from ..persistence import load_detector
     from ..report import make_report

@@ -24,7 +24,7 @@ import numpy as np
 from sklearn.manifold import TSNE
 from sklearn.pipeline import make_pipeline
 
-from skaudio_ad import AudioLoader, LevelNormalizer, MobileNetEmbedding, ShrinkageWhitener
+from skaudio_ad import AudioLoader, LevelNormalizer, MobileNetEmbedding
 from skaudio_ad.datasets import load_mimii, make_machine_sounds
 from skaudio_ad.inspection import EmbeddingMapDisplay
 
@@ -65,7 +65,7 @@ print(f"{len(X)} recordings, {X.shape[1]} values each")
 # ------------
 #
 # Colours are types of machine, and triangles are anomalous recordings. The axis labels say how much of the variance
-# each component explains. In a notebook and on this page, the points of the second map play their recording on a click.
+# each component explains. In a notebook and on this page, the points of the lower map play their recording on a click.
 # With the keyboard, the arrow keys move between points, and Enter plays.
 EmbeddingMapDisplay.from_embeddings(X, y, list(paths), groups=machine)
 
@@ -77,7 +77,7 @@ EmbeddingMapDisplay.from_embeddings(X, y, list(paths), groups=machine)
 # Take another projection
 # -----------------------
 #
-# t-SNE keeps near neighbours together, and distances between groups mean nothing. Whitening first gives every direction
-# of the embedding the same weight, as the default detector does.
-whitened = make_pipeline(ShrinkageWhitener(), TSNE(perplexity=10, random_state=0, init="pca"))
-EmbeddingMapDisplay.from_embeddings(X, y, list(paths), groups=machine, transformer=whitened)
+# t-SNE keeps near neighbours together. Distances between groups, and the size of a group, mean nothing on this map.
+EmbeddingMapDisplay.from_embeddings(
+    X, y, list(paths), groups=machine, transformer=TSNE(perplexity=10, init="pca", random_state=0)
+)

@@ -1,6 +1,6 @@
 """
-Listen to what a detector finds
-===============================
+Make a report, and listen to anomalous recordings
+=================================================
 
 A score says that a recording is unusual. Whether the recording matters is for a person to hear.
 :func:`~skaudio_ad.report.make_report` writes one HTML page with the summary, the recordings sorted by score, their
