@@ -5,26 +5,30 @@ A table stands between two comments of its page. `TABLES` names the pages and th
 - Facts of the checkpoints come from the register of the package: licence, size of the download, sample rate, and mean
   average precision as the authors publish it.
 - AUC and rates come from ``docs/results/detection/summary.csv``, which ``python -m benchmarks.results_page`` copies.
-- Times and sizes come from ``docs/results/backbones.csv``. ``--measure`` writes this file: it times every backbone in
-  turn with "mini", and ``describe`` counts parameters and multiply-accumulates. The weights are random where the
-  published weights are not on this machine, because the time does not depend on the weights.
+- Times and sizes come from ``docs/results/backbones.csv``. ``--measure`` writes this file, and the machine and the date
+  into ``backbones.json``: the script times every backbone in turn with "mini", and ``describe`` counts parameters and
+  multiply-accumulates. The weights are random where the published weights are not on this machine, because the time
+  does not depend on the weights.
 
 Run: ``python -m benchmarks.guide_tables [--measure]``, about four minutes with ``--measure``.
 """
 
 import argparse
 import csv
+import json
 import time
+from datetime import UTC, datetime
 
 import numpy as np
 
 from skaudio_ad.embeddings import BACKBONES, BackboneEmbedding
 
-from ._report import interleave, markdown, one_thread
+from ._report import environment, interleave, markdown, one_thread
 from .detection._tables import MEAN
 from .results_page import DOCS
 from .speed.embeddings import load
 
+ABOUT = DOCS / "results" / "backbones.json"
 MEASURED = DOCS / "results" / "backbones.csv"
 SUMMARY = DOCS / "results" / "detection" / "summary.csv"
 SETS = ("MIMII", "HLS-CMDS", "ESC-10", "PhysioNet")
@@ -62,6 +66,7 @@ def measure():
     clip = np.random.default_rng(SEED).normal(scale=0.1, size=(1, round(SECONDS * rate))).astype(np.float32)
     rows = []
     with one_thread():
+        machine = environment()
         reference = load(REFERENCE, "torch", "float32")
         for name in BACKBONES:
             loaded = load(name, "torch", "float32")
@@ -86,6 +91,23 @@ def measure():
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    about = {
+        "command": "python -m benchmarks.guide_tables --measure",
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "environment": machine,
+    }
+    ABOUT.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def backbone_note():
+    """Return the sentence that says how the times were measured.
+
+    Returns
+    -------
+    str
+    """
+    about = json.loads(ABOUT.read_text(encoding="utf-8"))
+    return f"Times: `{about['command']}`, {about['date']}. {about['environment']}"
 
 
 def backbone_rows():
@@ -104,15 +126,14 @@ def backbone_rows():
         made.append(
             {
                 "name": f'`"{name}"`',
-                "mAP (published)": "" if precision is None else f"{precision:.3f}",
-                "mean AUC (measured)": "" if mean is None else f"{mean:.3f}",
-                "time (measured)": "1" if name == REFERENCE else _significant(time_ratio),
-                "download, MB": "none" if backbone.folder else _significant(backbone.megabytes),
+                "published mAP": "" if precision is None else f"{precision:.3f}",
+                "measured AUC": "" if mean is None else f"{mean:.3f}",
+                "measured time": "1" if name == REFERENCE else _significant(time_ratio),
+                "MB": "none" if backbone.folder else _significant(backbone.megabytes),
                 "licence": backbone.licence,
-                "rate, kHz": f"{backbone.sample_rate / 1000:g}",
+                "kHz": f"{backbone.sample_rate / 1000:g}",
                 "values": backbone.embedding_size,
                 "weights, M": _significant(int(row["parameters"]) / 1e6),
-                "MAC, G": _significant(int(row["multiply-accumulates"]) / 1e9),
             }
         )
     return made
@@ -171,24 +192,25 @@ def _significant(value):
 
 
 TABLES = {"backbones.md": backbone_rows, "features.md": feature_rows, "detectors.md": head_rows}
+NOTES = {"backbones.md": backbone_note}
 
 
-def page(text, rows):
+def page(name):
     """Return the text of a page with a new table.
 
     Parameters
     ----------
-    text : str
-        Text of the page with the two comments that enclose the table.
-    rows : list of dict
+    name : str
+        Name of the page in `TABLES`.
 
     Returns
     -------
     str
     """
-    before, rest = text.split(START)
+    before, rest = (DOCS / name).read_text(encoding="utf-8").split(START)
     _, after = rest.split(END)
-    return f"{before}{START}{markdown(rows).strip()}\n\n{END}{after}"
+    note = f"{NOTES[name]()}\n\n" if name in NOTES else ""
+    return f"{before}{START}{markdown(TABLES[name]()).strip()}\n\n{note}{END}{after}"
 
 
 def main(arguments=None):
@@ -197,9 +219,8 @@ def main(arguments=None):
     parser.add_argument("--measure", action="store_true", help="time the backbones first")
     if parser.parse_args(arguments).measure:
         measure()
-    for name, make_rows in TABLES.items():
-        path = DOCS / name
-        path.write_text(page(path.read_text(encoding="utf-8"), make_rows()), encoding="utf-8")
+    for name in TABLES:
+        (DOCS / name).write_text(page(name), encoding="utf-8")
 
 
 if __name__ == "__main__":

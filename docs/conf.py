@@ -23,14 +23,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = "skaudio_ad"
 html_static_path = ["_static"]
 html_css_files = ["guide.css"]
-html_sidebars = {
-    "index": [],
-    "comparison": [],
-    "install": [],
-    "results": [],
-}  # pages without a navigation of their own
+html_sidebars = {"index": [], "install": [], "results": []}  # pages without a navigation of their own
 html_theme_options = {
-    "header_links_before_dropdown": 7,
     "navigation_with_keys": False,
     "show_nav_level": 2,  # the navigation on the left shows the pages of every section
     "show_toc_level": 2,  # the list of contents on the right shows the sections of the page
