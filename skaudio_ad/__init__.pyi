@@ -36,6 +36,9 @@ from . import (
     recordings as recordings,
 )
 from . import (
+    report as report,
+)
+from . import (
     thresholds as thresholds,
 )
 from . import (

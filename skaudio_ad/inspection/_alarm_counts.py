@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 
 from ..detectors import FleetDetector
+from ..recordings._score import p_value_function
 from ..recordings._unwrap import last_step
 from ._drawing import check_labels
 
@@ -55,6 +56,42 @@ def decide_by_group(estimator, X, groups):
     is_fleet = isinstance(last_step(estimator), FleetDetector)
     settings = {"machines": column_or_1d(groups)} if is_fleet else {}
     return np.asarray(estimator.decision_function(X, **settings), dtype=np.float64)
+
+
+def p_values_of(estimator, X):
+    """Compute the conformal p-values of clips.
+
+    Parameters
+    ----------
+    estimator : fitted detector or Pipeline
+    X : array-like of clips
+
+    Returns
+    -------
+    ndarray of shape (n_clips,)
+        NaN for a clip that could not be read.
+
+    Raises
+    ------
+    ValueError
+        If the detector has no calibration scores, or the machines of the clips are unknown.
+    """
+    detector = last_step(estimator)
+    if isinstance(detector, FleetDetector):
+        if getattr(estimator, "machines", None) is None or not hasattr(estimator, "p_values"):
+            raise ValueError(
+                "a FleetDetector needs groups=, the machine of every clip. To compare several rates, pass "
+                "p_values(X, machines=...) of a fleet of ThresholdedDetectors to from_predictions."
+            )
+        return estimator.p_values(X)
+    scores = estimator.score_samples(X)
+    p_values = p_value_function(estimator)(scores)
+    if np.isnan(p_values).all() and not np.isnan(scores).all():
+        raise ValueError(
+            f"{type(detector).__name__} has no calibration scores, so its p-values are unknown: wrap the detector in a "
+            "ThresholdedDetector."
+        )
+    return p_values
 
 
 def promised_rates(estimator, names):

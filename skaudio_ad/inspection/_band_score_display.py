@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 
 from .._typing import Clips, PathLike
 from ._drawing import CURVES, MARKERS, NORMAL, NORMAL_AREA, count, file_name, format_band, get_axes
-from ._models import find_model
+from ._models import find_model, paths_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -141,7 +141,7 @@ class BandScoreDisplay:
         ValueError
             If the detector does not score bands, or for the reasons of the class.
         """
-        clips = [X] if isinstance(X, (str, os.PathLike)) else X
+        clips: Any = [X] if isinstance(X, (str, os.PathLike)) else X
         steps, detector = find_model(estimator)
         if not hasattr(detector, "score_bands"):
             raise ValueError(
@@ -156,8 +156,8 @@ class BandScoreDisplay:
             )
         if band_edges is None:
             band_edges = _find_band_edges(steps, scores.shape[1])
-        if names is None and all(isinstance(clip, (str, os.PathLike)) for clip in clips):
-            names = [file_name(clip) for clip in clips]
+        if names is None and (paths := paths_of(clips)) is not None:
+            names = [file_name(path) for path in paths]
         return cls(scores, normal_scores, band_edges, names=names).plot(ax=ax)
 
     @classmethod
@@ -208,7 +208,7 @@ class BandScoreDisplay:
         BandScoreDisplay
         """
         n_bands = self.band_scores.shape[1]
-        self.figure_, self.ax_ = get_axes(ax, (7, max(2.6, 1.4 + 0.4 * n_bands)))
+        self.figure_, self.ax_ = get_axes(ax, (9, max(2.6, 1.4 + 0.4 * n_bands)))
         rows = np.arange(n_bands)
         low, median, high = np.quantile(self.normal_scores, _QUANTILES, axis=0)
         self.ax_.hlines(
@@ -240,10 +240,9 @@ class BandScoreDisplay:
             ylim=(-0.6, n_bands - 0.4),
         )
         if self.n_left_out:
-            self.ax_.set_title(
-                f"{count(self.n_left_out, 'normal clip')} that could not be read left out", pad=24
-            )
-        self.ax_.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize="small")
+            self.ax_.set_title(f"{count(self.n_left_out, 'normal clip')} that could not be read left out")
+        # The legend is beside the axes, because names of files are long.
+        self.ax_.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize="small")
         return self
 
 

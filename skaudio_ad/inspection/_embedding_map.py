@@ -13,9 +13,9 @@ from .._checks import check_number
 from .._typing import Clips, Labels, PathLike
 from ._drawing import ANOMALOUS, CURVES, MARKERS, NORMAL, UNKNOWN, count, get_axes
 from ._embedding_map_html import make_map
-from ._models import find_model, one_vector_a_clip
+from ._models import find_model, one_vector_a_clip, paths_of
 from ._projection import describe_axes, project
-from ._thresholds import place_legend
+from ._thresholds import WIDE, place_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,10 +113,8 @@ class EmbeddingMapDisplay:
                 "y_true must hold 1 for normal, -1 for anomalous and 0 for unlabelled clips, got the labels "
                 f"{sorted(set(self.y_true.tolist()), key=str)[:6]}."
             )
-        n_groups, n_looks = (
-            len(set([] if groups is None else self.groups.tolist())),
-            len(CURVES) * (len(MARKERS) if y_true is None else 1),
-        )
+        n_groups = 0 if self.groups is None else len(np.unique(self.groups))
+        n_looks = len(CURVES) * (len(MARKERS) if y_true is None else 1)
         if n_groups > n_looks:
             raise ValueError(
                 f"at most {n_looks} groups can be told apart here, got {n_groups}: join some of them."
@@ -166,8 +164,7 @@ class EmbeddingMapDisplay:
         """
         steps, _ = find_model(estimator)
         features = X if steps is None else steps.transform(X)
-        if paths is None and all(isinstance(clip, (str, os.PathLike)) for clip in X):
-            paths = X
+        paths = paths_of(X) if paths is None else paths
         return cls.from_embeddings(features, y, paths, groups=groups, transformer=transformer, ax=ax)
 
     @classmethod
@@ -233,10 +230,12 @@ class EmbeddingMapDisplay:
         if not present.any():
             raise ValueError("there is no clip to draw: all positions are NaN.")
         self._is_own_figure = ax is None
-        self.figure_, self.ax_ = get_axes(ax)
-        for label, chosen, color, marker in self._looks(present):
+        looks = self._looks(present)
+        self.figure_, self.ax_ = get_axes(ax, WIDE if len(looks) > 4 else None)
+        for label, chosen, color, marker in looks:
             self.ax_.scatter(
-                *self.positions[chosen].T,
+                self.positions[chosen, 0],
+                self.positions[chosen, 1],
                 s=24,
                 color=color,
                 marker=marker,

@@ -129,7 +129,8 @@ def make_map(
         sounds, more = _encode(paths, order, max_bytes, max_duration)
         notes += more
     places = _scale(positions, order, keeps_distances)
-    points, legend, shown_clips = [], [], set(order.tolist())
+    points: list[str] = []
+    legend, shown_clips = [], set(order.tolist())
     names = _names(paths, len(positions))
     for label, clips, color, marker in looks:
         clips = [clip for clip in clips.tolist() if clip in shown_clips]

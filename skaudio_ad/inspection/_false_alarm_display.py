@@ -1,7 +1,7 @@
 """`FalseAlarmDisplay`: observed false alarms of normal clips beside the promised rate."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,7 @@ from sklearn.utils import column_or_1d
 
 from .._checks import check_number
 from .._typing import Clips, Labels
-from ..recordings._score import p_value_function
-from ..recordings._unwrap import last_step
-from ._alarm_counts import count_alarms, decide_by_group, promised_rates, spread
+from ._alarm_counts import count_alarms, decide_by_group, p_values_of, promised_rates, spread
 from ._drawing import ANOMALOUS, NORMAL, THRESHOLD, check_labels, count, get_axes, scale_rates
 from ._thresholds import percent
 
@@ -174,24 +172,18 @@ class FalseAlarmDisplay:
         ValueError
             If the detector has no calibration scores or promises no rate, or for the reasons of `from_predictions`.
         """
-        detector = last_step(estimator)
         if groups is None:
-            scores = estimator.score_samples(X)
-            p_values = p_value_function(estimator)(scores)
-            if np.isnan(p_values).all() and not np.isnan(scores).all():
-                raise ValueError(
-                    f"{type(detector).__name__} has no calibration scores, so its p-values are unknown: wrap the "
-                    "detector in a ThresholdedDetector."
-                )
+            p_values = p_values_of(estimator, X)
             return cls.from_predictions(y, p_values, rates=rates, confidence=confidence, ax=ax)
         if rates is not None:
             raise ValueError(
                 "pass rates or groups, not both: groups are compared at the threshold of the detector."
             )
         margins = decide_by_group(estimator, X, groups)
-        names, *counts, n_left_out = count_alarms(y, margins < 0, margins, groups)
+        names, n_alarms, n_clips, n_left_out = count_alarms(y, margins < 0, margins, groups)
         promised = promised_rates(estimator, names)
-        return cls(*counts, promised, groups=names, confidence=confidence, n_left_out=n_left_out).plot(ax=ax)
+        settings: Any = {"groups": names, "confidence": confidence, "n_left_out": n_left_out}
+        return cls(n_alarms, n_clips, promised, **settings).plot(ax=ax)
 
     @classmethod
     def from_predictions(
@@ -232,22 +224,23 @@ class FalseAlarmDisplay:
             If a label is neither 1 nor -1, a p-value is not in [0, 1], `groups` come with several rates, or no
             normal clip has a p-value.
         """
-        p_values = column_or_1d(p_values, dtype=np.float64)
-        if ((p_values < 0) | (p_values > 1)).any():
+        values = column_or_1d(p_values, dtype=np.float64)
+        if ((values < 0) | (values > 1)).any():
             raise ValueError("p_values must lie in [0, 1]. For scores, use ThresholdDisplay.")
         chosen = np.atleast_1d((_RATES if groups is None else 0.05) if rates is None else rates)
         if groups is None:
-            y = check_labels(y_true, len(p_values))
-            present = ~np.isnan(p_values)
-            normal = p_values[present] if y is None else p_values[present & (y == 1)]
+            y = check_labels(y_true, len(values))
+            present = ~np.isnan(values)
+            normal = values[present] if y is None else values[present & (y == 1)]
             alarms = (normal[:, None] <= chosen).sum(axis=0)
-            n_left_out = np.count_nonzero(~present)
+            n_left_out = int(np.count_nonzero(~present))
             return cls(alarms, len(normal), chosen, confidence=confidence, n_left_out=n_left_out).plot(ax=ax)
         if len(chosen) != 1:
             raise ValueError(f"groups need a single rate, got the rates {chosen.tolist()}.")
-        names, *counts, n_left_out = count_alarms(y_true, p_values <= chosen, p_values, groups)
+        names, n_alarms, n_clips, n_left_out = count_alarms(y_true, values <= chosen, values, groups)
         promised = float(chosen[0])
-        return cls(*counts, promised, groups=names, confidence=confidence, n_left_out=n_left_out).plot(ax=ax)
+        settings: Any = {"groups": names, "confidence": confidence, "n_left_out": n_left_out}
+        return cls(n_alarms, n_clips, promised, **settings).plot(ax=ax)
 
     def plot(self, *, ax: "Axes | None" = None) -> Self:
         """Draw the display.
@@ -283,7 +276,8 @@ class FalseAlarmDisplay:
                 self.ax_.errorbar(
                     x[chosen],
                     y[chosen],
-                    **{f"{interval_axis}err": distances[:, chosen]},
+                    yerr=distances[:, chosen] if interval_axis == "y" else None,
+                    xerr=distances[:, chosen] if interval_axis == "x" else None,
                     fmt=marker,
                     color=color,
                     markerfacecolor=fill,
@@ -302,10 +296,10 @@ class FalseAlarmDisplay:
             ax.annotate(
                 f"{k}" if one_size else f"{k} of {n}",
                 (x, y),
-                (-7, 0),
+                (-4, 3),
                 textcoords="offset points",
                 ha="right",
-                va="center",
+                va="bottom",
                 fontsize="small",
             )
         limits = (0, min(1, 1.15 * highest))
@@ -321,6 +315,7 @@ class FalseAlarmDisplay:
 
     def _draw_groups(self):
         ax, rows = self.ax_, np.arange(len(self.rates_))
+        names: Any = self.groups
         ax.plot(
             self.promised,
             rows,
@@ -331,7 +326,7 @@ class FalseAlarmDisplay:
             label=f"promised {percent(self.promised[0])}" if np.ptp(self.promised) == 0 else "promised",
         )
         self._draw_points(self.rates_, rows, "x")
-        labels = [f"{g} ({k} of {n})" for g, k, n in zip(self.groups, self.n_alarms, self.n_clips)]
+        labels = [f"{g} ({k} of {n})" for g, k, n in zip(names, self.n_alarms, self.n_clips)]
         ax.set_yticks(rows, labels)
         ax.set(
             xlabel=f"observed false-alarm rate (%), {100 * self.confidence:g} % interval",

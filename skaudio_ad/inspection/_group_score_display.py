@@ -282,7 +282,7 @@ class GroupScoreDisplay:
 
     def _draw_boxes(self, places, chosen):
         """Draw the middle of the scores of every row, behind the marks."""
-        label = "middle 90 %" if self.y_true is None else "middle 90 % of normal"
+        label: str | None = "middle 90 %" if self.y_true is None else "middle 90 % of normal"
         for row in np.unique(places[chosen]):
             low, median, high = np.quantile(self.scores[chosen & (places == row)], _QUANTILES)
             self.ax_.barh(row, high - low, left=low, height=0.84, color=NORMAL_AREA, zorder=0, label=label)

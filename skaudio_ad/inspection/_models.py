@@ -1,9 +1,12 @@
 """The steps before a detector, the fitted model inside wrappers, and the input of the model."""
 
+import os
+
 import numpy as np
 from sklearn.pipeline import Pipeline
 
 from .._lazy import is_missing
+from ..audio import AudioClips
 from ..recordings._unwrap import inner_pipeline
 from ..thresholds import ThresholdedDetector
 
@@ -50,6 +53,18 @@ def inner_model(detector):
     if not isinstance(detector, ThresholdedDetector):
         return detector
     return getattr(detector, "detectors_", [getattr(detector, "detector_", detector)])[0]
+
+
+def paths_of(clips):
+    """Return the files of clips as a list, or None if the clips are no files.
+
+    Parameters
+    ----------
+    clips : array-like of clips
+    """
+    if isinstance(clips, AudioClips):
+        return clips.paths  # a loop would decode the clips
+    return list(clips) if all(isinstance(clip, (str, os.PathLike)) for clip in clips) else None
 
 
 def one_vector_a_clip(features):

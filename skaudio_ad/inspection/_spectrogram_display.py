@@ -140,7 +140,7 @@ class SpectrogramDisplay:
     @classmethod
     def _from_steps(cls, steps, features, title):
         """Find the times of the frames, the frequencies of the bins and the unit of the features."""
-        clock = next((step for step in reversed(steps) if hasattr(step, "frames_to_seconds")), None)
+        clock: Any = next((step for step in reversed(steps) if hasattr(step, "frames_to_seconds")), None)
         times = centers = None
         if np.ndim(features) == 2:
             times = None if clock is None else clock.frames_to_seconds(np.arange(features.shape[1]))

@@ -25,6 +25,8 @@ from ._words import describe
 #: Name, media type and content of a file of the page.
 Asset: TypeAlias = tuple[str, str, bytes]
 
+# Maximum opacity of a layer that shows nothing.
+_FAINT = 0.1
 NO_LOCAL_SCORES = "The detector scores a recording as a whole, so it has no scores over time."
 NO_NORMAL = (
     "The normal recordings are not known. Pass the recordings that the detector was trained on: normal=, or --normal "
@@ -193,7 +195,7 @@ class AssetMaker:
             return []
         if opacity is None:
             return []
-        if not opacity.any():
+        if opacity.max() < _FAINT:
             spectrogram["map_note"] = f"{spectrogram['map_note']} There is no such place in this part."
         spectrogram["map"] = f"{name}-map.png"
         return [(spectrogram["map"], "image/png", overlay_png(opacity))]

@@ -110,6 +110,8 @@ def test_a_fleet_is_counted_by_machine_with_the_promise_of_every_machine():
     alarms = fleet.predict(X, machines=machines) == -1
     assert display.groups.tolist() == ["fan", "pump"]
     assert display.n_alarms.tolist() == [alarms[:40].sum(), alarms[40:].sum()]
+    with pytest.raises(ValueError, match="FleetDetector needs groups=, the machine of every clip"):
+        FalseAlarmDisplay.from_estimator(fleet, X, ax=axes())
 
 
 def test_what_cannot_be_counted_raises_an_error_that_says_how_to_fix_it(detector):

@@ -12,12 +12,10 @@ from sklearn.pipeline import make_pipeline
 
 from skaudio_ad import (
     AudioLoader,
-    BandMemoryDetector,
     ConformalThreshold,
     FleetDetector,
     LevelNormalizer,
     MelTransformer,
-    MobileNetEmbedding,
     NearestNeighborsDetector,
     SoundQualities,
     TemporalPooling,
@@ -312,25 +310,3 @@ def test_the_page_of_a_report_is_written(detector, new, normal, tmp_path):
     make_report(detector, new, tmp_path / "report.html", assets=True, audio_format="wav")
     assert (tmp_path / "report_assets" / "clip-0.wav").read_bytes()[:4] == b"RIFF"
     assert len((tmp_path / "report.html").read_bytes()) < len(text)
-
-
-def test_a_detector_of_bands_names_the_frequencies_of_the_least_normal_band(report, tmp_path):
-    paths = [tmp_path / f"{index}.wav" for index in range(7)]
-    for index, path in enumerate(paths):
-        whistle = tone(4000, level=0.2, noise=0, rate=32000, duration=0.5) if index == 6 else 0
-        soundfile.write(path, tone(490 + index, rate=32000, duration=0.5) + whistle, 32000)
-    embed = MobileNetEmbedding("mini", output="grid")
-    detector = make_pipeline(AudioLoader(32000), embed, BandMemoryDetector()).fit(paths[:6])
-    content = report(detector, [paths[6]], normal=paths[:6], n_nearest=1)
-    facts = content.json("clip-0")
-    (moment,) = facts["moments"]
-    # Kaldi's mel scale from 0 to 15 kHz, of which a grid of mini has quarters.
-    edges = 700 * np.expm1(np.log1p(15000 / 700) * np.arange(5) / 4)
-    band = np.searchsorted(edges, 4000) - 1
-    assert moment["low_hz"] == pytest.approx(edges[band], rel=0.05)
-    assert moment["high_hz"] == pytest.approx(edges[band + 1], rel=0.05)
-    assert "band that sounds least normal to the detector" in facts["spectrogram"]["map_note"]
-    opacity = imread(io.BytesIO(content.assets[facts["spectrogram"]["map"]]))[..., 3]
-    marked = np.flatnonzero(opacity.any(axis=1))
-    assert len(marked) == pytest.approx(len(opacity) / 4, abs=len(opacity) / 10)
-    assert report(detector, [paths[6]]).json("clip-0")["moments"][0]["low_hz"] is not None

@@ -124,8 +124,12 @@ function rocChart({ fpr, tpr, at }, height = 210) {
 }
 
 /** Make the chart of the levels of a clip per band, beside its nearest normals. */
-function bandChart({ centers_hz: hertz, clip_db: clip, low_db: low, median_db: median, high_db: high }) {
-  const all = [...clip, ...low, ...high].filter(given);
+function bandChart(bands) {
+  const names = ["centers_hz", "clip_db", "low_db", "median_db", "high_db"];
+  const known = bands.centers_hz.map((_, i) => i).filter((i) => names.every((name) => given(bands[name][i])));
+  if (!known.length) return note("The levels of the bands are not known.");
+  const [hertz, clip, low, median, high] = names.map((name) => known.map((i) => bands[name][i]));
+  const all = [...clip, ...low, ...high];
   const [bottom, top] = [Math.floor(Math.min(...all) / 5) * 5, Math.ceil(Math.max(...all) / 5) * 5 || 5];
   const text = `Level per band from ${showHertz(hertz[0])} to ${showHertz(hertz.at(-1))}, for this clip and its nearest normals.`;
   const box = chart(text, 220, (picture, width, height) => {

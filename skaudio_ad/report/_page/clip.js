@@ -149,11 +149,11 @@ function showDetail(clip, detail) {
     const curve = scoreCurve(local, span.start, span.start + span.duration, { label: curveText(local, moments), extra: (picture, x, height) => shadeMoments(picture, x, height, moments) });
     view.own.second = h("div", { class: "cursor" });
     rows.push(h("span"), h("span", { class: "plot-title" }, "Local score"));
-    const box = h("div", { class: "curve-box", onpointerdown: (event) => view.own.onPointer(event) }, curve, view.own.second);
+    const box = h("div", { class: "curve-box", onclick: (event) => view.own.onClick(event) }, curve, view.own.second);
     rows.push(h("span"), box);
   }
   rows.push(h("span"), timeAxis(span));
-  const notes = [audio && audio.asset ? audio.note : "", spectrogram ? levelNote(spectrogram) : "", spectrogram ? spectrogram.map_note : "", hasLocal ? local.note : "", hasLocal && !moments.length ? "No moment of this recording scores below the threshold." : ""];
+  const notes = [audio && audio.asset ? audio.note : "", spectrogram ? levelNote(spectrogram) : "", spectrogram ? spectrogram.map_note : "", hasLocal ? local.note : "", hasLocal && !moments.length ? clip.decision === "normal" ? "The recording is normal as a whole, so no moments are listed." : "No moment of this recording scores below the threshold." : ""];
   view.otherBox = h("div", { class: "other-box" });
   const hasOther = view.nearest.length > 0;
   view.figures.classList.toggle("single", !hasOther);

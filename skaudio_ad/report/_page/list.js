@@ -42,8 +42,8 @@ function markBadge(mark) {
 /** Show a long name with its end, because the names of recordings often differ in their last characters. */
 function shortName(name) {
   const text = visible(name);
-  const cut = Math.max(0, text.length - 12);
-  return cut > 2 ? [h("span", { class: "head" }, text.slice(0, cut)), h("span", { class: "tail" }, text.slice(cut))] : [h("span", { class: "head" }, text)];
+  const cut = text.length - 12;
+  return text.length > 20 ? [h("span", { class: "head" }, text.slice(0, cut)), h("span", { class: "tail" }, text.slice(cut))] : [h("span", { class: "head" }, text)];
 }
 
 function row(clip, index) {

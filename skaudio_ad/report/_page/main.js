@@ -85,7 +85,7 @@ function onKey(event) {
     Home: inList ? () => select(list.rows[0], { focus: true }) : null,
     End: inList ? () => select(list.rows.at(-1), { focus: true }) : null,
     // The space bar presses a button that has the focus, except in the list, where the row is selected already.
-    " ": !target.closest("button, summary, a, input") || target.matches(".open") ? () => view.own.toggle() : null,
+    " ": !target.closest("button, summary, a, input") || target.matches(".open") ? () => (target === view.other.slider ? view.other : view.own).toggle() : null,
     ...(shortcutsOn ? {
       j: () => move(1, inList),
       k: () => move(-1, inList),

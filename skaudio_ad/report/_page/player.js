@@ -7,13 +7,13 @@ class Player {
   constructor(name, onPlay) {
     this.name = name;
     this.onPlay = onPlay;
-    this.audio = h("audio", { preload: "none" });
+    this.audio = h("audio", { preload: "auto" });
     this.button = h("button", { type: "button", class: "play", onclick: () => this.toggle() });
     this.clock = h("span", { class: "clock" });
     this.message = h("p", { class: "warning", role: "status", hidden: true });
     this.cursor = h("div", { class: "cursor", hidden: true });
     this.slider = h("div", { class: "picture", role: "slider", tabindex: "0", "aria-label": `Position in ${name}` });
-    this.slider.addEventListener("pointerdown", (event) => this.onPointer(event));
+    this.slider.addEventListener("click", (event) => this.onClick(event)); // no pointerdown, which also begins a scroll
     this.slider.addEventListener("keydown", (event) => this.onKey(event));
     for (const type of ["play", "pause", "ended", "timeupdate", "seeked"]) this.audio.addEventListener(type, () => this.update());
     this.audio.addEventListener("error", () => this.failed());
@@ -71,8 +71,7 @@ class Player {
       }
       if (this.audio.readyState < 1) {
         await new Promise((resolve) => {
-          for (const type of ["loadedmetadata", "error", "emptied"]) this.audio.addEventListener(type, resolve, { once: true });
-          this.audio.load();
+          for (const type of ["loadedmetadata", "error"]) this.audio.addEventListener(type, resolve, { once: true });
         });
       }
       if (this.sound !== sound || this.audio.error) return;
@@ -117,13 +116,12 @@ class Player {
     if (!this.audio.hasAttribute("src")) return;
     const reasons = { 1: "loading was stopped", 2: "the file cannot be read", 3: "the sound cannot be decoded", 4: "this browser does not play the format, or the file is missing" };
     const { code, message } = this.audio.error || {};
-    this.say(`The sound cannot be played: ${reasons[code] || "the reason is unknown"}${message ? ` (${message})` : ""}. Make the report with audio_format="wav", or use another browser.`);
+    this.say(`The sound cannot be played: ${reasons[code] || "the reason is unknown"}${message ? ` (${message})` : ""}. Use another browser, or make the report with another audio_format.`);
     this.audio.removeAttribute("src");
     this.update();
   }
 
-  onPointer(event) {
-    if (event.button) return;
+  onClick(event) {
     const box = this.slider.getBoundingClientRect();
     this.play(this.view.start + ((event.clientX - box.left) / box.width) * this.view.duration);
   }

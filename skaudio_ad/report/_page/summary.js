@@ -38,7 +38,7 @@ function summarySection() {
     summaryHistogram = histogramChart(summary.histogram, summary.threshold, { score: () => (selected ? selected.score : null) });
     pictures.push(h("figure", { class: "panel" }, h("figcaption", {}, "Scores of the recordings"), summaryHistogram));
   }
-  if (summary.roc) pictures.push(h("figure", { class: "panel" }, h("figcaption", {}, "Found anomalies against false alarms"), rocChart(summary.roc)));
+  if (summary.roc) pictures.push(h("figure", { class: "panel" }, h("figcaption", {}, "ROC curve"), rocChart(summary.roc)));
   const versions = Object.entries(summary.versions || {});
   return h("section", { class: "summary", "aria-labelledby": "summary-title" },
     h("h2", { id: "summary-title", class: "unseen" }, "Summary"),
