@@ -79,7 +79,7 @@ class EmbeddingMapDisplay:
     >>> from skaudio_ad.inspection import EmbeddingMapDisplay
     >>> X = np.random.default_rng(0).normal(size=(30, 8)) * [9, 3, 1, 1, 1, 1, 1, 1]
     >>> EmbeddingMapDisplay.from_embeddings(X).ax_.get_xlabel()
-    'PC 1 (8... % of variance)'
+    'PC 1 (81 % of variance)'
     """
 
     transformer_: Any
