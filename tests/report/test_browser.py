@@ -51,7 +51,7 @@ class Window:
 
     def __init__(self, browser):
         self.page = browser.new_page()
-        self.page.set_default_timeout(5000)
+        self.page.set_default_timeout(15000)
         self.problems = []
         self.page.on("console", self._note_message)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
@@ -93,6 +93,8 @@ def open_page(window):
     assert not window.problems
 
 
+# The sound of the selected recording.
+SOUND = "document.querySelector('audio')"
 _TILES = ["recordings", "11", "▲anomalous", "5", "●normal", "5", "✕not", "read", "1", "✓marked", "0"]
 
 
@@ -108,7 +110,7 @@ def selected(page):
 def until(page, condition):
     """Wait for a condition. Playwright's own function needs eval, which the security policy of the page forbids."""
     assert page.evaluate(
-        "() => new Promise((resolve) => { const end = Date.now() + 5000;"
+        "() => new Promise((resolve) => { const end = Date.now() + 15000;"
         f" const poll = () => {{ if ({condition}) resolve(true); else if (Date.now() > end) resolve(false);"
         " else setTimeout(poll, 20); }; poll(); })"
     ), condition
@@ -169,13 +171,16 @@ def test_a_click_on_the_spectrogram_plays_from_there_and_moves_the_cursor(open_p
     picture.locator(".spectrogram").wait_for()
     box = picture.bounding_box()
     picture.click(position={"x": box["width"] / 2, "y": 50})
-    until(page, "document.querySelector('audio').currentTime > 1.02")
-    assert page.locator("audio").first.evaluate("sound => sound.currentTime") < 1.9
+    # The sound is paused before it ends, also where the machine is slow.
+    until(page, f"({SOUND}.currentTime > 1.02 && ({SOUND}.pause(), true))")
+    assert page.evaluate(f"{SOUND}.played.start({SOUND}.played.length - 1)") == pytest.approx(1, abs=0.05)
     left = float(re.sub("%", "", picture.locator(".cursor").evaluate("cursor => cursor.style.left")))
-    assert 50 < left < 100
-    page.keyboard.press("Space")
-    assert page.locator("audio").first.evaluate("sound => sound.paused")
+    assert 50 < left <= 100
     assert float(picture.get_attribute("aria-valuenow")) > 1
+    page.keyboard.press("Space")
+    until(page, f"!{SOUND}.paused")
+    page.keyboard.press("Space")
+    assert page.evaluate(f"{SOUND}.paused")
 
 
 def test_only_one_sound_plays_at_a_time(open_page, report):
@@ -184,8 +189,8 @@ def test_only_one_sound_plays_at_a_time(open_page, report):
     page.keyboard.press("Space")
     until(page, "document.querySelectorAll('audio')[0].currentTime > 0")
     page.keyboard.press("b")
-    until(page, "document.querySelectorAll('audio')[1].currentTime > 0")
-    assert page.locator("audio").evaluate_all("sounds => sounds.map((each) => each.paused)") == [True, False]
+    other = "document.querySelectorAll('audio')[1]"
+    until(page, f"{other}.currentTime > 0 && !{other}.paused && {SOUND}.paused")
 
 
 def test_a_moment_is_listed_and_played_from_its_start(open_page, report):

@@ -7,7 +7,7 @@ class Player {
   constructor(name, onPlay) {
     this.name = name;
     this.onPlay = onPlay;
-    this.audio = h("audio", { preload: "none" });
+    this.audio = h("audio", { preload: "auto" });
     this.button = h("button", { type: "button", class: "play", onclick: () => this.toggle() });
     this.clock = h("span", { class: "clock" });
     this.message = h("p", { class: "warning", role: "status", hidden: true });
@@ -71,8 +71,7 @@ class Player {
       }
       if (this.audio.readyState < 1) {
         await new Promise((resolve) => {
-          for (const type of ["loadedmetadata", "error", "emptied"]) this.audio.addEventListener(type, resolve, { once: true });
-          this.audio.load();
+          for (const type of ["loadedmetadata", "error"]) this.audio.addEventListener(type, resolve, { once: true });
         });
       }
       if (this.sound !== sound || this.audio.error) return;
