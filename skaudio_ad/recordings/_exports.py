@@ -179,9 +179,8 @@ def write_selection_table(path, found):
         check_raven_path(name)
     lines, before = ["\t".join(_RAVEN_COLUMNS)], 0.0
     for name, moments in found:
-        rate = read_sample_rate(name)
-        if rate is None:
-            read_audio(name)  # raises an error that names the file and the reason
+        # Decoding a file without a readable header raises an error that names the file and the reason.
+        rate = read_sample_rate(name) or read_audio(name)[1]
         for moment in moments:
             low = 0.0 if moment.low_hz is None else moment.low_hz
             high = rate / 2 if moment.high_hz is None else moment.high_hz
