@@ -114,7 +114,7 @@ def run_report(detector, recordings, output, normal=(), *, assets=None, **settin
     if normal:
         normal_paths = expand_recordings(normal)
     else:
-        normal_paths, note = find_training_recordings(read_metadata(detector).get("training", {}))
+        normal_paths, note = find_training_recordings(read_metadata(detector).get("training"))
         notes += [note] if note else []
     made = build_report(
         pipeline,
@@ -146,7 +146,7 @@ def find_training_recordings(training):
 
     Parameters
     ----------
-    training : dict
+    training : dict or None
         Facts that `fit` has saved.
 
     Returns
@@ -156,8 +156,14 @@ def find_training_recordings(training):
     note : str
         Which recordings are missing, or "".
     """
-    places = {path_of_cell(place["folder"]): place["recursive"] for place in training.get("places", ())}
-    digests = set(training.get("digests", ()))
+    # A file from elsewhere may hold anything.
+    training = training if isinstance(training, dict) else {}
+    places = {
+        path_of_cell(str(place["folder"])): bool(place.get("recursive"))
+        for place in training.get("places") or ()
+        if isinstance(place, dict) and "folder" in place
+    }
+    digests = set(map(str, training.get("digests") or ()))
     if not places or not digests:
         return [], ""
     paths: list[str] = []

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import librosa
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
@@ -254,6 +253,8 @@ def make_mel(sample_rate: int, n_samples: int) -> MelTransformer:
     -------
     MelTransformer
     """
+    import librosa
+
     n_fft = max(16, 2 ** round(math.log2(_FRAME * sample_rate)))
     # The lowest bands of the mel scale are the narrowest. A band is never narrower than the resolution of the
     # transform, because the band would hold no value.

@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 from skaudio_ad import AudioLoader, MelTransformer, NearestNeighborsDetector, TemporalPooling
 from skaudio_ad.cli._fit import _places
+from skaudio_ad.cli._report import find_training_recordings
 from skaudio_ad.cli._training import examine
 from skaudio_ad.persistence import save_detector
 
@@ -76,6 +77,11 @@ def test_a_detector_without_known_training_recordings_gives_a_page_that_says_so(
     assert result.exit_code == 0
     assert "4 of 4 training recordings" in result.stderr
     assert "asset-normal" not in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("training", [None, "text", {"places": ["x", 1], "digests": [1]}, {"places": None}])
+def test_facts_of_another_form_name_no_training_recordings(training):
+    assert find_training_recordings(training) == ([], "")
 
 
 def test_files_that_were_named_are_found_in_their_folder_and_not_below(sounds):

@@ -297,6 +297,12 @@ def test_a_fleet_compares_recordings_of_one_machine(report, folder, tmp_path):
         nearest = content.json(row["id"])["nearest"]["clips"]
         assert len(nearest) == 4
         assert {content.data["normals"][each["id"]]["name"].split("_")[0] for each in nearest} == {machine}
+    # The paths of these recordings do not give the machines, so no normal recording is known to be of the same machine.
+    unnamed = DetectorPipeline(fleet.steps)
+    content = report(unnamed, [paths[4], paths[9]], machines=["fan", "pump"], normal=paths[:2])
+    assert [row["error"] for row in content.data["clips"]] == ["", ""]
+    assert content.json("clip-0")["nearest"]["clips"] == []
+    assert "The machines of the normal recordings are not known" in content.summary["notes"][0]
 
 
 def test_the_page_of_a_report_is_written(detector, new, normal, tmp_path):
