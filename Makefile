@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-oldest coverage lint bench docs docs-pages clean
+.PHONY: help setup demo test test-oldest coverage lint bench docs docs-pages linkcheck clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ docs: $(VENV)/.docs-stamp  ## Build the documentation into docs/_build/html
 
 docs-pages: $(VENV)/.docs-stamp  ## Build the documentation without running the examples
 	$(BIN)/sphinx-build -W -b html -D plot_gallery=0 docs docs/_build/html
+
+linkcheck: $(VENV)/.docs-stamp  ## Ask the servers of all links in the documentation
+	$(BIN)/sphinx-build -W -b linkcheck -D plot_gallery=0 docs docs/_build/linkcheck
 
 clean:  ## Remove the environment and everything built
 	rm -rf $(VENV) $(OLDEST) build dist htmlcov .coverage demo_output docs/_build docs/auto_examples docs/generated benchmarks/results *.egg-info

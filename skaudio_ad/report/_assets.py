@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .._clip_errors import explain
+from .._clip_errors import explain, without_advice
 from .._json import without_nan
 from .._typing import FloatArray
 from ..audio._browser import encode_sound, overlay_png, spectrogram_png
@@ -153,7 +153,7 @@ class AssetMaker:
         try:
             excerpt = self.reader.read(path, duration, worst_time)
         except Exception as error:  # any error: the row of the recording stays
-            reason = explain(error).removeprefix(f"{path}: ")
+            reason = without_advice(explain(error).removeprefix(f"{path}: "))
             facts["audio"]["note"] = f"The recording cannot be played: {reason}"
             return None, None, []
         facts["audio"] |= {"start": excerpt.start, "duration": excerpt.duration, "note": excerpt.note}

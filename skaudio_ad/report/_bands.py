@@ -54,7 +54,7 @@ def find_band_edges(middle: Any, n_bands: int) -> npt.NDArray[np.float64] | None
     backbone = next((step for step in reversed(steps) if isinstance(step, BackboneEmbedding)), None)
     if backbone is None:
         return None
-    front_end = backbone._its_family().build_front_end(backbone._backbone())
+    front_end: Any = backbone._its_family().build_front_end(backbone._backbone())
     if not hasattr(front_end, "mel_bank") or len(front_end.mel_bank) < n_bands:
         return None
     bank = np.asarray(front_end.mel_bank)

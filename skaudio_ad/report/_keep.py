@@ -84,6 +84,8 @@ def keep(
     """
     if recording.error:  # the file may be readable all the same
         recording = replace(recording, duration=used_duration(recording.path, reader.loader))
+    if len(recording.times) == 1:  # one window tells no more than the score of the recording
+        recording = replace(recording, times=np.empty(0), local_scores=np.empty(0))
     worst = recording.worst_time
     start, length = reader.place(recording.duration, worst)
     moments, notes = find_moments(recording), []

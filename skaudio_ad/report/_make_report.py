@@ -132,14 +132,17 @@ def make_report(
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from skaudio_ad import make_detector
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skaudio_ad import AudioLoader, MelTransformer, NearestNeighborsDetector, TemporalPooling
     >>> from skaudio_ad.datasets import make_machine_sounds
     >>> from skaudio_ad.report import make_report
     >>> folder = Path(tempfile.mkdtemp())
-    >>> sounds = make_machine_sounds(4, 1, duration=1.0, output_dir=folder / "sounds", random_state=0)
+    >>> sounds = make_machine_sounds(3, 1, duration=1.0, output_dir=folder / "sounds", random_state=0)
     >>> normal = [path for path, label in zip(sounds.paths, sounds.target) if label == 1]
-    >>> detector = make_detector().fit(normal)
-    >>> make_report(detector, sounds.paths, folder / "report.html", normal=normal, y=sounds.target).name
+    >>> steps = AudioLoader(), MelTransformer(), TemporalPooling(), NearestNeighborsDetector()
+    >>> detector = make_pipeline(*steps).fit(normal)
+    >>> page = make_report(detector, sounds.paths, folder / "report.html", normal=normal, y=sounds.target)
+    >>> page.name
     'report.html'
     """
     return build_report(

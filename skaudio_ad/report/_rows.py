@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._clip_errors import shown
+from .._clip_errors import shown, without_advice
 from .._csv_text import text_cell, utf8_name
 from ..recordings import ScoredRecording
 from ..recordings._score import used_duration
@@ -40,7 +40,7 @@ def clip_row(position: int, clip: ReportedClip, label: int | None, mark: str | N
         "margin": recording.margin,
         "p_value": recording.p_value,
         "decision": recording.decision,
-        "error": shown(recording.error),
+        "error": shown(without_advice(recording.error)),
         "worst": clip.worst_time,
         "duration": clip.duration,
         "mark": mark,

@@ -29,6 +29,7 @@ def test_unreadable_recordings_are_last_with_the_reason(report, detector, new, n
     assert "empty" in by_name["empty.wav"]["error"]
     assert "NaN" in by_name["nan.wav"]["error"]
     assert "no such file" in by_name["missing.wav"]["error"]
+    assert not [row for row in rows if "on_error" in row["error"]]
     facts = content.json(by_name["nan.wav"]["id"])
     assert facts["audio"]["asset"] is None
     assert "cannot be played: contains NaN" in facts["audio"]["note"]
