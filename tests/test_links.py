@@ -109,3 +109,11 @@ def test_every_reference_in_a_docstring_names_something_public_and_every_page_ex
         faults += [f"{place}: {page}" for page in _PAGE.findall(text) if not (ROOT / page).exists()]
     assert not faults
     assert n_names > 100
+
+
+def test_the_guide_names_every_display_and_every_detector():
+    text = "".join(page.read_text(encoding="utf-8") for page in DOCS.glob("*.md") if page.name != "api.md")
+    inspection, detectors = (
+        importlib.import_module(f"skaudio_ad.{name}") for name in ("inspection", "detectors")
+    )
+    assert not [name for name in (*inspection.__all__, *detectors.__all__) if f"`{name}" not in text]
