@@ -64,4 +64,4 @@ linkcheck: $(VENV)/.docs-stamp  ## Ask the servers of all links in the documenta
 	$(BIN)/sphinx-build -W -b linkcheck -D plot_gallery=0 docs docs/_build/linkcheck
 
 clean:  ## Remove the environment and everything built
-	rm -rf $(VENV) $(OLDEST) build dist htmlcov .coverage demo_output docs/_build docs/auto_examples docs/generated benchmarks/results *.egg-info
+	rm -rf $(VENV) $(OLDEST) build dist htmlcov .coverage demo_output docs/_build docs/auto_examples docs/generated docs/sg_execution_times.rst benchmarks/results *.egg-info

@@ -179,7 +179,7 @@ function scoreCurve({ times, scores, threshold }, start, end, { height = 90, lab
   return chart(text, height, (picture, width) => {
     const x = (time) => ((time - start) / (end - start || 1)) * width;
     const y = (value) => height - 4 - ((value - least + room) / (most - least + 2 * room)) * (height - 8);
-    const ticks = roundTicks(least, most, height / 45);
+    const ticks = roundTicks(least, most, Math.max(3, height / 30));
     for (const tick of ticks) {
       picture.append(line(0, y(tick), width, y(tick), "grid"), label(-6, y(tick) + 4, "end", tickText(tick, ticks)));
     }
