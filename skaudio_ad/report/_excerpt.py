@@ -175,8 +175,11 @@ class Levels:
 
     @property
     def high_db(self) -> float:
-        """Level of the loudest value."""
-        return float(self.levels_db.max())
+        """Level of the brightest colour: the level of the loudest value, rounded up to ten decibels.
+
+        Similar recordings get the same colours, because their limits are mostly rounded to the same number.
+        """
+        return 10.0 * math.ceil(float(self.levels_db.max()) / 10)
 
     @property
     def low_db(self) -> float:
