@@ -217,6 +217,7 @@ def test_only_estimators_and_their_stopping_criteria_are_trusted_types():
         "SequenceClassifier",
         "SequencePredictorDetector",
         "ShrinkageWhitener",
+        "SoundQualities",
         "TemporalPooling",
         "ThresholdedDetector",
         "VAEDetector",
