@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._base import FALSE_ALARM_RATE, DetectorMixin
+from .._typing import FloatArray
 from ..detectors import FleetDetector
 from ..thresholds import ShiftCheck, check_shift, get_calibration_scores
 from ._unwrap import last_step
@@ -27,20 +28,40 @@ def summarize(pipeline: Any, scores: Sequence[float], decisions: Sequence[str]) 
     list of str
         Empty if no recording was scored.
     """
-    n_scored = len(scores) - decisions.count("error")
-    if not n_scored:
+    counted = count_anomalies(pipeline, decisions)
+    if not counted:
         return []
-    lines = [f"Summary: {decisions.count('anomalous')} of {n_scored} scored recordings are anomalous."]
-    rate, promise = false_alarm_rate(last_step(pipeline))
-    if rate is not None:
-        lines[0] += (
-            f" If all of them were normal, {rate * n_scored:.2g} false alarms would be expected "
-            f"(rate {rate:.2g}, {promise})."
-        )
+    lines = [f"Summary: {counted}"]
     shift = find_shift(pipeline, scores)
     if shift is not None:
         lines.append(f"{'Warning' if shift.shifted else 'Shift check'}: {shift.summary}")
     return lines
+
+
+def count_anomalies(pipeline: Any, decisions: Sequence[str]) -> str:
+    """Say how many recordings are anomalous, and how many false alarms are expected.
+
+    Parameters
+    ----------
+    pipeline : estimator
+    decisions : list of {"normal", "anomalous", "error"}
+
+    Returns
+    -------
+    str
+        Empty if no recording was scored.
+    """
+    n_scored = len(decisions) - decisions.count("error")
+    if not n_scored:
+        return ""
+    text = f"{decisions.count('anomalous')} of {n_scored} scored recordings are anomalous."
+    rate, promise = false_alarm_rate(last_step(pipeline))
+    if rate is None:
+        return text
+    return (
+        f"{text} If all of them were normal, {rate * n_scored:.2g} false alarms would be expected "
+        f"(rate {rate:.2g}, {promise})."
+    )
 
 
 def find_shift(pipeline: Any, scores: Sequence[float]) -> ShiftCheck | None:
@@ -59,11 +80,26 @@ def find_shift(pipeline: Any, scores: Sequence[float]) -> ShiftCheck | None:
     """
     if np.count_nonzero(~np.isnan(scores)) < 2:
         return None
+    calibration = find_calibration_scores(pipeline)
+    return None if calibration is None else check_shift(calibration, np.array(scores))
+
+
+def find_calibration_scores(pipeline: Any) -> FloatArray | None:
+    """Return the calibration scores of a detector, or None if the detector has none.
+
+    Parameters
+    ----------
+    pipeline : estimator
+
+    Returns
+    -------
+    ndarray of shape (n_scores,) or None
+    """
     try:
-        calibration = get_calibration_scores(pipeline)
+        scores = get_calibration_scores(pipeline)
     except ValueError:  # the detector has no calibration scores
         return None
-    return check_shift(calibration, np.array(scores)) if len(calibration) else None
+    return scores if len(scores) else None
 
 
 def describe_promise(pipeline: Any) -> str:

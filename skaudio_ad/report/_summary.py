@@ -9,15 +9,21 @@ import numpy as np
 from sklearn.metrics import roc_curve
 from sklearn.pipeline import Pipeline
 
-from .._typing import FloatArray, IntArray
+from .._typing import IntArray
 from .._versions import package_versions
 from ..detectors import FleetDetector
 from ..inspection._drawing import histogram_edges
 from ..metrics import anomaly_auc_score, bootstrap_interval
 from ..recordings import ScoredRecording
-from ..recordings._summary import describe_promise, false_alarm_rate, find_shift, summarize
+from ..recordings._summary import (
+    count_anomalies,
+    describe_promise,
+    false_alarm_rate,
+    find_calibration_scores,
+    find_shift,
+)
 from ..recordings._unwrap import inner_pipeline, last_step
-from ..thresholds import ThresholdedDetector, get_calibration_scores
+from ..thresholds import ThresholdedDetector
 
 # Confidence of the interval of the AUC.
 _CONFIDENCE = 0.95
@@ -49,11 +55,9 @@ def make_summary(
     values = np.array([each.margin if is_fleet else each.score for each in recordings], dtype=np.float64)
     auc, roc = _compare(values, decisions, labels)
     threshold = 0.0 if is_fleet else _offset(detector)
-    scores = [recording.score for recording in recordings]
-    shift = None if is_fleet else find_shift(pipeline, scores)
-    lines = summarize(pipeline, scores, decisions)
-    # The shift has a place of its own.
-    lines = [line.removeprefix("Summary: ") for line in lines if line.startswith("Summary: ")]
+    shift = None if is_fleet else find_shift(pipeline, [recording.score for recording in recordings])
+    counted = count_anomalies(pipeline, decisions)
+    lines = [counted] if counted else []
     if is_fleet:
         lines += [
             describe_promise(pipeline),
@@ -76,7 +80,9 @@ def make_summary(
         "detector": describe_detector(pipeline),
         "versions": package_versions(),
         "notes": list(notes),
-        "histogram": _histogram(values, labels, threshold, None if is_fleet else _calibration(pipeline)),
+        "histogram": _histogram(
+            values, labels, threshold, None if is_fleet else find_calibration_scores(pipeline)
+        ),
         "roc": roc,
     }
 
@@ -123,14 +129,6 @@ def _promise(detector):
         or "The detector set the threshold by the scores of normal recordings that it was not trained on."
     )
     return {"rate": rate, "kind": kind or "none", "reason": reason}
-
-
-def _calibration(pipeline) -> FloatArray | None:
-    try:
-        scores = get_calibration_scores(pipeline)
-    except ValueError:  # the detector has no calibration scores
-        return None
-    return scores if len(scores) else None
 
 
 def _histogram(values, labels, threshold, calibration):
