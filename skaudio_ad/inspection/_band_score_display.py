@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from .._typing import Clips, PathLike
+from ..recordings._unwrap import find_band_edges
 from ._drawing import CURVES, MARKERS, NORMAL, NORMAL_AREA, count, file_name, format_band, get_axes
 from ._models import find_model, paths_of
 
@@ -155,7 +156,7 @@ class BandScoreDisplay:
                 detector.score_bands(steps.transform(given)) for given in (clips, normal)
             )
         if band_edges is None:
-            band_edges = _find_band_edges(steps, scores.shape[1])
+            band_edges = find_band_edges(steps, scores.shape[1])
         if names is None and (paths := paths_of(clips)) is not None:
             names = [file_name(path) for path in paths]
         return cls(scores, normal_scores, band_edges, names=names).plot(ax=ax)
@@ -244,21 +245,3 @@ class BandScoreDisplay:
         # The legend is beside the axes, because names of files are long.
         self.ax_.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize="small")
         return self
-
-
-def _find_band_edges(steps, n_bands):
-    """Return the frequencies of the bands of the last embedding of a pipeline, or None if they are unknown.
-
-    Parameters
-    ----------
-    steps : Pipeline or None
-    n_bands : int
-        Number of bands that the detector scores.
-
-    Returns
-    -------
-    ndarray of shape (n_bands, 2) or None
-    """
-    known = [step.band_edges() for _, step in getattr(steps, "steps", ()) if hasattr(step, "band_edges")]
-    edges = known[-1] if known else None
-    return edges if edges is not None and len(edges) == n_bands else None

@@ -92,3 +92,21 @@ def find_loader(pipeline):
     pipeline = inner_pipeline(pipeline)
     first = pipeline.steps[0][1] if isinstance(pipeline, Pipeline) else None
     return first if isinstance(first, AudioLoader) else None
+
+
+def find_band_edges(steps, n_bands):
+    """Return the frequencies of the bands of the last embedding of a pipeline, or None if they are unknown.
+
+    Parameters
+    ----------
+    steps : Pipeline or None
+    n_bands : int
+        Number of bands that the detector scores.
+
+    Returns
+    -------
+    ndarray of shape (n_bands, 2) or None
+    """
+    known = [step.band_edges() for _, step in getattr(steps, "steps", ()) if hasattr(step, "band_edges")]
+    edges = known[-1] if known else None
+    return edges if edges is not None and len(edges) == n_bands else None

@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from .._typing import FloatArray
 from ..detectors import BandMemoryDetector
-from ..embeddings import BackboneEmbedding
 
 # Maximum number of normal recordings whose bands are compared with each other. More do not change a median.
 _MAX_NORMAL = 1000
@@ -33,35 +32,6 @@ def band_distances(space: Any, features: Any) -> FloatArray | None:
     for step in space.steps:
         features = step.transform(features)
     return 0.0 - space.detector.score_bands(features)[0]
-
-
-def find_band_edges(middle: Any, n_bands: int) -> npt.NDArray[np.float64] | None:
-    """Find the frequencies of the bands of a grid of embeddings.
-
-    Parameters
-    ----------
-    middle : Pipeline or None
-        Steps between the loader and the detector.
-    n_bands : int
-
-    Returns
-    -------
-    ndarray of shape (n_bands, 2) or None
-        Lowest and highest frequency of every band, in hertz: those of an equal share of the mel bands of the backbone.
-        None if the backbone is of another kind.
-    """
-    steps = [] if middle is None else [step for _, step in middle.steps]
-    backbone = next((step for step in reversed(steps) if isinstance(step, BackboneEmbedding)), None)
-    if backbone is None:
-        return None
-    front_end: Any = backbone._its_family().build_front_end(backbone._backbone())
-    if not hasattr(front_end, "mel_bank") or len(front_end.mel_bank) < n_bands:
-        return None
-    bank = np.asarray(front_end.mel_bank)
-    step_hz = front_end.sample_rate / 2 / (bank.shape[1] - 1)
-    parts = np.array_split(np.arange(len(bank)), n_bands)
-    bins = [np.flatnonzero(bank[part].any(axis=0)) for part in parts]
-    return np.array([[part[0] * step_hz, part[-1] * step_hz] for part in bins])
 
 
 def name_bands(

@@ -10,9 +10,9 @@ from .._path_groups import labels_from_paths
 from .._stream import stream
 from ..detectors import BandMemoryDetector, FleetDetector
 from ..recordings._score import compute_features
-from ..recordings._unwrap import split_pipeline, unwrap
+from ..recordings._unwrap import find_band_edges, split_pipeline, unwrap
 from ._assets import NO_NORMAL
-from ._bands import find_band_edges, name_bands
+from ._bands import name_bands
 from ._keep import ReportedClip, Track
 from ._nearest import Space, find_nearest
 

@@ -6,7 +6,8 @@ from sklearn.pipeline import make_pipeline
 
 from skaudio_ad import BandMemoryDetector, MelTransformer, MobileNetEmbedding
 from skaudio_ad.recordings import Moment, ScoredRecording
-from skaudio_ad.report._bands import band_distances, find_band_edges, name_bands
+from skaudio_ad.recordings._unwrap import find_band_edges
+from skaudio_ad.report._bands import band_distances, name_bands
 from skaudio_ad.report._excerpt import Levels
 from skaudio_ad.report._keep import ReportedClip
 from skaudio_ad.report._map import MapMaker
@@ -36,11 +37,12 @@ def test_the_band_with_the_most_unusual_distance_is_named_for_the_recording_and_
     assert (clip.moments[0].low_hz, clip.moments[0].high_hz) == (500, 2000)
 
 
-def test_a_grid_of_a_mobilenet_has_quarters_of_the_mel_scale():
+def test_a_grid_of_a_mobilenet_has_bands_around_every_32nd_band_of_the_mel_scale():
     edges = find_band_edges(make_pipeline(MobileNetEmbedding("mini", output="grid")), 4)
-    expected = 700 * np.expm1(np.log1p(15000 / 700) * np.arange(5) / 4)  # Kaldi's mel scale from 0 to 15 kHz
-    np.testing.assert_allclose(edges[:, 0], expected[:-1], atol=120)
-    np.testing.assert_allclose(edges[:, 1], expected[1:], atol=120)
+    # Kaldi's mel scale from 0 to 15 kHz: the band k of 128 is centred on (k + 1) / 129 of the scale.
+    expected = 700 * np.expm1(np.log1p(15000 / 700) * (np.array([-0.5, 16, 48, 80, 127.5]) + 1) / 129)
+    np.testing.assert_allclose(edges[:, 0], expected[:-1], atol=1)
+    np.testing.assert_allclose(edges[:, 1], expected[1:], atol=1)
     assert find_band_edges(make_pipeline(MelTransformer()), 4) is None
 
 
