@@ -52,8 +52,8 @@ def name_bands(
     edges : ndarray of shape (n_bands, 2)
         In hertz.
     normal : list of ndarray of shape (n_channels * n_bands,)
-        Where the detector compares normal recordings. Without normal recordings the usual distance is the median of
-        `clips`.
+        Vectors of normal recordings in the space in which the detector compares recordings. Without normal recordings
+        the usual distance is the median of `clips`.
     """
     known = [clip for clip in clips if clip.bands is not None]
     if not known:

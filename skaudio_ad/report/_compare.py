@@ -76,7 +76,7 @@ def _find_bands(pipeline, clips, vectors):
 
 
 class _NormalVector:
-    """Compute where the detector compares a normal recording. An instance is a function of a path, for threads."""
+    """Compute the vector that the detector compares. An instance is a function of a path, for several threads."""
 
     def __init__(self, pipeline: Any) -> None:
         self.loader, self.middle, self.detector = split_pipeline(pipeline)

@@ -39,7 +39,7 @@ class ReportedClip:
     local_note : str
         What the local scores leave out.
     vector : ndarray of shape (n_values,) or None
-        Where the detector compares the recording.
+        Vector of the recording in the space in which the detector compares recordings.
     nearest : list of (int, float)
         Positions and distances of the nearest normal recordings.
     bands : ndarray of shape (n_bands,) or None

@@ -1,4 +1,4 @@
-"""The nearest normal recordings of a recording, where the detector compares recordings."""
+"""Find the nearest normal recordings in the space in which the detector compares recordings."""
 
 import os
 from collections.abc import Hashable, Sequence
