@@ -24,6 +24,9 @@ from . import (
     model_selection as model_selection,
 )
 from . import (
+    monitoring as monitoring,
+)
+from . import (
     networks as networks,
 )
 from . import (

@@ -1,6 +1,7 @@
 """Scores of recordings and the moments that sound wrong, and checks for what would spoil a training set."""
 
 from ._check import RecordingsCheck, check_recordings
+from ._events import Event
 from ._exports import write_audacity_labels, write_raven_selections
 from ._findings import Finding
 from ._measure import CheckedRecording
@@ -11,6 +12,7 @@ from ._unwrap import find_clock
 
 __all__ = [
     "CheckedRecording",
+    "Event",
     "Finding",
     "Moment",
     "RecordingsCheck",
