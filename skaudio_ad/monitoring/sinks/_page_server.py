@@ -14,7 +14,6 @@ from ._answers import send_file, send_health, send_metrics
 from ._local_server import LocalServer, Request, check_address
 from ._metrics import Metrics, find_prometheus
 from ._page_state import PageState
-
 from ._sink import MonitorInfo, Record, Sound
 
 # Maximum number of pages that are open at a time.

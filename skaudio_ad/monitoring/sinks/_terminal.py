@@ -134,7 +134,8 @@ class TerminalSink:
         from rich.text import Text
 
         with self._lock:
-            assert self._info is not None and self._status is not None
+            if self._info is None or self._status is None:
+                return Group()
             status, window = self._status.get(), self._status.window
             scores, events, notices = list(self._scores), list(self._events.values()), list(self._notices)
             info = self._info
