@@ -1,6 +1,8 @@
 """Scores of recordings and the moments that sound wrong, and checks for what would spoil a training set."""
 
+from ._alarm_policy import AlarmPolicy
 from ._check import RecordingsCheck, check_recordings
+from ._event_finder import EventFinder, find_events
 from ._events import Event
 from ._exports import write_audacity_labels, write_raven_selections
 from ._findings import Finding
@@ -11,8 +13,10 @@ from ._scored import ScoredRecording, ScoredRecordings
 from ._unwrap import find_clock
 
 __all__ = [
+    "AlarmPolicy",
     "CheckedRecording",
     "Event",
+    "EventFinder",
     "Finding",
     "Moment",
     "RecordingsCheck",
@@ -20,6 +24,7 @@ __all__ = [
     "ScoredRecordings",
     "check_recordings",
     "find_clock",
+    "find_events",
     "find_moments",
     "score_recordings",
     "write_audacity_labels",

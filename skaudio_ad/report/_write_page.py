@@ -21,7 +21,9 @@ from .._atomic import atomic_path
 # Parts of the script in the order of the page. A part uses only names of the parts before it when the page starts.
 _SCRIPTS = (
     "tools",
+    "data",
     "assets",
+    "axes",
     "charts",
     "marks",
     "exports",
@@ -30,6 +32,7 @@ _SCRIPTS = (
     "list",
     "clip",
     "panels",
+    "theme",
     "main",
 )
 # Name of an asset. The name is part of a file name and of an id of the page.
