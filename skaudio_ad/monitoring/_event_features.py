@@ -118,7 +118,8 @@ class EventFeatures:
 
 def _read(path):
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # A file that is opened here is also closed if the archive is damaged.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             facts = json.loads(str(archive["event"]))
             for name in ("score", "p_value"):
                 facts[name] = np.nan if facts[name] is None else facts[name]
