@@ -14,6 +14,7 @@ _COMMANDS = {
     "info": "Describe a detector, or this installation.",
     "report": "Write a page to listen to recordings and to see why they are anomalous.",
     "score": "Score recordings with a trained detector.",
+    "watch": "Listen to a source all day, and report what sounds wrong.",
     "weights": "Find and download the weights of pretrained backbones.",
 }
 

@@ -1,7 +1,7 @@
 """Scores of recordings and the moments that sound wrong, and checks for what would spoil a training set."""
 
 from ._check import RecordingsCheck, check_recordings
-from ._events import Event
+from ._events import AlarmPolicy, Event, EventFinder, find_events
 from ._exports import write_audacity_labels, write_raven_selections
 from ._findings import Finding
 from ._measure import CheckedRecording
@@ -11,8 +11,10 @@ from ._scored import ScoredRecording, ScoredRecordings
 from ._unwrap import find_clock
 
 __all__ = [
+    "AlarmPolicy",
     "CheckedRecording",
     "Event",
+    "EventFinder",
     "Finding",
     "Moment",
     "RecordingsCheck",
@@ -20,6 +22,7 @@ __all__ = [
     "ScoredRecordings",
     "check_recordings",
     "find_clock",
+    "find_events",
     "find_moments",
     "score_recordings",
     "write_audacity_labels",
