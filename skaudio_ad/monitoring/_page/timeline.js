@@ -95,15 +95,15 @@ function scoreLimits(windows, raise) {
   return [least - room, most + room];
 }
 
-/** Make the picture of the scores. The function `get` returns windows, events, facts and the length of the history. */
+/** Make the picture of the scores. The function `get` returns windows, events, facts, the length of the history, and whether there are p-values. */
 function scoreTimeline(get) {
   return chart("Scores over time", 240, (picture, width, height) => {
-    const { windows, events, facts } = get();
-    const [left, right, top, foot] = [52, width - 8, 22, height - 8];
-    const range = axisRange(windows, get().history);
+    const { windows, events, facts, history, hasP } = get();
+    const [left, right, top, foot] = [52, width - 8, 22, height - (hasP ? 8 : 24)];
+    const range = axisRange(windows, history);
     const shown = windows.filter((window) => window.end >= range[0]);
     const [low, high] = scoreLimits(shown, facts.raise_level);
-    const x = timeScale(picture, range, left, right, foot, false);
+    const x = timeScale(picture, range, left, right, foot, !hasP);
     shadeEvents(picture, events, range, x, top, foot);
     const scale = leftAxis(picture, low, high, left, right, top, foot, roundTicks(low, high, 5));
     const y = (value) => Math.min(foot - 5, scale(value));
@@ -127,9 +127,9 @@ function scoreTimeline(get) {
 /** Make the picture of the p-values, on a logarithmic axis. */
 function pTimeline(get) {
   return chart("p-values over time", 104, (picture, width, height) => {
-    const { windows, events, facts } = get();
+    const { windows, events, facts, history } = get();
     const [left, right, top, foot] = [52, width - 8, 6, height - 24];
-    const range = axisRange(windows, get().history);
+    const range = axisRange(windows, history);
     const shown = windows.filter((window) => window.end >= range[0]);
     const x = timeScale(picture, range, left, right, foot, true);
     const values = shown.map((window) => window.p_value).filter((value) => value > 0);

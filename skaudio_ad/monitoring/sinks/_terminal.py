@@ -8,10 +8,11 @@ from collections import OrderedDict, deque
 from datetime import datetime
 from typing import Any
 
-from ..._clip_errors import shown
+from ..._clip_errors import explain, shown
 from ...recordings._events import Event
 from .._records import Notice, Window
 from ._format import utc
+from ._problems import Problems
 from ._sink import MonitorInfo, Record, Sound
 from ._status import Status
 from ._terminal_bars import level_bar, score_bar
@@ -38,10 +39,8 @@ class TerminalSink:
     console : rich.console.Console or None, default=None
         Where to write. None is standard output.
 
-    Attributes
-    ----------
-    name : str
-        "terminal".
+    name : str, default="terminal"
+        Name for messages.
 
     Examples
     --------
@@ -50,10 +49,9 @@ class TerminalSink:
     TerminalSink()
     """
 
-    name = "terminal"
-
-    def __init__(self, console: Any = None) -> None:
-        self.console = console
+    def __init__(self, console: Any = None, *, name: str = "terminal") -> None:
+        self.console, self.name = console, name
+        self._problems = Problems(name)
         self._lock = threading.Lock()
         self._writer: _Lines | _Screen | None = None
         self._info: MonitorInfo | None = None
@@ -79,7 +77,7 @@ class TerminalSink:
         if console.is_terminal and not console.is_dumb_terminal:
             self._writer = _Screen(console, self.render)
         else:
-            self._writer = _Lines(console)
+            self._writer = _Lines(console, self._problems)
 
     def send(self, record: Record, sound: Sound | None = None) -> None:
         """Show a record. Does not wait for the terminal.
@@ -89,11 +87,6 @@ class TerminalSink:
         record : Window, Event or Notice
         sound : callable or None
             Not used.
-
-        Raises
-        ------
-        OSError
-            If the lines cannot be written, for instance because no program reads the pipe any more.
         """
         if self._status is None or self._writer is None:
             raise RuntimeError("TerminalSink: call open(info) before send(record).")
@@ -121,6 +114,15 @@ class TerminalSink:
         if self._writer is not None:
             self._writer.close(timeout)
             self._writer = None
+
+    def take_notices(self) -> list[Notice]:
+        """Return what went wrong since the last call.
+
+        Returns
+        -------
+        list of Notice
+        """
+        return self._problems.take()
 
     def render(self) -> Any:
         """Return what the terminal shows now, for :mod:`rich`. All texts from outside are plain texts.
@@ -257,36 +259,28 @@ class _Screen:
 class _Lines:
     """Write one line for every event and every notice, in a thread."""
 
-    def __init__(self, console):
-        self._console = console
+    def __init__(self, console, problems):
+        self._console, self._problems = console, problems
         self._queue: queue.Queue[str | None] = queue.Queue(_MAX_LINES)
-        self._n_lost = 0
-        self._error: OSError | None = None
         self._thread = threading.Thread(target=self._run, name="skaudio-ad lines", daemon=True)
         self._thread.start()
 
     def write(self, record):
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
         if isinstance(record, Window):
             return
         try:
             self._queue.put_nowait(line_of(record))
         except queue.Full:
-            self._n_lost += 1
+            self._problems.report("slow", "lines were left out, because the output is read too slowly.")
 
     def _run(self):
         from rich.text import Text
 
         while (line := self._queue.get()) is not None:
-            lost, self._n_lost = self._n_lost, 0
-            if lost:
-                line += f" [{lost} lines were left out, because the output is read too slowly]"
             try:
                 self._console.print(Text(line), soft_wrap=True)
             except OSError as error:
-                self._error = error
+                self._problems.report("write", f"cannot write to the output: {explain(error)}.")
 
     def close(self, timeout):
         end = time.monotonic() + timeout
