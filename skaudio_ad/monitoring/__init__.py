@@ -2,7 +2,18 @@
 
 from ._memory import NormalMemory
 from ._memory_log import MemoryChange
+from ._monitor import Monitor
 from ._quiet_hours import QuietHours
 from ._records import Block, Notice, Window
+from ._state import StateError
 
-__all__ = ["Block", "MemoryChange", "NormalMemory", "Notice", "QuietHours", "Window"]
+__all__ = [
+    "Block",
+    "MemoryChange",
+    "Monitor",
+    "NormalMemory",
+    "Notice",
+    "QuietHours",
+    "StateError",
+    "Window",
+]

@@ -3,19 +3,26 @@
 from ._command import CommandSink
 from ._files import CsvSink, JsonLinesSink
 from ._format import record_to_dict
+from ._metrics_sinks import MetricsSink, PrometheusFileSink
 from ._outbox import Outbox, RefusedError, RetryLaterError
+from ._page_server import PageSink
 from ._sink import MonitorInfo, Record, Sink, Sound
+from ._terminal import TerminalSink
 
 __all__ = [
     "CommandSink",
     "CsvSink",
     "JsonLinesSink",
+    "MetricsSink",
     "MonitorInfo",
     "Outbox",
+    "PageSink",
+    "PrometheusFileSink",
     "Record",
     "RefusedError",
     "RetryLaterError",
     "Sink",
     "Sound",
+    "TerminalSink",
     "record_to_dict",
 ]
