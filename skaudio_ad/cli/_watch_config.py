@@ -1,6 +1,7 @@
 """The configuration file of ``skaudio-ad watch``: TOML, with one table for every sink."""
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +27,9 @@ class Key(NamedTuple):
 _TEXT, _PATH = Key((str,)), Key((str,), is_path=True)
 _NUMBER, _COUNT, _SWITCH = Key((int, float)), Key((int,)), Key((bool,))
 _TEXTS, _TABLE = Key((list,)), Key((dict,))
+
+# Sources that are no paths: standard input, a microphone and an address.
+_NO_PATH = re.compile(r"-$|mic:|[a-z]+://", re.IGNORECASE)
 
 #: Keys at the top of the file.
 TOP = {
@@ -104,6 +108,8 @@ def read_config(path: Path) -> dict[str, Any]:
             settings[name] = [_checked_table(path, name, table) for table in _tables(path, name, value)]
         else:
             settings[name] = _checked(path, name, value, TOP, [*TOP, *TABLES])
+    if "source" in settings and not _NO_PATH.match(settings["source"]):
+        settings["source"] = _joined(path, settings["source"])
     return settings
 
 
@@ -136,5 +142,9 @@ def _checked(path, name, value, keys, known):
         wanted = " or ".join(one.__name__ for one in kind.kinds)
         raise ValueError(f"{path}: {name} must be of type {wanted}, got {value!r}.")
     if kind.is_path:
-        return str(path.parent / Path(value).expanduser())
+        return _joined(path, value)
     return value
+
+
+def _joined(path, value):
+    return str(path.parent / Path(value).expanduser())

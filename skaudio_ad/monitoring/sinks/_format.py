@@ -1,6 +1,7 @@
 """Records of a monitor as values that JSON can hold, and as texts for people."""
 
 import hashlib
+import json
 import math
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
@@ -15,6 +16,8 @@ from ._sink import Record
 RecordType: TypeAlias = Literal["window", "event", "notice"]
 # Last second that Python's calendar can hold (year 9999).
 _LAST_SECOND = 253_402_300_799.0
+# Characters that JSON allows in a text and that many programs take for the end of a line.
+_LINE_BREAKS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
 # Number of characters of the hash in a file name: two events of one second differ with 32 bits.
 _HASH_LENGTH = 8
 
@@ -51,6 +54,22 @@ def record_to_dict(record: Record, source: str | None = None) -> dict[str, Any]:
     if source is not None:
         entry.setdefault("source", source)
     return without_nan(entry)
+
+
+def to_json(entry: dict[str, Any]) -> str:
+    """Return an entry as one line of JSON, without a line break inside.
+
+    Parameters
+    ----------
+    entry : dict
+        Such as the result of :func:`record_to_dict`.
+
+    Returns
+    -------
+    str
+    """
+    text = json.dumps(entry, ensure_ascii=False, allow_nan=False, default=str)
+    return text.translate(_LINE_BREAKS)
 
 
 def record_type(record: Record) -> RecordType:
