@@ -24,8 +24,8 @@ const LEAST_SPAN = 300;
 
 /** Return the first and the last time of the axis. */
 function axisRange(windows, history) {
-  const end = windows.length ? windows.at(-1).end : 0;
-  const span = windows.length ? Math.min(history, Math.max(LEAST_SPAN, end - windows[0].start)) : LEAST_SPAN;
+  const { end } = windows.at(-1);
+  const span = Math.min(history, Math.max(LEAST_SPAN, end - windows[0].start));
   return [end - span, end];
 }
 
@@ -100,6 +100,10 @@ function scoreTimeline(get) {
   return chart("Scores over time", 240, (picture, width, height) => {
     const { windows, events, facts, history, hasP } = get();
     const [left, right, top, foot] = [52, width - 8, 22, height - (hasP ? 8 : 24)];
+    if (!windows.length) {
+      picture.append(line(left, foot, right, foot, "axis"), label((left + right) / 2, (top + foot) / 2, "middle", "no window yet", "chart-text"));
+      return;
+    }
     const range = axisRange(windows, history);
     const shown = windows.filter((window) => window.end >= range[0]);
     const [low, high] = scoreLimits(shown, facts.raise_level);
@@ -120,7 +124,6 @@ function scoreTimeline(get) {
       const at = y(facts.raise_level);
       picture.append(label(right - 4, at + 14 > foot - 2 ? at - 5 : at + 14, "end", "alarm level", "chart-text halo"));
     }
-    if (!shown.length) picture.append(label((left + right) / 2, (top + foot) / 2, "middle", "no window yet", "chart-text"));
   });
 }
 

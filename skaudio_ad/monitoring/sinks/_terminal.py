@@ -5,6 +5,7 @@ import queue
 import threading
 import time
 from collections import OrderedDict, deque
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,8 @@ from ._terminal_bars import level_bar, score_bar
 
 # Maximum number of events and notices on the screen.
 _N_EVENTS, _N_NOTICES = 5, 3
+# Maximum number of characters of a notice on the screen.
+_MAX_TEXT = 240
 # Number of windows whose scores set the scale of the bar.
 _N_SCORES = 720
 # Maximum number of lines that wait for a slow reader of the output.
@@ -148,6 +151,11 @@ class TerminalSink:
         grid.add_column(ratio=1, no_wrap=True)
         grid.add_column(no_wrap=True, justify="right")
         if window is not None:
+            # The end of an event that goes on is the end of the newest window.
+            events = [
+                replace(each, end=max(each.end, window.end)) if each.state == "raised" else each
+                for each in events
+            ]
             level = "silent" if window.level_db == -math.inf else _number(window.level_db, ".0f", " dB")
             grid.add_row("level", level_bar(window.level_db), level)
             score = "not scored" if math.isnan(window.score) else f"{window.score:.4g}"
