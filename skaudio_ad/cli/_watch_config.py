@@ -112,7 +112,9 @@ def _tables(path, name, value):
         return value
     if not isinstance(value, dict):
         brackets = f"[[{name}]]" if name in REPEATED else f"[{name}]"
-        raise ValueError(f"{path}: {name} must be a table: write {brackets} and its keys on lines of their own.")
+        raise ValueError(
+            f"{path}: {name} must be a table: write {brackets} and its keys on lines of their own."
+        )
     return [value]
 
 
