@@ -131,6 +131,7 @@ function scoreTimeline(get) {
 function pTimeline(get) {
   return chart("p-values over time", 104, (picture, width, height) => {
     const { windows, events, facts, history } = get();
+    if (!windows.length) return;
     const [left, right, top, foot] = [52, width - 8, 6, height - 24];
     const range = axisRange(windows, history);
     const shown = windows.filter((window) => window.end >= range[0]);
