@@ -15,14 +15,29 @@ from ._watch_config import read_config
 from ._watch_sinks import build_sinks
 
 # Settings of the source, which `open_source` takes.
-_OF_SOURCE = ("sample_rate", "n_channels", "format", "speed")
+_OF_SOURCE = (
+    "sample_rate",
+    "n_channels",
+    "format",
+    "speed",
+    "pattern",
+    "settle",
+    "gaps",
+    "time_zone",
+)
+
+# Settings of the monitor itself.
+_OF_MONITOR = ("window", "hop", "state", "drift", "allow_lower_rate")
 
 
 @click.command()
 @click.argument("detector", type=FILE, required=False)
 @click.argument("source", required=False)
 @click.option(
-    "--config", type=FILE, metavar="FILE.toml", help="Settings of all kinds. Options of the command line come first."
+    "--config",
+    type=FILE,
+    metavar="FILE.toml",
+    help="Settings of all kinds. Options of the command line come first.",
 )
 @click.option(
     "--alarm",
@@ -37,8 +52,10 @@ _OF_SOURCE = ("sample_rate", "n_channels", "format", "speed")
     help="Folder of the log and of all that must outlive a restart.  [default: nothing is kept]",
 )
 @click.option(
-    "--window", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Duration of a window.  [default: "
-    "as in the calibration or the training]"
+    "--window",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Duration of a window.  [default: as in the calibration or the training]",
 )
 @click.option(
     "--hop",
@@ -46,8 +63,12 @@ _OF_SOURCE = ("sample_rate", "n_channels", "format", "speed")
     metavar="SECONDS",
     help="Time between the starts of two windows.  [default: as in the calibration, or half a window]",
 )
-@click.option("--jsonl", type=FILE, metavar="FILE.jsonl", help="File for windows, events and notices as JSON lines.")
-@click.option("--csv", "csv_path", type=FILE, metavar="FILE.csv", help="File for windows, events and notices as CSV.")
+@click.option(
+    "--jsonl", type=FILE, metavar="FILE.jsonl", help="File for windows, events and notices as JSON lines."
+)
+@click.option(
+    "--csv", "csv_path", type=FILE, metavar="FILE.csv", help="File for windows, events and notices as CSV."
+)
 @click.option(
     "--audio", type=FOLDER, metavar="FOLDER", help="Folder for the sound and the spectrogram of every event."
 )
@@ -61,7 +82,10 @@ _OF_SOURCE = ("sample_rate", "n_channels", "format", "speed")
 @click.option("--mqtt", metavar="HOST", help="MQTT broker. Home Assistant discovers the alarm there.")
 @click.option("--metrics", type=FILE, metavar="FILE.prom", help="File of metrics for Prometheus.")
 @click.option(
-    "--page", type=click.IntRange(0, 65535), metavar="PORT", help="Port of a live page on this machine, as 8000."
+    "--page",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Port of a live page on this machine, as 8000.",
 )
 @click.option(
     "--sample-rate",
@@ -69,7 +93,9 @@ _OF_SOURCE = ("sample_rate", "n_channels", "format", "speed")
     metavar="HERTZ",
     help="Samples per second of a source that does not tell the rate.",
 )
-@click.option("--channels", "n_channels", type=click.IntRange(min=1), help="Number of channels of such a source.")
+@click.option(
+    "--channels", "n_channels", type=click.IntRange(min=1), help="Number of channels of such a source."
+)
 @click.option("--format", "format_", metavar="FORMAT", help="Format of raw samples, such as s16le.")
 @click.option(
     "--speed",
@@ -156,7 +182,11 @@ def run_watch(settings, *, view=True):
     sinks = build_sinks(settings, view=view)
     of_source = {name: settings[name] for name in _OF_SOURCE if name in settings}
     source = open_source(settings["source"], **of_source)
-    optional = {name: settings[name] for name in ("window", "hop", "state", "drift", "allow_lower_rate") if name in settings}
+    optional = {
+        name: settings[name]
+        for name in ("window", "hop", "state", "drift", "allow_lower_rate")
+        if name in settings
+    }
     try:
         monitor = Monitor(settings["detector"], source, sinks, calibration=settings.get("alarm"), **optional)
     except BaseException:

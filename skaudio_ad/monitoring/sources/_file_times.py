@@ -1,6 +1,6 @@
 """Find out when a file of sound was recorded, and by which recorder, from its name."""
 
-import datetime
+import datetime as dt
 import re
 import zoneinfo
 
@@ -45,14 +45,14 @@ def time_in_name(name: str, time_zone: str | None = None) -> tuple[float, float]
         return None
     year, _, month, day, hour, _, minute, second, fraction, zone = match.groups()
     try:
-        time = datetime.datetime(int(year), int(month), int(day), int(hour), int(minute), int(second))
+        time = dt.datetime(int(year), int(month), int(day), int(hour), int(minute), int(second))
     except ValueError:  # such as month 13: the digits are no time
         return None
     if zone:
         text = zone.upper().replace("Z", "+00:00")
         sign, digits = -1 if text[0] == "-" else 1, text[1:].replace(":", "")
-        offset = sign * datetime.timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
-        time = time.replace(tzinfo=datetime.timezone(offset))
+        offset = sign * dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+        time = time.replace(tzinfo=dt.timezone(offset))
     elif time_zone is not None:
         time = time.replace(tzinfo=zoneinfo.ZoneInfo(time_zone))
     return time.timestamp() + float(f"0.{fraction or 0}"), 10.0 ** -len(fraction or "")

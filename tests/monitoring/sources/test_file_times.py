@@ -1,13 +1,13 @@
 """Times and recorders in the names of files."""
 
-import datetime
+import datetime as dt
 
 import pytest
 
 from skaudio_ad.monitoring.sources._file_times import recorder_of, time_in_name
 
-UTC = datetime.UTC
-EXPECTED = datetime.datetime(2026, 11, 27, 9, 54, 11, tzinfo=UTC).timestamp()
+UTC = dt.UTC
+EXPECTED = dt.datetime(2026, 11, 27, 9, 54, 11, tzinfo=UTC).timestamp()
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_time_in_a_name_is_read(name, resolution):
 def test_a_fraction_and_a_time_zone_are_read():
     assert time_in_name("20261127_095411.250.wav", "UTC")[0] == EXPECTED + 0.25
     assert time_in_name("20261127_105411.wav", "Europe/Berlin")[0] == EXPECTED
-    local = datetime.datetime(2026, 11, 27, 9, 54, 11).timestamp()
+    local = dt.datetime(2026, 11, 27, 9, 54, 11).timestamp()
     assert time_in_name("20261127_095411.wav")[0] == local
 
 
