@@ -56,7 +56,7 @@ function stretches(windows, value, hop) {
       last = null;
       continue;
     }
-    if (last === null || window.start - last.start > 1.5 * hop + 0.001) found.push([]);
+    if (last === null || window.start <= last.start || window.start - last.start > 1.5 * hop + 0.001) found.push([]);
     found.at(-1).push([(window.start + window.end) / 2, y]);
     last = window;
   }

@@ -259,7 +259,7 @@ class _Screen:
             get_renderable=self._render,
             auto_refresh=False,
             redirect_stdout=False,
-            redirect_stderr=False,
+            redirect_stderr=True,  # a warning appears above the view
         )
         try:
             with live:

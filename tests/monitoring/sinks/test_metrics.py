@@ -81,12 +81,12 @@ def test_notices_are_counted_by_kind_and_lost_sound_is_summed(metrics):
     for record in (
         records.notice(0),
         records.notice(1, duration=0.5),
-        records.notice(2, kind="sink", duration=math.nan),
+        records.notice(2, kind="sink", duration=math.nan, details={"sink": "mqtt"}),
     ):
         metrics.add(record)
     found = measured(metrics)
     assert (found["notices_total", "gap"], found["notices_total", "sink"]) == (2, 1)
-    assert (found[("audio_lost_seconds_total",)], found[("sink_errors_total",)]) == (2.5, 1)
+    assert (found[("audio_lost_seconds_total",)], found["sink_errors_total", "mqtt"]) == (2.5, 1)
 
 
 def test_the_number_of_kinds_is_bounded(metrics):
