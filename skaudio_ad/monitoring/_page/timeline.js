@@ -56,7 +56,7 @@ function stretches(windows, value, hop) {
       last = null;
       continue;
     }
-    if (last === null || window.start - last.start > 1.5 * hop + 0.001) found.push([]);
+    if (last === null || window.start <= last.start || window.start - last.start > 1.5 * hop + 0.001) found.push([]);
     found.at(-1).push([(window.start + window.end) / 2, y]);
     last = window;
   }
@@ -131,6 +131,7 @@ function scoreTimeline(get) {
 function pTimeline(get) {
   return chart("p-values over time", 104, (picture, width, height) => {
     const { windows, events, facts, history } = get();
+    if (!windows.length) return;
     const [left, right, top, foot] = [52, width - 8, 6, height - 24];
     const range = axisRange(windows, history);
     const shown = windows.filter((window) => window.end >= range[0]);

@@ -78,7 +78,7 @@ class TerminalSink:
         console = Console(highlight=False) if self.console is None else self.console
         self._info, self._status = info, Status(info)
         if console.is_terminal and not console.is_dumb_terminal:
-            self._writer = _Screen(console, self.render)
+            self._writer = _Screen(console, self.render, self._problems)
         else:
             self._writer = _Lines(console, self._problems)
 
@@ -240,28 +240,38 @@ def _clock(seconds):
 
 
 class _Screen:
-    """Redraw the view in a thread."""
+    """Redraw the view in a thread, because a terminal that was stopped with Ctrl-S makes every write wait."""
 
-    def __init__(self, console, render):
-        from rich.live import Live
-
-        self._live = Live(
-            console=console,
-            get_renderable=render,
-            refresh_per_second=_REDRAWS,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._live.start(refresh=True)
+    def __init__(self, console, render, problems):
+        self._console, self._render, self._problems = console, render, problems
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="skaudio-ad terminal", daemon=True)
+        self._thread.start()
 
     def write(self, record):
         """Do nothing: the thread draws the new state."""
 
+    def _run(self):
+        from rich.live import Live
+
+        live = Live(
+            console=self._console,
+            get_renderable=self._render,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=True,  # a warning appears above the view
+        )
+        try:
+            with live:
+                while not self._closing.wait(1 / _REDRAWS):
+                    live.refresh()
+                live.refresh()
+        except (OSError, SystemExit) as error:  # the terminal is gone; rich ends the program at a closed pipe
+            self._problems.report("write", f"cannot draw on the terminal: {error}.")
+
     def close(self, timeout):
-        # Writing to a terminal that was stopped with Ctrl-S waits for ever.
-        thread = threading.Thread(target=self._live.stop, name="skaudio-ad terminal", daemon=True)
-        thread.start()
-        thread.join(timeout)
+        self._closing.set()
+        self._thread.join(timeout)
 
 
 class _Lines:
@@ -282,11 +292,12 @@ class _Lines:
             self._problems.report("slow", "lines were left out, because the output is read too slowly.")
 
     def _run(self):
-        from rich.text import Text
-
+        # rich would end the program at a closed pipe, and fail at a character that the output cannot show.
+        file, encoding = self._console.file, self._console.encoding
         while (line := self._queue.get()) is not None:
             try:
-                self._console.print(Text(line), soft_wrap=True)
+                file.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+                file.flush()
             except OSError as error:
                 self._problems.report("write", f"cannot write to the output: {explain(error)}.")
 

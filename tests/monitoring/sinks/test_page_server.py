@@ -9,7 +9,7 @@ import re
 import pytest
 
 from skaudio_ad.monitoring.sinks import PageSink, _page_server, _page_state
-from skaudio_ad.monitoring.sinks._format import event_stem
+from skaudio_ad.monitoring.sinks._format import event_stem, record_to_dict
 from skaudio_ad.monitoring.sinks._status import Status
 
 from . import records
@@ -247,6 +247,31 @@ def test_events_have_no_sound_without_a_folder():
         sink.send(records.event())
         assert json.loads(ask(sink, "/event/fan-0.json")[2])["files"] == {}
         assert ask(sink, "/event/fan-0.flac")[0] == 404
+    finally:
+        sink.close()
+
+
+def test_events_and_notices_of_an_earlier_run_come_from_the_log(tmp_path):
+    events = [records.event(), records.event(state="cleared", p_value=float("nan"))]
+    lines = [json.dumps(record_to_dict(record)) for record in (*events, records.notice())]
+    damaged = [
+        '{"type": "event"}',
+        "[]",
+        "3",
+        '{"type": "notice", "key": 1}',
+        '{"type": "event", "torn',
+        "\x00\xff",
+    ]
+    (tmp_path / "log.jsonl").write_text("\n".join(damaged + lines), encoding="utf-8")
+    (tmp_path / f"{event_stem(events[0])}.flac").write_bytes(SOUND)
+    sink = PageSink(port=0, audio_folder=tmp_path)
+    sink.open(records.info(state=tmp_path))
+    try:
+        sink.send(records.notice())  # a restart may repeat a record
+        found = state(sink)
+        assert [(event["id"], event["state"]) for event in found["events"]] == [("fan-0", "cleared")]
+        assert [notice["id"] for notice in found["notices"]] == ["gap-0"]
+        assert ask(sink, "/event/fan-0.flac")[2] == SOUND
     finally:
         sink.close()
 
