@@ -15,7 +15,19 @@ from ._watch_config import read_config
 from ._watch_sinks import build_sinks
 
 # Settings of the source, which `open_source` takes.
-_OF_SOURCE = ("sample_rate", "n_channels", "format", "speed")
+_OF_SOURCE = (
+    "sample_rate",
+    "n_channels",
+    "format",
+    "speed",
+    "pattern",
+    "settle",
+    "gaps",
+    "time_zone",
+)
+
+# Settings of the monitor itself.
+_OF_MONITOR = ("window", "hop", "state", "drift", "allow_lower_rate")
 
 
 @click.command()

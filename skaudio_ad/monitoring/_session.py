@@ -119,7 +119,7 @@ class Session:
         if has_policy:
             same_scores = state["scores_key"] == scores_key(self._scores)
             self._decision.set_state(state["decision"], same_scores=same_scores)
-        goes_on = self.position is not None
+        goes_on = self._intake.can_go_back
         away = max(0.0, now - state["time"])
         heard = "The source goes on where it was." if goes_on else "Sound of this time was not heard."
         text = f"The monitor was away for {duration_text(away)}, since {utc_text(state['time'])}. {heard}{repaired}"

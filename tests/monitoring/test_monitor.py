@@ -8,7 +8,7 @@ import pytest
 from skaudio_ad.monitoring import Monitor, Notice, Window
 from skaudio_ad.recordings import AlarmPolicy, Event, find_events
 
-from .stand_ins import START, KeepingSink, ListSource, blocks, loud_detector, of_kind, sound
+from .stand_ins import START, ListSource, blocks, loud_detector, sound
 
 POLICY = AlarmPolicy(-0.5, -0.4, refractory=0.0)
 

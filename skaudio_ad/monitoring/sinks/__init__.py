@@ -1,5 +1,6 @@
 """Sinks: where windows, events and notices go."""
 
+from ._audio import AudioSink
 from ._command import CommandSink
 from ._files import CsvSink, JsonLinesSink
 from ._format import record_to_dict
@@ -8,8 +9,10 @@ from ._outbox import Outbox, RefusedError, RetryLaterError
 from ._page_server import PageSink
 from ._sink import MonitorInfo, Record, Sink, Sound
 from ._terminal import TerminalSink
+from ._webhook import WebhookSink
 
 __all__ = [
+    "AudioSink",
     "CommandSink",
     "CsvSink",
     "JsonLinesSink",
@@ -24,5 +27,6 @@ __all__ = [
     "Sink",
     "Sound",
     "TerminalSink",
+    "WebhookSink",
     "record_to_dict",
 ]
