@@ -1,6 +1,7 @@
 """The configuration file of ``skaudio-ad watch``: TOML, with one table for every sink."""
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,9 @@ _TEXT, _PATH = Key((str,)), Key((str,), is_path=True)
 _NUMBER, _COUNT, _SWITCH = Key((int, float)), Key((int,)), Key((bool,))
 _TEXTS, _TABLE = Key((list,)), Key((dict,))
 
+# Sources that are no paths: standard input, a microphone and an address.
+_NO_PATH = re.compile(r"-$|mic:|[a-z]+://", re.IGNORECASE)
+
 #: Keys at the top of the file.
 TOP = {
     "detector": _PATH,
@@ -36,26 +40,32 @@ TOP = {
     "window": _NUMBER,
     "hop": _NUMBER,
     "drift": _SWITCH,
+    "quiet_hours": _SWITCH,
     "sample_rate": _COUNT,
     "n_channels": _COUNT,
     "format": _TEXT,
     "speed": _NUMBER,
+    "pattern": _TEXT,
+    "settle": _NUMBER,
+    "gaps": _TEXT,
+    "time_zone": _TEXT,
     "allow_lower_rate": _SWITCH,
 }
 #: Keys of the tables of sinks, by the name of the table.
 TABLES = {
-    "jsonl": {"path": _PATH, "windows": _SWITCH, "max_bytes": _NUMBER},
-    "csv": {"path": _PATH, "windows": _SWITCH, "max_bytes": _NUMBER},
+    "jsonl": {"path": _PATH, "windows": _SWITCH, "max_bytes": _NUMBER, "n_files": _COUNT},
+    "csv": {"path": _PATH, "windows": _SWITCH, "max_bytes": _NUMBER, "n_files": _COUNT},
     "audio": {
         "folder": _PATH,
         "pre_roll": _NUMBER,
         "post_roll": _NUMBER,
         "max_duration": _NUMBER,
         "max_bytes": _NUMBER,
+        "min_free": _NUMBER,
         "picture": _SWITCH,
     },
     "command": {"argv": _TEXTS, "on": _TEXTS, "timeout": _NUMBER},
-    "webhook": {"url": _TEXT, "headers": _TABLE, "timeout": _NUMBER, "secret": _TEXT},
+    "webhook": {"url": _TEXT, "headers": _TABLE, "on": _TEXTS, "timeout": _NUMBER, "secret": _TEXT},
     "mqtt": {
         "host": _TEXT,
         "port": _COUNT,
@@ -67,7 +77,7 @@ TABLES = {
         "device_name": _TEXT,
     },
     "metrics": {"path": _PATH, "host": _TEXT, "port": _COUNT, "allow_network": _SWITCH},
-    "page": {"host": _TEXT, "port": _COUNT, "allow_network": _SWITCH},
+    "page": {"host": _TEXT, "port": _COUNT, "allow_network": _SWITCH, "history": _NUMBER},
 }
 #: Tables that may be repeated, as in ``[[webhook]]``.
 REPEATED = ("command", "webhook")
@@ -104,6 +114,8 @@ def read_config(path: Path) -> dict[str, Any]:
             settings[name] = [_checked_table(path, name, table) for table in _tables(path, name, value)]
         else:
             settings[name] = _checked(path, name, value, TOP, [*TOP, *TABLES])
+    if "source" in settings and not _NO_PATH.match(settings["source"]):
+        settings["source"] = _joined(path, settings["source"])
     return settings
 
 
@@ -136,5 +148,9 @@ def _checked(path, name, value, keys, known):
         wanted = " or ".join(one.__name__ for one in kind.kinds)
         raise ValueError(f"{path}: {name} must be of type {wanted}, got {value!r}.")
     if kind.is_path:
-        return str(path.parent / Path(value).expanduser())
+        return _joined(path, value)
     return value
+
+
+def _joined(path, value):
+    return str(path.parent / Path(value).expanduser())

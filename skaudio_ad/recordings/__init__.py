@@ -1,9 +1,7 @@
 """Scores of recordings and the moments that sound wrong, and checks for what would spoil a training set."""
 
-from ._alarm_policy import AlarmPolicy
 from ._check import RecordingsCheck, check_recordings
-from ._event_finder import EventFinder, find_events
-from ._events import Event
+from ._events import AlarmPolicy, Event, EventFinder, find_events
 from ._exports import write_audacity_labels, write_raven_selections
 from ._findings import Finding
 from ._measure import CheckedRecording

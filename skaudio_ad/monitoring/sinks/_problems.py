@@ -40,8 +40,10 @@ class Problems:
         self._unsolved = set[str]()
         self._lock = threading.Lock()
 
-    def report(self, cause: str, text: str, kind: str = "sink", **details: Any) -> None:
-        """Report a problem. The same cause is reported once in five minutes at most, and counted in between.
+    def report(
+        self, cause: str, text: str, kind: str = "sink", *, quiet: float = _QUIET, **details: Any
+    ) -> None:
+        """Report a problem. The same cause is reported once in `quiet` seconds at most, and counted in between.
 
         Parameters
         ----------
@@ -51,13 +53,15 @@ class Problems:
             What has happened and what to do, in sentences.
         kind : {"sink", "disk"}, default="sink"
             Kind of the notice.
+        quiet : float, default=300.0
+            Number of seconds for which the cause is not reported again.
         **details : object
             Further values that JSON can hold.
         """
         with self._lock:
             now = self._clock()
             self.counts[cause] = self.counts.get(cause, 0) + 1
-            if now - self._last.get(cause, -math.inf) < _QUIET:
+            if now - self._last.get(cause, -math.inf) < quiet:
                 return
             self._last[cause] = now
             self._unsolved.add(cause)

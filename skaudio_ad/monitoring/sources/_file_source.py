@@ -142,8 +142,8 @@ class FileSource:
         index = position["file"]
         if index >= len(self._paths) or as_text(self._paths[index]) != position["path"]:
             raise SourceError(
-                f"the position belongs to file {index + 1}, {shown(position['path'])}, which is not file {index + 1} of "
-                f"{shown(self.name)}. Give the same files in the same order, or begin anew with position=None."
+                f"the position belongs to file {index + 1}, {shown(position['path'])}, which is not file {index + 1} "
+                f"of {shown(self.name)}. Give the same files in the same order, or begin anew with position=None."
             )
         return index, position["frame"], position["start"]
 

@@ -3,7 +3,9 @@
 import hashlib
 import os
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from ._notices import as_text
 
@@ -13,7 +15,8 @@ MAX_TAKEN = 1000
 MAX_RECORDERS = 64
 
 
-class FileState(NamedTuple):
+@dataclass(frozen=True)
+class FileState:
     """What the operating system says about a file."""
 
     name: str
@@ -29,18 +32,19 @@ class FileState(NamedTuple):
 
     def same_content(self, other: "FileState | None") -> bool:
         """Whether two states are those of one file that nobody has written to between them."""
-        return other is not None and (self.size, self.mtime_ns, self.inode) == (
-            other.size,
-            other.mtime_ns,
-            other.inode,
+        return (
+            other is not None
+            and self.size == other.size
+            and self.mtime_ns == other.mtime_ns
+            and self.inode == other.inode
         )
 
-    @property
+    @cached_property
     def order(self) -> tuple[int, str]:
         """Key of the order in which files are read: the time of modification, then the name."""
         return self.mtime_ns, as_text(self.name)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Short name of this version of the file, for a position."""
         text = f"{self.size} {self.mtime_ns} ".encode() + os.fsencode(self.name)
@@ -101,17 +105,18 @@ class Ledger:
         self._taken = [*self._taken, digest]  # a new list, because blocks hold the old one
         self._taken_now.add(digest)
 
-    def remember_only(self, states: Iterable[FileState], now_ns: int) -> None:
-        """Forget the files that have left the folder, and the oldest files if there are too many.
+    def note_look(self, now_ns: int) -> None:
+        """Remember the Unix time of a look at the folder, in nanoseconds."""
+        self._scanned = now_ns
+
+    def remember_only(self, states: Iterable[FileState]) -> None:
+        """Forget the files that have left the folder, and the oldest files, if there are too many files.
 
         Parameters
         ----------
         states : iterable of FileState
             All files in the folder.
-        now_ns : int
-            Unix time of the look at the folder, in nanoseconds.
         """
-        self._scanned = now_ns
         if len(self._taken) <= MAX_TAKEN:
             return
         here = {state.digest: state.order for state in states}

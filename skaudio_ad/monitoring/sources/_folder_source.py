@@ -123,8 +123,8 @@ class FolderSource:
                 return SourceInfo(None, None, live=False)
         except OSError as error:
             raise SourceError(
-                f"{shown(self.name)}: cannot be listed ({error.strerror}). Check the path, its permissions, and whether "
-                "the drive is mounted."
+                f"{shown(self.name)}: cannot be listed ({error.strerror}). Check the path, its permissions, and "
+                "whether the drive is mounted."
             ) from error
 
     def stream(self, position: Any = None) -> Iterator[Block | Notice | None]:
@@ -276,8 +276,8 @@ class FolderSource:
         for state in watcher.late:
             yield self._file_notice(
                 state.name,
-                "is older than the files that the position names, and has arrived or changed while nobody listened. The "
-                "file is read, perhaps for the second time.",
+                "is older than the files that the position names, and has arrived or changed while nobody listened. "
+                "The file is read, perhaps for the second time.",
                 ledger,
                 f"late {state.digest}",
             )
@@ -311,7 +311,7 @@ class FolderSource:
             "back",
             self.name,
             now,
-            f"{shown(self.name)}: the folder is back after {seconds_text(now - lost_at)}. Files that have arrived since "
-            "are read.",
+            f"{shown(self.name)}: the folder is back after {seconds_text(now - lost_at)}. Files that have arrived "
+            "since are read.",
             away=now - lost_at,
         )

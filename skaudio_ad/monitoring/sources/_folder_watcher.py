@@ -5,7 +5,6 @@ import math
 import os
 import stat
 from collections.abc import Iterator
-from pathlib import PurePath
 
 import soundfile
 
@@ -13,7 +12,7 @@ from ._folder_ledger import FileState, Ledger
 from ._timing import Timer
 
 # Endings of files that another program has not finished.
-_TEMPORARY = {".part", ".tmp", ".temp", ".partial", ".crdownload", ".filepart", ".swp"}
+_TEMPORARY = {"part", "tmp", "temp", "partial", "crdownload", "filepart", "swp"}
 # Number of seconds after which a file that has not changed is complete at the first look.
 _OLD = 60.0
 # Maximum number of seconds between two looks at all files. The time of modification of a folder does not change when a
@@ -59,11 +58,7 @@ class FolderWatcher:
         self, folder: str, pattern: str | None, settle: float, patience: float, ledger: Ledger, timer: Timer
     ) -> None:
         self._folder, self._pattern = folder, pattern.lower() if pattern else None
-        self._endings = {f".{name.lower()}" for name in soundfile.available_formats()} | {
-            ".aif",
-            ".oga",
-            ".opus",
-        }
+        self._endings = {name.lower() for name in soundfile.available_formats()} | {"aif", "oga", "opus"}
         self._settle, self._patience, self._ledger, self._timer = settle, patience, ledger, timer
         self.waiting: dict[str, Waiting] = {}
         self._done: dict[str, FileState] = {}
@@ -73,8 +68,8 @@ class FolderWatcher:
 
     def wants(self, name: str) -> bool:
         """Whether the name is that of a finished file of sound."""
-        suffixes = [suffix.lower() for suffix in PurePath(name).suffixes]
-        if name.startswith(".") or name.endswith("~") or _TEMPORARY & set(suffixes):
+        suffixes = name.lower().split(".")[1:]
+        if name.startswith(".") or name.endswith("~") or not _TEMPORARY.isdisjoint(suffixes):
             return False
         if self._pattern is not None:
             return fnmatch.fnmatchcase(name.lower(), self._pattern)
@@ -113,7 +108,7 @@ class FolderWatcher:
         for state in states:
             self._see(state, now)
         self._done = {name: state for name, state in self._done.items() if name in names}
-        self._ledger.remember_only(states, int(self._timer.now() * 1e9))
+        self._ledger.note_look(int(self._timer.now() * 1e9))
 
     def _list(self) -> Iterator[FileState | None]:
         with os.scandir(self._folder) as entries:
@@ -156,6 +151,13 @@ class FolderWatcher:
         """Stop waiting for a file: the file is taken, until it changes."""
         self.waiting.pop(state.name, None)
         self._done[state.name] = state
+        self._ledger.remember_only(self._known())
+
+    def _known(self):
+        """Yield the files that were in the folder at the last look."""
+        yield from self._done.values()
+        for item in self.waiting.values():
+            yield item.state
 
     def is_final(self, item: Waiting) -> bool:
         """Whether a file that cannot be read now is given up."""

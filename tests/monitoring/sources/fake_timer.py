@@ -27,7 +27,7 @@ class FakeTimer(Timer):
             self.on_wait()
 
 
-def take(stream, n_none=1):
+def take(stream, n_none=10):
     """Return the items of a stream up to the given number of None in a row."""
     items, n_waits = [], 0
     for item in stream:
