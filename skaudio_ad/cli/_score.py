@@ -179,7 +179,7 @@ def run_score(
         if table is not None and given is not None:
             raise click.UsageError(f"{option} does not apply to {table}, a table of embeddings.")
     pipeline = load_detector(detector)
-    window = None if table is not None else find_windows(detector, window, hop)
+    window = None if table is not None else find_windows(read_metadata(detector), window, hop)
     if window is None and events_path is not None:
         raise click.UsageError(
             "--events-csv needs --window, or a detector that was trained with `fit --window`."

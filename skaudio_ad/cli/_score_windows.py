@@ -9,7 +9,6 @@ from .._clip_errors import explain
 from .._file_names import file_names
 from ..audio import AudioReadError
 from ..audio._open import read_duration
-from ..persistence import read_metadata
 from ..recordings._exports import moments_in_file
 from ..recordings._summary import false_alarm_rate
 from ..recordings._timeline import WINDOW_COLUMNS, choose_policy, make_timeline
@@ -55,13 +54,13 @@ def window_options(command):
     return command
 
 
-def find_windows(detector, window, hop):
+def find_windows(metadata, window, hop):
     """Return the duration of the windows that recordings are scored by, or None if recordings are scored as a whole.
 
     Parameters
     ----------
-    detector : pathlib.Path
-        Saved detector.
+    metadata : dict
+        Metadata of the saved detector.
     window, hop : float or None
         Options of the command line.
 
@@ -73,7 +72,7 @@ def find_windows(detector, window, hop):
     """
     if window is not None:
         return window
-    trained_on = (read_metadata(detector).get("training") or {}).get("window")
+    trained_on = (metadata.get("training") or {}).get("window")
     if trained_on is not None:
         return float(trained_on)
     return None if hop is None else math.nan
