@@ -142,6 +142,21 @@ class LiveBuffer:
         """Return the seconds since the last sound has arrived, or since the start. 0 while the buffer holds items."""
         return 0.0 if self._items else self._timer.monotonic() - self._last_arrival
 
+    @property
+    def last_arrival(self) -> float:
+        """When the last sound has arrived, in seconds of the monotonic clock."""
+        return self._last_arrival
+
+    def skip(self, seconds: float) -> None:
+        """Count sound that the device has lost, so that further times stay right."""
+        with self._lock:
+            self._clock.skip(seconds)
+
+    def forget_end(self) -> None:
+        """Take out the end of a writer that is started again."""
+        with self._lock:
+            self._items = deque(item for item in self._items if not isinstance(item, End))
+
     def expect_sound(self) -> None:
         """Begin to count the seconds without sound."""
         self._last_arrival = self._timer.monotonic()
