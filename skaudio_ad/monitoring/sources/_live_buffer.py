@@ -124,6 +124,10 @@ class LiveBuffer:
             self._arrived.clear()
             if not self._items:  # nothing has arrived between the look and the clear
                 self._timer.wait(self._arrived, SLICE)
+        return self.take_now()
+
+    def take_now(self) -> Block | Notice | End | None:
+        """Return the next item, or None where there is none."""
         with self._lock:
             if self._dropped:
                 return self._overrun()

@@ -84,6 +84,9 @@ class LiveSource:
                 heard = self._buffer.last_arrival
                 reason, is_over = self._why_lost(end)
                 self._halt()
+                # The writer may have held back less than a block.
+                while (item := self._buffer.take_now()) is not None:
+                    yield item
                 if is_over:
                     yield self._end(reason)
                     return

@@ -140,8 +140,8 @@ class StreamSource(LiveSource):
         program = shutil.which(self._program)
         if program is None:
             raise SourceError(
-                f"{shown(self.name)}: a network stream needs the program {shown(self._program)}, which is not installed: "
-                "apt install ffmpeg, or brew install ffmpeg."
+                f"{shown(self.name)}: a network stream needs the program {shown(self._program)}, which is not "
+                "installed: apt install ffmpeg, or brew install ffmpeg."
             )
         self._messages.clear()
         self._process = subprocess.Popen(

@@ -153,9 +153,7 @@ def test_sound_that_the_device_drops_is_an_overrun_of_known_duration(module, tim
 
 
 def test_a_microphone_that_no_device_matches_is_refused_with_the_names(module):
-    with pytest.raises(
-        SourceError, match=r"mic:Built-in: no microphone has this name.*'Monitor <script>', 'USB Mic', "
-    ):
+    with pytest.raises(SourceError, match=r"mic:Built-in: no microphone has this name.*'Monitor <script>', "):
         MicrophoneSource("Built-in").describe()
     with pytest.raises(SourceError, match="several microphones match"):
         MicrophoneSource("usb").describe()
