@@ -109,6 +109,7 @@ def test_home_assistant_finds_a_device_whose_states_are_published(broker, opened
 
 def test_discovery_can_be_left_out_and_the_topic_chosen(broker, opened):
     sink = opened(discovery=None, topic="factory/sound", device_name=None)
+    until(sink._is_connected.is_set)
     sink.send(window())
     sink.close()
     assert {message.topic.rpartition("/")[0] for message in broker.messages} == {"factory/sound/fan"}
