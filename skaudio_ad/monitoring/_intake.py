@@ -33,6 +33,8 @@ class Intake:
     ----------
     position : object
         Position of the source after the newest block.
+    can_go_back : bool
+        Whether the source gives the sound since the saved position again. A microphone does not.
     queue : list of Work
     queued_since : float
         Time of the oldest entry of the queue, by ``time.monotonic``. Infinity for an empty queue.
@@ -48,6 +50,7 @@ class Intake:
         self.queued_since = math.inf
         self.has_moved = False
         self.position: Any = None
+        self.can_go_back = True
         self._watchdogs: Any = None
         self._watchdog_rate, self._watched_until = 0, -math.inf
         self._unscored: dict[str, float] = {}
@@ -55,7 +58,7 @@ class Intake:
         self._stretches = Stretches(scorer, None if saved is None else saved["stretch"])
         if saved is None:
             return
-        self.position = saved["position"]
+        self.position, self.can_go_back = saved["position"], saved["can_go_back"]
         if saved["watched_until"] is not None:
             self._watched_until = saved["watched_until"]
         if saved["watchdogs"] is not None:
@@ -100,7 +103,7 @@ class Intake:
             for cut in self._stretches.push(block, self.position):
                 self._put("cut", cut)
             self._has_fitted = True
-        self.position = block.position
+        self.position, self.can_go_back = block.position, block.position is not None
 
     def end_stretch(self, time: float, reason: str) -> None:
         """End the stretch of sound and an event that goes on.
@@ -127,6 +130,7 @@ class Intake:
         saved = None if watchdogs is None else {"rate": self._watchdog_rate, "state": watchdogs.get_state()}
         return {
             **self._stretches.get_state(self.position),
+            "can_go_back": self.can_go_back,
             "watched_until": self._watched_until,
             "watchdogs": saved,
         }

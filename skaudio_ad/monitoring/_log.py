@@ -201,6 +201,8 @@ class EventLog:
     def close(self) -> None:
         """Write what waits, and close the file."""
         if self._file is not None:
-            self.write_waiting(at_once=True)
-            self._file.close()
-            self._file = None
+            try:
+                self.write_waiting(at_once=True)
+            finally:
+                self._file.close()
+                self._file = None

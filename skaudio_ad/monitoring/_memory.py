@@ -83,7 +83,8 @@ class NormalMemory:
     ) -> None:
         check_number(max_windows, "max_windows", low=1, integer=True)
         self.folder, self.max_windows, self.quiet_hours = Path(folder), max_windows, quiet_hours
-        self._events = EventFeatures(self.folder / "event_features")
+        #: Windows of the newest events.
+        self.events = EventFeatures(self.folder / "event_features")
         self._log = MemoryLog(self.folder / "memory")
         self._key, self._n_features = "", None
         self._picker: QuietPicker | None = None
@@ -137,6 +138,7 @@ class NormalMemory:
         *,
         reason: Literal["confirmed", "quiet hours"],
         event: str = "",
+        source: str = "",
         key: str | None = None,
     ) -> MemoryChange:
         """Add normal windows.
@@ -147,8 +149,8 @@ class NormalMemory:
             Input of the last step of the detector, as ``Window.features`` holds it. Grids of a
             :class:`BandMemoryDetector` have one axis more.
         reason : {"confirmed", "quiet hours"}
-        event : str, default=""
-            Id of the event that was confirmed.
+        event, source : str, default=""
+            Id and source of the event that was confirmed.
         key : str or None, default=None
             Key of the detector that the features belong to. None is the detector of the last :meth:`extend`.
 
@@ -181,7 +183,7 @@ class NormalMemory:
                     f"the memory holds windows of shape {shape}, got windows of shape {features.shape[1:]}: all must "
                     "be the input of the last step of one detector, from windows of one duration."
                 )
-            facts = {"event": event, "n_windows": len(features), "detector_key": key}
+            facts = {"event": event, "source": source, "n_windows": len(features), "detector_key": key}
             if reason == "quiet hours":
                 facts["who"] = "monitor"
             change = MemoryChange(id=self._next_id(), reason=reason, **(who_writes() | facts))
@@ -215,7 +217,11 @@ class NormalMemory:
                 raise ValueError(
                     f"{self._log.path}: no addition {change_id!r} counts now. The newest that count: {names}."
                 )
-            facts = who_writes() | {"event": found.event, "n_windows": found.n_windows}
+            facts = who_writes() | {
+                "event": found.event,
+                "source": found.source,
+                "n_windows": found.n_windows,
+            }
             undo = MemoryChange(
                 id=self._next_id(),
                 reason="undo",
@@ -240,21 +246,29 @@ class NormalMemory:
         windows : sequence of Window
             With features.
 
-        Raises
-        ------
-        OSError
-            If the windows cannot be written.
+        Notes
+        -----
+        An error of the disk is logged and not raised, because a monitor must go on.
         """
-        self._events.keep(event, windows, self._key)
+        try:
+            self.events.keep(event, windows, self._key)
+        except OSError as error:
+            _LOGGER.error(
+                "the windows of the event %s are not kept, so the event cannot be confirmed: %s",
+                event.id,
+                error,
+            )
 
-    def consider(self, window: Window, records: Iterable[Event | Notice] = ()) -> MemoryChange | None:
+    def consider(
+        self, window: Window, records: Iterable[Event | Notice] | None = None
+    ) -> MemoryChange | None:
         """Show the memory a window. By the rule of `quiet_hours`, a normal window joins now and then.
 
         Parameters
         ----------
         window : Window
             After the decision, with features.
-        records : iterable of Event and Notice
+        records : iterable of Event and Notice, default=None
             What has been reported since the last window.
 
         Returns
@@ -262,17 +276,20 @@ class NormalMemory:
         MemoryChange or None
             The change if a window has joined. :meth:`reload_if_changed` is True then.
 
-        Raises
-        ------
-        OSError
-            If the memory cannot be written.
+        Notes
+        -----
+        An error of the disk is logged and not raised, because a monitor must go on.
         """
         if self.quiet_hours is None or self._picker is None:
             return None
-        picked = self._picker.push(window, records)
+        picked = self._picker.push(window, records or ())
         if picked is None or picked.features is None or not self._has_quiet_room(self.quiet_hours.per_day):
             return None
-        return self.add(picked.features[np.newaxis], reason="quiet hours")
+        try:
+            return self.add(picked.features[np.newaxis], reason="quiet hours")
+        except (OSError, ValueError) as error:
+            _LOGGER.error("a window of quiet hours does not join the memory: %s", error)
+            return None
 
     def reload_if_changed(self) -> bool:
         """Read the memory again if a person or another process has changed it.

@@ -47,6 +47,8 @@ class MemoryChange:
         Name of the user, or "monitor".
     version : str
         Version of the package.
+    source : str
+        Source of the event, or "".
     undoes : str
         Change that does not count any more, or "".
     sha256 : str
@@ -61,6 +63,7 @@ class MemoryChange:
     detector_key: str
     who: str
     version: str
+    source: str = ""
     undoes: str = ""
     sha256: str = ""
 

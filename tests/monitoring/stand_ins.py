@@ -1,4 +1,4 @@
-"""Small stand-ins for tests of monitors: a detector of loud windows, a source from a list, and a sink that keeps all."""
+"""Stand-ins for tests of monitors: a detector of loud windows, a source from a list, and a sink that keeps all."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -46,9 +46,9 @@ def loud_detector(rate=RATE, duration=1.0, **loading):
 
 def sound(seconds, faults=(), *, rate=RATE, seed=0, n_channels=1):
     """Return quiet noise of shape (n_samples, n_channels) with loud stretches (start, end), in seconds."""
-    samples = np.random.default_rng(seed).uniform(-0.3, 0.3, (round(seconds * rate), n_channels))
+    samples = np.random.default_rng(seed).uniform(-0.2, 0.2, (round(seconds * rate), n_channels))
     for start, end in faults:
-        samples[round(start * rate) : round(end * rate)] *= 3
+        samples[round(start * rate) : round(end * rate)] *= 4.5
     return samples.astype(np.float32)
 
 

@@ -339,7 +339,7 @@ def test_the_least_normal_windows_of_an_event_are_kept_and_known_by_any_name(mem
     windows = [window(5.0 * n, rows(1, seed=n)[0], score=score) for n, score in enumerate(scores)]
     odd = dataclasses.replace(event(), id="../../a b\n\udcff<script>")
     memory.keep(odd, [*windows, window(999.0, None)])
-    kept = memory._events.load(odd.id)
+    kept = memory.events.load(odd.id)
     assert kept.event.start == odd.start
     assert len(kept.features) == 50
     assert kept.scores.max() == -11
@@ -355,7 +355,7 @@ def test_the_oldest_of_too_many_events_are_deleted(memory, monkeypatch):
         memory.keep(event(f"e{n}", start=100.0 * n), [window(100.0 * n, rows(1)[0])])
         for path in (memory.folder / "event_features").glob("*.npz"):
             os.utime(path, ns=(0, int(np.load(path)["starts"][0]) * 10**9))
-    assert [kept.event.id for kept in memory._events.load_all()] == ["e2", "e3", "e4"]
+    assert [kept.event.id for kept in memory.events.load_all()] == ["e2", "e3", "e4"]
 
 
 def test_a_damaged_file_of_an_event_is_named(memory):
@@ -363,8 +363,8 @@ def test_a_damaged_file_of_an_event_is_named(memory):
     (path,) = (memory.folder / "event_features").glob("*.npz")
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match=f"{path.name}.*Delete this file"):
-        memory._events.load("e1")
+        memory.events.load("e1")
     with pytest.warns(UserWarning, match="Delete this file"):
-        assert memory._events.load_all() == []
+        assert memory.events.load_all() == []
     with pytest.raises(FileNotFoundError, match="'e2'"):
-        memory._events.load("e2")
+        memory.events.load("e2")

@@ -25,7 +25,10 @@ class EventList {
   }
 
   clear() {
-    for (const row of this.rows.values()) row.player?.pause();
+    for (const row of this.rows.values()) {
+      row.player?.pause();
+      clearTimeout(row.timer);
+    }
     this.rows.clear();
     this.list.replaceChildren();
     this.update();
@@ -40,10 +43,12 @@ class EventList {
     }
     const isNews = !row.event || row.event.state !== event.state;
     row.event = event;
+    if (isNews) row.changed = Date.now();
     this.fill(row);
     if (isNews && row.details.open) this.open(row);
     while (this.rows.size > maximum) {
-      const [oldest, { item }] = this.rows.entries().next().value;
+      const [oldest, { item, timer }] = this.rows.entries().next().value;
+      clearTimeout(timer);
       item.remove();
       this.rows.delete(oldest);
     }
@@ -92,43 +97,58 @@ class EventList {
   }
 
   /** Show the details of an event, its picture and its sound. */
-  async open(row) {
+  open(row) {
     const { event } = row;
     const entry = (name, ...content) => h("div", {}, h("dt", {}, name), h("dd", {}, content));
     row.player?.pause();
     row.player = null;
-    const media = h("div", { class: "event-media" }, h("p", { class: "note" }, "The sound is looked up ..."));
+    row.version = null;
+    row.media = h("div", { class: "event-media" });
+    const isOpen = event.state === "raised";
     row.body.replaceChildren(h("dl", { class: "facts" },
       entry("Start", timeElement(event.start)),
-      entry(event.state === "raised" ? "Newest window" : "End", timeElement(event.end)),
+      isOpen ? null : entry("End", timeElement(event.end)),
       entry("Least normal at", timeElement(event.worst_time)),
-      entry("Lowest score", this.scoreText(event.score)),
-      entry("Windows", count(event.n_windows)),
-      event.reason ? entry("Ended because", event.reason) : null), media);
+      entry(isOpen ? "Lowest score at first" : "Lowest score", this.scoreText(event.score)),
+      isOpen ? null : entry("Windows", count(event.n_windows)),
+      event.reason ? entry("Ended because", event.reason) : null), row.media);
+    this.loadMedia(row);
+  }
+
+  /** Ask which files the event has. The files of an event are written a little later, and again when the event ends. */
+  async loadMedia(row) {
+    clearTimeout(row.timer);
+    const { event, media } = row;
     const address = `event/${encodeURIComponent(event.id)}`;
+    let problem = "";
     try {
       const answer = await fetch(`${address}.json`);
       if (!answer.ok) throw new Error("the monitor does not know the event any more");
       const { files } = await answer.json();
-      if (row.event.state === event.state) this.showMedia(row, media, address, files);
+      if (row.media !== media) return;
+      this.showMedia(row, address, files);
     } catch (error) {
-      media.replaceChildren(h("p", { class: "note" }, `The sound cannot be shown: ${error.message}.`));
+      problem = `The sound cannot be shown: ${error.message}.`;
     }
+    if (problem && row.media === media) media.replaceChildren(h("p", { class: "note" }, problem));
+    const isRecent = row.event.state === "raised" || Date.now() - row.changed < 60000;
+    if (row.details.open && (isRecent || problem)) row.timer = setTimeout(() => this.loadMedia(row), 5000);
   }
 
-  showMedia(row, media, address, files) {
-    // The files of an event are written anew when the event ends.
-    const version = `?state=${row.event.state}`;
+  showMedia(row, address, files) {
+    const version = `${files.flac}-${files.png}`;
+    if (version === row.version || (row.player && !row.player.paused)) return;
+    row.version = version;
     const name = `the event of ${localTime(row.event.start)}`;
     const children = [];
-    if (files.includes("png")) children.push(h("img", { src: `${address}.png${version}`, alt: `Spectrogram of ${name}`, class: "event-picture" }));
-    if (files.includes("flac")) {
-      row.player = h("audio", { src: `${address}.flac${version}`, controls: true, preload: "metadata", "aria-label": `Sound of ${name}` });
+    if (files.png) children.push(h("img", { src: `${address}.png?version=${files.png}`, alt: `Spectrogram of ${name}`, class: "event-picture", width: 800, height: 300 }));
+    if (files.flac) {
+      row.player = h("audio", { src: `${address}.flac?version=${files.flac}`, controls: true, preload: "metadata", "aria-label": `Sound of ${name}` });
       row.player.addEventListener("play", () => this.stopOthers(row.player));
-      row.player.addEventListener("error", () => children.length && media.append(h("p", { class: "warning", role: "status" }, "The sound cannot be played: this browser does not play FLAC, or the file is gone.")), { once: true });
+      row.player.addEventListener("error", () => row.media.append(h("p", { class: "warning", role: "status" }, "The sound cannot be played: this browser does not play FLAC, or the file is gone.")), { once: true });
       children.push(row.player);
     }
-    media.replaceChildren(...(children.length ? children : [h("p", { class: "note" }, "There is no sound of this event. An AudioSink saves sounds, and the page needs the folder of the AudioSink.")]));
+    row.media.replaceChildren(...(children.length ? children : [h("p", { class: "note" }, "There is no sound of this event. An AudioSink saves sounds, and the page needs the folder of the AudioSink.")]));
   }
 
   stopOthers(player) {

@@ -29,12 +29,14 @@ const view = {
   also: h("p", { class: "also" }),
   age: h("p", { class: "note" }),
   meter: h("div", { class: "meter", role: "meter", "aria-label": "Level", "aria-valuemin": LOWEST_DB, "aria-valuemax": 0, "aria-valuenow": LOWEST_DB }, h("div", { class: "meter-bar" })),
-  level: h("dd", {}), score: h("dd", {}), p: h("dd", {}), drift: h("dd", {}), raise: h("small", {}), problem: h("p", { class: "warning", hidden: true }),
+  level: h("dd", {}, "\u2013"), score: h("dd", {}, "\u2013"), p: h("dd", {}, "\u2013"), drift: h("dd", {}, "\u2013"), raise: h("small", {}), problem: h("p", { class: "warning", hidden: true }),
   facts: h("dl", { class: "summary-facts" }), versions: h("p", { class: "note" }),
   alert: h("p", { class: "unseen", role: "alert" }), news: h("p", { class: "unseen", role: "status" }),
 };
+const plain = (value) => (given(value) ? String(Number(value.toPrecision(6))) : "\u2013");
 const shownHistory = () => (monitor.facts.history || 3600);
-const get = () => ({ windows: monitor.windows, events: events.all, facts: monitor.facts, history: shownHistory() });
+const hasP = () => monitor.windows.some((each) => given(each.p_value));
+const get = () => ({ windows: monitor.windows, events: events.all, facts: monitor.facts, history: shownHistory(), hasP: hasP() });
 const scoreChart = scoreTimeline(get);
 const pChart = pTimeline(get);
 
@@ -45,7 +47,7 @@ function setState({ facts, status, columns, windows, events: listed, notices: sa
   monitor.windows = windows.map(asWindow);
   events.clear();
   notices.clear();
-  scoreDigits = decimalsFor(monitor.windows.map((window) => window.score));
+  chooseDigits();
   for (const event of listed) events.add(event, MAX_EVENTS);
   for (const notice of said) notices.add(notice);
   showFacts();
@@ -57,7 +59,11 @@ function addWindow(row) {
   monitor.windows.push(window);
   const first = window.end - shownHistory();
   while (monitor.windows.length > MAX_WINDOWS || monitor.windows[0].end < first) monitor.windows.shift();
-  if (monitor.windows.length < 50 || monitor.windows.length % 100 === 0) scoreDigits = decimalsFor(monitor.windows.map((each) => each.score));
+}
+
+/** The levels of the alarm count too, because a few windows may have nearly the same score. */
+function chooseDigits() {
+  scoreDigits = decimalsFor([...monitor.windows.map((window) => window.score), monitor.facts.raise_level, monitor.facts.clear_level]);
 }
 
 /** Take the state at a glance. A change is said aloud by a screen reader. */
@@ -98,8 +104,8 @@ function draw() {
     events.extend(window.end);
     showNumbers(window);
   }
-  const hasP = monitor.windows.some((each) => given(each.p_value));
-  pFigure.hidden = monitor.windows.length > 0 && !hasP;
+  chooseDigits();
+  pFigure.hidden = !hasP();
   for (const box of [scoreChart, pChart]) if (box.clientWidth) drawChart(box);
   const below = monitor.windows.filter((each) => given(each.score) && each.score < monitor.facts.raise_level).length;
   scoreChart.setAttribute("aria-label", `Scores of the last ${plural(monitor.windows.length, "window")}. ${plural(below, "window")} below the alarm level ${scoreText(monitor.facts.raise_level)}.`);
@@ -152,7 +158,7 @@ function showFacts() {
   const fact = (name, ...content) => h("div", { class: "fact" }, h("dt", {}, name), h("dd", {}, content));
   view.facts.replaceChildren(
     fact("Source", facts.source), fact("Detector", facts.detector),
-    fact("Windows", `${significant(facts.window)}\u202fs, every ${significant(facts.hop)}\u202fs`),
+    fact("Windows", `${plain(facts.window)}\u202fs, every ${plain(facts.hop)}\u202fs`),
     fact("Sample rate", `${count(facts.sample_rate)}\u202fHz`),
     fact("Alarm level", `An alarm begins below the score ${scoreText(facts.raise_level)} and ends above ${scoreText(facts.clear_level)}.`),
     fact("False events", facts.statement || "Nothing is known about the rate of false events."));

@@ -24,8 +24,8 @@ const LEAST_SPAN = 300;
 
 /** Return the first and the last time of the axis. */
 function axisRange(windows, history) {
-  const end = windows.length ? windows.at(-1).end : 0;
-  const span = windows.length ? Math.min(history, Math.max(LEAST_SPAN, end - windows[0].start)) : LEAST_SPAN;
+  const { end } = windows.at(-1);
+  const span = Math.min(history, Math.max(LEAST_SPAN, end - windows[0].start));
   return [end - span, end];
 }
 
@@ -56,7 +56,7 @@ function stretches(windows, value, hop) {
       last = null;
       continue;
     }
-    if (last === null || window.start - last.start > 1.5 * hop + 0.001) found.push([]);
+    if (last === null || window.start <= last.start || window.start - last.start > 1.5 * hop + 0.001) found.push([]);
     found.at(-1).push([(window.start + window.end) / 2, y]);
     last = window;
   }
@@ -95,15 +95,19 @@ function scoreLimits(windows, raise) {
   return [least - room, most + room];
 }
 
-/** Make the picture of the scores. The function `get` returns windows, events, facts and the length of the history. */
+/** Make the picture of the scores. The function `get` returns windows, events, facts, the length of the history, and whether there are p-values. */
 function scoreTimeline(get) {
   return chart("Scores over time", 240, (picture, width, height) => {
-    const { windows, events, facts } = get();
-    const [left, right, top, foot] = [52, width - 8, 22, height - 8];
-    const range = axisRange(windows, get().history);
+    const { windows, events, facts, history, hasP } = get();
+    const [left, right, top, foot] = [52, width - 8, 22, height - (hasP ? 8 : 24)];
+    if (!windows.length) {
+      picture.append(line(left, foot, right, foot, "axis"), label((left + right) / 2, (top + foot) / 2, "middle", "no window yet", "chart-text"));
+      return;
+    }
+    const range = axisRange(windows, history);
     const shown = windows.filter((window) => window.end >= range[0]);
     const [low, high] = scoreLimits(shown, facts.raise_level);
-    const x = timeScale(picture, range, left, right, foot, false);
+    const x = timeScale(picture, range, left, right, foot, !hasP);
     shadeEvents(picture, events, range, x, top, foot);
     const scale = leftAxis(picture, low, high, left, right, top, foot, roundTicks(low, high, 5));
     const y = (value) => Math.min(foot - 5, scale(value));
@@ -120,16 +124,16 @@ function scoreTimeline(get) {
       const at = y(facts.raise_level);
       picture.append(label(right - 4, at + 14 > foot - 2 ? at - 5 : at + 14, "end", "alarm level", "chart-text halo"));
     }
-    if (!shown.length) picture.append(label((left + right) / 2, (top + foot) / 2, "middle", "no window yet", "chart-text"));
   });
 }
 
 /** Make the picture of the p-values, on a logarithmic axis. */
 function pTimeline(get) {
   return chart("p-values over time", 104, (picture, width, height) => {
-    const { windows, events, facts } = get();
+    const { windows, events, facts, history } = get();
+    if (!windows.length) return;
     const [left, right, top, foot] = [52, width - 8, 6, height - 24];
-    const range = axisRange(windows, get().history);
+    const range = axisRange(windows, history);
     const shown = windows.filter((window) => window.end >= range[0]);
     const x = timeScale(picture, range, left, right, foot, true);
     const values = shown.map((window) => window.p_value).filter((value) => value > 0);

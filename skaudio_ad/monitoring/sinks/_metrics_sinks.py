@@ -4,10 +4,13 @@ import threading
 from pathlib import Path
 
 from ..._atomic import atomic_path
+from ..._clip_errors import explain
 from ..._typing import PathLike
+from .._records import Notice
 from ._answers import send_health
 from ._local_server import LocalServer, Request, check_address
 from ._metrics import Metrics
+from ._problems import Problems
 from ._sink import MonitorInfo, Record, Sound
 
 # Minimum number of seconds between two writes of the text file.
@@ -30,10 +33,11 @@ class MetricsSink:
     allow_network : bool, default=False
         Whether other machines may read the metrics. True needs another `host`, such as "0.0.0.0".
 
+    name : str, default="metrics"
+        Name for messages.
+
     Attributes
     ----------
-    name : str
-        "metrics".
     url : str
         Address of the server, once the sink is open.
 
@@ -50,11 +54,11 @@ class MetricsSink:
     MetricsSink(host='127.0.0.1', port=9464)
     """
 
-    name = "metrics"
-
-    def __init__(self, host: str = "127.0.0.1", port: int = 9464, allow_network: bool = False) -> None:
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 9464, allow_network: bool = False, *, name: str = "metrics"
+    ) -> None:
         check_address(host, port, allow_network)
-        self.host, self.port, self.allow_network = host, port, allow_network
+        self.host, self.port, self.allow_network, self.name = host, port, allow_network, name
         self.url = ""
         self._metrics: Metrics | None = None
         self._server: LocalServer | None = None
@@ -129,10 +133,8 @@ class PrometheusFileSink:
     path : path-like
         File in the folder of the collector. The collector reads only names that end in ".prom".
 
-    Attributes
-    ----------
-    name : str
-        "prometheus-file".
+    name : str, default="prometheus-file"
+        Name for messages.
 
     Raises
     ------
@@ -146,10 +148,8 @@ class PrometheusFileSink:
     PrometheusFileSink('fan.prom')
     """
 
-    name = "prometheus-file"
-
-    def __init__(self, path: PathLike) -> None:
-        self.path = Path(path)
+    def __init__(self, path: PathLike, *, name: str = "prometheus-file") -> None:
+        self.path, self.name = Path(path), name
         if self.path.suffix != ".prom":
             raise ValueError(
                 f"path must end in '.prom', because the textfile collector reads no other file, got {str(path)!r}."
@@ -157,7 +157,7 @@ class PrometheusFileSink:
         self._metrics: Metrics | None = None
         self._thread: threading.Thread | None = None
         self._news, self._closing = threading.Event(), threading.Event()
-        self._error: OSError | None = None
+        self._problems = Problems(name)
 
     def __repr__(self) -> str:
         return f"PrometheusFileSink({str(self.path)!r})"
@@ -189,19 +189,11 @@ class PrometheusFileSink:
         record : Window, Event or Notice
         sound : callable or None
             Not used.
-
-        Raises
-        ------
-        OSError
-            If the thread could not write the file. The thread tries again.
         """
         if self._metrics is None:
             raise RuntimeError("PrometheusFileSink: call open(info) before send(record).")
         self._metrics.add(record)
         self._news.set()
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
 
     def _run(self):
         is_last = False
@@ -212,8 +204,12 @@ class PrometheusFileSink:
                 try:
                     self._write()
                 except OSError as error:
-                    self._error = error
+                    self._problems.report(
+                        "write", f"cannot write the metrics: {explain(error)}. The sink tries again.", "disk"
+                    )
                     self._news.set()
+                else:
+                    self._problems.solved("write", "the metrics are written again.")
 
     def _write(self):
         assert self._metrics is not None
@@ -227,17 +223,18 @@ class PrometheusFileSink:
         ----------
         timeout : float, default=10.0
             Maximum number of seconds to wait for the disk.
-
-        Raises
-        ------
-        OSError
-            If the last metrics could not be written.
         """
         if self._thread is None:
             return
         self._closing.set()
         self._thread.join(timeout)
         self._thread = None
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
+
+    def take_notices(self) -> list[Notice]:
+        """Return what went wrong since the last call.
+
+        Returns
+        -------
+        list of Notice
+        """
+        return self._problems.take()

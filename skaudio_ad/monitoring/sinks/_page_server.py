@@ -2,6 +2,7 @@
 
 import queue
 import re
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -30,6 +31,8 @@ _MEDIA_TYPES = {"flac": "audio/flac", "png": "image/png"}
 class PageSink:
     """Show a monitor live in a browser: state, level, scores, events with their sound, notices.
 
+    After a restart with a folder of the monitor, the page also shows the events and notices of the log.
+
     The page is read only. The page needs no network and no other site, and answers on the loopback address, so that
     only this machine can open the page. There is no password: with `allow_network` everyone who reaches the address
     can read the scores and hear the events.
@@ -47,11 +50,11 @@ class PageSink:
         sound.
     history : float, default=3600
         Seconds of scores that the page shows, at most the last 7200 windows. The default is our choice.
+    name : str, default="page"
+        Name for messages.
 
     Attributes
     ----------
-    name : str
-        "page".
     url : str
         Address of the page, once the sink is open.
 
@@ -68,8 +71,6 @@ class PageSink:
     PageSink(host='127.0.0.1', port=8080)
     """
 
-    name = "page"
-
     def __init__(
         self,
         *,
@@ -78,13 +79,14 @@ class PageSink:
         allow_network: bool = False,
         audio_folder: PathLike | None = None,
         history: float = 3600,
+        name: str = "page",
     ) -> None:
         check_address(host, port, allow_network)
         if not 0 < history < float("inf"):
             raise ValueError(f"history must be a positive number of seconds, got {history!r}.")
         self.host, self.port, self.allow_network = host, port, allow_network
         self.audio_folder = None if audio_folder is None else Path(audio_folder)
-        self.history = history
+        self.history, self.name = history, name
         self.url = ""
         self._server: LocalServer | None = None
         self._state: PageState | None = None
@@ -204,9 +206,12 @@ class _Routes:
         return send_file(request, self._folder / f"{stem}.{ending}", _MEDIA_TYPES[ending])
 
     def _files(self, stem):
-        if self._folder is None:
-            return []
-        return [ending for ending in _MEDIA_TYPES if (self._folder / f"{stem}.{ending}").is_file()]
+        """Versions of the files of an event, by their ending. A file that is replaced has another version."""
+        versions = {}
+        for ending in _MEDIA_TYPES if self._folder is not None else ():
+            with suppress(OSError):
+                versions[ending] = f"{(self._folder / f'{stem}.{ending}').stat().st_mtime_ns:x}"
+        return versions
 
 
 @cache

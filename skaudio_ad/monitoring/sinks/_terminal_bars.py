@@ -76,6 +76,8 @@ def score_bar(score: float, raise_level: float, scores: list[float]) -> Any:
 
     def draw(width, ascii_only):
         low, high = (min(known), max(known)) if known else (0.0, 1.0)
+        if math.isfinite(raise_level):  # a score far below must not flatten the normal scores
+            low = max(low, raise_level - 3 * (high - raise_level or 1.0))
         room = 0.05 * (high - low) or 0.5
         low, high = low - room, high + room
 

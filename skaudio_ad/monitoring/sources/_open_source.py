@@ -6,6 +6,7 @@ from typing import Any
 from ..._clip_errors import shown
 from ._file_source import FileSource
 from ._folder_source import FolderSource
+from ._pipe_source import PipeSource
 from ._source import Source, SourceError
 
 _FORMS = (
@@ -45,6 +46,8 @@ def open_source(text: str, **options: Any) -> Source:
     '.'
     """
     text = os.fspath(text)
+    if text == "-":
+        return PipeSource(**options)
     if os.path.isdir(text):
         return FolderSource(text, **options)
     if os.path.exists(text):
