@@ -1,5 +1,7 @@
 """Listen to a source of sound all day: windows, events, drift and notices, with sinks that report them."""
 
+from ._alarm_calibration import AlarmCalibration
+from ._calibration import calibrate_alarms
 from ._memory import NormalMemory
 from ._memory_log import MemoryChange
 from ._monitor import Monitor
@@ -8,6 +10,7 @@ from ._records import Block, Notice, Window
 from ._state import StateError
 
 __all__ = [
+    "AlarmCalibration",
     "Block",
     "MemoryChange",
     "Monitor",
@@ -16,4 +19,5 @@ __all__ = [
     "QuietHours",
     "StateError",
     "Window",
+    "calibrate_alarms",
 ]

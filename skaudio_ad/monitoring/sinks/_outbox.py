@@ -126,7 +126,7 @@ class Outbox:
         self._clock = clock or Clock()
         self._random = random.Random()
         self._changed = threading.Condition()
-        self._closing, self._n_hung = False, 0
+        self._closing, self._retry, self._n_hung = False, False, 0
         self._thread: threading.Thread | None = None
 
     @property
@@ -168,6 +168,12 @@ class Outbox:
             self._spool.put(entry)
             self._changed.notify_all()
 
+    def retry_now(self) -> None:
+        """End a waiting time, because the receiver is there again."""
+        with self._changed:
+            self._retry = True
+            self._changed.notify_all()
+
     def close(self, timeout: float = 10.0) -> None:
         """Deliver what waits, for `timeout` seconds at most and until the first failure.
 
@@ -206,6 +212,7 @@ class Outbox:
                 entry = self._spool.read(item)
             if entry is None:
                 continue
+            self._retry = False
             error = self._attempt(item, entry)
             with self._changed:
                 if error is None:
@@ -213,13 +220,13 @@ class Outbox:
                 elif isinstance(error, RefusedError):
                     self._spool.refuse(item, entry, str(error))
             if error is None or isinstance(error, RefusedError):
-                if failures and error is None:
+                if error is None:
                     self.problems.solved("delivery", f"records are delivered again. {len(self)} wait.")
                 failures = 0
             else:
                 self._report(error)
                 self._wait(failures, getattr(error, "seconds", 0.0))
-                failures += 1
+                failures = 0 if self._retry else failures + 1
 
     def _next_item(self, failures: int) -> Item | None:
         """Wait for a record. None ends the thread."""
@@ -276,7 +283,7 @@ class Outbox:
         end = self._clock.time() + seconds * (1 + _JITTER * self._random.random())
         with self._changed:
             # Every record that is sent notifies the condition.
-            while not self._closing and (rest := end - self._clock.time()) > 0:
+            while not (self._closing or self._retry) and (rest := end - self._clock.time()) > 0:
                 self._clock.wait(self._changed, rest)
 
 
