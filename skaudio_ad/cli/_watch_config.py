@@ -40,6 +40,7 @@ TOP = {
     "window": _NUMBER,
     "hop": _NUMBER,
     "drift": _SWITCH,
+    "quiet_hours": _SWITCH,
     "sample_rate": _COUNT,
     "n_channels": _COUNT,
     "format": _TEXT,
