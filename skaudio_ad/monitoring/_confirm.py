@@ -17,8 +17,8 @@ from ._event_features import KeptEvent
 from ._memory import NormalMemory
 from ._memory_log import MemoryChange, MemoryLog, append_line, who_writes
 
-# Largest ratio of the distance of an event to the distance at the raise level that needs no second confirmation. Nine of
-# ten false events lay below 1.5 when detectors of three MIMII units heard the normal sound of the fourth unit.
+# Largest ratio of the distance of an event to the distance at the raise level that needs no second confirmation. Nine
+# of ten false events lay below 1.5 when detectors of three MIMII units heard the normal sound of the fourth unit.
 _FAR = 1.5
 # Number of files that a message names.
 _SHOWN = 3
