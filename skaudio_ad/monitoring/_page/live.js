@@ -61,9 +61,14 @@ function addWindow(row) {
   while (monitor.windows.length > MAX_WINDOWS || monitor.windows[0].end < first) monitor.windows.shift();
 }
 
-/** The levels of the alarm count too, because a few windows may have nearly the same score. */
+/** Choose the decimals that tell normal scores apart. Scores far below the alarm level would hide the decimals. */
 function chooseDigits() {
-  scoreDigits = decimalsFor([...monitor.windows.map((window) => window.score), monitor.facts.raise_level, monitor.facts.clear_level]);
+  const { raise_level: raise, clear_level: clear } = monitor.facts;
+  const normal = monitor.windows.map((window) => window.score).filter((score) => !given(raise) || score >= raise);
+  const digits = decimalsFor([...normal, raise, clear]);
+  if (digits === scoreDigits) return;
+  scoreDigits = digits;
+  showFacts();
 }
 
 /** Take the state at a glance. A change is said aloud by a screen reader. */

@@ -1,5 +1,6 @@
 """Bars for the view in a terminal."""
 
+import itertools
 import math
 from typing import Any
 
@@ -18,8 +19,9 @@ class _Bar:
 
         width = max(4, options.max_width)
         line = Text(no_wrap=True, end="")
-        for text, style in self._draw(width, options.ascii_only):
-            line.append(text, style=style)
+        cells = self._draw(width, options.ascii_only)
+        for style, run in itertools.groupby(cells, key=lambda cell: cell[1]):
+            line.append("".join(text for text, _ in run), style=style)
         yield line
 
     def __rich_measure__(self, console, options):
