@@ -69,7 +69,7 @@ class LiveSource:
             If the source cannot be opened at the first start.
         """
         self._run()
-        delay, lost, heard = _FIRST_DELAY, False, self._timer.monotonic()
+        delay, lost = _FIRST_DELAY, False
         while not self._closed.is_set():
             reason = ""
             try:
