@@ -82,7 +82,9 @@ class FolderTimes:
     def finish(self, current: dict[str, Any], sample_rate: int) -> None:
         """Remember when a file has ended."""
         duration = current["frames"] / sample_rate
-        self._ledger.recorders[current["recorder"]][2] = current["own"] + duration
+        key = current["recorder"]
+        rate, channels, _, joined, told = self._ledger.recorders[key]
+        self._ledger.set_recorder(key, [rate, channels, current["own"] + duration, joined, told])
         self._ledger.last = {
             "recorder": current["recorder"],
             "end": current["start"] + duration,

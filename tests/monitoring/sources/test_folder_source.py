@@ -161,7 +161,10 @@ def test_every_sample_comes_once_after_a_restart_at_any_block(tmp_path, timer):
     def items_after(position):
         return take(FolderSource(tmp_path, timer=timer, time_zone="UTC").stream(position))
 
-    whole = items_after(None)
+    whole, texts = [], []
+    for item in items_after(None):
+        whole.append(item)
+        texts.append(json.dumps(item.position))
     assert len(blocks_of(whole)) == 8
     for index, item in enumerate(whole):
         if item.position is None:
