@@ -185,6 +185,24 @@ def test_a_file_that_is_gone_after_a_restart_is_reported(tmp_path, source, timer
     assert "was not read to its end before the restart" in notice.text
 
 
+def test_a_file_without_samples_is_reported_once(tmp_path, source):
+    write(tmp_path, "a.wav", seconds=0.0)
+    (notice,) = take(source.stream(), n_none=200)
+    assert "a.wav: holds no samples. The source goes on." in notice.text
+
+
+def test_a_file_that_is_removed_just_before_it_is_read_is_reported(tmp_path, source):
+    write(tmp_path, "a.wav", 0.1, age=100)
+    second = write(tmp_path, "b.wav", 0.2, age=90)
+    stream = source.stream()
+    items = [next(stream)]
+    os.remove(second)
+    items += take(stream)
+    assert values_of(items) == [0.1]
+    (notice,) = notices_of(items)
+    assert "b.wav: was removed before it could be read" in notice.text
+
+
 def test_existing_files_may_be_left_out(tmp_path, timer):
     write(tmp_path, "old.wav", 0.1)
     source = FolderSource(tmp_path, process_existing=False, timer=timer)

@@ -157,16 +157,28 @@ def test_parameters_that_do_not_fit_are_refused(options, message):
 
 
 def test_a_dash_is_standard_input(monkeypatch, samples):
-    class Input:
-        buffer = io.BytesIO(wav(samples))
-
-    monkeypatch.setattr("sys.stdin", Input())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(wav(samples))))
     source = open_source("-")
     assert isinstance(source, PipeSource)
     info = source.describe()
     assert (info.sample_rate, info.n_channels, info.live) == (RATE, 2, True)
     assert joined(source.stream()).shape == (2000, 2)
     source.close()
+
+
+def test_a_terminal_is_refused_as_standard_input(monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO())
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stdin", terminal)
+    with pytest.raises(SourceError, match="standard input is no pipe"):
+        PipeSource().describe()
+
+
+def test_a_header_with_a_wrong_rate_asks_for_little_memory():
+    header = wav(np.zeros((0, 2)))
+    data = header[:24] + struct.pack("<I", 4_000_000_000) + header[28:]
+    (block, *_) = play(with_size(data, 0) + bytes(1 << 25))
+    assert block.samples.nbytes <= 1 << 25
 
 
 @pytest.fixture
