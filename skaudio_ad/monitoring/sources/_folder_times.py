@@ -49,10 +49,10 @@ class FolderTimes:
         """
         own, resolution = self._own_start(state, file)
         recorder, form = as_text(recorder_of(state.name)), (file.sample_rate, file.n_channels)
-        rate, channels, end, joined, told = self._ledger.recorders.get(
-            recorder, (None, None, None, False, False)
-        )
-        before, last = None if rate is None else (rate, channels), self._ledger.last
+        unknown: Any = (None, None, None, False, False)
+        rate, channels, end, joined, told = self._ledger.recorders.get(recorder, unknown)
+        before: Any = None if rate is None else (rate, channels)
+        last = self._ledger.last
         notices = list(changes_of_format(self._source, file.path, before, form, own))
         start, stream = own, file.path
         gap = math.nan if end is None else own - end

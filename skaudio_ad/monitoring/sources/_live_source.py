@@ -85,7 +85,7 @@ class LiveSource:
                 reason, is_over = self._why_lost(end)
                 self._halt()
                 # The writer may have held back less than a block.
-                while (item := self._buffer.take_now()) is not None:
+                while (item := self._buffer.take_now()) is not None and not isinstance(item, End):
                     yield item
                 if is_over:
                     yield self._end(reason)

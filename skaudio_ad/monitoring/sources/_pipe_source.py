@@ -115,7 +115,8 @@ class PipeSource:
             error = end.error if isinstance(end, End) else None
             buffer.put_end(end if isinstance(end, End) else End())
             raise SourceError(f"{shown(self.name)}: {error or 'the input cannot be read.'}")
-        return SourceInfo(*reader.form, live=not self._is_regular())
+        rate, n_channels = reader.form
+        return SourceInfo(rate, n_channels, live=not self._is_regular())
 
     def stream(self, position: Any = None) -> Iterator[Block | Notice | None]:
         """Yield blocks and notices until the input ends.
