@@ -233,6 +233,20 @@ def test_a_position_stays_small_and_no_file_is_read_twice(tmp_path, timer, monke
     assert "is older than the files that the position names" in notices_of(items)[0].text
 
 
+def test_a_file_that_still_waits_is_not_forgotten(tmp_path, timer, monkeypatch):
+    monkeypatch.setattr(ledger_module, "MAX_TAKEN", 10)
+    path = write(tmp_path, "half.wav", age=150)
+    path.write_bytes(path.read_bytes()[:2000])
+    os.utime(path, (NOON - 150, NOON - 150))
+    for index in range(25):
+        write(tmp_path, f"{index:02d}.wav", 0.5, seconds=0.1, age=100)
+    items = take(FolderSource(tmp_path, patience=500, timer=timer).stream())
+    assert len(blocks_of(items)) == 25
+    position = {**items[-1].position, "scanned": 1 << 62}
+    (notice,) = take(FolderSource(tmp_path, patience=500, timer=timer).stream(position), n_none=1000)
+    assert "half.wav: is truncated" in notice.text
+
+
 def test_a_look_at_an_unchanged_folder_asks_for_no_file(tmp_path, monkeypatch):
     write(tmp_path, "a.wav")
     os.utime(tmp_path, (NOON - 1000, NOON - 1000))

@@ -108,6 +108,15 @@ def test_24_bits_of_arecord_and_of_ffmpeg_differ_in_their_padding(samples):
         )
 
 
+def test_a_wav_file_of_arecord_with_24_bits_in_4_bytes_has_the_right_level():
+    values = np.array([1 << 22, -(1 << 22), 0], "<i4")
+    header = struct.pack(
+        "<4sI8sIHHIIHH", b"RIFF", 0, b"WAVEfmt ", 16, 1, 1, RATE, 4 * RATE, 4, 24
+    )  # as arecord writes
+    items = play(header + b"data\0\0\0\x80" + (values & 0xFFFFFF).tobytes())
+    np.testing.assert_array_equal(joined(items)[:, 0], [0.5, -0.5, 0.0])
+
+
 def test_an_incomplete_last_sample_is_reported(samples):
     items = play(samples.tobytes() + b"abc", format="f32le", sample_rate=RATE, n_channels=2)
     assert "The last 3 bytes are no whole sample" in items[-1].text
