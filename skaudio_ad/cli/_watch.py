@@ -8,14 +8,26 @@ from pathlib import Path
 
 import click
 
-from ._common import friendly_errors
+from ._common import describe_error, friendly_errors
 from ._options import FILE, FOLDER
 from ._terminal import say
 from ._watch_config import read_config
 from ._watch_sinks import build_sinks
 
 # Settings of the source, which `open_source` takes.
-_OF_SOURCE = ("sample_rate", "n_channels", "format", "speed")
+_OF_SOURCE = (
+    "sample_rate",
+    "n_channels",
+    "format",
+    "speed",
+    "pattern",
+    "settle",
+    "gaps",
+    "time_zone",
+)
+
+# Settings of the monitor itself.
+_OF_MONITOR = ("window", "hop", "state", "drift", "allow_lower_rate")
 
 
 @click.command()
@@ -91,6 +103,11 @@ _OF_SOURCE = ("sample_rate", "n_channels", "format", "speed")
     metavar="FACTOR",
     help="Speed at which a file is played. 1 is real time.  [default: as fast as possible]",
 )
+@click.option(
+    "--quiet-hours/--no-quiet-hours",
+    default=None,
+    help="Let a few windows of quiet normal hours join the memory of what is normal.  [default: --no-quiet-hours]",
+)
 @click.option("--drift/--no-drift", default=None, help="Test for drift.  [default: --drift]")
 @click.option("--view/--no-view", default=True, show_default=True, help="Show the state on the terminal.")
 @friendly_errors
@@ -163,6 +180,7 @@ def run_watch(settings, *, view=True):
     """
     from ..monitoring import Monitor
     from ..monitoring.sources import open_source
+    from ..persistence import load_detector
 
     for name, form in (("detector", "DETECTOR"), ("source", "SOURCE")):
         if name not in settings:
@@ -176,7 +194,9 @@ def run_watch(settings, *, view=True):
         if name in settings
     }
     try:
-        monitor = Monitor(settings["detector"], source, sinks, calibration=settings.get("alarm"), **optional)
+        detector = load_detector(settings["detector"])
+        optional["memory"] = _memory(detector, settings)
+        monitor = Monitor(detector, source, sinks, calibration=settings.get("alarm"), **optional)
     except BaseException:
         source.close()
         raise
@@ -189,6 +209,26 @@ def run_watch(settings, *, view=True):
     with monitor, _stopped_by_signals(monitor):
         monitor.run()
     return 0
+
+
+def _memory(detector, settings):
+    """Return the memory of what is normal, for `confirm`. None without a state folder, or if no bank can grow."""
+    from ..monitoring import NormalMemory, QuietHours
+
+    quiet_hours = settings.get("quiet_hours", False)
+    if "state" not in settings:
+        if quiet_hours:
+            raise click.UsageError("quiet hours need the folder of --state for the memory of what is normal.")
+        return None
+    memory = NormalMemory(settings["state"], quiet_hours=QuietHours() if quiet_hours else None)
+    try:
+        memory.extend(detector)
+    except ValueError as error:
+        if quiet_hours or memory.active:
+            raise
+        say(f"Note: `confirm` cannot add windows to this detector: {describe_error(error)}", err=True)
+        return None
+    return memory
 
 
 @contextlib.contextmanager

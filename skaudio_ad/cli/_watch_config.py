@@ -40,26 +40,32 @@ TOP = {
     "window": _NUMBER,
     "hop": _NUMBER,
     "drift": _SWITCH,
+    "quiet_hours": _SWITCH,
     "sample_rate": _COUNT,
     "n_channels": _COUNT,
     "format": _TEXT,
     "speed": _NUMBER,
+    "pattern": _TEXT,
+    "settle": _NUMBER,
+    "gaps": _TEXT,
+    "time_zone": _TEXT,
     "allow_lower_rate": _SWITCH,
 }
 #: Keys of the tables of sinks, by the name of the table.
 TABLES = {
-    "jsonl": {"path": _PATH, "windows": _SWITCH, "max_bytes": _NUMBER},
-    "csv": {"path": _PATH, "windows": _SWITCH, "max_bytes": _NUMBER},
+    "jsonl": {"path": _PATH, "windows": _SWITCH, "max_bytes": _NUMBER, "n_files": _COUNT},
+    "csv": {"path": _PATH, "windows": _SWITCH, "max_bytes": _NUMBER, "n_files": _COUNT},
     "audio": {
         "folder": _PATH,
         "pre_roll": _NUMBER,
         "post_roll": _NUMBER,
         "max_duration": _NUMBER,
         "max_bytes": _NUMBER,
+        "min_free": _NUMBER,
         "picture": _SWITCH,
     },
     "command": {"argv": _TEXTS, "on": _TEXTS, "timeout": _NUMBER},
-    "webhook": {"url": _TEXT, "headers": _TABLE, "timeout": _NUMBER, "secret": _TEXT},
+    "webhook": {"url": _TEXT, "headers": _TABLE, "on": _TEXTS, "timeout": _NUMBER, "secret": _TEXT},
     "mqtt": {
         "host": _TEXT,
         "port": _COUNT,
@@ -71,7 +77,7 @@ TABLES = {
         "device_name": _TEXT,
     },
     "metrics": {"path": _PATH, "host": _TEXT, "port": _COUNT, "allow_network": _SWITCH},
-    "page": {"host": _TEXT, "port": _COUNT, "allow_network": _SWITCH},
+    "page": {"host": _TEXT, "port": _COUNT, "allow_network": _SWITCH, "history": _NUMBER},
 }
 #: Tables that may be repeated, as in ``[[webhook]]``.
 REPEATED = ("command", "webhook")

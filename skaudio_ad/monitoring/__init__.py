@@ -1,5 +1,8 @@
 """Listen to a source of sound all day: windows, events, drift and notices, with sinks that report them."""
 
+from ._alarm_calibration import AlarmCalibration
+from ._calibration import calibrate_alarms
+from ._confirm import EventMarks, MarkedEvent
 from ._memory import NormalMemory
 from ._memory_log import MemoryChange
 from ._monitor import Monitor
@@ -8,7 +11,10 @@ from ._records import Block, Notice, Window
 from ._state import StateError
 
 __all__ = [
+    "AlarmCalibration",
     "Block",
+    "EventMarks",
+    "MarkedEvent",
     "MemoryChange",
     "Monitor",
     "NormalMemory",
@@ -16,4 +22,5 @@ __all__ = [
     "QuietHours",
     "StateError",
     "Window",
+    "calibrate_alarms",
 ]

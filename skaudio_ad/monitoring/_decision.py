@@ -199,10 +199,11 @@ class EventWindows:
         """Keep a window that has features."""
         if window.features is None:
             return
-        self._windows.append(window)
-        if not window.alarm:
+        if self._windows and not self._windows[-1].alarm:
+            # An event that ends with a window is asked for after that window, so its windows go one window later.
             del self._windows[: -self._n_before]
-        elif len(self._windows) > self._n_windows:
+        self._windows.append(window)
+        if len(self._windows) > self._n_windows:
             self._windows.remove(max(self._windows, key=lambda kept: kept.score))
 
     def of(self, event: Event) -> Sequence[Window]:

@@ -105,8 +105,8 @@ class QuietPicker:
         """Keep the window if it is the least normal one of its part of the day that the rule allows."""
         score = self._last.score_samples(np.asarray(window.features)[np.newaxis])
         p_value = float(self._p_values(np.asarray(score))[0])
-        most = self._rule.high if self._best is None else self._best[0]
-        if self._rule.low <= p_value <= most:
+        is_less_normal = self._best is None or p_value < self._best[0]
+        if self._rule.low <= p_value <= self._rule.high and is_less_normal:
             self._best = p_value, window
 
     def _end_of_part(self, window):

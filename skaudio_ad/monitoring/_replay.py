@@ -50,25 +50,15 @@ class Replay:
         # Number of windows that pass before an alarm can be raised.
         waiting = math.ceil(round((self.policy.min_duration - window) / hop, 9))
         self._n_waiting = max(self.policy.n_raise - 1, waiting, 0)
-        self._stretches: list[list[_Stretch]] = []
-        self._times: list[FloatArray] = []
-        for starts, scores in recordings:
-            times, values = np.asarray(starts, np.float64), np.asarray(scores, np.float64)
-            self._stretches.append(self._cut(times, values))
-            # The first windows that have a score can raise no alarm.
-            self._times.append(times[~np.isnan(values)][self._n_waiting :])
+        self._recordings = [_Recording(starts, scores, self.policy) for starts, scores in recordings]
+        # The first windows that have a score can raise no alarm.
+        self._times = [own.times[~np.isnan(own.scores)][self._n_waiting :] for own in self._recordings]
         self.hours = sum(map(len, self._times)) * hop / 3600
-
-    def _cut(self, times, scores):
-        """Cut a recording after every window that clears an alarm. Such a window ends all that goes on."""
-        clears = np.flatnonzero(scores >= self.policy.clear_level) + 1
-        parts = zip(np.split(times, clears), np.split(scores, clears))
-        return [_Stretch(begin, part, self.policy.n_raise) for begin, part in parts if len(part)]
 
     @property
     def levels(self) -> FloatArray:
         """Levels at which the events change, from the strictest to the laxest: float64 of shape (n_levels,)."""
-        low = np.concatenate([part.scores for parts in self._stretches for part in parts] or [np.empty(0)])
+        low = np.concatenate([own.scores for own in self._recordings])
         low = np.unique(low[np.isfinite(low) & (low < self.policy.clear_level)])
         return np.append(low, self.policy.clear_level)
 
@@ -78,21 +68,19 @@ class Replay:
         Returns
         -------
         ndarray of shape (n_peaks,), float64
-            The stretch is an event at every level above this score. Stretches within the refractory time of a deeper
-            one are left out.
+            The stretch is an event at every level above this score. Stretches within the refractory time after another
+            one count as one.
         """
         found: list[float] = []
-        for parts in self._stretches:
+        for own in self._recordings:
             last = -math.inf
-            for part in parts:
-                if not math.isfinite(part.depth):
-                    continue
-                begin = float(part.times[0])
+            begins, ends = own.times[own.first], own.times[own.last - 1] + self.window
+            for begin, end, depth in zip(begins.tolist(), ends.tolist(), own.depths.tolist()):
                 if begin - last < self.policy.refractory:
-                    found[-1] = min(found[-1], part.depth)
+                    found[-1] = min(found[-1], depth)
                 else:
-                    found.append(part.depth)
-                last = float(part.times[-1]) + self.window
+                    found.append(depth)
+                last = end
         return np.array(found)
 
     def count(self, level: float) -> int:
@@ -112,14 +100,13 @@ class Replay:
     def find(self, level: float) -> list[list[float]]:
         """Return the start of every event at a level, for every recording."""
         policy = replace(self.policy, raise_level=level)
-        return [self._find_in(parts, policy) for parts in self._stretches]
+        return [self._find_in(own, policy) for own in self._recordings]
 
-    def _find_in(self, parts, policy):
+    def _find_in(self, own, policy):
         finder, found = EventFinder(policy, ""), []
-        for part in parts:
-            if not part.depth < policy.raise_level:  # no event can begin in this stretch
-                continue
-            for begin, score in zip(part.times.tolist(), part.scores.tolist()):
+        chosen = own.depths < policy.raise_level  # no event can begin in the other stretches
+        for first, last in zip(own.first[chosen], own.last[chosen]):
+            for begin, score in zip(own.times[first:last].tolist(), own.scores[first:last].tolist()):
                 found += finder.push(begin, begin + self.window, score)
         return [event.start for event in found if event.state == "raised"]
 
@@ -150,12 +137,24 @@ class Replay:
         return made
 
 
-class _Stretch:
-    """Windows after a window that clears an alarm, up to the next such window."""
+class _Recording:
+    """Windows of a recording, and its stretches: from a window that clears an alarm to the next such window.
 
-    def __init__(self, times, scores, n_raise):
-        self.times, self.scores = times, scores
-        known = scores[~np.isnan(scores)]
-        # The highest of n_raise scores in a row must be below the level.
-        runs = np.lib.stride_tricks.sliding_window_view(known, n_raise) if len(known) >= n_raise else None
-        self.depth = float(runs.max(axis=1).min()) if runs is not None else math.inf
+    Such a window ends all that goes on. `depths` holds the level of every stretch above which the stretch is an event.
+    """
+
+    def __init__(self, starts, scores, policy):
+        self.times, self.scores = np.asarray(starts, np.float64), np.asarray(scores, np.float64)
+        clears = self.scores >= policy.clear_level
+        last = np.append(np.flatnonzero(clears) + 1, len(clears))
+        first = np.append(0, last[:-1])
+        number = np.append(0, np.cumsum(clears))[: len(clears)]
+        depths = np.full(len(last), np.inf)
+        known = ~np.isnan(self.scores)
+        if np.count_nonzero(known) >= policy.n_raise:
+            # The highest of n_raise scores in a row must be below the level. Runs across two stretches hold a window
+            # that clears, so their highest score is no depth.
+            runs = np.lib.stride_tricks.sliding_window_view(self.scores[known], policy.n_raise).max(axis=1)
+            np.minimum.at(depths, number[known][policy.n_raise - 1 :], runs)
+        kept = depths < policy.clear_level
+        self.first, self.last, self.depths = first[kept], last[kept], depths[kept]

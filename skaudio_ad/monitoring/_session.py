@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._typing import PathLike
-from ..recordings import AlarmPolicy, Event, EventFinder
-from ..recordings._unwrap import last_step
-from ._decision import Decision, EventWindows
+from ..recordings import AlarmPolicy, EventFinder
+from ._decision import Decision
 from ._intake import Intake
 from ._log import EventLog
+from ._memory_follower import MemoryFollower
 from ._recorder import Recorder
-from ._records import Block, Notice, Window
+from ._records import Block, Notice
 from ._ring import SoundRing
 from ._setup import Setup, SoundCheck, scores_key
 from ._sink_group import SinkGroup
@@ -55,7 +55,8 @@ class Session:
     ) -> None:
         scorer, policy, source = setup.scorer, setup.policy, setup.source
         self._setup, self._scorer, self._source = setup, scorer, source
-        self._memory, self._clock = memory, clock
+        self._memory = None if memory is None else MemoryFollower(memory, setup.detector, scorer)
+        self._clock = clock
         check = SoundCheck(setup.detector, allow_lower_rate)
         described = source.describe()
         problem = check.problem(described.sample_rate, described.n_channels)
@@ -64,7 +65,6 @@ class Session:
         self._is_live = described.live
         self._scores = setup.calibration_scores if drift else None
         self._decision = Decision(policy, source.name, self._scores)
-        self._event_windows = EventWindows()
         longest = min(policy.max_duration, _EVENT_SOUND)
         ring = SoundRing(pre_roll + longest + scorer.window + _BATCH * scorer.hop)
         self._last_end, self._is_busy = -math.inf, False
@@ -171,24 +171,15 @@ class Session:
 
     def _report(self, records):
         self._recorder.add(records)
-        if self._memory is None:
-            return
-        for record in records:
-            if isinstance(record, Window):
-                self._event_windows.push(record)
-                self._memory.consider(record, None)
-            elif isinstance(record, Event):
-                self._memory.keep(record, self._event_windows.of(record))
+        if self._memory is not None:
+            self._memory.take(records)
 
     def _follow_memory(self):
-        """Take up windows that a person has confirmed as normal."""
-        if self._memory is None or not self._memory.reload_if_changed():
-            return
-        self._scorer.update_detector(last_step(self._memory.extend(self._setup.detector)))
-        self._decision.forget_drift()
-        now = self._clock()
-        text = "The memory of what is normal has changed, and the monitor uses it. The test for drift begins anew."
-        self._recorder.add([Notice(f"memory-{now:.3f}", now, "memory", text)])
+        """Take up windows that a person has confirmed as normal. The test for drift begins anew."""
+        notice = None if self._memory is None else self._memory.follow(self._clock)
+        if notice is not None:
+            self._decision.forget_drift()
+            self._recorder.add([notice])
 
     def finish(self, ended: bool) -> list[Record]:
         """Score what waits, and report the stop.

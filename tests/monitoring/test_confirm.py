@@ -37,7 +37,8 @@ def state(tmp_path):
 
 def marks_of(state):
     return [
-        (marked.event.id, marked.mark, marked.change, marked.n_windows) for marked in EventMarks(state).listed()
+        (marked.event.id, marked.mark, marked.change, marked.n_windows)
+        for marked in EventMarks(state).listed()
     ]
 
 

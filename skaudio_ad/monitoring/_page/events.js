@@ -130,7 +130,7 @@ class EventList {
     } catch (error) {
       problem = `The sound cannot be shown: ${error.message}.`;
     }
-    if (problem && row.media === media) media.replaceChildren(h("p", { class: "note" }, problem));
+    if (problem && row.media === media && row.version === null) media.replaceChildren(h("p", { class: "note" }, problem));
     const isRecent = row.event.state === "raised" || Date.now() - row.changed < 60000;
     if (row.details.open && (isRecent || problem)) row.timer = setTimeout(() => this.loadMedia(row), 5000);
   }

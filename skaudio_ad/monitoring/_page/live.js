@@ -29,13 +29,13 @@ const view = {
   also: h("p", { class: "also" }),
   age: h("p", { class: "note" }),
   meter: h("div", { class: "meter", role: "meter", "aria-label": "Level", "aria-valuemin": LOWEST_DB, "aria-valuemax": 0, "aria-valuenow": LOWEST_DB }, h("div", { class: "meter-bar" })),
-  level: h("dd", {}), score: h("dd", {}), p: h("dd", {}), drift: h("dd", {}), raise: h("small", {}), problem: h("p", { class: "warning", hidden: true }),
+  level: h("dd", {}, "\u2013"), score: h("dd", {}, "\u2013"), p: h("dd", {}, "\u2013"), drift: h("dd", {}, "\u2013"), raise: h("small", {}), problem: h("p", { class: "warning", hidden: true }),
   facts: h("dl", { class: "summary-facts" }), versions: h("p", { class: "note" }),
   alert: h("p", { class: "unseen", role: "alert" }), news: h("p", { class: "unseen", role: "status" }),
 };
 const plain = (value) => (given(value) ? String(Number(value.toPrecision(6))) : "\u2013");
 const shownHistory = () => (monitor.facts.history || 3600);
-const hasP = () => !monitor.windows.length || monitor.windows.some((each) => given(each.p_value));
+const hasP = () => monitor.windows.some((each) => given(each.p_value));
 const get = () => ({ windows: monitor.windows, events: events.all, facts: monitor.facts, history: shownHistory(), hasP: hasP() });
 const scoreChart = scoreTimeline(get);
 const pChart = pTimeline(get);
@@ -61,9 +61,14 @@ function addWindow(row) {
   while (monitor.windows.length > MAX_WINDOWS || monitor.windows[0].end < first) monitor.windows.shift();
 }
 
-/** The levels of the alarm count too, because a few windows may have nearly the same score. */
+/** Choose the decimals that tell normal scores apart. Scores far below the alarm level would hide the decimals. */
 function chooseDigits() {
-  scoreDigits = decimalsFor([...monitor.windows.map((window) => window.score), monitor.facts.raise_level, monitor.facts.clear_level]);
+  const { raise_level: raise, clear_level: clear } = monitor.facts;
+  const normal = monitor.windows.map((window) => window.score).filter((score) => !given(raise) || score >= raise);
+  const digits = decimalsFor([...normal, raise, clear]);
+  if (digits === scoreDigits) return;
+  scoreDigits = digits;
+  showFacts();
 }
 
 /** Take the state at a glance. A change is said aloud by a screen reader. */

@@ -24,8 +24,8 @@ const LEAST_SPAN = 300;
 
 /** Return the first and the last time of the axis. */
 function axisRange(windows, history) {
-  const end = windows.length ? windows.at(-1).end : 0;
-  const span = windows.length ? Math.min(history, Math.max(LEAST_SPAN, end - windows[0].start)) : LEAST_SPAN;
+  const { end } = windows.at(-1);
+  const span = Math.min(history, Math.max(LEAST_SPAN, end - windows[0].start));
   return [end - span, end];
 }
 
@@ -56,7 +56,7 @@ function stretches(windows, value, hop) {
       last = null;
       continue;
     }
-    if (last === null || window.start - last.start > 1.5 * hop + 0.001) found.push([]);
+    if (last === null || window.start <= last.start || window.start - last.start > 1.5 * hop + 0.001) found.push([]);
     found.at(-1).push([(window.start + window.end) / 2, y]);
     last = window;
   }
@@ -100,6 +100,10 @@ function scoreTimeline(get) {
   return chart("Scores over time", 240, (picture, width, height) => {
     const { windows, events, facts, history, hasP } = get();
     const [left, right, top, foot] = [52, width - 8, 22, height - (hasP ? 8 : 24)];
+    if (!windows.length) {
+      picture.append(line(left, foot, right, foot, "axis"), label((left + right) / 2, (top + foot) / 2, "middle", "no window yet", "chart-text"));
+      return;
+    }
     const range = axisRange(windows, history);
     const shown = windows.filter((window) => window.end >= range[0]);
     const [low, high] = scoreLimits(shown, facts.raise_level);
@@ -120,7 +124,6 @@ function scoreTimeline(get) {
       const at = y(facts.raise_level);
       picture.append(label(right - 4, at + 14 > foot - 2 ? at - 5 : at + 14, "end", "alarm level", "chart-text halo"));
     }
-    if (!shown.length) picture.append(label((left + right) / 2, (top + foot) / 2, "middle", "no window yet", "chart-text"));
   });
 }
 
@@ -128,6 +131,7 @@ function scoreTimeline(get) {
 function pTimeline(get) {
   return chart("p-values over time", 104, (picture, width, height) => {
     const { windows, events, facts, history } = get();
+    if (!windows.length) return;
     const [left, right, top, foot] = [52, width - 8, 6, height - 24];
     const range = axisRange(windows, history);
     const shown = windows.filter((window) => window.end >= range[0]);

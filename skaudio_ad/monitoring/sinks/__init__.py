@@ -5,6 +5,7 @@ from ._command import CommandSink
 from ._files import CsvSink, JsonLinesSink
 from ._format import record_to_dict
 from ._metrics_sinks import MetricsSink, PrometheusFileSink
+from ._mqtt import MqttSink
 from ._outbox import Outbox, RefusedError, RetryLaterError
 from ._page_server import PageSink
 from ._sink import MonitorInfo, Record, Sink, Sound
@@ -18,6 +19,7 @@ __all__ = [
     "JsonLinesSink",
     "MetricsSink",
     "MonitorInfo",
+    "MqttSink",
     "Outbox",
     "PageSink",
     "PrometheusFileSink",

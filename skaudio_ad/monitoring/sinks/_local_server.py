@@ -3,6 +3,7 @@
 import contextlib
 import ipaddress
 import json
+import selectors
 import socket
 import threading
 from collections.abc import Callable
@@ -100,16 +101,14 @@ class LocalServer:
         self.port: int = self._server.server_address[1]
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self.port}/"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name=name, daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.run, name=name, daemon=True)
         self._thread.start()
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop, close all connections and wait for the threads, for `timeout` seconds at most."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
         self._thread.join(timeout)
+        self._server.server_close()
         self._server.close_connections(timeout)
 
 
@@ -117,6 +116,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 32
+    timeout = 0
 
     def __init__(self, host, port, handler):
         address = _address(host)
@@ -125,6 +125,18 @@ class _Server(ThreadingHTTPServer):
         self._lock = threading.Lock()
         self._threads_of: dict[socket.socket, threading.Thread] = {}
         super().__init__((host, port), handler)
+        self._wake, self._stop = socket.socketpair()
+
+    def run(self):
+        """Take up connections until `stop` is called. The loop of the standard library wakes up all the time."""
+        with self._wake, selectors.DefaultSelector() as selector:
+            selector.register(self, selectors.EVENT_READ)
+            selector.register(self._wake, selectors.EVENT_READ)
+            while all(key.fileobj is self for key, _ in selector.select()):
+                self.handle_request()
+
+    def stop(self):
+        self._stop.close()
 
     def server_bind(self):
         # The method of the standard library asks a name server for the name of the host, which may take seconds.

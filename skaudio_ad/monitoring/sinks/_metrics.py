@@ -17,8 +17,8 @@ from ._status import Status
 _LATENCIES = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 300)
 # Maximum number of ids of events that are known, so that an event that is repeated after a restart counts once.
 _MAX_IDS = 1000
-# Maximum number of kinds of notices. Prometheus keeps a time series for every kind.
-_MAX_KINDS = 40
+# Maximum number of values of a label.
+_MAX_VALUES = 40
 
 
 def find_prometheus() -> ModuleType | None:
@@ -52,12 +52,12 @@ class Metrics:
                 "metrics need the package prometheus-client, which is not installed: pip install skaudio_ad[monitor]."
             )
         self._clock = clock
-        self._source = info.source.encode("utf-8", "backslashreplace").decode("utf-8")
+        self._source = _valid(info.source)
         self._registry = prometheus.CollectorRegistry()
         self._generate, self._content_type = prometheus.generate_latest, prometheus.CONTENT_TYPE_LATEST
         self._status = Status(info)
         self._ids: OrderedDict[str, None] = OrderedDict()
-        self._kinds: set[str] = set()
+        self._kinds, self._sinks = set[str](), set[str]()
         self._lock = threading.Lock()
 
         def make(kind, name, text, labels=(), **settings):
@@ -70,7 +70,7 @@ class Metrics:
         self._failures = make("Counter", "window_errors", "Windows that could not be scored.")
         self._events = make("Counter", "events", "Events that were raised.")
         self._notices = make("Counter", "notices", "Notices of the monitor, by kind.", ("kind",))
-        self._sink_errors = make("Counter", "sink_errors", "Notices about a sink that failed.")
+        self._sink_errors = make("Counter", "sink_errors", "Notices about a sink that failed.", ("sink",))
         self._lost = make("Counter", "audio_lost_seconds", "Seconds of sound that were lost.")
         self._alarm = make("Gauge", "alarm", "1 while an event goes on, 0 otherwise.")
         self._score = make("Gauge", "score", "Score of the newest window. Higher is more normal.")
@@ -93,7 +93,7 @@ class Metrics:
             for name, text in facts.items()
         }
         make("Gauge", "info", "1, with the detector and the version of the package.", tuple(facts)).labels(
-            self._source, *facts.values()
+            self._source, *map(_valid, facts.values())
         ).set(1)
         self._raise.set(info.raise_level)
         for gauge in (self._score, self._p_value, self._level, self._drift, self._time):
@@ -118,9 +118,10 @@ class Metrics:
                 if len(self._ids) > _MAX_IDS:
                     self._ids.popitem(last=False)
             else:
-                self._notices.labels(self._source, self._kind(record.kind)).inc()
+                self._notices.labels(self._source, self._known(record.kind, self._kinds)).inc()
                 if record.kind == "sink":
-                    self._sink_errors.inc()
+                    name = self._known(str(record.details.get("sink", "")), self._sinks)
+                    self._sink_errors.labels(self._source, name).inc()
                 if record.duration > 0 and math.isfinite(record.duration):
                     self._lost.inc(record.duration)
             self._alarm.set(self._status.is_alarm)
@@ -139,11 +140,12 @@ class Metrics:
             gauge.set(value)
         self._latency.observe(max(0.0, self._clock() - window.end))
 
-    def _kind(self, kind):
-        if kind not in self._kinds and len(self._kinds) >= _MAX_KINDS:
+    def _known(self, name, known):
+        """Return a value for a label. Prometheus keeps a time series for every value, so their number is bounded."""
+        if name not in known and len(known) >= _MAX_VALUES:
             return "other"
-        self._kinds.add(kind)
-        return kind.encode("utf-8", "backslashreplace").decode("utf-8")
+        known.add(name)
+        return _valid(name)
 
     def text(self) -> tuple[bytes, str]:
         """Return the metrics in the text format of Prometheus, and the media type of that format."""
@@ -153,3 +155,8 @@ class Metrics:
         """Return the state at a glance, and the number of seconds without a window that is allowed."""
         with self._lock:
             return self._status.get(), self._status.patience
+
+
+def _valid(text):
+    """Return a text that UTF-8 can write. The name of a file may hold other bytes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

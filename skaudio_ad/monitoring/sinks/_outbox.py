@@ -9,6 +9,7 @@ from typing import Any
 
 from ..._checks import check_number
 from ..._typing import PathLike
+from ...inspection._drawing import count
 from .._records import Notice
 from ._format import record_to_dict
 from ._problems import MAX_TEXT, Problems, printable
@@ -126,7 +127,7 @@ class Outbox:
         self._clock = clock or Clock()
         self._random = random.Random()
         self._changed = threading.Condition()
-        self._closing, self._n_hung = False, 0
+        self._closing, self._retry, self._n_hung = False, False, 0
         self._thread: threading.Thread | None = None
 
     @property
@@ -168,6 +169,12 @@ class Outbox:
             self._spool.put(entry)
             self._changed.notify_all()
 
+    def retry_now(self) -> None:
+        """End a waiting time, because the receiver is there again."""
+        with self._changed:
+            self._retry = True
+            self._changed.notify_all()
+
     def close(self, timeout: float = 10.0) -> None:
         """Deliver what waits, for `timeout` seconds at most and until the first failure.
 
@@ -186,8 +193,8 @@ class Outbox:
             n_left = len(self._spool)
         if n_left:
             place = self._spool.folder
-            fate = "are lost, because the outbox has no folder" if place is None else f"stay in {place}"
-            self.problems.report("left", f"{n_left} records were not delivered and {fate}.")
+            fate = "lost, because the outbox has no folder" if place is None else f"kept in {place}"
+            self.problems.report("left", f"{count(n_left, 'record')} not delivered: {fate}.", n_left=n_left)
         self._spool.close()
 
     def take_notices(self) -> list[Notice]:
@@ -206,6 +213,7 @@ class Outbox:
                 entry = self._spool.read(item)
             if entry is None:
                 continue
+            self._retry = False
             error = self._attempt(item, entry)
             with self._changed:
                 if error is None:
@@ -213,13 +221,15 @@ class Outbox:
                 elif isinstance(error, RefusedError):
                     self._spool.refuse(item, entry, str(error))
             if error is None or isinstance(error, RefusedError):
-                if failures and error is None:
-                    self.problems.solved("delivery", f"records are delivered again. {len(self)} wait.")
+                if error is None:
+                    self.problems.solved(
+                        "delivery", f"records are delivered again. Records that wait: {len(self)}."
+                    )
                 failures = 0
             else:
                 self._report(error)
                 self._wait(failures, getattr(error, "seconds", 0.0))
-                failures += 1
+                failures = 0 if self._retry else failures + 1
 
     def _next_item(self, failures: int) -> Item | None:
         """Wait for a record. None ends the thread."""
@@ -266,7 +276,7 @@ class Outbox:
         reason = printable(str(error) if known else f"{type(error).__name__}: {error}", MAX_TEXT)
         self.problems.report(
             "delivery",
-            f"records cannot be delivered, and {len(self)} wait. The delivery is tried again. {reason}",
+            f"records cannot be delivered. The delivery is tried again. Records that wait: {len(self)}. {reason}",
             n_waiting=len(self),
         )
 
@@ -276,7 +286,7 @@ class Outbox:
         end = self._clock.time() + seconds * (1 + _JITTER * self._random.random())
         with self._changed:
             # Every record that is sent notifies the condition.
-            while not self._closing and (rest := end - self._clock.time()) > 0:
+            while not (self._closing or self._retry) and (rest := end - self._clock.time()) > 0:
                 self._clock.wait(self._changed, rest)
 
 

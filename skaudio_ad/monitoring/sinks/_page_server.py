@@ -31,6 +31,8 @@ _MEDIA_TYPES = {"flac": "audio/flac", "png": "image/png"}
 class PageSink:
     """Show a monitor live in a browser: state, level, scores, events with their sound, notices.
 
+    After a restart with a folder of the monitor, the page also shows the events and notices of the log.
+
     The page is read only. The page needs no network and no other site, and answers on the loopback address, so that
     only this machine can open the page. There is no password: with `allow_network` everyone who reaches the address
     can read the scores and hear the events.

@@ -11,6 +11,7 @@ from ..._json import without_nan
 from ...recordings._events import Event
 from .._records import Window
 from ._format import event_stem, record_to_dict
+from ._past import read_past
 from ._sink import MonitorInfo, Record
 from ._status import Status
 
@@ -56,6 +57,11 @@ class PageState:
         self._kept: deque[tuple[int, bytes]] = deque(maxlen=_N_KEPT)
         self._clients: set[Client] = set()
         self._is_closed = False
+        for entry, event in read_past(info):
+            if event is not None:
+                self._keep_event(event, entry)
+            else:
+                _keep(self._notices, entry["key"], entry, MAX_NOTICES)
 
     def add(self, record: Record) -> None:
         """Keep a record and pass it to all clients. Does not wait for a client."""
@@ -69,14 +75,17 @@ class PageState:
                     self._windows.popleft()
             elif isinstance(record, Event):
                 kind = "event"
-                self._stems[record.id] = event_stem(record)
-                _keep(self._events, record.id, entry, MAX_EVENTS)
-                for name in self._stems.keys() - self._events.keys():
-                    del self._stems[name]
+                self._keep_event(record, entry)
             else:
                 kind = "notice"
                 _keep(self._notices, entry["key"], entry, MAX_NOTICES)
             self._publish(kind, {"record": entry, "status": self._status.get()})
+
+    def _keep_event(self, event, entry):
+        self._stems[event.id] = event_stem(event)
+        _keep(self._events, event.id, entry, MAX_EVENTS)
+        for name in self._stems.keys() - self._events.keys():
+            del self._stems[name]
 
     def _publish(self, kind, value):
         self._number += 1

@@ -5,6 +5,7 @@ import queue
 import threading
 import time
 from collections import OrderedDict, deque
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,8 @@ from ._terminal_bars import level_bar, score_bar
 
 # Maximum number of events and notices on the screen.
 _N_EVENTS, _N_NOTICES = 5, 3
+# Maximum number of characters of a notice on the screen.
+_MAX_TEXT = 240
 # Number of windows whose scores set the scale of the bar.
 _N_SCORES = 720
 # Maximum number of lines that wait for a slow reader of the output.
@@ -75,7 +78,7 @@ class TerminalSink:
         console = Console(highlight=False) if self.console is None else self.console
         self._info, self._status = info, Status(info)
         if console.is_terminal and not console.is_dumb_terminal:
-            self._writer = _Screen(console, self.render)
+            self._writer = _Screen(console, self.render, self._problems)
         else:
             self._writer = _Lines(console, self._problems)
 
@@ -148,6 +151,11 @@ class TerminalSink:
         grid.add_column(ratio=1, no_wrap=True)
         grid.add_column(no_wrap=True, justify="right")
         if window is not None:
+            # The end of an event that goes on is the end of the newest window.
+            events = [
+                replace(each, end=max(each.end, window.end)) if each.state == "raised" else each
+                for each in events
+            ]
             level = "silent" if window.level_db == -math.inf else _number(window.level_db, ".0f", " dB")
             grid.add_row("level", level_bar(window.level_db), level)
             score = "not scored" if math.isnan(window.score) else f"{window.score:.4g}"
@@ -232,28 +240,38 @@ def _clock(seconds):
 
 
 class _Screen:
-    """Redraw the view in a thread."""
+    """Redraw the view in a thread, because a terminal that was stopped with Ctrl-S makes every write wait."""
 
-    def __init__(self, console, render):
-        from rich.live import Live
-
-        self._live = Live(
-            console=console,
-            get_renderable=render,
-            refresh_per_second=_REDRAWS,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._live.start(refresh=True)
+    def __init__(self, console, render, problems):
+        self._console, self._render, self._problems = console, render, problems
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="skaudio-ad terminal", daemon=True)
+        self._thread.start()
 
     def write(self, record):
         """Do nothing: the thread draws the new state."""
 
+    def _run(self):
+        from rich.live import Live
+
+        live = Live(
+            console=self._console,
+            get_renderable=self._render,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=True,  # a warning appears above the view
+        )
+        try:
+            with live:
+                while not self._closing.wait(1 / _REDRAWS):
+                    live.refresh()
+                live.refresh()
+        except (OSError, SystemExit) as error:  # the terminal is gone; rich ends the program at a closed pipe
+            self._problems.report("write", f"cannot draw on the terminal: {error}.")
+
     def close(self, timeout):
-        # Writing to a terminal that was stopped with Ctrl-S waits for ever.
-        thread = threading.Thread(target=self._live.stop, name="skaudio-ad terminal", daemon=True)
-        thread.start()
-        thread.join(timeout)
+        self._closing.set()
+        self._thread.join(timeout)
 
 
 class _Lines:
@@ -274,11 +292,12 @@ class _Lines:
             self._problems.report("slow", "lines were left out, because the output is read too slowly.")
 
     def _run(self):
-        from rich.text import Text
-
+        # rich would end the program at a closed pipe, and fail at a character that the output cannot show.
+        file, encoding = self._console.file, self._console.encoding
         while (line := self._queue.get()) is not None:
             try:
-                self._console.print(Text(line), soft_wrap=True)
+                file.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+                file.flush()
             except OSError as error:
                 self._problems.report("write", f"cannot write to the output: {explain(error)}.")
 

@@ -1,5 +1,6 @@
 """Bars for the view in a terminal."""
 
+import itertools
 import math
 from typing import Any
 
@@ -18,8 +19,9 @@ class _Bar:
 
         width = max(4, options.max_width)
         line = Text(no_wrap=True, end="")
-        for text, style in self._draw(width, options.ascii_only):
-            line.append(text, style=style)
+        cells = self._draw(width, options.ascii_only)
+        for style, run in itertools.groupby(cells, key=lambda cell: cell[1]):
+            line.append("".join(text for text, _ in run), style=style)
         yield line
 
     def __rich_measure__(self, console, options):
@@ -76,6 +78,8 @@ def score_bar(score: float, raise_level: float, scores: list[float]) -> Any:
 
     def draw(width, ascii_only):
         low, high = (min(known), max(known)) if known else (0.0, 1.0)
+        if math.isfinite(raise_level):  # a score far below must not flatten the normal scores
+            low = max(low, raise_level - 3 * (high - raise_level or 1.0))
         room = 0.05 * (high - low) or 0.5
         low, high = low - room, high + room
 
