@@ -37,7 +37,7 @@ PAGES = [
 EXAMPLES = sorted((ROOT / "docs" / "examples").rglob("plot_*.py"))
 ON_DATA = [path for path in EXAMPLES if "SKAUDIO_AD_DATA" in path.read_text(encoding="utf-8")]
 # Maximum number of epochs in the pages of the gallery.
-EPOCHS = 2
+EPOCHS = 1
 MODULES = [
     name for _, name, _ in pkgutil.walk_packages(skaudio_ad.__path__, "skaudio_ad.") if "networks" not in name
 ]

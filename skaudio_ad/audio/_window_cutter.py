@@ -10,6 +10,9 @@ from .._typing import Float32Array
 from ._channels import Channel, check_channel, pair_of
 from ._decode import _PIECE
 
+# Minimum share of a window that lies after the last window and gets a window of its own.
+_SHORTEST_REST = 0.01
+
 
 class WindowCutter:
     """Cut sound that arrives in blocks into windows of one length.
@@ -136,18 +139,33 @@ class WindowCutter:
         ]
         return self._cut(np.stack(made))
 
-    def finish(self) -> list[tuple[float, Float32Array]]:
+    def finish(self, *, rest: bool = False) -> list[tuple[float, Float32Array]]:
         """End the sound, and return the windows that waited for the last samples of the resampler.
+
+        Parameters
+        ----------
+        rest : bool, default=False
+            Whether sound after the last window gets a window too: one that ends with the sound, and begins less than
+            `hop` after the window before. A rest below 1 % of a window gets none.
 
         Returns
         -------
         list of (float, ndarray)
-            As from `push`. A rest that is shorter than a window is not returned.
+            As from `push`.
         """
-        if not self._resamplers or not self._n_pushed:
+        if not self._n_pushed:
             return []
         none = np.empty(0, dtype=np.float32)
-        return self._cut(np.stack([made.resample_chunk(none, last=True) for made in self._resamplers]))
+        windows = []
+        if self._resamplers:
+            windows = self._cut(np.stack([made.resample_chunk(none, last=True) for made in self._resamplers]))
+        start = self._first + self._n_kept - self._n_window
+        n_covered = round((self._next - 1) * self._hop * self._rate) + self._n_window if self._next else 0
+        if rest and start >= 0 and start + self._n_window - n_covered > _SHORTEST_REST * self._n_window:
+            windows.append(
+                (round(start / self._rate, 9), self._window_at(np.concatenate(self._kept, axis=1), start))
+            )
+        return windows
 
     def _without_broken(self, rows):
         """Note samples that are not finite, and replace them by zeros: a resampler would spread them."""
@@ -161,22 +179,26 @@ class WindowCutter:
     def _cut(self, rows):
         self._kept.append(rows)
         self._n_kept += rows.shape[1]
-        if self._start() + self._n_window > self._first + self._n_kept:
+        if self._start() + self._n_window > self._first + self._n_kept and self._n_kept < 3 * self._n_window:
             return []
         kept = np.concatenate(self._kept, axis=1)
         windows = []
         while (start := self._start()) + self._n_window <= self._first + self._n_kept:
-            place = start - self._first
-            window = kept[:, place : place + self._n_window].copy()
-            self._mark_broken(window, start)
-            windows.append((round(self._next * self._hop, 9), window if self._is_pair else window[0]))
+            windows.append((round(self._next * self._hop, 9), self._window_at(kept, start)))
             self._next += 1
-        n_dropped = min(start - self._first, self._n_kept)
+        # The samples of a last window that ends with the sound are kept too.
+        n_dropped = max(0, min(start - self._first, self._n_kept - self._n_window))
         self._kept = [kept[:, n_dropped:].copy()]
         self._first, self._n_kept = self._first + n_dropped, self._n_kept - n_dropped
         done = self._first * self._source_rate // self._rate - 1
         self._broken = [stretch for stretch in self._broken if stretch[1] > done]
         return windows
+
+    def _window_at(self, kept, start):
+        place = start - self._first
+        window = kept[:, place : place + self._n_window].copy()
+        self._mark_broken(window, start)
+        return window if self._is_pair else window[0]
 
     def _start(self):
         # Every start is rounded by itself, so that the starts do not drift where the hop is no whole number of samples.

@@ -2,6 +2,7 @@
 
 from ._alarm_calibration import AlarmCalibration
 from ._calibration import calibrate_alarms
+from ._confirm import EventMarks, MarkedEvent
 from ._memory import NormalMemory
 from ._memory_log import MemoryChange
 from ._monitor import Monitor
@@ -12,6 +13,8 @@ from ._state import StateError
 __all__ = [
     "AlarmCalibration",
     "Block",
+    "EventMarks",
+    "MarkedEvent",
     "MemoryChange",
     "Monitor",
     "NormalMemory",

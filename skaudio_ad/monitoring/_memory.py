@@ -87,6 +87,9 @@ class NormalMemory:
         self.events = EventFeatures(self.folder / "event_features")
         self._log = MemoryLog(self.folder / "memory")
         self._key, self._n_features = "", None
+        self._extended: tuple[Any, list[MemoryChange], Any] | None = (
+            None  # detector, its changes, and the result
+        )
         self._picker: QuietPicker | None = None
         self._has_told_full = False
         self._read()
@@ -120,17 +123,24 @@ class NormalMemory:
         ValueError
             If the detector has no bank that can grow, or the memory belongs to another detector or is damaged.
         """
-        extended = extend_detector(detector, None)
-        key = detector_key(detector)
-        self._check_key(key)
-        if key != self._key:
+        if self._extended is None or self._extended[0] is not detector:
+            extended, key = extend_detector(detector, None), detector_key(detector)
+            self._check_key(key)
             self._key, self._n_features = key, getattr(split_last_step(detector)[1], "n_features_in_", None)
             self._picker = None if self.quiet_hours is None else QuietPicker(self.quiet_hours, detector)
+            self._extended = detector, [], extended
+        self._check_key(self._key)
         active = self.active
-        if not active:
-            return extended
-        parts = [self._log.features(change) for change in active]
-        return extend_detector(detector, np.concatenate(parts))
+        _, known, extended = self._extended
+        if active[: len(known)] != known:  # a change was undone
+            known, extended = [], extend_detector(detector, None)
+        if added := active[len(known) :]:
+            # Only what is new is added, because a bank of thousands of windows takes seconds to whiten.
+            extended = extend_detector(
+                extended, np.concatenate([self._log.features(change) for change in added])
+            )
+        self._extended = detector, active, extended
+        return extended
 
     def add(
         self,

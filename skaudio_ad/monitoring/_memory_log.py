@@ -1,5 +1,6 @@
 """The log of a memory: one line of JSON for every change, and one file of features for every addition."""
 
+import functools
 import getpass
 import hashlib
 import io
@@ -238,4 +239,9 @@ def who_writes() -> dict[str, Any]:
         user = getpass.getuser()
     except (OSError, KeyError):  # a container may have a user without a name
         user = f"user {os.getuid()}" if hasattr(os, "getuid") else "unknown"
-    return {"time": time.time(), "who": user, "version": package_versions()["skaudio_ad"]}
+    return {"time": time.time(), "who": user, "version": _own_version()}
+
+
+@functools.cache
+def _own_version():
+    return package_versions()["skaudio_ad"]

@@ -8,6 +8,7 @@ from ._measure import CheckedRecording
 from ._moments import Moment, find_moments
 from ._score import score_recordings
 from ._scored import ScoredRecording, ScoredRecordings
+from ._timeline import RecordingTimeline, score_recording
 from ._unwrap import find_clock
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "EventFinder",
     "Finding",
     "Moment",
+    "RecordingTimeline",
     "RecordingsCheck",
     "ScoredRecording",
     "ScoredRecordings",
@@ -24,6 +26,7 @@ __all__ = [
     "find_clock",
     "find_events",
     "find_moments",
+    "score_recording",
     "score_recordings",
     "write_audacity_labels",
     "write_raven_selections",

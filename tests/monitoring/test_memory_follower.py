@@ -174,7 +174,7 @@ def test_a_rule_that_would_let_unusual_windows_join_is_refused(settings):
 def test_quiet_windows_join_the_memory_as_the_monitor_and_leave_room_for_confirmed_ones(head, tmp_path):
     memory = NormalMemory(tmp_path, max_windows=4, quiet_hours=QuietHours(n_away=1, per_day=24))
     memory.extend(head)
-    shown = windows([scores_between(head, 0.1, 0.4)[0]] * 300)
+    shown = windows([scores_between(head, 0.1, 0.4)[0]] * 190)
     made = [change for change in map(memory.consider, shown) if change is not None]
     assert [(change.reason, change.who, change.n_windows) for change in made] == [
         ("quiet hours", "monitor", 1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..._checks import check_number
 from ..._clip_errors import explain
 from ..._typing import Float32Array, PathLike
+from ...inspection._drawing import count
 from ...recordings._events import Event
 from .._records import Notice, Window
 from ._audio_files import AudioFolder
@@ -162,7 +163,7 @@ class AudioSink:
             self._thread = None
             if self._jobs:
                 self._problems.report(
-                    "left", f"the sound of {len(self._jobs)} events was not written in time."
+                    "left", f"the sound of {count(len(self._jobs), 'event')} was not written in time."
                 )
                 self._jobs.clear()
         self._growing.clear()

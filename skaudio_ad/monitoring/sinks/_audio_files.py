@@ -12,6 +12,7 @@ import soundfile
 
 from ..._atomic import atomic_path
 from ..._typing import Float32Array
+from ...inspection._drawing import count
 from ...recordings._events import Event
 from ._event_picture import draw_event
 from ._format import event_stem, record_to_dict, utc
@@ -152,8 +153,8 @@ class AudioFolder:
         if n_removed:
             self.problems.report(
                 "removed",
-                f"the files of {n_removed} old events were removed from {self.folder}, because their maximum size is "
-                f"{self.max_bytes / 1e6:.0f} MB and {self.min_free / 1e6:.0f} MB of the disk stay free.",
+                f"the files of {count(n_removed, 'old event')} were removed from {self.folder}, because their maximum "
+                f"size is {self.max_bytes / 1e6:.0f} MB and {self.min_free / 1e6:.0f} MB of the disk stay free.",
                 "disk",
                 quiet=_DAY,
                 n_removed=n_removed,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..._typing import PathLike
+from ...inspection._drawing import count
 from ._problems import Problems
 
 _LOGGER = logging.getLogger("skaudio_ad.monitoring")
@@ -101,7 +102,9 @@ class LogFile:
         if self._waiting:
             self._n_lost += len(self._waiting)
             self._waiting.clear()
-            self.problems.report("lost", f"{self._n_lost} lines could not be written to {self.path}.", "disk")
+            self.problems.report(
+                "lost", f"{count(self._n_lost, 'line')} could not be written to {self.path}.", "disk"
+            )
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -121,15 +124,15 @@ class LogFile:
                 self._n_lost += 1
             self.problems.report(
                 "write",
-                f"{self.path} cannot be written: {reason}. {len(self._waiting)} lines wait in memory, and "
-                f"{self._n_lost} older lines were lost. Free some space, or mend the disk.",
+                f"{self.path} cannot be written: {reason}. Free some space, or mend the disk. Lines that wait in "
+                f"memory: {len(self._waiting)}. Older lines that were lost: {self._n_lost}.",
                 "disk",
                 n_waiting=len(self._waiting),
                 n_lost=self._n_lost,
             )
         else:
             self.problems.solved(
-                "write", f"{self.path} can be written again. {self._n_lost} lines were lost."
+                "write", f"{self.path} can be written again. Lines that were lost: {self._n_lost}."
             )
             self._n_lost = 0
 

@@ -25,6 +25,8 @@ _RECONNECT = (1, 120)
 _MAX_QUEUED = 100
 # Minimum number of seconds between two messages of one score, because a replay gives many windows a second.
 _INTERVAL = 0.5
+# States that are published at once.
+_SWITCHES = {"alarm", "drift"}
 # Value of `drift` of a window at which drift is stated (100 : 1).
 _DRIFT = 2.0
 # Port of MQTT without and with TLS.
@@ -251,14 +253,14 @@ class MqttSink(OutboxSink):
             self._states |= states
             if client is None or not self._is_connected.is_set():
                 return
-            now = time.monotonic()
-            everything = at_once or now >= self._next
-            if everything:
-                self._next = now + _INTERVAL
-            for key, text in self._states.items():
-                if self._published.get(key) != text and (everything or text in ("ON", "OFF")):
-                    client.publish(f"{self._base}/{key}", text, _QOS, retain=True)
-                    self._published[key] = text
+            changed = {key: text for key, text in self._states.items() if self._published.get(key) != text}
+            if not at_once and time.monotonic() < self._next:
+                changed = {key: text for key, text in changed.items() if key in _SWITCHES}
+            elif changed.keys() - _SWITCHES:
+                self._next = time.monotonic() + _INTERVAL
+            for key, text in changed.items():
+                client.publish(f"{self._base}/{key}", text, _QOS, retain=True)
+            self._published |= changed
 
     def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..._checks import check_number
 from ..._typing import PathLike
+from ...inspection._drawing import count
 from .._records import Notice
 from ._format import record_to_dict
 from ._problems import MAX_TEXT, Problems, printable
@@ -192,8 +193,8 @@ class Outbox:
             n_left = len(self._spool)
         if n_left:
             place = self._spool.folder
-            fate = "are lost, because the outbox has no folder" if place is None else f"stay in {place}"
-            self.problems.report("left", f"{n_left} records were not delivered and {fate}.")
+            fate = "lost, because the outbox has no folder" if place is None else f"kept in {place}"
+            self.problems.report("left", f"{count(n_left, 'record')} not delivered: {fate}.", n_left=n_left)
         self._spool.close()
 
     def take_notices(self) -> list[Notice]:
@@ -221,7 +222,9 @@ class Outbox:
                     self._spool.refuse(item, entry, str(error))
             if error is None or isinstance(error, RefusedError):
                 if error is None:
-                    self.problems.solved("delivery", f"records are delivered again. {len(self)} wait.")
+                    self.problems.solved(
+                        "delivery", f"records are delivered again. Records that wait: {len(self)}."
+                    )
                 failures = 0
             else:
                 self._report(error)
@@ -273,7 +276,7 @@ class Outbox:
         reason = printable(str(error) if known else f"{type(error).__name__}: {error}", MAX_TEXT)
         self.problems.report(
             "delivery",
-            f"records cannot be delivered, and {len(self)} wait. The delivery is tried again. {reason}",
+            f"records cannot be delivered. The delivery is tried again. Records that wait: {len(self)}. {reason}",
             n_waiting=len(self),
         )
 

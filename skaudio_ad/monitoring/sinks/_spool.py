@@ -1,6 +1,7 @@
 """Records that wait for delivery, in a folder or in memory, with a bound on their number and size."""
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -9,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..._atomic import atomic_path
 from ._format import to_json
 from ._problems import Problems, printable
 
@@ -246,11 +246,19 @@ class Spool:
 
 
 def _write(path, content, sync):
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        file.write(content)
-        if sync:
-            file.flush()
-            os.fsync(file.fileno())
+    """Write a new file. A kill leaves the complete file, or a file that ends in ".part"."""
+    temporary = f"{path}.part"
+    try:
+        with open(temporary, "wb", buffering=0) as file:
+            if file.write(content) != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            if sync:
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def folder_of(state: Path | None, name: str) -> Path | None:

@@ -124,6 +124,10 @@ class LiveBuffer:
             self._arrived.clear()
             if not self._items:  # nothing has arrived between the look and the clear
                 self._timer.wait(self._arrived, SLICE)
+        return self.take_now()
+
+    def take_now(self) -> Block | Notice | End | None:
+        """Return the next item, or None where there is none."""
         with self._lock:
             if self._dropped:
                 return self._overrun()
@@ -141,6 +145,21 @@ class LiveBuffer:
     def silent_for(self) -> float:
         """Return the seconds since the last sound has arrived, or since the start. 0 while the buffer holds items."""
         return 0.0 if self._items else self._timer.monotonic() - self._last_arrival
+
+    @property
+    def last_arrival(self) -> float:
+        """When the last sound has arrived, in seconds of the monotonic clock."""
+        return self._last_arrival
+
+    def skip(self, seconds: float) -> None:
+        """Count sound that the device has lost, so that further times stay right."""
+        with self._lock:
+            self._clock.skip(seconds)
+
+    def forget_end(self) -> None:
+        """Take out the end of a writer that is started again."""
+        with self._lock:
+            self._items = deque(item for item in self._items if not isinstance(item, End))
 
     def expect_sound(self) -> None:
         """Begin to count the seconds without sound."""

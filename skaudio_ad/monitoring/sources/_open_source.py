@@ -6,8 +6,10 @@ from typing import Any
 from ..._clip_errors import shown
 from ._file_source import FileSource
 from ._folder_source import FolderSource
+from ._microphone import MicrophoneSource
 from ._pipe_source import PipeSource
 from ._source import Source, SourceError
+from ._stream_source import SCHEMES, StreamSource
 
 _FORMS = (
     "A source is '-' (standard input), 'mic:' or 'mic:NAME' (a microphone), a URL that begins with rtsp://, rtsps://, "
@@ -48,6 +50,11 @@ def open_source(text: str, **options: Any) -> Source:
     text = os.fspath(text)
     if text == "-":
         return PipeSource(**options)
+    scheme, colon, rest = text.partition(":")
+    if scheme == "mic" and colon:
+        return MicrophoneSource(rest or None, **options)
+    if scheme.lower() in SCHEMES and rest.startswith("//"):
+        return StreamSource(text, **options)
     if os.path.isdir(text):
         return FolderSource(text, **options)
     if os.path.exists(text):

@@ -51,6 +51,10 @@ class SoundClock:
         """Take out time for which the source did not listen on purpose."""
         self._waited += seconds
 
+    def skip(self, seconds: float) -> None:
+        """Count sound that is known to be lost."""
+        self._heard += seconds
+
     def stamp(self, duration: float) -> tuple[float, list[Notice]]:
         """Say when a block that has just arrived begins.
 

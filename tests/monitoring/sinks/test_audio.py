@@ -156,7 +156,7 @@ def test_the_oldest_events_are_removed_first_and_a_notice_counts_them(tmp_path, 
     assert kept == {"fan-3", "fan-4", "fan-5"}
     assert (tmp_path / "events" / "letters.txt").exists()
     (problem,) = sink.take_notices()
-    assert "files of 1 old events were removed" in problem.text
+    assert "files of 1 old event were removed" in problem.text
     assert problem.kind == "disk"
 
 

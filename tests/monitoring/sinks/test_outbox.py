@@ -81,8 +81,8 @@ def test_new_records_do_not_shorten_the_waiting_time(tmp_path):
 
     outbox = Outbox(tmp_path, deliver)
     outbox.open()
-    for number in range(50):
-        outbox.send(event(number))
+    for number in range(20):
+        outbox.send(notice(number))
         time.sleep(0.001)
     outbox.close()
     assert len(calls) == 1
@@ -113,7 +113,7 @@ def test_records_of_an_earlier_run_are_delivered_first(tmp_path):
     first.send(event(0))
     first.send(event(1))
     first.close()
-    assert "2 records were not delivered and stay in" in first.take_notices()[-1].text
+    assert "2 records not delivered: kept in" in first.take_notices()[-1].text
     got = []
     second = Outbox(tmp_path, lambda entry: got.append(entry["id"]))
     second.open()
@@ -169,11 +169,11 @@ def test_the_size_of_the_spool_is_bounded(tmp_path):
     spool = Spool(tmp_path, 1000, 5000, Problems("spool"))
     spool.open()
     for number in range(50):
-        spool.put({"type": "event", "key": f"{number:0400d}"})
+        spool.put({"type": "notice", "key": f"{number:0400d}"})
         assert sum(path.stat().st_size for path in tmp_path.glob("*.json")) <= 5000
     spool.close()
     assert 5 < len(spool) < 50
-    assert len(spool) + spool.losses["event"] == 50
+    assert len(spool) + spool.losses["notice"] == 50
 
 
 def test_a_record_that_the_receiver_refuses_is_put_aside_with_the_reason(tmp_path):
@@ -253,7 +253,7 @@ def test_records_in_memory_that_are_not_delivered_are_reported_as_lost():
     outbox.open()
     outbox.send(event())
     outbox.close()
-    assert "are lost, because the outbox has no folder" in outbox.take_notices()[-1].text
+    assert "1 record not delivered: lost, because the outbox has no folder" in outbox.take_notices()[-1].text
 
 
 def test_a_folder_that_cannot_be_written_keeps_records_in_memory(tmp_path):

@@ -15,6 +15,13 @@ from skaudio_ad.monitoring.sources import PipeSource, SourceError, open_source
 from .fake_timer import blocks_of, notices_of
 
 RATE = 800
+SUBTYPES = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch):
+    monkeypatch.setattr("skaudio_ad.monitoring.sources._pipe_reader.SLICE", 0.02)
+    monkeypatch.setattr("skaudio_ad.monitoring.sources._live_buffer.SLICE", 0.02)
 
 
 @pytest.fixture
@@ -47,11 +54,7 @@ def joined(items):
 
 @pytest.mark.parametrize(
     ("form", "subtype"),
-    [
-        (form, subtype)
-        for form in ("WAV", "WAVEX")
-        for subtype in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
-    ]
+    [(form, subtype) for form in ("WAV", "WAVEX") for subtype in SUBTYPES]
     + [("RF64", "PCM_24"), ("W64", "PCM_16")],
 )
 def test_a_wav_file_is_decoded_as_libsndfile_does(samples, form, subtype):
@@ -194,7 +197,7 @@ def test_a_closed_source_ends_while_its_pipe_is_silent(pipe):
     source.describe()
     threading.Timer(0.05, source.close).start()
     began = time.monotonic()
-    assert list(source.stream()) in ([], [None])
+    assert set(source.stream()) <= {None}
     source.close()
     assert time.monotonic() - began < 2.0
 
