@@ -1,6 +1,7 @@
 """A small read-only web server that listens on the loopback address unless its user asks for the network."""
 
 import contextlib
+import errno
 import ipaddress
 import json
 import selectors
@@ -15,6 +16,12 @@ from typing import Any, ClassVar
 MAX_CONNECTIONS = 64
 # Maximum number of seconds that a client may take to send a request or to take a part of the answer.
 CLIENT_TIMEOUT = 20.0
+# What to do, by the code of an error.
+_ADVICE = {
+    errno.EADDRINUSE: "Another program uses the port: choose another port, or 0 for any free port.",
+    errno.EACCES: "Ports below 1024 need special rights: choose another port, such as 8000.",
+}
+_OTHER_ADVICE = "host must be a name or an address of this machine, such as 127.0.0.1."
 # Names of the own machine. A page of another site reaches this server only under the name of that site.
 _OWN_NAMES = {"localhost", "ip6-localhost"}
 
@@ -94,9 +101,10 @@ class LocalServer:
         try:
             self._server = _Server(host, port, Handler)
         except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            code = getattr(error, "errno", None)
             raise OSError(
-                f"{name}: cannot listen on {host}, port {port}: {getattr(error, 'strerror', None) or error}. "
-                "Another program may use the port: choose another port, or 0 for any free port."
+                f"{name}: cannot listen on {host}, port {port}: {reason}. {_ADVICE.get(code, _OTHER_ADVICE)}"
             ) from error
         self.port: int = self._server.server_address[1]
         shown = f"[{host}]" if ":" in host else host
@@ -166,9 +174,9 @@ class _Server(ThreadingHTTPServer):
         except OSError:
             pass  # the client has gone, or takes nothing
         finally:
+            self.shutdown_request(request)
             with self._lock:
                 self._threads_of.pop(request, None)
-            self.shutdown_request(request)
 
     def close_connections(self, timeout):
         with self._lock:
