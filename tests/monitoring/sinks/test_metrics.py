@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 
 import pytest
 
@@ -168,8 +169,8 @@ def test_a_file_that_cannot_be_written_is_a_notice_and_is_tried_again(tmp_path, 
     (folder / "fan.prom").unlink()
     folder.rmdir()
     sink.send(records.window())
-    notices = []
-    while not notices:
+    notices, end = [], time.monotonic() + 10
+    while not notices and time.monotonic() < end:
         notices = sink.take_notices()
     assert [notice.kind for notice in notices] == ["disk"]
     assert "make it first" in notices[0].text
