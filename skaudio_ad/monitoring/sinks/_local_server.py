@@ -96,7 +96,9 @@ class LocalServer:
 
         class Handler(Request):
             allowed_names = frozenset(names)
-            answer = staticmethod(routes)
+
+            def answer(self):
+                return routes(self)
 
         try:
             self._server = _Server(host, port, Handler)
@@ -104,7 +106,7 @@ class LocalServer:
             reason = getattr(error, "strerror", None) or error
             code = getattr(error, "errno", None)
             raise OSError(
-                f"{name}: cannot listen on {host}, port {port}: {reason}. {_ADVICE.get(code, _OTHER_ADVICE)}"
+                f"{name}: cannot listen on {host}, port {port}: {reason}. {_ADVICE.get(code or 0, _OTHER_ADVICE)}"
             ) from error
         self.port: int = self._server.server_address[1]
         shown = f"[{host}]" if ":" in host else host
@@ -151,7 +153,7 @@ class _Server(ThreadingHTTPServer):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = self.server_address[:2]
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request, client_address):
         request.settimeout(CLIENT_TIMEOUT)
@@ -194,7 +196,10 @@ class Request(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "skaudio-ad", ""
     allowed_names: ClassVar[frozenset[str]] = frozenset()
-    answer: ClassVar[Callable[["Request"], bool]]
+
+    def answer(self) -> bool:
+        """Answer the request. Return whether the path is known."""
+        return False
 
     def do_GET(self) -> None:
         """Answer a request, or the head of an answer."""
@@ -203,7 +208,7 @@ class Request(BaseHTTPRequestHandler):
                 "This server answers only under the name or the address of its machine.\n",
                 HTTPStatus.FORBIDDEN,
             )
-        elif not self.answer(self):
+        elif not self.answer():
             self.send_text("There is no such page.\n", HTTPStatus.NOT_FOUND)
 
     do_HEAD = do_GET
