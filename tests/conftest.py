@@ -15,12 +15,23 @@ import soundfile
 from .weights_server import serve
 
 
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "processes: starts worker processes of joblib, which import torch for seconds"
+    )
+
+
 def pytest_collection_modifyitems(items):
-    """Give each of two workers half of the gallery first, because each worker begins with one half of the tests."""
+    """Give each of two workers half of the gallery first, because each worker begins with one half of the tests.
+
+    Tests that share worker processes of joblib run one after the other. joblib ends idle processes after five minutes,
+    and new processes would import torch again.
+    """
     gallery = [item for item in items if "plot_" in item.name]
-    others = [item for item in items if "plot_" not in item.name]
+    shared = [item for item in items if item.get_closest_marker("processes")]
+    others = [item for item in items if item not in {*gallery, *shared}]
     half = len(others) // 2
-    items[:] = gallery[::2] + others[:half] + gallery[1::2] + others[half:]
+    items[:] = gallery[::2] + shared + others[:half] + gallery[1::2] + others[half:]
 
 
 @pytest.fixture(autouse=True)

@@ -75,6 +75,7 @@ def test_fits_in_threads_give_the_scores_of_one_after_the_other_and_leave_the_gl
     assert global_states() == before
 
 
+@pytest.mark.processes
 def test_fits_in_processes_give_the_scores_of_one_after_the_other():
     chosen = [DETECTORS[name] for name in ("autoencoder", "vae", "predictor")]
     with parallel_config(

@@ -22,6 +22,7 @@ def paths(write_wavs):
     return write_wavs([9000, 16000, 4000, 9000, 70_000, 5000], sample_rate=SAMPLE_RATE)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
 @pytest.mark.parametrize("output", ["clip", "frames"])
 def test_several_processes_embed_as_one_does(make, paths, backend, output):
@@ -33,6 +34,7 @@ def test_several_processes_embed_as_one_does(make, paths, backend, output):
     assert_equal_up_to_rounding(made, expected)
 
 
+@pytest.mark.processes
 def test_a_saved_embedding_embeds_alike_in_another_process(make):
     clips = noise(0.3, 0.2)
     embedding = make().fit(clips)
@@ -47,6 +49,7 @@ def _embed(saved, clips):
     return os.getpid(), pickle.loads(saved).transform(clips)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_files_that_cannot_be_read_are_reported_from_every_process(make, paths, tmp_path, n_jobs):
     Path(paths[1]).write_bytes(b"no audio")
@@ -60,6 +63,7 @@ def test_files_that_cannot_be_read_are_reported_from_every_process(make, paths, 
     embedding.transform(clips)  # what was warned of once is known
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_an_error_names_the_clip_by_its_place_in_all_of_X(make, n_jobs):
     clips = noise(*[0.02] * 70)

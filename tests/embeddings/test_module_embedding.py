@@ -421,6 +421,7 @@ class WithLock(torch.nn.Module):
         return WithLock()
 
 
+@pytest.mark.processes
 def test_a_module_that_does_not_pickle_works_in_one_process_only(tmp_path):
     clips = noise(1.0, 1.0)
     embedding = make(WithLock(), memory=tmp_path / "kept").fit(clips)
@@ -437,6 +438,7 @@ def test_a_module_that_cannot_be_copied_is_refused(monkeypatch):
         make(WithLock()).fit(noise(1.0))
 
 
+@pytest.mark.processes
 def test_a_module_of_a_notebook_goes_to_other_processes():
     class Local(torch.nn.Module):
         def forward(self, x):

@@ -204,6 +204,7 @@ def test_no_anomaly_reaches_a_fit_of_any_step_refit_included(tool, n_fits, routi
         assert result[0][1] == (17 if groups else 18)
 
 
+@pytest.mark.processes
 def test_no_anomaly_reaches_a_fit_in_two_processes(case):
     search = GridSearchCV(case.estimator, NEIGHBORS, scoring=AUC, cv=NormalOnlySplit(3), n_jobs=2)
     search.fit(case.paths, case.y)

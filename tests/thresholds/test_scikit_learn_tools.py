@@ -40,6 +40,7 @@ def test_the_detector_and_the_selector_that_are_given_stay_unfitted_and_the_same
     assert other.threshold_ != detectors[0].threshold_
 
 
+@pytest.mark.processes
 def test_folds_in_several_processes_give_the_same():
     data = np.random.default_rng(0).normal(size=(60, 3))
     one, two = (

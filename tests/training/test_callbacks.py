@@ -227,6 +227,7 @@ def searched():
     return logs
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_search_reports_the_epochs_of_every_fit(searched, n_jobs):
     rows = [row for row in searched[n_jobs][1] if row["task_name"] == "epoch"]
@@ -236,6 +237,7 @@ def test_a_search_reports_the_epochs_of_every_fit(searched, n_jobs):
     assert all(np.isfinite(row["score"]) for row in rows)
 
 
+@pytest.mark.processes
 def test_a_search_finds_the_same_in_one_process_and_in_two(searched):
     searches = [searched[n_jobs][0] for n_jobs in (1, 2)]
     np.testing.assert_allclose(
@@ -250,6 +252,7 @@ def test_a_search_finds_the_same_in_one_process_and_in_two(searched):
         assert score == pytest.approx(logged[1][path], rel=1e-5)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_progress_bar_of_a_search_shows_every_fit(capsys, n_jobs):
     search = GridSearchCV(

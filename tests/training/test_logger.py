@@ -289,6 +289,7 @@ def search(n_jobs, logger):
     return GridSearchCV(inner, grid, scoring="roc_auc", cv=2, n_jobs=n_jobs).set_callbacks(logger).fit(X, y)
 
 
+@pytest.mark.processes
 @pytest.mark.filterwarnings(NO_CALLBACKS)
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_search_logs_every_fit_to_one_file_wherever_it_trains(n_jobs, tmp_path, monkeypatch):
@@ -318,6 +319,7 @@ def test_a_search_in_one_process_gives_a_function_one_run_after_the_other():
     assert calls == ["run", 0, 1, 2] * 5
 
 
+@pytest.mark.processes
 @pytest.mark.filterwarnings(NO_CALLBACKS)
 def test_a_search_in_several_processes_refuses_a_function_and_names_the_way_out():
     records = []
@@ -326,6 +328,7 @@ def test_a_search_in_several_processes_refuses_a_function_and_names_the_way_out(
     assert records == []
 
 
+@pytest.mark.processes
 def test_lines_of_several_processes_stay_whole(path):
     lines = [f"{number}:" + str(number % 10) * 3000 for number in range(300)]
     Parallel(n_jobs=2)(delayed(_append)(path, line) for line in lines)

@@ -58,7 +58,7 @@ from skaudio_ad.model_selection import (
     pseudo_anomaly_scorer,
 )
 
-folder, n_draws = tempfile.TemporaryDirectory(), 100
+folder, n_draws = tempfile.TemporaryDirectory(), 40
 try:
     data = load_mimii("slider")
 except FileNotFoundError as error:
@@ -295,7 +295,7 @@ PValueCalibrationDisplay.from_estimator(detector, future, y_future)
 #
 # Sixteen normal clips cannot show whether a promise was kept. One threshold is one draw: its rate varies
 # around the promised rate. So the figure shows many draws of 24 training clips, each with its thresholds, on embeddings
-# that are computed once. There are 100 draws on MIMII.
+# that are computed once. There are 40 draws on MIMII.
 X = pipeline[:3].fit_transform(data.paths)[data.target == 1]
 heads = make_pipeline(StandardScaler(), NearestNeighborsDetector())
 rates = {"in-sample quantile": [], "quantile, 4 folds": [], "conformal, 4 folds": [], "conformal, half": []}
