@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from ._media_fragments import without_fragment
+
 #: Value that groups recordings by folder.
 FOLDER = "folder"
 
@@ -15,7 +17,8 @@ def groups_from_paths(groups_from: str, paths: Sequence[str]) -> list[str]:
     ----------
     groups_from : str
         "folder" groups recordings by the name of their folder. Any other value is a regular expression with one group
-        in parentheses. The expression is searched in the name of the file. The text in the parentheses is the group.
+        in parentheses. The expression is searched in the name of the file, without a media fragment. The text in the
+        parentheses is the group.
     paths : sequence of str
 
     Returns
@@ -59,7 +62,7 @@ def labels_from_paths(labels_from: str, paths: Sequence[str]) -> list[str]:
     """
     if labels_from == FOLDER:
         # The path is made absolute, because a path without a folder has no name of a folder.
-        return [Path(path).absolute().parent.name for path in paths]
+        return [Path(without_fragment(path)).absolute().parent.name for path in paths]
     return _match_names(_compile(labels_from), paths)
 
 
@@ -76,7 +79,7 @@ def _compile(text):
 
 
 def _match_names(expression, paths):
-    matches = [expression.search(Path(path).name) for path in paths]
+    matches = [expression.search(Path(without_fragment(path)).name) for path in paths]
     groups = [match[1] if match else None for match in matches]
     unmatched = [path for path, group in zip(paths, groups) if not group]
     if unmatched:

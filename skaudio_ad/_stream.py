@@ -2,8 +2,8 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
@@ -60,3 +60,27 @@ def _apply(function, items, index):
 def missing_clip(items: Any, index: int) -> Any:
     """Return the array of NaN that replaces clip `index` where the clip is left out."""
     return items.missing(index) if isinstance(items, Named) else np.full_like(items[index], np.nan)
+
+
+def ahead(iterator: Generator[Any, None, None]) -> Iterator[Any]:
+    """Yield the items of an iterator. A thread computes the next item while the consumer works.
+
+    Parameters
+    ----------
+    iterator : generator
+        The generator is closed after the last item, and when the consumer stops early.
+
+    Yields
+    ------
+    object
+    """
+    end = object()
+    with ThreadPoolExecutor(1, thread_name_prefix="skaudio_ad") as pool:
+        future = pool.submit(next, iterator, end)
+        try:
+            while (item := future.result()) is not end:
+                future = pool.submit(next, iterator, end)
+                yield item
+        finally:
+            wait([future])  # a generator that runs cannot be closed
+            iterator.close()

@@ -29,6 +29,7 @@ FLOORS = {
     "_json": 0,
     "_labels": 0,
     "_librosa": 0,
+    "_media_fragments": -1,
     "_clip_calls": 0,
     "_input_checks": 0,
     "_output": 0,

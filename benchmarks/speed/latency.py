@@ -28,10 +28,10 @@ import soxr
 
 from skaudio_ad.audio import read_audio
 from skaudio_ad.datasets import make_machine_sounds
-from skaudio_ad.embeddings import get_backbone, load_state_dict
+from skaudio_ad.embeddings import find_weights, get_backbone, load_state_dict
 from skaudio_ad.embeddings._registry import get_family
 from skaudio_ad.presets import make_detector
-from skaudio_ad.training import inference
+from skaudio_ad.training import draw_seed, drawing_from, inference
 
 from .._report import RESULTS, Report
 from ._ratios import plain_row, ratio_row
@@ -64,8 +64,10 @@ class Eager:
     def __init__(self, runtime, backbone):
         variant = get_backbone(backbone)
         self.front_end = runtime.front_end
-        self.network = get_family(variant.family).build_network(variant).eval()
-        self.network.load_state_dict(load_state_dict(variant))
+        with drawing_from(draw_seed(SEED)):  # the random weights of an embedding with this seed
+            self.network = get_family(variant.family).build_network(variant).eval()
+        if find_weights(variant) is not None:
+            self.network.load_state_dict(load_state_dict(variant))
 
     def __call__(self, spectrograms, output):
         import torch

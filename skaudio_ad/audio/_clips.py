@@ -1,5 +1,6 @@
 """`AudioClips`, the lazy sequence of recordings."""
 
+import functools
 import hashlib
 import os
 import warnings
@@ -11,6 +12,7 @@ import numpy as np
 
 from .._clip_errors import shown, without_advice
 from .._lazy import LazySequence, is_missing
+from .._media_fragments import split_fragment
 from ._channels import Channel, pair_of, take_pair
 from ._decode import read_audio
 from ._open import AudioReadError, read_duration
@@ -41,8 +43,8 @@ class AudioClips(LazySequence):
     Parameters
     ----------
     sources : list of str or path-like, or sequence of ndarray of shape (n_samples,)
-        Paths of files, or samples in memory. For a pair of channels, samples in memory have the shape
-        (n_channels, n_samples).
+        Paths of files, also with a media fragment (:func:`segment`), or samples in memory. For a pair of channels,
+        samples in memory have the shape (n_channels, n_samples).
 
     sample_rate : int or None
         Samples per second of every clip, in hertz. Files are resampled to this rate. Samples in memory must be at
@@ -328,16 +330,24 @@ class AudioClips(LazySequence):
 
 def _identify(path, by):
     """Return what identifies a file in a cache, a tuple. None where the file cannot be read."""
+    path, *stretch = split_fragment(path)
     if not os.path.isfile(path):  # to open a pipe would wait
         return None
+    part = () if stretch == [0.0, None] else tuple(stretch)
     try:
-        if by == "content":
-            with open(path, "rb") as file:
-                return "content", hashlib.file_digest(file, "sha256").hexdigest()
         stat = os.stat(path)
+        if by == "content":
+            return "content", _digest(os.path.abspath(path), stat.st_size, stat.st_mtime_ns), *part
     except OSError:
         return None  # the error is raised where the file is decoded
-    return "file", os.path.abspath(path), stat.st_size, stat.st_mtime_ns
+    return "file", os.path.abspath(path), stat.st_size, stat.st_mtime_ns, *part
+
+
+@functools.lru_cache(maxsize=256)
+def _digest(path, size, time_of_change):
+    """Return the checksum of a file. The many segments of a long recording need the checksum once."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_ours(function):

@@ -90,7 +90,7 @@ def find_damage(log: str, path: str, n_frames: int) -> str | None:
     for promise in _PROMISES:
         for match in promise.finditer(log):
             promised, held = map(int, match.groups())
-            if promised > held and not _is_unknown(promised):
+            if promised > held and not is_unknown_size(promised):
                 return _truncated(f"its header promises {promised} bytes of samples, it holds {held}")
     frames = _FRAMES.search(log)
     if frames and int(frames[1]) > n_frames:
@@ -104,7 +104,7 @@ def _truncated(detail):
     return f"is truncated: {detail}"
 
 
-def _is_unknown(size):
+def is_unknown_size(size):
     return any(size in sizes for sizes in _UNKNOWN_SIZES)
 
 
@@ -133,7 +133,7 @@ def _damage_of_chunks(file, size, order):
             if length == 0xFFFFFFFF and long_size is not None:
                 length = long_size
             held = size - position - 8
-            if length > held and not _is_unknown(length):
+            if length > held and not is_unknown_size(length):
                 return _truncated(f"its header promises {length} bytes of samples, it holds {held}")
             return None
         position += 8 + length + length % 2

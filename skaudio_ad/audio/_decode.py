@@ -7,6 +7,7 @@ import numpy as np
 import soxr
 
 from .._checks import check_number, check_option
+from .._media_fragments import split_fragment
 from .._typing import Float32Array, PathLike
 from ._channels import Channel, check_channel, pair_of
 from ._open import (
@@ -15,8 +16,10 @@ from ._open import (
     AudioReadError,
     check_complete,
     check_finite,
+    find_frames,
     open_recording,
     read_blocks,
+    skip_frames,
 )
 
 # Number of frames that are resampled at a time: soxr is half as fast on pieces that exceed the cache.
@@ -59,7 +62,9 @@ def read_audio(
     Parameters
     ----------
     path : str or path-like
-        Path of a file that libsndfile decodes: wav, flac, ogg, mp3 and more.
+        Path of a file that libsndfile decodes: wav, flac, ogg, mp3 and more. A media fragment names a stretch of the
+        file, as :func:`segment` writes it: ``long.wav#t=10,20`` lasts from second 10 to second 20. `offset` and
+        `duration` then count within this stretch.
 
     sample_rate : int or None, default=None
         Samples per second of the result, in hertz. None keeps the rate of the file.
@@ -101,10 +106,24 @@ def read_audio(
     check_number(sample_rate, "sample_rate", low=1, integer=True, none=True)
     check_cut(offset=offset, duration=duration, channel=channel, pad=pad)
     path = os.fsdecode(path)
+    start, end = split_fragment(path)[1:]
     with open_recording(path) as file:
         rate = file.samplerate if sample_rate is None else sample_rate
-        samples = _decode(file, path, rate, offset, duration, channel)
+        if start or end is not None:
+            find_frames(file, path)  # raises where the stretch does not exist
+        if end is not None and offset >= end - start:
+            raise AudioReadError(
+                path, f"lasts {end - start:g} s, so nothing is left after offset={offset:g} s."
+            )
+        length = _shorter(duration, None if end is None else end - start - offset)
+        samples = _decode(file, path, rate, start + offset, length, channel)
+        samples = fit_length(samples, rate, duration=length, pad="none")
         return fit_length(samples, rate, duration=duration, pad=pad), rate
+
+
+def _shorter(duration, other):
+    known = [value for value in (duration, other) if value is not None]
+    return min(known, default=None)
 
 
 def fit_length(samples: Any, sample_rate: int, *, duration: float | None, pad: str) -> Any:
@@ -159,7 +178,7 @@ def _decode(file, path, sample_rate, offset, duration, channel):
         n_wanted = min(n_wanted, int(np.ceil(duration * own_rate)) + 1)
     if n_wanted < UNKNOWN_FRAMES:
         _check_lengthening(path, n_wanted, own_rate, sample_rate)
-    _skip(file, start)
+    skip_frames(file, start)
     # A channel of a pair has the samples that the channel has alone, because every waveform has its own resampler.
     waveforms = [_Waveform(path, own_rate, sample_rate, n_wanted) for _ in range(2 if pair else 1)]
     for block in _wanted_blocks(file, path, n_wanted, channel, sample_rate):
@@ -258,12 +277,3 @@ class _Growing:
     def finish(self):
         self._array.resize(self._n_samples, refcheck=False)
         return self._array
-
-
-def _skip(file, n_frames):
-    if file.format != "MP3" and file.frames < UNKNOWN_FRAMES:
-        file.seek(n_frames)
-        return
-    size = BLOCK // file.channels
-    while n_frames and (n_read := len(file.read(min(size, n_frames), dtype="float32"))):
-        n_frames -= n_read

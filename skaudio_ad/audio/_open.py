@@ -4,12 +4,13 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
 
 from .._clip_errors import shown
+from .._media_fragments import split_fragment
 from .._typing import Float32Array, PathLike
 from ._damage import HEADERLESS, find_damage, why_unreadable
 
@@ -59,6 +60,7 @@ def open_recording(path: PathLike) -> Iterator[Any]:
     Parameters
     ----------
     path : str or path-like
+        A media fragment, such as ``#t=10,20``, is not looked at: :func:`find_frames` finds its frames.
 
     Yields
     ------
@@ -70,10 +72,11 @@ def open_recording(path: PathLike) -> Iterator[Any]:
         If the file is missing, not a regular file, empty, headerless or not audio, or needs more memory than there is.
     """
     path = os.fsdecode(path)
-    if reason := why_unreadable(path):
+    name = split_fragment(path).file
+    if reason := why_unreadable(name):
         raise AudioReadError(path, reason)
     try:
-        with _Forward(path if sys.platform == "win32" else os.fsencode(path)) as file:
+        with _Forward(name if sys.platform == "win32" else os.fsencode(name)) as file:
             if file.format == "RAW":  # libsndfile decodes any file named .au, .snd, .vox or .gsm as speech
                 raise AudioReadError(path, HEADERLESS)
             yield file
@@ -106,7 +109,7 @@ def check_complete(file: Any, path: str) -> None:
     ------
     AudioReadError
     """
-    if damage := find_damage(file.extra_info, path, file.frames):
+    if damage := find_damage(file.extra_info, os.fsdecode(file.name), file.frames):
         raise AudioReadError(path, f'{damage}; restore it or leave it out with on_error="skip".')
 
 
@@ -164,6 +167,97 @@ def check_finite(block: Any, path: str) -> None:
         )
 
 
+def find_frames(file: Any, path: PathLike) -> tuple[int, int]:
+    """Find the frames of an open file that a path names: all frames, or those of its media fragment.
+
+    Parameters
+    ----------
+    file : soundfile.SoundFile
+    path : str or path-like
+
+    Returns
+    -------
+    first, n_frames : int
+        First frame and number of frames. The number is not limited where the length of the file is unknown and the
+        path names no end.
+
+    Raises
+    ------
+    AudioReadError
+        If the stretch lies beyond the end of the file, or ends before its start.
+    """
+    stretch = split_fragment(os.fsdecode(path))
+    first = round(stretch.start * file.samplerate)
+    last = file.frames if stretch.end is None else min(file.frames, round(stretch.end * file.samplerate))
+    if stretch.end is not None and stretch.end <= stretch.start:
+        raise AudioReadError(
+            os.fsdecode(path),
+            "names a stretch of time that ends before its start; write #t=START,END in seconds.",
+        )
+    if first and first >= last:
+        raise AudioReadError(
+            os.fsdecode(path),
+            f"names a stretch beyond the end of the file, which lasts {file.frames / file.samplerate:g} s; cut the "
+            "recording again with skaudio_ad.audio.segment.",
+        )
+    return first, last - first
+
+
+def skip_frames(file: Any, n_frames: int) -> None:
+    """Go to a frame of a file that was just opened.
+
+    Parameters
+    ----------
+    file : soundfile.SoundFile
+    n_frames : int
+    """
+    if file.format != "MP3" and file.frames < UNKNOWN_FRAMES:
+        file.seek(n_frames)
+        return
+    size = BLOCK // file.channels
+    while n_frames and (n_read := len(file.read(min(size, n_frames), dtype="float32"))):
+        n_frames -= n_read
+
+
+class Header(NamedTuple):
+    """What the header of a file says.
+
+    Attributes
+    ----------
+    sample_rate : int
+        Samples per second, in hertz.
+    n_channels : int
+    duration : float or None
+        Duration, in seconds. None if the header does not tell the duration.
+    """
+
+    sample_rate: int
+    n_channels: int
+    duration: float | None
+
+
+def read_header(path: PathLike) -> Header | None:
+    """Read the header of a file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        With a media fragment, the duration is that of the fragment.
+
+    Returns
+    -------
+    Header or None
+        None if the header cannot be read. The step that decodes the file raises the error.
+    """
+    try:
+        with open_recording(path) as file:
+            _, n_frames = find_frames(file, path)
+            duration = None if n_frames >= UNKNOWN_FRAMES // 2 else n_frames / file.samplerate
+            return Header(int(file.samplerate), file.channels, duration)
+    except AudioReadError:
+        return None
+
+
 def read_sample_rate(path: PathLike) -> int | None:
     """Read the sample rate of a file from its header.
 
@@ -177,11 +271,8 @@ def read_sample_rate(path: PathLike) -> int | None:
         Samples per second, in hertz. None if the header cannot be read. The step that decodes the file raises the
         error.
     """
-    try:
-        with open_recording(path) as file:
-            return int(file.samplerate)
-    except AudioReadError:
-        return None
+    header = read_header(path)
+    return None if header is None else header.sample_rate
 
 
 def read_duration(path: PathLike) -> float | None:
@@ -190,6 +281,7 @@ def read_duration(path: PathLike) -> float | None:
     Parameters
     ----------
     path : str or path-like
+        With a media fragment, the duration is that of the fragment.
 
     Returns
     -------
@@ -197,8 +289,5 @@ def read_duration(path: PathLike) -> float | None:
         Duration, in seconds. None if the header cannot be read or does not tell the duration, as in a FLAC file that
         was written to a pipe.
     """
-    try:
-        with open_recording(path) as file:
-            return None if file.frames >= UNKNOWN_FRAMES else file.frames / file.samplerate
-    except AudioReadError:
-        return None
+    header = read_header(path)
+    return None if header is None else header.duration

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._clip_errors import shown
 from .._typing import IntArray
-from ._open import read_sample_rate
+from ._open import Header, read_header
 
 
 def read_sample_rates(paths: Sequence[str]) -> IntArray:
@@ -24,7 +24,22 @@ def read_sample_rates(paths: Sequence[str]) -> IntArray:
     ndarray of shape (n_files,), int
         Samples per second, in hertz. 0 for a file whose header cannot be read.
     """
-    return np.array([read_sample_rate(path) or 0 for path in paths], dtype=int)
+    return rates_of([read_header(path) for path in paths])
+
+
+def rates_of(headers: Sequence[Header | None]) -> IntArray:
+    """Return the sample rates in headers.
+
+    Parameters
+    ----------
+    headers : list of Header or None
+
+    Returns
+    -------
+    ndarray of shape (n_files,), int
+        Samples per second, in hertz. 0 for a file whose header cannot be read.
+    """
+    return np.array([0 if header is None else header.sample_rate for header in headers], dtype=int)
 
 
 def warn_of_mixed_rates(paths: Sequence[str], rates: IntArray, sample_rate: int) -> None:

@@ -10,12 +10,14 @@ from sklearn.base import BaseEstimator
 from .._checks import check_number, check_option
 from .._clip_errors import ClipError
 from .._output import TableOutputMixin, bin_names
-from .._typing import Clips, IntArray
+from .._typing import Clips, FloatArray, IntArray
 from ._as_clips import as_clips, as_pairs, as_paths
 from ._channels import Channel, pair_of
 from ._clips import AudioClips
 from ._decode import check_cut, fit_length
-from ._rates import describe_lower_rates, find_lower_rates, read_sample_rates, warn_of_mixed_rates
+from ._durations import find_durations
+from ._open import read_header
+from ._rates import describe_lower_rates, find_lower_rates, rates_of, warn_of_mixed_rates
 
 _ON_ERROR = ("raise", "skip")
 
@@ -97,9 +99,15 @@ class AudioLoader(_ClipTransformer):
         paths. `transform` warns about files with a lower rate than all training files, because such files lack the
         upper part of the sound.
 
+    durations_ : ndarray of shape (2,)
+        Shortest and longest duration of the training clips, in seconds, after `offset` and `duration`, from the headers
+        of the files. Absent where `fit` got no paths, or a header does not tell its duration. Windows of long
+        recordings are compared with these durations (:func:`score_recording`).
+
     See Also
     --------
     skaudio_ad.audio.find_audio_files : List the recordings in a folder.
+    skaudio_ad.audio.segment : Cut long recordings into clips of one duration.
     skaudio_ad.audio.AudioClips : Lazy sequence of clips that `transform` returns.
 
     Examples
@@ -111,6 +119,7 @@ class AudioLoader(_ClipTransformer):
     """
 
     sample_rates_: IntArray
+    durations_: FloatArray
 
     def __init__(
         self,
@@ -130,7 +139,7 @@ class AudioLoader(_ClipTransformer):
         self.on_error = on_error
 
     def fit(self, X: Clips, y: Any = None) -> Self:
-        """Check parameters and input, and note the sample rates of files. No file is decoded.
+        """Check parameters and input, and note the sample rates and durations of files. No file is decoded.
 
         Parameters
         ----------
@@ -149,10 +158,16 @@ class AudioLoader(_ClipTransformer):
         """
         clips = self._load(X, reset=True)
         self.__dict__.pop("sample_rates_", None)
+        self.__dict__.pop("durations_", None)
         if clips.paths is not None:
-            rates = read_sample_rates(clips.paths)
+            headers = [read_header(path) for path in clips.paths]
+            rates = rates_of(headers)
             warn_of_mixed_rates(clips.paths, rates, self.sample_rate)
             self.sample_rates_ = np.unique(rates[rates > 0])
+            # Clips of files that the caller made have a cut of their own, which the loader does not know.
+            durations = None if isinstance(X, AudioClips) else find_durations(headers, **self._get_cut())
+            if durations is not None:
+                self.durations_ = durations
         return self
 
     def transform(self, X: Clips) -> AudioClips:
@@ -179,7 +194,7 @@ class AudioLoader(_ClipTransformer):
         check_number(self.sample_rate, "sample_rate", low=1, integer=True)
         check_cut(offset=self.offset, duration=self.duration, channel=self.channel, pad=self.pad)
         check_option(self.on_error, "on_error", _ON_ERROR)
-        cut: dict[str, Any] = {"offset": self.offset, "duration": self.duration, "pad": self.pad}
+        cut = self._get_cut()
         paths = as_paths(X) if not isinstance(X, (str, AudioClips)) else None
         if paths is not None:
             return AudioClips(paths, self.sample_rate, channel=self.channel, on_error=self.on_error, **cut)
@@ -188,6 +203,9 @@ class AudioLoader(_ClipTransformer):
         else:
             clips = as_pairs(self, X, sample_rate=self.sample_rate, channel=self.channel)
         return _cut_clips(clips, **cut)
+
+    def _get_cut(self) -> dict[str, Any]:
+        return {"offset": self.offset, "duration": self.duration, "pad": self.pad}
 
 
 def _cut_clips(clips, *, offset, duration, pad):

@@ -7,6 +7,7 @@ from ._program import Program
 # The first sentence of the help of every command, so that the list of commands needs no import.
 _COMMANDS = {
     "check": "Check recordings for what would spoil a training set.",
+    "confirm": "Confirm events of a monitor as normal or as faults.",
     "demo": "Generate sounds of four machines, compare detectors, score and draw.",
     "embed": "Embed recordings with a pretrained backbone.",
     "evaluate": "Measure how well a detector separates normal and anomalous recordings.",
@@ -14,6 +15,7 @@ _COMMANDS = {
     "info": "Describe a detector, or this installation.",
     "report": "Write a page to listen to recordings and to see why they are anomalous.",
     "score": "Score recordings with a trained detector.",
+    "watch": "Listen to a source all day, and report what sounds wrong.",
     "weights": "Find and download the weights of pretrained backbones.",
 }
 

@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import DetectorMixin, check_contamination, choose_offset
@@ -11,6 +12,7 @@ from .._checks import check_number, check_option
 from .._input_checks import check_grids, number_groups
 from .._typing import Clips, Contamination, FloatArray, IntArray, Labels
 from ._band_rows import band_batches, make_pool, training_bands
+from ._bank_growth import can_grow, join_banks
 from ._clip_rows import FARTHEST, check_others, check_squares, of_readable
 from ._copies import warn_of_copies, warn_of_one_clip
 from ._fit_predict import decide_held_out
@@ -77,14 +79,14 @@ class BandMemoryDetector(DetectorMixin, BaseEstimator):
         Number of channels of a grid: of values of one vector.
 
     n_samples_fit_ : int
-        Number of clips that `fit` could read.
+        Number of clips that `fit` and `partial_fit` could read.
 
     offset_ : float
         Threshold on the scale of `score_samples`.
 
-    held_out_scores_ : ndarray of shape (n_samples_fit,), float64
-        Score of every training clip by a fit without this clip; with `groups` in `fit`, without the clips of its
-        group. Density distances are computed without these clips too.
+    held_out_scores_ : ndarray of shape (n_clips,), float64
+        Score of every training clip of `fit` by a fit without this clip; with `groups` in `fit`, without the clips of
+        its group. Density distances are computed without these clips too.
 
     See Also
     --------
@@ -212,6 +214,40 @@ class BandMemoryDetector(DetectorMixin, BaseEstimator):
             training_scores=lambda: self.held_out_scores_,
             groups=own_groups,
         )
+        return self
+
+    @available_if(can_grow)
+    def partial_fit(self, X: Clips, y: Labels | None = None) -> Self:
+        """Add further normal clips to the memory of every band. The threshold stays.
+
+        Afterwards all clips are scored as by a detector whose `fit` had all clips. ``offset_`` and ``held_out_scores_``
+        remain those of `fit`. A detector that is not fitted calls `fit`. The method does not exist with a
+        `normalization`, because densities need all clips at once.
+
+        Parameters
+        ----------
+        X : array-like of clips, as in `fit`
+        y : array-like of shape (n_clips,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X is empty, not finite, too large to be squared or of other bands or channels than in `fit`. The detector
+            is then unchanged.
+        """
+        if not hasattr(self, "offset_"):  # the last attribute that `fit` sets
+            return self.fit(X, y)
+        clips: Any = check_grids(self, X, reset=False)
+        rows, _ = training_bands(self, clips, y, self._pool())
+        metric = self._settings["metric"]
+        joined = [join_banks(bank, rows[:, band], metric) for band, bank in enumerate(self._banks)]
+        self._banks, self._centers = map(list, zip(*joined, strict=True))
+        self.n_samples_fit_ += len(rows)
         return self
 
     def fit_predict(self, X: Clips, y: Labels | None = None, groups: Labels | None = None) -> IntArray:

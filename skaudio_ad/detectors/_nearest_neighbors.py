@@ -5,11 +5,13 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_number, check_option
 from .._input_checks import check_features
 from .._typing import Clips, Contamination, FloatArray, IntArray, Labels, RandomState
+from ._bank_growth import can_grow, grow_bank
 from ._clip_rows import FARTHEST, check_kind, check_others, pool_over_time, row_batches
 from ._copies import warn_of_copies, warn_of_one_clip
 from ._coreset import check_coreset_size, reduce_bank
@@ -145,9 +147,9 @@ class NearestNeighborsDetector(RowDetector):
     offset_ : float
         Threshold on the scale of `score_samples`.
 
-    held_out_scores_ : ndarray of shape (n_samples_fit,), float64
-        Score of every training clip, compared with the other training clips only; with `groups` in `fit`, with the
-        clips of other groups only.
+    held_out_scores_ : ndarray of shape (n_clips,), float64
+        Score of every training clip of `fit`, compared with the other training clips only; with `groups` in `fit`, with
+        the clips of other groups only.
 
     domains_ : ndarray of shape (n_domains,) or None
         Domains of the training clips, in sorted order. None where `fit` got no domains.
@@ -156,7 +158,7 @@ class NearestNeighborsDetector(RowDetector):
         Number of values of an embedding.
 
     n_samples_fit_ : int
-        Number of clips that `fit` could read.
+        Number of clips that `fit` and `partial_fit` could read.
 
     Notes
     -----
@@ -182,6 +184,9 @@ class NearestNeighborsDetector(RowDetector):
     also holds the pairs of rows that may be nearest, which with large groups are most pairs of a domain.
 
     All parameters have effect when `fit` is called. Parameters that are set later wait for the next `fit`.
+
+    `partial_fit` adds clips in the precision of the bank or of the clips, whichever is higher. With "cosine", rows that
+    are in the bank keep the rounding of their first precision.
 
     The embeddings are kept and searched in their own precision: float32 takes half the time of float64. Distances are
     computed from differences in float64. The distance of a clip does not depend on the other clips of the batch, and
@@ -334,6 +339,38 @@ class NearestNeighborsDetector(RowDetector):
             copies.
         """
         self._warn_of_copies(self._fit(X, y, groups, domains))
+        self._added_positions = np.empty(0, dtype=int)
+        return self
+
+    @available_if(can_grow)
+    def partial_fit(self, X: Clips, y: Labels | None = None) -> Self:
+        """Add embeddings of further normal clips to the bank. The threshold stays.
+
+        Afterwards all clips are scored as by a detector whose `fit` had all clips. ``offset_`` and ``held_out_scores_``
+        remain those of `fit`. No clip gets a lower score than before, so normal clips raise no more false alarms than
+        before. A detector that is not fitted calls `fit`.
+
+        The method does not exist with `normalization`, `coreset_size` or domains, because these need all clips at once.
+
+        Parameters
+        ----------
+        X : array-like of clips, as in `fit`
+        y : array-like of shape (n_clips,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X is empty, not finite, too large to be squared or of another kind than in `fit`. The detector is then
+            unchanged.
+        """
+        if not hasattr(self, "offset_"):  # the last attribute that `fit` sets
+            return self.fit(X, y)
+        grow_bank(self, X, y)
         return self
 
     def fit_predict(
@@ -410,7 +447,7 @@ class NearestNeighborsDetector(RowDetector):
             Nearest first; NaN for a clip that could not be read.
         indices : ndarray of int of shape (n_clips, n_neighbors)
             Positions in the X that was given to `fit`; -1 for a clip that could not be read. Clips at the same
-            distance are in the order of X.
+            distance are in the order of X. Clips of `partial_fit` are counted on behind those of `fit`.
 
         Raises
         ------
@@ -430,7 +467,8 @@ class NearestNeighborsDetector(RowDetector):
         check_number(n_neighbors, "n_neighbors", low=1, high=len(self._bank), integer=True)
         distances, rows = self._search().nearest(X, n_neighbors)
         chosen = getattr(self, "coreset_indices_", None)  # detectors of older versions have no coreset
-        positions = self._positions if chosen is None else np.sort(chosen)
+        added = getattr(self, "_added_positions", np.empty(0, dtype=int))
+        positions = np.append(self._positions, added) if chosen is None else np.sort(chosen)
         return distances, np.where(rows < 0, -1, positions[rows])
 
     def _check_parameters(self):

@@ -156,7 +156,7 @@ class RowDetector(DetectorMixin, BaseEstimator):
         )
         if not self._ignores_lengths():
             check_squares(rows[:, : self.n_features_in_], rows.dtype)
-        self.n_samples_fit_ = len(lengths)
+        self.n_samples_fit_, self._n_clips_seen = len(lengths), len(clips)
         if groups is not None:
             groups = groups[self._positions]
         if domains is not None:

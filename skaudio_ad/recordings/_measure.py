@@ -15,8 +15,10 @@ from ..audio._open import (
     BLOCK,
     check_complete,
     check_finite,
+    find_frames,
     open_recording,
     read_blocks,
+    skip_frames,
 )
 
 # Number of spectra per second. A spectrum of 1/8 s has a resolution of 8 Hz at every sample rate.
@@ -135,7 +137,10 @@ class Measure:
             with open_recording(path) as file:
                 check_complete(file, path)
                 sums = _Sums(file.samplerate, file.channels, self.spectra)
-                for block in read_blocks(file, path, file.frames, max(1, BLOCK // file.channels)):
+                first, n_frames = find_frames(file, path)
+                if first:
+                    skip_frames(file, first)
+                for block in read_blocks(file, path, n_frames, max(1, BLOCK // file.channels)):
                     check_finite(block, path)
                     sums.add(block)
                 check_complete(file, path)

@@ -110,3 +110,28 @@ def find_band_edges(steps, n_bands):
     known = [step.band_edges() for _, step in getattr(steps, "steps", ()) if hasattr(step, "band_edges")]
     edges = known[-1] if known else None
     return edges if edges is not None and len(edges) == n_bands else None
+
+
+def split_detector(detector):
+    """Return the steps inside a detector that come before its innermost detector, and this innermost detector.
+
+    Parameters
+    ----------
+    detector : fitted detector or None
+        Last step of a pipeline. Of an ensemble, the first model is taken.
+
+    Returns
+    -------
+    steps : list of Pipeline
+    detector : estimator or None
+    """
+    steps = []
+    while isinstance(detector, (ThresholdedDetector, Pipeline)):
+        if isinstance(detector, Pipeline):
+            if len(detector.steps) > 1:
+                steps.append(detector[:-1])
+            detector = detector.steps[-1][1]
+        else:
+            models = getattr(detector, "detectors_", None)
+            detector = models[0] if models else detector.detector_
+    return steps, detector

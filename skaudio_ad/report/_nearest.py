@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.pipeline import Pipeline
 
 from .._typing import Float32Array
 from ..detectors import BandMemoryDetector
-from ..thresholds import ThresholdedDetector
+from ..recordings._unwrap import split_detector
 
 # Number of distances that are computed at once.
 _BLOCK = 1 << 22
@@ -31,16 +30,7 @@ class Space:
     """
 
     def __init__(self, detector: Any) -> None:
-        self.steps: list[Pipeline] = []
-        while isinstance(detector, (ThresholdedDetector, Pipeline)):
-            if isinstance(detector, Pipeline):
-                if len(detector.steps) > 1:
-                    self.steps.append(detector[:-1])
-                detector = detector.steps[-1][1]
-            else:  # one model, or the first model of an ensemble
-                models = getattr(detector, "detectors_", None)
-                detector = models[0] if models else detector.detector_
-        self.detector = detector
+        self.steps, self.detector = split_detector(detector)
 
     def __call__(self, features: Any) -> Float32Array:
         """Return the vector of one recording.

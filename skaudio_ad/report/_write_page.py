@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import errno
-import hashlib
 import html
 import json
 import os
@@ -11,17 +10,19 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any, BinaryIO
 
 from .._atomic import atomic_path
+from ._page_parts import checksum, read_part
 
 # Parts of the script in the order of the page. A part uses only names of the parts before it when the page starts.
 _SCRIPTS = (
     "tools",
+    "data",
     "assets",
+    "axes",
     "charts",
     "marks",
     "exports",
@@ -30,6 +31,7 @@ _SCRIPTS = (
     "list",
     "clip",
     "panels",
+    "theme",
     "main",
 )
 # Name of an asset. The name is part of a file name and of an id of the page.
@@ -101,23 +103,22 @@ def write_page(
 
 def _markup(data, place):
     """Return the parts of the page before and after its assets, as bytes of ASCII."""
-    folder = files(__package__) / "_page"
-    style = "\n" + (folder / "page.css").read_text(encoding="utf-8")
-    scripts = [(folder / f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPTS]
+    style = "\n" + read_part("page.css")
+    scripts = [read_part(f"{name}.js") for name in _SCRIPTS]
     script = "\n".join(['\n"use strict";', "(() => {", *scripts, "})();", ""])
     policy = "; ".join(
         [
             "default-src 'none'",
             # Scripts of the folder are loaded by the script whose checksum is given here, and by no markup.
-            f"script-src '{_checksum(script)}'" + (" 'strict-dynamic'" if place is not None else ""),
-            f"style-src '{_checksum(style)}'",
+            f"script-src '{checksum(script)}'" + (" 'strict-dynamic'" if place is not None else ""),
+            f"style-src '{checksum(style)}'",
             "img-src blob: data: 'self' file:",
             "media-src blob: data: 'self' file:",
             "base-uri 'none'",
             "form-action 'none'",
         ]
     )
-    template = (folder / "page.html").read_text(encoding="utf-8")
+    template = read_part("page.html")
     try:
         text = _escaped_json(data).decode("ascii")
     except ValueError as error:
@@ -132,12 +133,6 @@ def _markup(data, place):
     }
     parts = template.split("$assets")
     return [Template(part).substitute(values).encode("ascii", "xmlcharrefreplace") for part in parts]
-
-
-def _checksum(text):
-    if not text.isascii():
-        raise ValueError("The script and the style of the page must be ASCII.")
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("ascii")).digest()).decode("ascii")
 
 
 def _escaped_json(value):

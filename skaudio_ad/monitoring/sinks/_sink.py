@@ -63,6 +63,9 @@ class Sink(Protocol):
     No method may block the monitor: a sink that talks to a network, a process or a slow disk does so in a thread of its
     own with a bounded spool (:class:`Outbox`).
 
+    A sink may also have a method ``take_notices()``, which returns a list of :class:`~skaudio_ad.monitoring.Notice`:
+    what went wrong in its threads since the last call. The monitor calls the method after every window.
+
     Attributes
     ----------
     name : str

@@ -1,4 +1,4 @@
-// The page as a whole: keyboard, theme, messages, start.
+// The page as a whole: keyboard, messages, start.
 
 const SHORTCUTS = [
   ["j, \u2193 or \u2192", "next recording"],
@@ -160,17 +160,6 @@ function buildHelp() {
     h("p", {}, "Click a spectrogram to play from there. With the focus on a spectrogram, the arrow keys move the position and Enter plays."),
     h("p", {}, h("label", { class: "switch" }, box, " Keys of one letter are on")),
     h("button", { type: "button", onclick: () => help.close() }, "Close"));
-}
-
-function themeSwitch() {
-  const choice = h("select", { id: "theme", "aria-label": "Theme", onchange: () => {
-    document.documentElement.dataset.theme = choice.value;
-    memory.write("theme", choice.value);
-  } }, [["auto", "Theme of the system"], ["light", "Light"], ["dark", "Dark"]].map(([value, text]) => h("option", { value }, text)));
-  const saved = memory.read("theme");
-  choice.value = ["light", "dark"].includes(saved) ? saved : "auto";
-  document.documentElement.dataset.theme = choice.value;
-  return choice;
 }
 
 const help = buildHelp();

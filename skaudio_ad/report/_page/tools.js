@@ -1,7 +1,5 @@
-// Elements, texts and numbers. Texts become text nodes, so no text of the report can become markup.
+// Elements, texts and numbers. Texts become text nodes, so no text from outside can become markup.
 
-const data = JSON.parse(document.getElementById("report-data").textContent);
-const folder = JSON.parse(document.getElementById("report-folder").textContent);
 const SVG = "http://www.w3.org/2000/svg";
 
 // Characters that show nothing or move other characters: controls, direction marks, halves of surrogate pairs.
@@ -58,7 +56,7 @@ function significant(value, digits = 3) {
   return minus(value.toFixed(Math.max(0, digits - 1 - power)));
 }
 
-/** Return the number of decimals that tells the scores of the report apart. */
+/** Return the number of decimals that tells the scores apart. */
 function decimalsFor(values) {
   const sorted = values.filter(given).sort((a, b) => a - b);
   if (sorted.length < 2) return 3;
@@ -66,10 +64,6 @@ function decimalsFor(values) {
   return range > 0 ? Math.min(8, Math.max(0, 2 - Math.floor(Math.log10(range)))) : 3;
 }
 
-const scoreDigits = decimalsFor(data.clips.map((clip) => clip.score));
-const showScore = (value) => decimals(value, scoreDigits);
-// A margin keeps its digits near the threshold, where the decision changes.
-const showMargin = (value) => (given(value) && Number(Math.abs(value).toFixed(scoreDigits)) < 10 ** (1 - scoreDigits) ? significant(value, 2) : showScore(value));
 // A p-value is never shown as zero.
 const showP = (value) => (given(value) && value < 0.0001 ? "< 0.0001" : significant(value, 2));
 const showPercent = (rate) => `${significant(100 * rate, 2).replace(/\.0+$/, "")}\u202f%`;
