@@ -91,8 +91,8 @@ def tables(*, quick, seed):
         "Half of the normal recordings train, joined to a long one, a quarter calibrates, and a quarter is replayed in "
         "shuffled order, more than once. Copies stay in one part. An abnormal recording follows after three normal "
         "ones, and no refractory time follows an event. The few minutes of calibration promise little: the column "
-        "holds the promise for the normal hours. The faults of these recordings are not all obvious, and some sound for "
-        "a part of a recording."
+        "holds the promise for the normal hours. The faults of these recordings are not all obvious, and some sound "
+        "for a part of a recording only."
     )
     if missing:
         notes += f" Left out, because the recordings are missing: {', '.join(missing)}."
