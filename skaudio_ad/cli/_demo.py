@@ -13,7 +13,7 @@ from ..metrics import anomaly_auc_score, bootstrap_interval, partial_auc_score
 from ..persistence import save_detector
 from ._common import check_writable, friendly_errors
 from ._options import FOLDER
-from ._score import draw_recording
+from ._pictures import draw_recording
 from ._table import open_table
 from ._terminal import progress_bar, say
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..inspection import ScoreDistributionDisplay
 from ..inspection._drawing import CURVES, MARKERS
-from ._score import save_figure
+from ._pictures import save_figure
 
 
 def draw_comparison(rows, path):

@@ -23,7 +23,8 @@ from ..recordings._unwrap import last_step
 from ._common import check_writable, expand_recordings, friendly_errors
 from ._messages import translate
 from ._options import FILE, FOLDER
-from ._score import save_figure, warn_of_lower_rates
+from ._pictures import save_figure
+from ._score import warn_of_lower_rates
 from ._terminal import say, track
 from ._training import DIGEST_LENGTH
 

@@ -17,6 +17,7 @@ from ..recordings._summary import describe_promise
 from ..recordings._unwrap import last_step
 from ._common import check_writable, expand_recordings, friendly_errors
 from ._embedding_tables import find_table, read_table
+from ._fit_windows import cut_recordings, hop_option, window_option
 from ._groups import read_groups, read_machines
 from ._options import FILE, jobs_option, memory_option, recordings_argument
 from ._terminal import say
@@ -30,9 +31,20 @@ from ._training import (
 
 # Options of `make_detector`, of the published presets, and of recordings. Every set applies only to its own way to
 # train. The values are the names of the parameters of the command.
-_OF_DETECTOR = ("backbone", "head", "false_alarms", "machines", "window", "memory", "n_jobs")
+_OF_DETECTOR = ("backbone", "head", "false_alarms", "machines", "embedding_window", "memory", "n_jobs")
 _OF_PRESET = ("max_epochs", "held_out")
-_OF_RECORDINGS = ("backbone", "machines", "window", "memory", "n_jobs", "duration", "level", "on_error")
+_OF_RECORDINGS = (
+    "backbone",
+    "machines",
+    "embedding_window",
+    "segment_window",
+    "segment_hop",
+    "memory",
+    "n_jobs",
+    "duration",
+    "level",
+    "on_error",
+)
 _EMBEDDING_PRESET = "embedding_"
 
 
@@ -97,8 +109,10 @@ _EMBEDDING_PRESET = "embedding_"
     metavar="SECONDS",
     help="Duration of every recording that is used.  [default: the whole recording, or as the preset]",
 )
+@window_option
+@hop_option
 @click.option(
-    "--window",
+    "--embedding-window",
     type=click.FloatRange(min=1),
     metavar="SECONDS",
     help="Longest stretch that the backbone embeds at once. The embeddings of a longer recording are averaged.  "
@@ -167,6 +181,10 @@ def _check_options(preset, table):
         _refuse(context, ("head", *_OF_PRESET), f"to --preset {preset}")
     else:
         _refuse(context, _OF_DETECTOR, f"to --preset {preset}")
+    if context.params["segment_window"] is None:
+        _refuse(context, ("segment_hop",), "without --window")
+    else:
+        _refuse(context, ("duration",), "with --window, which sets the duration of the segments")
 
 
 def _refuse(context, names, why):
@@ -192,7 +210,9 @@ def run_fit(
     backbone="mini",
     head="nearest",
     false_alarms=0.05,
-    window=None,
+    segment_window=None,
+    segment_hop=None,
+    embedding_window=None,
     memory=None,
     n_jobs=None,
     max_epochs=None,
@@ -216,21 +236,34 @@ def run_fit(
         recording its own group.
     machines : str or None, default=None
         Machine of every recording (:func:`read_machines`). None trains one detector for all recordings.
-    backbone, head, false_alarms, window, memory, n_jobs
+    backbone, head, false_alarms, memory, n_jobs
         Parameters of :func:`make_detector`.
+    segment_window, segment_hop : float or None, default=None
+        Duration of the segments that the recordings are cut into, and time between the starts of two segments, in
+        seconds. None trains on whole recordings.
+    embedding_window : float or None, default=None
+        Parameter `window` of :func:`make_detector`.
     max_epochs, held_out
         Parameters of a preset that trains a network. None keeps the value of the preset.
     duration, level, on_error, seed
         Parameters of both.
     """
     paths = expand_recordings(recordings)
-    groups = None if groups_from is None else read_groups(groups_from, paths)
-    labels = None if machines is None else read_machines(machines, paths)
+    cut = None if segment_window is None else cut_recordings(paths, segment_window, segment_hop, on_error)
+    clips = paths if cut is None else cut.segments
+    groups = None if cut is None else cut.groups
+    groups = groups if groups_from is None else read_groups(groups_from, clips)
+    labels = None if machines is None else read_machines(machines, clips)
     common = {"duration": duration, "level": level, "on_error": on_error, "random_state": seed}
     is_embedding = preset is None or preset.startswith(_EMBEDDING_PRESET)
     if is_embedding:
         head = head if preset is None else preset.removeprefix(_EMBEDDING_PRESET)
-        settings = {"false_alarms": false_alarms, "window": window, "memory": memory, "n_jobs": n_jobs}
+        settings = {
+            "false_alarms": false_alarms,
+            "window": embedding_window,
+            "memory": memory,
+            "n_jobs": n_jobs,
+        }
         pipeline = make_detector(
             _known_backbone(backbone), head=head, groups=groups_from, machines=machines, **settings, **common
         )
@@ -241,17 +274,24 @@ def run_fit(
     start = time.perf_counter()
     facts, findings = examine(paths)
     if is_embedding:
-        fit_embeddings(pipeline, paths, groups, labels)
+        fit_embeddings(pipeline, clips, groups, labels)
     else:
-        fit_with_progress(pipeline, paths, groups)
+        fit_with_progress(pipeline, clips, groups)
     facts |= {"seconds": time.perf_counter() - start, "system": _describe_system(pipeline, preset, head)}
     facts["n_groups"] = None if groups is None else len(set(groups))
-    facts["machines"] = None if labels is None else dict(sorted(Counter(labels).items()))
+    facts["machines"] = None if labels is None else _count_machines(machines, paths)
+    facts |= {} if cut is None else cut.facts()
     facts["places"] = _places(recordings)
     _save(pipeline, output, facts, _embedding_facts(pipeline) if is_embedding else None)
     say(f"{output}: {describe_fit(pipeline, facts)}")
+    if cut is not None and groups_from is None:
+        say(f"Note: {cut.describe_groups()}", err=True)
     _say_notes(pipeline, facts)
     warn_of_findings(findings, recordings)
+
+
+def _count_machines(machines, paths):
+    return dict(sorted(Counter(read_machines(machines, paths)).items()))
 
 
 def _places(recordings):
@@ -360,6 +400,8 @@ def describe_fit(pipeline, facts):
     length = f" ({facts['minutes']:.1f} minutes)" if "minutes" in facts else ""
     seconds = f"{facts['seconds']:.1f} s"
     parts = [f"trained on {facts['n_recordings']} recording(s){length}", facts["system"]]
+    if facts.get("window"):
+        parts.insert(1, f"{facts['n_segments']} segments of {facts['window']:g} s")
     if hasattr(detector, "n_iter_"):
         parts.append(f"{detector.n_iter_} epochs")
     if hasattr(detector, "held_out_indices_"):
@@ -379,7 +421,7 @@ def _say_notes(pipeline, facts):
             own = detector.detector_of(machine)
             say(f"Machine {machine}: {n_recordings} recording(s), {describe_promise(own)}.", err=True)
         return
-    if facts["n_groups"] is not None:
+    if facts["n_groups"] is not None and not facts.get("window"):
         say(f"Note: {facts['n_recordings']} recordings in {facts['n_groups']} groups.", err=True)
     if hasattr(detector, "held_out_indices_"):
         held_out = len(detector.held_out_indices_)

@@ -76,6 +76,11 @@ def _describe_metadata(metadata):
         if training.get("minutes") is not None:
             parts.append(f"{training['minutes']:.1f} minutes")
         parts += [f"{n} at {rate} Hz" for rate, n in training.get("sample_rates", {}).items()]
+        if training.get("window"):
+            hop = training.get("hop", training["window"])
+            parts.append(
+                f"{training.get('n_segments')} segments of {training['window']:g} s, every {hop:g} s"
+            )
         if training.get("n_groups"):
             parts.append(f"{training['n_groups']} groups")
         yield f"trained on: {', '.join(parts)}, in {training.get('seconds', 0):.1f} s"

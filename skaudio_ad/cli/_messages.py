@@ -10,6 +10,7 @@ _LIBRARY_NAMES = {
     "seed": "random_state",
     "kind": "output",
     "output": "output_dir",
+    "embedding_window": "window",
 }
 # Patterns that exclude parts of file names, because a folder may be called max_epochs.
 _BEFORE, _AFTER = r"(?<![\w./\\-])", r"(?![\w/\\-]|\.\w)"
@@ -76,6 +77,7 @@ def _phrases(options):
     yield r"got n_samples=(\d+)\. Pass more, cut", r"got \1. Give more, cut"
     yield r" ?Lower learning_rate, or scale the features \([\w, ]*\)\.", f" {scale}".rstrip()
     yield r" Raise reconstruction_weight \([^)]*\) or lower kl_weight \([^)]*\); after", " After"
+    yield r"[Pp]ass window=,", "give --window,"
     if "on_error" not in options:
         yield r',? (?:or )?leave it out with on_error="skip"', ""
         yield r' with on_error="skip"', ""

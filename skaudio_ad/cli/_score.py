@@ -6,11 +6,9 @@ import sys
 
 import click
 
-from .._atomic import atomic_path
 from .._file_names import file_names
 from .._json import without_nan
 from ..audio._rates import describe_lower_rates, find_lower_rates
-from ..inspection import LocalScoreDisplay
 from ..persistence import load_detector, read_metadata
 from ..recordings import ScoredRecording, score_recordings
 from ..recordings._exports import (
@@ -21,10 +19,12 @@ from ..recordings._exports import (
 )
 from ..recordings._summary import summarize
 from ..recordings._unwrap import find_loader
-from ._common import check_writable, describe_error, expand_recordings, format_time, friendly_errors
+from ._common import check_writable, expand_recordings, format_time, friendly_errors
 from ._embedding_tables import find_table, read_table
 from ._messages import translate
 from ._options import FILE, FOLDER, recordings_argument
+from ._pictures import try_to_draw
+from ._score_windows import WindowScores, find_windows, window_options
 from ._table import open_table
 from ._table_scores import score_table
 from ._terminal import say, track
@@ -54,7 +54,7 @@ _NO_TIMES = (
 @click.option(
     "--exit-code",
     is_flag=True,
-    help=f"End with exit code {ANOMALIES_FOUND} if a recording is anomalous and no error occurred.",
+    help=f"End with exit code {ANOMALIES_FOUND} if a recording is anomalous, or has an event, and no error occurred.",
 )
 @click.option(
     "--plot",
@@ -77,8 +77,22 @@ _NO_TIMES = (
     metavar="FILE.txt",
     help="File for a selection table of Raven with the moments of all anomalous recordings.",
 )
+@window_options
 @friendly_errors
-def score(detector, recordings, csv_path, as_json, sort, exit_code, plot_folder, audacity_folder, raven_path):
+def score(
+    detector,
+    recordings,
+    csv_path,
+    as_json,
+    sort,
+    exit_code,
+    plot_folder,
+    audacity_folder,
+    raven_path,
+    window,
+    hop,
+    events_path,
+):
     """Score recordings with a trained detector.
 
     DETECTOR is a file that `fit` wrote. RECORDINGS are files or folders, or one table of embeddings that `embed` wrote.
@@ -86,6 +100,10 @@ def score(detector, recordings, csv_path, as_json, sort, exit_code, plot_folder,
     scores as low), the decision, and the time of the worst moment. --csv and --json also have the margin, the distance
     to the threshold. If a recording cannot be scored, the command reports the recording, scores the others, and ends
     with exit code 1.
+
+    With --window, or a detector that was trained with `fit --window`, the command scores the windows of long
+    recordings. The table then holds one line for every event, a stretch that sounds wrong: its start, its end and its
+    worst moment in hours, minutes and seconds, and the score and the p-value of its least normal window.
     """
     sys.exit(
         run_score(
@@ -98,6 +116,9 @@ def score(detector, recordings, csv_path, as_json, sort, exit_code, plot_folder,
             exit_code=exit_code,
             audacity_folder=audacity_folder,
             raven_path=raven_path,
+            window=window,
+            hop=hop,
+            events_path=events_path,
         )
     )
 
@@ -113,6 +134,9 @@ def run_score(
     exit_code=False,
     audacity_folder=None,
     raven_path=None,
+    window=None,
+    hop=None,
+    events_path=None,
 ):
     """Score recordings and print a table. Write a CSV table and draw pictures if paths for them are given.
 
@@ -130,6 +154,11 @@ def run_score(
         Whether the exit code tells that an anomaly was found.
     audacity_folder, raven_path : pathlib.Path, default=None
         Folder of label tracks and file of the selection table for the moments that sound wrong.
+    window, hop : float or None, default=None
+        Duration of windows and time between their starts, in seconds. None takes windows only if the detector was
+        trained on segments.
+    events_path : pathlib.Path or None, default=None
+        Table of the events of windows.
 
     Returns
     -------
@@ -138,11 +167,24 @@ def run_score(
         otherwise 0.
     """
     table = find_table(recordings)
-    for option, given in (("--plot", plot_folder), ("--audacity", audacity_folder), ("--raven", raven_path)):
+    of_recordings = {
+        "--plot": plot_folder,
+        "--audacity": audacity_folder,
+        "--raven": raven_path,
+        "--window": window,
+        "--hop": hop,
+        "--events-csv": events_path,
+    }
+    for option, given in of_recordings.items():
         if table is not None and given is not None:
             raise click.UsageError(f"{option} does not apply to {table}, a table of embeddings.")
     pipeline = load_detector(detector)
-    for path in (csv_path, raven_path):
+    window = None if table is not None else find_windows(read_metadata(detector), window, hop)
+    if window is None and events_path is not None:
+        raise click.UsageError(
+            "--events-csv needs --window, or a detector that was trained with `fit --window`."
+        )
+    for path in (csv_path, raven_path, events_path):
         if path is not None:
             check_writable(path)
     for folder in (plot_folder, audacity_folder):
@@ -157,6 +199,21 @@ def run_score(
         paths = expand_recordings(recordings)
         for path in paths if raven_path is not None else ():
             check_raven_path(path)
+        if window is not None:
+            scores = WindowScores(pipeline, window, hop)
+            scores.run(
+                paths,
+                csv_path=csv_path,
+                events_path=events_path,
+                as_json=as_json,
+                sort=sort,
+                pictures=plot_folder,
+            )
+            for line in scores.summarize():
+                say(line, err=True)
+            warn_of_lower_rates(pipeline, [path for path in paths if path not in scores.failed])
+            _write_moments(scores.found, audacity_folder, raven_path)
+            return scores.exit_code(ANOMALIES_FOUND if exit_code else 0)
         scored = track(score_recordings(pipeline, paths), "scoring", len(paths))
     else:
         embedded = read_table(table)
@@ -177,7 +234,7 @@ def run_score(
             if not sort:
                 show(recording)
             if plot_folder is not None and not recording.error:
-                undrawn += not _try_to_draw(pipeline, recording, plot_folder / pictures[recording.path])
+                undrawn += not try_to_draw(pipeline, recording, plot_folder / pictures[recording.path])
         for recording in sorted(done, key=_rank) if sort else ():
             show(recording)
     decisions = [recording.decision for recording in done]
@@ -268,37 +325,6 @@ def _say_json(recording):
             )
         )
     )
-
-
-def _try_to_draw(pipeline, recording, path):
-    """Draw one recording. An error is printed and not raised, so that the other recordings are drawn.
-
-    Returns
-    -------
-    bool
-        Whether the picture was drawn.
-    """
-    try:
-        draw_recording(pipeline, recording, path)
-    except Exception as error:  # any error: a changed file, a full disk, a fault of the drawing
-        say(f"Error: {recording.path}: could not be drawn: {describe_error(error)}", err=True)
-        return False
-    return True
-
-
-def draw_recording(pipeline, recording, path):
-    """Draw the spectrogram and the local scores of one recording into a PNG file."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    LocalScoreDisplay.from_estimator(pipeline, recording.path, recording=recording, figure=figure)
-    save_figure(figure, path)
-
-
-def save_figure(figure, path):
-    """Write a picture atomically: a failed write leaves the old file."""
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110, format="png")
 
 
 def _write_moments(found, audacity_folder, raven_path):

@@ -18,10 +18,7 @@ _COLUMNS = ("path", "score", "decision", "worst_time_s", "error", "margin", "p_v
 
 @contextlib.contextmanager
 def open_table(path):
-    """Write a CSV table of recordings row by row.
-
-    The file gets its name at the end of the block and replaces an older file. If the block raises an error, an older
-    file stays unchanged, and the finished rows are kept in ``NAME.partial``.
+    """Write a CSV table of recordings row by row, as :func:`open_rows` does.
 
     Parameters
     ----------
@@ -33,16 +30,38 @@ def open_table(path):
     callable
         Function that writes the row of a ``ScoredRecording``.
     """
+    with open_rows(path, _COLUMNS) as write:
+        yield lambda recording: write(_cells(recording))
+
+
+@contextlib.contextmanager
+def open_rows(path, columns):
+    """Write a CSV table row by row.
+
+    The file gets its name at the end of the block and replaces an older file. If the block raises an error, an older
+    file stays unchanged, and the finished rows are kept in ``NAME.partial``.
+
+    Parameters
+    ----------
+    path : pathlib.Path or None
+        None writes nothing.
+    columns : sequence of str
+
+    Yields
+    ------
+    callable
+        Function that writes the cells of a row.
+    """
     if path is None:
-        yield lambda recording: None
+        yield lambda cells: None
         return
     with atomic_path(path) as temporary:
         table = None
         try:
             with open(temporary, "wb", buffering=0) as file:
                 table = _Table(file)
-                table.write(_COLUMNS)
-                yield lambda recording: table.write(_cells(recording))
+                table.write(columns)
+                yield table.write
         except BaseException:
             if table is not None and table.n_rows > 1 and temporary != os.fspath(path):
                 _keep_rows(table, temporary, path)

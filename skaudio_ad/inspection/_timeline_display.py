@@ -9,7 +9,8 @@ import numpy.typing as npt
 from sklearn.utils import column_or_1d
 
 from .._checks import check_number, check_option
-from ._drawing import ANOMALOUS, CURVE_STYLES, CURVES, SCORE_LABEL, THRESHOLD, count, get_axes
+from ..recordings import RecordingTimeline
+from ._drawing import ANOMALOUS, CURVE_STYLES, CURVES, SCORE_LABEL, THRESHOLD, count, file_name, get_axes
 from ._time_axis import (
     break_at_gaps,
     envelope,
@@ -19,6 +20,7 @@ from ._time_axis import (
     runs,
     to_dates,
 )
+from ._timeline_checks import check_curve, read_events
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,6 +78,7 @@ class TimelineDisplay:
 
     See Also
     --------
+    skaudio_ad.recordings.score_recording : Score the windows of a long recording, for `from_timeline`.
     LocalScoreDisplay : Spectrogram and local scores of a short clip.
 
     Examples
@@ -107,7 +110,7 @@ class TimelineDisplay:
         check_option(kind, "kind", tuple(_LABELS))
         self.times = column_or_1d(times, dtype=np.float64)
         self.scores = column_or_1d(scores, dtype=np.float64)
-        _check_curve(self.times, self.scores, kind)
+        check_curve(self.times, self.scores, kind)
         if threshold is not None:
             check_number(threshold, "threshold", low=-np.inf, high=np.inf, closed="neither")
         if start is not None and not isinstance(start, dt.datetime):
@@ -116,7 +119,7 @@ class TimelineDisplay:
         self.start = start
         self.kind = kind
         self.name = name
-        self.events_ = self._runs_below() if events is None else _read_events(events)
+        self.events_ = self._runs_below() if events is None else read_events(events)
 
     @classmethod
     def from_predictions(
@@ -162,6 +165,51 @@ class TimelineDisplay:
         """
         display = cls(times, scores, threshold=threshold, events=events, start=start, kind=kind, name=name)
         return display.plot(ax=ax)
+
+    @classmethod
+    def from_timeline(
+        cls,
+        timeline: RecordingTimeline,
+        *,
+        start: dt.datetime | None = None,
+        kind: Literal["score", "p-value"] = "score",
+        name: str | None = None,
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Draw the windows and the events of a long recording.
+
+        Parameters
+        ----------
+        timeline : RecordingTimeline
+            Result of :func:`~skaudio_ad.recordings.score_recording`.
+        start : datetime.datetime, default=None
+            Clock time of the start of the recording.
+        kind : {"score", "p-value"}, default="score"
+            Kind of the values. The threshold is drawn with scores only.
+        name : str, default=None
+            Name of the curve in the legend. None is the name of the file.
+        ax : matplotlib.axes.Axes, default=None
+
+        Returns
+        -------
+        TimelineDisplay
+
+        Raises
+        ------
+        ValueError
+            If no window has a value of this kind.
+        """
+        has_threshold = kind == "score" and np.isfinite(timeline.threshold)
+        return cls.from_predictions(
+            timeline.times + timeline.window / 2,
+            timeline.scores if kind == "score" else timeline.p_values,
+            threshold=timeline.threshold if has_threshold else None,
+            events=timeline.events,
+            start=start,
+            kind=kind,
+            name=file_name(timeline.path) if name is None else name,
+            ax=ax,
+        )
 
     def plot(self, *, ax: "Axes | None" = None) -> Self:
         """Draw the display.
@@ -275,38 +323,3 @@ class TimelineDisplay:
     def _half_step(self):
         """Return the time that a window reaches to both sides of its middle."""
         return float(np.median(np.diff(self.times))) / 2 if len(self.times) > 1 else 0.5
-
-
-def _check_curve(times, scores, kind):
-    if len(times) != len(scores):
-        raise ValueError(
-            f"times and scores must have one length, got {len(times)} times and {len(scores)} scores."
-        )
-    if not len(times):
-        raise ValueError("there is no window to draw: times is empty.")
-    if not np.isfinite(times).all():
-        raise ValueError(f"times must be finite, got {times[~np.isfinite(times)][0]}.")
-    falls = np.flatnonzero(np.diff(times) <= 0)
-    if len(falls):
-        raise ValueError(
-            f"times must rise, got {times[falls[0]]:g} s before {times[falls[0] + 1]:g} s: sort the windows by time."
-        )
-    if np.isinf(scores).any():
-        raise ValueError(
-            f"scores must be finite or NaN, got infinity for window {np.flatnonzero(np.isinf(scores))[0]}."
-        )
-    known = scores[~np.isnan(scores)]
-    if kind == "p-value" and not ((known > 0) & (known <= 1)).all():
-        raise ValueError('kind="p-value" needs values in (0, 1]: pass kind="score" for scores.')
-
-
-def _read_events(events):
-    pairs = [(event.start, event.end) if hasattr(event, "start") else event for event in events]
-    spans = np.array(pairs, dtype=np.float64).reshape(-1, 2)
-    wrong = np.flatnonzero(~(spans[:, 1] >= spans[:, 0]))
-    if len(wrong):
-        low, high = spans[wrong[0]]
-        raise ValueError(
-            f"an event must end after its start, got the start {low:g} s and the end {high:g} s."
-        )
-    return spans

@@ -1,4 +1,4 @@
-"""Write the found moments for editors of sounds: Audacity label tracks, and a selection table of Raven."""
+"""Write moments and events for editors of sounds: Audacity label tracks, and a selection table of Raven."""
 
 import math
 import os
@@ -11,11 +11,13 @@ from typing import NamedTuple
 from .._atomic import atomic_path
 from .._clip_errors import shown
 from .._file_names import file_names
+from .._media_fragments import split_fragment
 from .._typing import PathLike
 from ..audio import read_audio
 from ..audio._open import read_duration, read_sample_rate
 from ._moments import Moment, find_moments
 from ._scored import ScoredRecording
+from ._timeline import RecordingTimeline
 
 _RAVEN_COLUMNS = (
     "Selection",
@@ -40,7 +42,9 @@ class FoundMoments(NamedTuple):
     moments: list[Moment]
 
 
-def write_audacity_labels(folder: PathLike, recordings: Iterable[ScoredRecording]) -> list[Path]:
+def write_audacity_labels(
+    folder: PathLike, recordings: Iterable[ScoredRecording | RecordingTimeline]
+) -> list[Path]:
     """Write a label track for Audacity for every anomalous recording.
 
     To use a label track, open the recording in Audacity, and choose File > Import > Labels.
@@ -49,8 +53,9 @@ def write_audacity_labels(folder: PathLike, recordings: Iterable[ScoredRecording
     ----------
     folder : str or path-like
         Folder for the label tracks. The folder is made if it does not exist.
-    recordings : iterable of ScoredRecording
-        Result of :func:`score_recordings`. Only the moments are kept in memory.
+    recordings : iterable of ScoredRecording or RecordingTimeline
+        Result of :func:`score_recordings`, or timelines of :func:`score_recording`, whose moments are their events.
+        Only the moments are kept in memory.
 
     Returns
     -------
@@ -78,7 +83,7 @@ def write_audacity_labels(folder: PathLike, recordings: Iterable[ScoredRecording
     return write_label_tracks(folder, [moments_in_file(recording) for recording in recordings])
 
 
-def write_raven_selections(path: PathLike, recordings: Iterable[ScoredRecording]) -> None:
+def write_raven_selections(path: PathLike, recordings: Iterable[ScoredRecording | RecordingTimeline]) -> None:
     """Write a selection table for Raven with the moments of all anomalous recordings.
 
     To see the moments, open the table in Raven with File > Open Selection Table. Raven then opens the recordings too.
@@ -87,8 +92,9 @@ def write_raven_selections(path: PathLike, recordings: Iterable[ScoredRecording]
     ----------
     path : str or path-like
         Text file to write. An older file is replaced.
-    recordings : iterable of ScoredRecording
-        Result of :func:`score_recordings`. Only the moments are kept in memory.
+    recordings : iterable of ScoredRecording or RecordingTimeline
+        Result of :func:`score_recordings`, or timelines of :func:`score_recording`, whose moments are their events.
+        Only the moments are kept in memory.
 
     Raises
     ------
@@ -122,17 +128,36 @@ def moments_in_file(recording):
 
     Parameters
     ----------
-    recording : ScoredRecording
+    recording : ScoredRecording or RecordingTimeline
+        The moments of a timeline are its events. A recording that is a segment of a file counts as a part of this file.
 
     Returns
     -------
     FoundMoments
     """
+    file, start, end = split_fragment(recording.path)
+    if isinstance(recording, RecordingTimeline):  # its times count from the start of the file
+        return FoundMoments(
+            file, [Moment(e.start, e.end, e.score, e.low_hz, e.high_hz) for e in recording.events]
+        )
+    first = recording.start + start
     moments = [
-        replace(moment, start=moment.start + recording.start, end=moment.end + recording.start)
+        replace(
+            moment,
+            start=moment.start + first,
+            end=end if end is not None and math.isnan(moment.end) else moment.end + first,
+        )
         for moment in find_moments(recording)
     ]
-    return FoundMoments(recording.path, moments)
+    return FoundMoments(file, moments)
+
+
+def _by_file(found):
+    """Gather the moments of the segments of one file."""
+    gathered: dict[str, list[Moment]] = {}
+    for path, moments in found:
+        gathered.setdefault(path, []).extend(moments)
+    return list(gathered.items())
 
 
 def write_label_tracks(folder, found):
@@ -149,6 +174,7 @@ def write_label_tracks(folder, found):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    found = _by_file(found)
     names = file_names([path for path, _ in found], ".txt")
     written = []
     for path, moments in found:
@@ -174,7 +200,7 @@ def write_selection_table(path, found):
     path : path-like
     found : list of FoundMoments
     """
-    found = [(name, moments) for name, moments in found if moments]
+    found = [(name, moments) for name, moments in _by_file(found) if moments]
     for name, _ in found:
         check_raven_path(name)
     lines, before = ["\t".join(_RAVEN_COLUMNS)], 0.0

@@ -74,7 +74,18 @@ def test_fit_trains_the_detector_of_make_detector_and_says_what_it_is(trained, s
 
 def test_the_options_of_fit_reach_the_detector(sounds, tmp_path):
     path = tmp_path / "d.skops"
-    options = ["--head", "mahalanobis", "--false-alarms", 0.2, "--level", "peak", "--window", 2, "--seed", 5]
+    options = [
+        "--head",
+        "mahalanobis",
+        "--false-alarms",
+        0.2,
+        "--level",
+        "peak",
+        "--embedding-window",
+        2,
+        "--seed",
+        5,
+    ]
     result = run("fit", sounds / "normal", "-o", path, *options, "--duration", 0.5, "--on-error", "skip")
     assert result.exit_code == 0, result.output
     detector = load_detector(path)

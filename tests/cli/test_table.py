@@ -8,6 +8,7 @@ import unicodedata
 
 import pytest
 
+import skaudio_ad.cli._pictures
 import skaudio_ad.cli._score
 from skaudio_ad._csv_text import path_of_cell, text_cell, utf8_name
 from skaudio_ad._file_names import file_names
@@ -199,7 +200,7 @@ def test_the_run_continues_after_a_picture_that_cannot_be_drawn(
             raise error
         drawn.append(path.name)
 
-    monkeypatch.setattr(skaudio_ad.cli._score, "draw_recording", draw)
+    monkeypatch.setattr(skaudio_ad.cli._pictures, "draw_recording", draw)
     scores_of({"a.wav": 1.0, "b.wav": 2.0})
     result = run("score", "d.skops", "--plot", tmp_path / "p", "--csv", tmp_path / "t.csv", "a.wav", "b.wav")
     assert result.exit_code == 1

@@ -8,6 +8,7 @@ import pytest
 from matplotlib.dates import date2num
 
 from skaudio_ad.inspection import TimelineDisplay
+from skaudio_ad.recordings import RecordingTimeline
 
 from .artists import axes, legend_texts, line
 
@@ -159,3 +160,20 @@ def test_what_cannot_be_drawn_raises_an_error_that_says_why(arguments, settings,
 def test_a_start_that_is_no_datetime_raises_an_error():
     with pytest.raises(TypeError, match=r"start must be a datetime\.datetime"):
         draw([0, 1], [1, 1], start="23:50")
+
+
+def test_a_timeline_of_a_recording_is_drawn_with_its_events_and_its_threshold():
+    times = np.array([0.0, 5.0, 10.0])
+    event = SimpleNamespace(start=5.0, end=15.0)
+    timeline = RecordingTimeline(
+        "/sounds/pump$1.wav", times, 10.0, 5.0, np.array([-1.0, -4.0, np.nan]), events=[event], threshold=-2.0
+    )
+    display = TimelineDisplay.from_timeline(timeline, ax=axes())
+    assert display.times.tolist() == [5, 10, 15]
+    assert display.threshold == -2
+    assert display.events_.tolist() == [[5, 15]]
+    assert r"pump\$1.wav" in legend_texts(display.ax_)
+    timeline.p_values[:] = 1.0, 0.05, np.nan
+    display = TimelineDisplay.from_timeline(timeline, kind="p-value", name="pump", ax=axes())
+    assert line(display.ax_, "pump").get_ydata()[:2].tolist() == [1, 0.05]
+    assert display.threshold is None

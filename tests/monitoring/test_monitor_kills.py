@@ -92,7 +92,11 @@ def read_log(folder):
 def entries(folder):
     """The log without the notices of the monitor itself."""
     found = [entry for entry in read_log(folder) if entry.get("kind") not in OWN]
-    return [Entry(entry.pop("score", 0.0), entry) for entry in found]
+    without = ("worst_time", "worst_time_utc")  # two windows that share their loudest sample
+    return [
+        Entry(entry.pop("score", 0.0), {name: entry[name] for name in entry if name not in without})
+        for entry in found
+    ]
 
 
 def listen(detector, source_items, folder, sink, live):

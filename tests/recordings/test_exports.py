@@ -8,7 +8,13 @@ import pytest
 import soundfile
 
 from skaudio_ad.audio import AudioReadError
-from skaudio_ad.recordings import ScoredRecording, write_audacity_labels, write_raven_selections
+from skaudio_ad.recordings import (
+    Event,
+    RecordingTimeline,
+    ScoredRecording,
+    write_audacity_labels,
+    write_raven_selections,
+)
 
 
 def read_labels(path):
@@ -141,3 +147,33 @@ def test_a_recording_of_unknown_duration_is_decoded_for_its_end(tmp_path):
 def test_a_table_without_anomalies_has_the_header_only(tmp_path):
     write_raven_selections(tmp_path / "s.txt", [ScoredRecording("a.wav", 1.0, "normal")])
     assert len((tmp_path / "s.txt").read_text().splitlines()) == 1
+
+
+def test_the_events_of_a_timeline_are_its_moments(tmp_path):
+    path = write_wav(tmp_path / "long.wav", 30)
+    event = Event("id", path, 5.0, 17.5, 10.0, -4.0, 0.05, 3, "cleared", "normal again", 100.0, 200.0)
+    timeline = RecordingTimeline(
+        path, np.array([0.0, 5.0]), 10.0, 5.0, np.array([-1.0, -4.0]), events=[event]
+    )
+    (track,) = write_audacity_labels(tmp_path / "labels", [timeline])
+    assert read_labels(track) == [(5, 17.5, "anomalous, score -4", (100, 200))]
+    write_raven_selections(tmp_path / "table.txt", [timeline])
+    (row,) = read_selections(tmp_path / "table.txt")
+    assert (row["Begin Time (s)"], row["End Time (s)"], row["Begin Path"]) == (5, 17.5, path)
+
+
+def test_segments_of_a_file_have_one_track_with_times_of_the_file(tmp_path):
+    path = write_wav(tmp_path / "long.wav", 30)
+    windows = {"times": np.array([1.0]), "local_scores": np.array([-9.0]), "window_duration": 1.0}
+    segments = [
+        ScoredRecording(
+            f"{path}#t=0,10", -9.0, "anomalous", margin=-4.0, duration=10.0, start=2.0, **windows
+        ),
+        ScoredRecording(f"{path}#t=10,20", -8.0, "anomalous", margin=-4.0),
+    ]
+    (track,) = write_audacity_labels(tmp_path / "labels", segments)
+    assert track.name == "long.txt"
+    assert [label[:2] for label in read_labels(track)] == [(2.5, 3.5), (10, 20)]
+    write_raven_selections(tmp_path / "table.txt", segments)
+    rows = read_selections(tmp_path / "table.txt")
+    assert [(row["Begin Path"], row["File Offset (s)"]) for row in rows] == [(path, 2.5), (path, 10)]
