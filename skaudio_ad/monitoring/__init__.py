@@ -2,6 +2,7 @@
 
 from ._alarm_calibration import AlarmCalibration
 from ._calibration import calibrate_alarms
+from ._event_rate import hours_for
 from ._memory import NormalMemory
 from ._memory_log import MemoryChange
 from ._monitor import Monitor
@@ -20,4 +21,5 @@ __all__ = [
     "StateError",
     "Window",
     "calibrate_alarms",
+    "hours_for",
 ]

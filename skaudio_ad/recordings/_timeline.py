@@ -18,8 +18,7 @@ from .._csv_text import text_cell, utf8_name
 from .._typing import FloatArray, PathLike
 from ..audio import AudioReadWarning
 from ._alarm_policy import AlarmPolicy
-from ._event_finder import find_events
-from ._events import Event
+from ._events import Event, find_events
 from ._moments import Moment
 from ._window_scorer import WindowScore, WindowScorer
 from ._window_stream import WindowStream
