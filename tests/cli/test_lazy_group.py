@@ -22,6 +22,7 @@ def test_the_commands_are_listed_in_order():
         "info",
         "report",
         "score",
+        "watch",
         "weights",
     ]
 
