@@ -32,6 +32,8 @@ NAMES = (
     "detection.fine_tuning",
     "detection.label_free",
     "detection.thresholds",
+    "monitor",
+    "monitor.kills",
     "fuzz",
     "promises",
 )

@@ -78,6 +78,17 @@ SECTIONS = (
         "An exponent of 1 means that twice the size takes twice the time.",
         pictures=("scaling.png",),
     ),
+    Section(
+        "monitor",
+        "Listening all day",
+        "Days of sound are simulated, and the events of a monitor are compared with faults at known times. The text of "
+        "a table says what is simulated: scores, or sounds.",
+    ),
+    Section(
+        "monitor-kills",
+        "Monitors that are killed",
+        "A monitor is killed again and again, and its events are compared with those of a monitor that ran through.",
+    ),
 )
 
 

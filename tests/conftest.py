@@ -16,7 +16,9 @@ from .weights_server import serve
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "processes: starts worker processes of joblib, which import torch for seconds")
+    config.addinivalue_line(
+        "markers", "processes: starts worker processes of joblib, which import torch for seconds"
+    )
 
 
 def pytest_collection_modifyitems(items):

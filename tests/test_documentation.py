@@ -12,10 +12,12 @@ from pathlib import Path
 
 import joblib
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 import skaudio_ad
+from skaudio_ad import datasets
 from skaudio_ad.cli import main
 from skaudio_ad.datasets import make_machine_sounds
 from skaudio_ad.training import fit_module
@@ -38,6 +40,10 @@ EXAMPLES = sorted((ROOT / "docs" / "examples").rglob("plot_*.py"))
 ON_DATA = [path for path in EXAMPLES if "SKAUDIO_AD_DATA" in path.read_text(encoding="utf-8")]
 # Maximum number of epochs in the pages of the gallery.
 EPOCHS = 1
+# Maximum numbers of recordings of every label ("1" and "-1") in the pages of the gallery. The pages train on six
+# normal recordings of every machine of MIMII.
+_PART_OF_ESC10 = {"of every": ("category", "fold"), "1": 2, "-1": 2}
+_PART_OF_MIMII = {"of every": ("machine_id",), "1": 7, "-1": 3}
 MODULES = [
     name for _, name, _ in pkgutil.walk_packages(skaudio_ad.__path__, "skaudio_ad.") if "networks" not in name
 ]
@@ -129,6 +135,31 @@ def few_epochs(monkeypatch):
     monkeypatch.setattr("skaudio_ad.training._estimator.fit_module", fit_briefly)
 
 
+@pytest.fixture
+def few_recordings(monkeypatch):
+    """Load a part of every class, fold and machine, because the tests only ask whether every line of a page runs.
+
+    `make docs` runs the pages on all recordings.
+    """
+
+    def thin(load, keep):
+        def load_a_part(*arguments, **settings):
+            data = load(*arguments, **settings)
+            columns = [data.target, *(data.metadata[name] for name in keep["of every"])]
+            cells = np.unique(np.column_stack([np.asarray(column).astype(str) for column in columns]), axis=0)
+            assert len(cells) > 1
+            chosen = np.zeros(len(data.target), dtype=bool)
+            for cell in cells:
+                members = np.all([np.asarray(c).astype(str) == v for c, v in zip(columns, cell)], axis=0)
+                chosen[np.flatnonzero(members)[: keep[cell[0]]]] = True
+            return data.subset(chosen)
+
+        return load_a_part
+
+    monkeypatch.setattr(datasets, "load_esc10", thin(datasets.load_esc10, _PART_OF_ESC10))
+    monkeypatch.setattr(datasets, "load_mimii", thin(datasets.load_mimii, _PART_OF_MIMII))
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_of_the_gallery_runs_without_data(example, run_example, monkeypatch):
     monkeypatch.delenv("SKAUDIO_AD_DATA", raising=False)
@@ -142,7 +173,7 @@ def test_an_example_of_the_gallery_runs_on_real_data(example, run_example, data_
 
 
 @pytest.fixture
-def run_example(few_epochs, monkeypatch, tmp_path, capsys):
+def run_example(few_epochs, few_recordings, monkeypatch, tmp_path, capsys):
     """Return a function that runs a page in this process, because a process of its own loads torch for seconds."""
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.chdir(tmp_path)

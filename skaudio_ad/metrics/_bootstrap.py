@@ -8,7 +8,7 @@ from sklearn.utils import check_consistent_length, check_random_state, column_or
 
 from .._checks import check_number
 from .._typing import Labels, RandomState
-from ._scores import anomaly_auc_score, area_under_roc, check_scores
+from ._scores import anomaly_auc_score, check_scores
 
 
 def bootstrap_interval(
@@ -85,16 +85,31 @@ def bootstrap_interval(
             drawn = np.concatenate([rng.choice(kind, len(kind)) for kind in kinds])
             return np.concatenate([members[group] for group in drawn])
 
-    values = []
-    for _ in range(n_resamples):
-        drawn = draw()
-        if metric is anomaly_auc_score:
-            # A draw of checked clips needs no check. The checks would take three times as long as the metric.
-            values.append(area_under_roc(anomalous[drawn], anomaly_scores[drawn]))
-        else:
-            values.append(metric(labels[drawn], normality[drawn]))
+    if metric is anomaly_auc_score:
+        # A draw of checked clips needs no check, and the scores are sorted once for all draws.
+        resampled = _area_of_draws(anomalous, anomaly_scores)
+    else:
+
+        def resampled(drawn):
+            return metric(labels[drawn], normality[drawn])
+
+    values = [resampled(draw()) for _ in range(n_resamples)]
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def _area_of_draws(anomalous, anomaly_scores):
+    """Return a function of a draw, which gives the area under the ROC of the drawn clips without sorting again."""
+    levels = np.unique(anomaly_scores, return_inverse=True)[1]
+    cells, n_levels = 2 * levels + anomalous, levels.max() + 1
+
+    def area(drawn):
+        n_normal, n_anomalous = np.bincount(cells[drawn], minlength=2 * n_levels).reshape(n_levels, 2).T
+        # Twice the number of pairs of a normal and an anomalous clip in the right order. A tie counts half.
+        pairs = n_anomalous @ (2 * np.cumsum(n_normal) - n_normal)
+        return pairs / 2 / (n_anomalous.sum() * n_normal.sum())
+
+    return area
 
 
 def _groups(groups, anomalous):

@@ -153,8 +153,8 @@ class Monitor:
         except GeneratorExit:
             session.finish(ended=False)
             raise
-        except (Exception, KeyboardInterrupt):
-            session.finish(ended=False)
+        except (Exception, KeyboardInterrupt) as error:
+            session.finish(ended=False, error=error)
             raise
         finally:
             self._session = None

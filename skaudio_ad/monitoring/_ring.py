@@ -37,7 +37,7 @@ class SoundRing:
         newest = _end(block)
         # A block after a jump of the clock to the past is newer than blocks with later times.
         while len(self._blocks) > 1 and (
-            self._n_bytes > self.max_bytes or _end(self._blocks[0]) < newest - self.seconds
+            self._n_bytes > self.max_bytes or _end(self._blocks[0]) <= newest - self.seconds
         ):
             self._n_bytes -= self._blocks.popleft().samples.nbytes
 

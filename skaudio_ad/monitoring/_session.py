@@ -6,6 +6,7 @@ import time as _time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .._clip_errors import explain
 from .._typing import PathLike
 from ..recordings import AlarmPolicy, EventFinder
 from ._decision import Decision
@@ -165,6 +166,7 @@ class Session:
                 self._report([value])
         if cuts:
             self._recorder.settle(self._last_end - 2 * self._scorer.window)
+        self._recorder.add(self._sinks.take_notices())
         self._is_busy = False
         if (self._intake.has_moved and not self._intake.queue) or self._recorder.is_urgent:
             self._intake.has_moved = not self._recorder.save(self._state)
@@ -181,13 +183,15 @@ class Session:
             self._decision.forget_drift()
             self._recorder.add([notice])
 
-    def finish(self, ended: bool) -> list[Record]:
+    def finish(self, ended: bool, error: BaseException | None = None) -> list[Record]:
         """Score what waits, and report the stop.
 
         Parameters
         ----------
         ended : bool
             Whether the source has ended, so that an event cannot go on after a restart.
+        error : BaseException or None, default=None
+            Error that has stopped the monitor.
         """
         if self._is_busy:  # an error came in the middle of a batch, so the state before the batch holds
             return []
@@ -199,6 +203,8 @@ class Session:
         now, counts = self._clock(), self._recorder.counts
         how = "has reached the end of the source" if ended else "was stopped"
         goes_on = " An event goes on." if self._decision.is_open else ""
+        if error is not None:
+            goes_on += f" The reason is an error: {explain(error) or type(error).__name__}"
         errors = {f"{name}: {cause}": n for (name, cause), n in self._sinks.n_errors.items()}
         text = f"The monitor {how} after {counts['windows']} windows and {counts['events']} events.{goes_on}"
         details = {**counts, "sink_errors": errors}

@@ -17,9 +17,10 @@ from ..persistence import load_detector, read_metadata
 from ..recordings import AlarmPolicy
 from ..recordings._unwrap import find_loader, inner_pipeline
 from ..recordings._window_scorer import WindowScorer
+from ._alarm_calibration import AlarmCalibration
 from ._detector_key import detector_key
 from .sinks._sink import MonitorInfo
-from .sources._source import Source
+from .sources import Source, open_source
 
 _NO_STATEMENT = (
     "No rate of false events is stated, because the monitor has no calibration (skaudio-ad calibrate)."
@@ -73,8 +74,6 @@ def prepare(
         text = _describe_file(detector)
         detector = load_detector(detector)
     if isinstance(calibration, (str, os.PathLike)):
-        from ._calibration import AlarmCalibration
-
         calibration = AlarmCalibration.load(calibration)
     key = detector_key(detector)
     if calibration is not None:
@@ -94,8 +93,6 @@ def prepare(
             f"windows of {scorer.window:g} s every {scorer.hop:g} s: leave window and hop out, or calibrate again."
         )
     if isinstance(source, str):
-        from .sources import open_source
-
         source = open_source(source)
     if policy is None:
         policy = AlarmPolicy.from_detector(detector) if calibration is None else calibration.policy

@@ -89,6 +89,17 @@ class SinkGroup:
                 notices += self._note(sink, reason, "slow")
         return notices
 
+    def take_notices(self) -> list[Notice]:
+        """Return what the sinks report about themselves, such as records that wait because a server does not answer."""
+        notices = []
+        for sink in self._open:
+            report = getattr(sink, "take_notices", None)
+            try:
+                notices += [] if report is None else report()
+            except Exception as error:  # any error: the listening goes on
+                notices += self._note(sink, explain(error) or type(error).__name__, type(error).__name__)
+        return notices
+
     def _note(self, sink, reason, cause):
         self.n_errors[sink.name, cause] += 1
         if self.n_errors[sink.name, cause] > 1:

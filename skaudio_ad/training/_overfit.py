@@ -114,7 +114,8 @@ def overfit_batch(
     >>> from skaudio_ad import SequenceClassifier
     >>> from skaudio_ad.training import overfit_batch
     >>> X, y = np.random.default_rng(0).normal(size=(30, 6, 10)), np.repeat([0, 1, 2], 10)
-    >>> check = overfit_batch(SequenceClassifier("gru", learning_rate=0.01, random_state=0), X, y)
+    >>> classifier = SequenceClassifier("gru", hidden_size=16, learning_rate=0.01, random_state=0)
+    >>> check = overfit_batch(classifier, X, y)
     >>> check.passed, len(check.loss_curve)
     (True, 500)
     """

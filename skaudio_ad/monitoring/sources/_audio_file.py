@@ -11,7 +11,7 @@ import soundfile
 
 from ..._typing import Float32Array
 from ...audio._damage import find_damage
-from ...audio._open import UNKNOWN_FRAMES, AudioReadError, open_recording
+from ...audio._open import BLOCK, UNKNOWN_FRAMES, AudioReadError, open_recording
 
 # Number of seconds of a block.
 BLOCK_SECONDS = 1.0
@@ -63,7 +63,8 @@ class SoundFile:
         AudioReadError
             If the file ends too early.
         """
-        size = max(1, round(BLOCK_SECONDS * self.sample_rate))
+        # A wrong rate in a header must not ask for much memory.
+        size = max(1, min(round(BLOCK_SECONDS * self.sample_rate), BLOCK // self.n_channels))
         position = self._go_to(first, size)
         block = self.handle.read(size, dtype="float32", always_2d=True)
         while len(block):

@@ -133,7 +133,7 @@ class Ledger:
         ]
 
     def set_recorder(self, key: str, values: list[Any]) -> None:
-        """Remember where a recorder stands."""
+        """Remember where a recorder stands. Positions that were given out keep the old values."""
         self.recorders = {name: item for name, item in self.recorders.items() if name != key}
         self.recorders[key] = values
         for name in list(self.recorders)[:-MAX_RECORDERS]:

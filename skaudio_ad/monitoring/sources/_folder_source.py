@@ -8,13 +8,12 @@ from typing import Any, Literal
 from ..._checks import check_number, check_option
 from ..._clip_errors import shown
 from ..._typing import PathLike
-from ...audio._open import AudioReadError
 from .._records import Block, Notice
-from ._audio_file import open_sound
 from ._file_times import check_time_zone
-from ._folder_ledger import FileState, Ledger
+from ._folder_ledger import Ledger
+from ._folder_reader import FolderReader
 from ._folder_times import FolderTimes
-from ._folder_watcher import FolderWatcher, Waiting
+from ._folder_watcher import FolderWatcher
 from ._notices import as_text, make_notice, seconds_text
 from ._source import SourceError, SourceInfo
 from ._timing import Timer, pause
@@ -144,7 +143,8 @@ class FolderSource:
             self._folder, self._pattern, self._settle, self._patience, ledger, self._timer
         )
         times = FolderTimes(self.name, self._gaps, self._time_zone, ledger)
-        lost_at, first = None, True
+        reader = FolderReader(self._folder, watcher, ledger, times, self._timer)
+        lost_at, is_first = None, True
         while not self._closed.is_set():
             try:
                 ready = watcher.look()
@@ -157,143 +157,28 @@ class FolderSource:
             if lost_at is not None:
                 yield self._back(lost_at)
                 lost_at = None
-            if first and position is None and not self._process_existing:
-                ready = self._leave_out(ready, watcher, ledger)
-            if first and ledger.current is not None:
-                yield from self._resume(watcher, ledger, times)
-                first = False
-                continue
-            first = False
-            yield from self._changes(watcher, ledger)
+            yield from reader.changes()
+            if is_first:
+                is_first = False
+                if position is None and not self._process_existing:
+                    watcher.leave_out()
+                    continue
+                if ledger.current is not None:
+                    yield from self._until_closed(reader.resume())
+                    continue
             for item in ready:
-                yield from self._read(item, watcher, ledger, times)
-                if self._closed.is_set():
-                    return
+                yield from self._until_closed(reader.read(item))
             yield from pause(self._poll, self._timer, self._closed)
 
     def close(self) -> None:
         """End the stream."""
         self._closed.set()
 
-    def _leave_out(self, ready, watcher, ledger):
-        """Leave out the files that are in the folder at the first start, but for a file that is being written."""
-        for item in list(watcher.waiting.values()):
-            if item in ready or self._timer.now() - item.state.mtime_ns / 1e9 >= self._settle:
-                ledger.take(item.state.digest)
-                watcher.finish(item.state)
-        return []
-
-    def _resume(self, watcher, ledger, times):
-        """Read the rest of the file that was being read before the restart."""
-        current = ledger.current
-        for item in list(watcher.waiting.values()):
-            if item.state.digest == current["digest"]:
-                yield from self._read(item, watcher, ledger, times)
+    def _until_closed(self, items):
+        for item in items:
+            if self._closed.is_set():
                 return
-        ledger.current = None
-        ledger.take(current["digest"])
-        yield self._file_notice(
-            current["name"],
-            "was not read to its end before the restart, and is gone or has changed since. A changed file is read from "
-            "its start.",
-            ledger,
-            f"gone {current['digest']}",
-        )
-
-    def _read(
-        self, item: Waiting, watcher: FolderWatcher, ledger: Ledger, times: FolderTimes
-    ) -> Iterator[Block | Notice | None]:
-        """Yield the blocks of one file, or wait for a file that cannot be read yet."""
-        state, path, begun = item.state, os.path.join(self._folder, item.state.name), False
-        if not state.same_content(self._look_again(state.name)):
-            watcher.change(item)
-            return
-        try:
-            with open_sound(path) as file:
-                current = ledger.current
-                if current is None or current["digest"] != state.digest:
-                    current, notices = times.begin(state, file)
-                    yield from notices
-                rate, stream, begun, replaced = file.sample_rate, current["stream"], True, False
-                for samples, next_frame, is_last in file.blocks(current["frames"]):
-                    time = current["start"] + (next_frame - len(samples)) / rate
-                    current = ledger.current = {**current, "frames": next_frame}
-                    if is_last:
-                        replaced = not self._is_unchanged(state)
-                        self._take(item, watcher, ledger, times, rate)
-                    yield Block(time, samples, rate, ledger.position(), stream)
-                    if self._closed.is_set():
-                        return
-                if ledger.current is not None:  # a restart at the end of the file has no block left
-                    self._take(item, watcher, ledger, times, rate)
-                if replaced:
-                    watcher.change(item)
-                    yield self._file_notice(
-                        state.name,
-                        "was replaced or written to while it was read. The new content is read as a new file.",
-                        ledger,
-                        f"replaced {state.digest}",
-                    )
-        except AudioReadError as error:
-            if not begun and not watcher.is_final(item):
-                item.tried = True
-                return
-            if begun:
-                self._take(item, watcher, ledger, times, rate)
-            else:
-                ledger.take(state.digest)
-                watcher.finish(state)
-            further = "The source goes on."
-            if not self._is_unchanged(state):
-                watcher.change(item)
-                further = "The file has changed meanwhile, and its new content is read as a new file."
-            yield self._file_notice(state.name, f"{error.reason} {further}", ledger, f"bad {state.digest}")
-
-    def _take(self, item, watcher, ledger, times, rate):
-        if ledger.current is not None:
-            times.finish(ledger.current, rate)
-        ledger.current = None
-        ledger.take(item.state.digest)
-        watcher.finish(item.state)
-
-    def _look_again(self, name):
-        try:
-            return FileState.of(name, os.stat(os.path.join(self._folder, name)))
-        except OSError:
-            return None
-
-    def _is_unchanged(self, state):
-        """Whether a file is as it was, or was removed after it was opened."""
-        now = self._look_again(state.name)
-        return now is None or state.same_content(now)
-
-    def _changes(self, watcher, ledger):
-        """Yield notices about files that have vanished, and about old files that have arrived late."""
-        for state in watcher.vanished:
-            yield self._file_notice(
-                state.name, "was removed before it could be read.", ledger, f"vanished {state.digest}"
-            )
-        for state in watcher.late:
-            yield self._file_notice(
-                state.name,
-                "is older than the files that the position names, and has arrived or changed while nobody listened. "
-                "The file is read, perhaps for the second time.",
-                ledger,
-                f"late {state.digest}",
-            )
-        watcher.vanished, watcher.late = [], []
-
-    def _file_notice(self, name, text, ledger, key):
-        path = os.path.join(self._folder, name)
-        return make_notice(
-            "file",
-            self.name,
-            self._timer.now(),
-            f"{shown(path)}: {text}",
-            key=key,
-            position=ledger.position(),
-            path=as_text(path),
-        )
+            yield item
 
     def _lost(self, error, time):
         reason = error.strerror or type(error).__name__

@@ -49,10 +49,10 @@ class FolderTimes:
         """
         own, resolution = self._own_start(state, file)
         recorder, form = as_text(recorder_of(state.name)), (file.sample_rate, file.n_channels)
-        rate, channels, end, joined, told = self._ledger.recorders.get(
-            recorder, (None, None, None, False, False)
-        )
-        before, last = None if rate is None else (rate, channels), self._ledger.last
+        unknown: Any = (None, None, None, False, False)
+        rate, channels, end, joined, told = self._ledger.recorders.get(recorder, unknown)
+        before: Any = None if rate is None else (rate, channels)
+        last = self._ledger.last
         notices = list(changes_of_format(self._source, file.path, before, form, own))
         start, stream = own, file.path
         gap = math.nan if end is None else own - end
@@ -82,7 +82,9 @@ class FolderTimes:
     def finish(self, current: dict[str, Any], sample_rate: int) -> None:
         """Remember when a file has ended."""
         duration = current["frames"] / sample_rate
-        self._ledger.recorders[current["recorder"]][2] = current["own"] + duration
+        key = current["recorder"]
+        rate, channels, _, joined, told = self._ledger.recorders[key]
+        self._ledger.set_recorder(key, [rate, channels, current["own"] + duration, joined, told])
         self._ledger.last = {
             "recorder": current["recorder"],
             "end": current["start"] + duration,

@@ -30,12 +30,12 @@ class Waiting:
     state : FileState
     since : float
         When the file was last seen to change, in seconds of the monotonic clock.
-    tried : bool
+    was_tried : bool
         Whether the file could not be read at a first try.
     """
 
     def __init__(self, state: FileState, since: float) -> None:
-        self.state, self.since, self.tried = state, since, False
+        self.state, self.since, self.was_tried = state, since, False
 
 
 class FolderWatcher:
@@ -145,7 +145,7 @@ class FolderWatcher:
 
     def _is_ready(self, item, now):
         # A second try comes at the end of the patience only, and so does the first try of an empty file.
-        return now - item.since >= (self._patience if item.tried or not item.state.size else self._settle)
+        return now - item.since >= (self._patience if item.was_tried or not item.state.size else self._settle)
 
     def finish(self, state: FileState) -> None:
         """Stop waiting for a file: the file is taken, until it changes."""
@@ -163,8 +163,19 @@ class FolderWatcher:
         """Whether a file that cannot be read now is given up."""
         return self._timer.monotonic() - item.since >= self._patience
 
-    def change(self, item: Waiting) -> None:
-        """Begin to wait again for a file that has changed while it was read."""
-        self.waiting.pop(item.state.name, None)
-        self._done.pop(item.state.name, None)
+    def wait_again(self, state: FileState) -> None:
+        """Begin to wait again for a file that has changed."""
+        self.waiting.pop(state.name, None)
+        self._done.pop(state.name, None)
+        self.look_soon()
+
+    def look_soon(self) -> None:
+        """Look at all files next time."""
         self._folder_time = -1
+
+    def leave_out(self) -> None:
+        """Take the files that are in the folder, but for a file that is being written."""
+        for item in list(self.waiting.values()):
+            if self._timer.now() - item.state.mtime_ns / 1e9 >= self._settle:
+                self._ledger.take(item.state.digest)
+                self.finish(item.state)

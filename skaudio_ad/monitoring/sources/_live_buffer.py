@@ -79,7 +79,7 @@ class LiveBuffer:
         self._follows, self._part = True, 0
         self._end_time: float | None = None
         self._lost_at: float | None = None
-        self._last_arrival = timer.monotonic()
+        self._last_arrival, self._silent_since = -math.inf, timer.monotonic()
 
     def put(self, samples: Float32Array, sample_rate: int, may_wait: bool = True) -> None:
         """Add samples of shape (n, n_channels) that have just arrived."""
@@ -95,7 +95,8 @@ class LiveBuffer:
                 self._items.append(notice)
             heard = _Heard(time, samples, sample_rate, self._follows and not notices)
             self._follows = True
-            self._end_time, self._last_arrival = time + duration, self._timer.monotonic()
+            self._end_time = time + duration
+            self._last_arrival = self._silent_since = self._timer.monotonic()
         if may_wait and (self._can_wait or self._clock.is_fast):
             self._wait_for_room(duration)
         with self._lock:
@@ -144,7 +145,7 @@ class LiveBuffer:
 
     def silent_for(self) -> float:
         """Return the seconds since the last sound has arrived, or since the start. 0 while the buffer holds items."""
-        return 0.0 if self._items else self._timer.monotonic() - self._last_arrival
+        return 0.0 if self._items else self._timer.monotonic() - self._silent_since
 
     @property
     def last_arrival(self) -> float:
@@ -163,7 +164,7 @@ class LiveBuffer:
 
     def expect_sound(self) -> None:
         """Begin to count the seconds without sound."""
-        self._last_arrival = self._timer.monotonic()
+        self._silent_since = self._timer.monotonic()
 
     def mark_lost(self) -> float:
         """Note that the source has vanished, and return the Unix time. The next block comes with a notice "back"."""

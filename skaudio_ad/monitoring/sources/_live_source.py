@@ -69,7 +69,7 @@ class LiveSource:
             If the source cannot be opened at the first start.
         """
         self._run()
-        delay, lost, heard = _FIRST_DELAY, False, self._timer.monotonic()
+        delay, lost = _FIRST_DELAY, False
         while not self._closed.is_set():
             reason = ""
             try:
@@ -85,7 +85,7 @@ class LiveSource:
                 reason, is_over = self._why_lost(end)
                 self._halt()
                 # The writer may have held back less than a block.
-                while (item := self._buffer.take_now()) is not None:
+                while (item := self._buffer.take_now()) is not None and not isinstance(item, End):
                     yield item
                 if is_over:
                     yield self._end(reason)

@@ -17,6 +17,8 @@ from ._wav_stream import MAGICS, WavFormat, read_header, skip_chunk
 
 # Number of seconds of a block.
 _BLOCK_SECONDS = 0.5
+# Maximum number of bytes of a block. A wrong rate in a header must not ask for much memory.
+_MAX_BLOCK = 1 << 24
 # Maximum number of bytes of one read.
 _MAX_READ = 1 << 20
 
@@ -73,8 +75,10 @@ class PipeReader:
             end = self._read_raw() if self._raw is not None else self._read_files()
         except SourceError as error:
             end = End(error=error)
-        except (OSError, ValueError) as error:  # the reader was closed, or the descriptor is broken
+        except (OSError, ValueError) as error:  # the file was closed, or its descriptor is broken
             end = End(f"The input cannot be read ({error}).")
+        except Exception as error:  # the consumer must not wait for a thread that has ended
+            end = End(error=error)
         self._buffer.put_end(end)
         self.knows_format.set()
 
@@ -135,7 +139,8 @@ class PipeReader:
     def _read_samples(self, header):
         """Put the samples into the buffer. Return the number of bytes that are missing, or that are no whole frame."""
         frame = FORMATS[header.form][0] * header.n_channels
-        size, left = frame * max(1, round(_BLOCK_SECONDS * header.sample_rate)), header.n_bytes
+        size = frame * max(1, min(round(_BLOCK_SECONDS * header.sample_rate), _MAX_BLOCK // frame))
+        left = header.n_bytes
         pending, since = bytearray(), self._timer.monotonic()
         while not self._stopped.is_set():
             want = size - len(pending) if left is None else min(size - len(pending), left)

@@ -104,7 +104,8 @@ class PipeSource:
         Raises
         ------
         SourceError
-            If the input is no wav file and its samples are not described, or has ended.
+            If standard input is a terminal, or if the input is no wav file and its samples are not described, or has
+            ended.
         """
         reader, buffer = self._start()
         if not reader.knows_format.wait(self._patience):
@@ -114,7 +115,8 @@ class PipeSource:
             error = end.error if isinstance(end, End) else None
             buffer.put_end(end if isinstance(end, End) else End())
             raise SourceError(f"{shown(self.name)}: {error or 'the input cannot be read.'}")
-        return SourceInfo(*reader.form, live=not self._is_regular())
+        rate, n_channels = reader.form
+        return SourceInfo(rate, n_channels, live=not self._is_regular())
 
     def stream(self, position: Any = None) -> Iterator[Block | Notice | None]:
         """Yield blocks and notices until the input ends.
@@ -159,6 +161,11 @@ class PipeSource:
 
     def _start(self):
         if self._reader is None or self._buffer is None:
+            if self._file is None and (sys.stdin is None or sys.stdin.isatty()):
+                raise SourceError(
+                    "standard input is no pipe. Let a program write into the pipe: "
+                    "arecord -f S16_LE -r 16000 -t wav - | skaudio-ad watch DETECTOR -"
+                )
             file = sys.stdin.buffer if self._file is None else self._file
             self._buffer = LiveBuffer(self.name, self._timer, self._seconds, can_wait=self._is_regular())
             self._reader = PipeReader(file, self._buffer, self.name, self._timer, self._raw)

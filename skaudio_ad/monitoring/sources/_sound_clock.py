@@ -84,7 +84,7 @@ class SoundClock:
         lead = self._heard - elapsed
         self._best_lead = max(self._best_lead, lead)
         if self._fast_since is not None:
-            notices += self._judge_fast(elapsed, lead)
+            notices += self._judge_fast(*self._fast_since, elapsed, lead)
         elif lead > TOLERANCE:
             if lead > _MAX_ERROR * elapsed:
                 self._fast_since = (elapsed, self._heard)
@@ -108,9 +108,8 @@ class SoundClock:
         self._mono += seconds
         self._watch(self._timer.monotonic())
 
-    def _judge_fast(self, elapsed, lead):
+    def _judge_fast(self, since, heard, elapsed, lead):
         """Find out whether sound that began fast has become live."""
-        since, heard = self._fast_since
         if elapsed - since >= _JUDGED:
             if self._heard - heard <= (1 + _MAX_ERROR) * (elapsed - since):
                 self._fast_since = None

@@ -167,14 +167,15 @@ class StreamSource(LiveSource):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        self._reader.stop()
+        if self._reader is not None:
+            self._reader.stop()
         self._listener.join(2.0)
         process.stdout.close()
         process.stderr.close()
 
     def _info(self):
-        form = (None, None) if self._reader is None or self._reader.form is None else self._reader.form
-        return SourceInfo(*form, live=True)
+        rate, n_channels = (self._reader and self._reader.form) or (None, None)
+        return SourceInfo(rate, n_channels, live=True)
 
     def _why_lost(self, end: End | None) -> tuple[str, bool]:
         if end is None:

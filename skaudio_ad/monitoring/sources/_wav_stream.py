@@ -118,7 +118,8 @@ def _parse_format(body):
     if len(body) < 16:
         raise SourceError("the wav header is damaged: the description of the format is too short.")
     tag, n_channels, rate, _, align, bits = struct.unpack_from("<HHIIHH", body)
-    if tag == _EXTENSIBLE and len(body) >= 26:
+    is_extensible = tag == _EXTENSIBLE
+    if is_extensible and len(body) >= 26:
         tag = struct.unpack_from("<H", body, 24)[0]
     if not n_channels or not rate or align % n_channels:
         raise SourceError(
@@ -126,6 +127,8 @@ def _parse_format(body):
             "channels."
         )
     form = _FORMATS.get((tag, align // n_channels))
+    if form == "s32le" and bits == 24 and not is_extensible:
+        form = "s24_32le"  # arecord -f S24_LE writes the sample into the lower 3 of 4 bytes
     if form is None:
         raise SourceError(
             f"the wav header says format {tag} with {bits} bits, which is not supported. Write 16, 24 or 32 bits, or "

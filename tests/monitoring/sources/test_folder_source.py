@@ -161,12 +161,16 @@ def test_every_sample_comes_once_after_a_restart_at_any_block(tmp_path, timer):
     def items_after(position):
         return take(FolderSource(tmp_path, timer=timer, time_zone="UTC").stream(position))
 
-    whole = items_after(None)
+    whole, texts = [], []
+    for item in items_after(None):
+        whole.append(item)
+        texts.append(json.dumps(item.position))
     assert len(blocks_of(whole)) == 8
     for index, item in enumerate(whole):
         if item.position is None:
             continue
-        rest = items_after(json.loads(json.dumps(item.position)))
+        assert json.dumps(item.position) == texts[index]  # nothing changes a position that was given out
+        rest = items_after(json.loads(texts[index]))
         assert [(b.time, b.stream, b.samples.shape) for b in blocks_of(rest)] == [
             (b.time, b.stream, b.samples.shape) for b in blocks_of(whole[index + 1 :])
         ]
@@ -179,6 +183,24 @@ def test_a_file_that_is_gone_after_a_restart_is_reported(tmp_path, source, timer
     os.remove(path)
     (notice,) = take(FolderSource(tmp_path, timer=timer).stream(block.position))
     assert "was not read to its end before the restart" in notice.text
+
+
+def test_a_file_without_samples_is_reported_once(tmp_path, source):
+    write(tmp_path, "a.wav", seconds=0.0)
+    (notice,) = take(source.stream(), n_none=200)
+    assert "a.wav: holds no samples. The source goes on." in notice.text
+
+
+def test_a_file_that_is_removed_just_before_it_is_read_is_reported(tmp_path, source):
+    write(tmp_path, "a.wav", 0.1, age=100)
+    second = write(tmp_path, "b.wav", 0.2, age=90)
+    stream = source.stream()
+    items = [next(stream)]
+    os.remove(second)
+    items += take(stream)
+    assert values_of(items) == [0.1]
+    (notice,) = notices_of(items)
+    assert "b.wav: was removed before it could be read" in notice.text
 
 
 def test_existing_files_may_be_left_out(tmp_path, timer):
@@ -209,6 +231,20 @@ def test_a_position_stays_small_and_no_file_is_read_twice(tmp_path, timer, monke
     items = take(again, n_none=20)
     assert values_of(items) == [0.8]
     assert "is older than the files that the position names" in notices_of(items)[0].text
+
+
+def test_a_file_that_still_waits_is_not_forgotten(tmp_path, timer, monkeypatch):
+    monkeypatch.setattr(ledger_module, "MAX_TAKEN", 10)
+    path = write(tmp_path, "half.wav", age=150)
+    path.write_bytes(path.read_bytes()[:2000])
+    os.utime(path, (NOON - 150, NOON - 150))
+    for index in range(25):
+        write(tmp_path, f"{index:02d}.wav", 0.5, seconds=0.1, age=100)
+    items = take(FolderSource(tmp_path, patience=500, timer=timer).stream())
+    assert len(blocks_of(items)) == 25
+    position = {**items[-1].position, "scanned": 1 << 62}
+    (notice,) = take(FolderSource(tmp_path, patience=500, timer=timer).stream(position), n_none=1000)
+    assert "half.wav: is truncated" in notice.text
 
 
 def test_a_look_at_an_unchanged_folder_asks_for_no_file(tmp_path, monkeypatch):

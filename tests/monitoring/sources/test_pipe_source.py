@@ -108,6 +108,15 @@ def test_24_bits_of_arecord_and_of_ffmpeg_differ_in_their_padding(samples):
         )
 
 
+def test_a_wav_file_of_arecord_with_24_bits_in_4_bytes_has_the_right_level():
+    values = np.array([1 << 22, -(1 << 22), 0], "<i4")
+    header = struct.pack(
+        "<4sI8sIHHIIHH", b"RIFF", 0, b"WAVEfmt ", 16, 1, 1, RATE, 4 * RATE, 4, 24
+    )  # as arecord writes
+    items = play(header + b"data\0\0\0\x80" + (values & 0xFFFFFF).tobytes())
+    np.testing.assert_array_equal(joined(items)[:, 0], [0.5, -0.5, 0.0])
+
+
 def test_an_incomplete_last_sample_is_reported(samples):
     items = play(samples.tobytes() + b"abc", format="f32le", sample_rate=RATE, n_channels=2)
     assert "The last 3 bytes are no whole sample" in items[-1].text
@@ -157,16 +166,28 @@ def test_parameters_that_do_not_fit_are_refused(options, message):
 
 
 def test_a_dash_is_standard_input(monkeypatch, samples):
-    class Input:
-        buffer = io.BytesIO(wav(samples))
-
-    monkeypatch.setattr("sys.stdin", Input())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(wav(samples))))
     source = open_source("-")
     assert isinstance(source, PipeSource)
     info = source.describe()
     assert (info.sample_rate, info.n_channels, info.live) == (RATE, 2, True)
     assert joined(source.stream()).shape == (2000, 2)
     source.close()
+
+
+def test_a_terminal_is_refused_as_standard_input(monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO())
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stdin", terminal)
+    with pytest.raises(SourceError, match="standard input is no pipe"):
+        PipeSource().describe()
+
+
+def test_a_header_with_a_wrong_rate_asks_for_little_memory():
+    header = wav(np.zeros((0, 2)))
+    data = header[:24] + struct.pack("<I", 4_000_000_000) + header[28:]
+    (block, *_) = play(with_size(data, 0) + bytes(1 << 25))
+    assert block.samples.nbytes <= 1 << 25
 
 
 @pytest.fixture

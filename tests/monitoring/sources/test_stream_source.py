@@ -130,6 +130,21 @@ def test_a_stream_that_falls_silent_is_started_again_and_stopped_at_the_end(make
     assert process.poll() is not None
 
 
+def test_a_stream_that_stays_away_is_reported_once(tmp_path, make_program, monkeypatch):
+    source = StreamSource("rtsp://host/x", program=make_program())
+    stream = source.stream()
+    take_until(stream, 3)
+    make_program(code=1)
+    items = take_until(stream, 1)
+    while (tmp_path / "arguments").read_text().count("---") < 4:
+        items.append(next(stream))
+    make_program()
+    items += take_until(stream, 2)
+    source.close()
+    kinds = [getattr(item, "kind", "block") for item in items if item is not None]
+    assert kinds == ["lost", "back", "block"]
+
+
 def test_a_missing_program_is_named():
     with pytest.raises(
         SourceError, match=r"needs the program no-such-ffmpeg, which is not installed: apt install"
