@@ -3,7 +3,7 @@
 =========  ==========================================================================================================
 part       what is measured
 =========  ==========================================================================================================
-rates      false events per day beside the promise of the calibration; scores are simulated, 20 seeds of 30 days
+rates      false events per day beside the promise of the calibration; scores are simulated, 40 seeds of 90 days
 drift      alarms of the test for drift without and with a drift; scores are simulated
 delays     windows from an obvious fault to its event; generated sounds of four machines, with "mini"
 replays    the same on normal recordings of MIMII and HLS-CMDS in shuffled order, with abnormal ones put in, 20 seeds
