@@ -133,4 +133,5 @@ class Watchdogs:
             return None
         name, since = f"{kind}-{fault['bad_since']:.3f}-end", fault["good_since"] - fault["bad_since"]
         fault.update(bad_since=None, good_since=None, told=False)
-        return Notice(name, end, kind, f"The fault is over ({kind}). The fault lasted {since:.0f} s.")
+        text = f"The fault is over ({kind}). The fault lasted {since:.0f} s."
+        return Notice(name, end, kind, text, details={"over": True, "duration": since})
