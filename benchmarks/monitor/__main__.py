@@ -6,7 +6,7 @@ part       what is measured
 rates      false events per day beside the promise of the calibration; scores are simulated, 40 seeds of 90 days
 drift      alarms of the test for drift without and with a drift; scores are simulated
 delays     windows from an obvious fault to its event; generated sounds of four machines, with "mini"
-replays    the same on normal recordings of MIMII and HLS-CMDS in shuffled order, with abnormal ones put in, 20 seeds
+replays    the same on normal recordings of MIMII and HLS-CMDS in shuffled order, with abnormal ones put in, 10 seeds
 week       memory and CPU time over seven days of generated sound, with a cheap detector, as fast as possible
 latency    time from the end of a window to its record, at real time with "mini"; 16 sources in one process
 outage     events while the receiver of a sink is away for an hour of simulated time

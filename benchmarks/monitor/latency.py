@@ -18,7 +18,7 @@ RATE = 16000
 # Number of clips in training: five models score, because one model for every clip is only for 30 clips or fewer.
 N_TRAINING = 100
 # Duration of the measurement, in seconds of real time.
-DURATION = 240.0
+DURATION = 180.0
 # Duration of a block, in seconds.
 BLOCK = 0.5
 

@@ -1,39 +1,32 @@
-"""Watch the sound itself: silence, clipping, a source that repeats itself, and lost sound."""
+"""Watch the sound itself: silence, clipping, a stuck source and dropped audio."""
 
-import hashlib
 import math
 from typing import Any
 
 import numpy as np
 
-from ..recordings._findings import _CLIPPED
-from ..recordings._measure import _FULL_SCALE
+from ..recordings._findings import _CLIPPED, _LEVEL
+from ..recordings._measure import _FULL_SCALE, _SHORTEST_GAP, SILENCE
 from ._records import Block, Notice
-from ._ring import TOLERANCE
 
-# Number of seconds that are judged together. A fault is reported after this time.
-_SECONDS = 10.0
-# Maximum share of an hour that may be lost without a notice.
-_LOST_SHARE = 0.01
-_HOUR = 3600.0
+# Duration of a fault in seconds before it is reported, and of good sound before its end is reported.
+_BEGIN = {"silence": 10.0, "clipping": 10.0, "stuck": 3.0, "dropped": 0.0}
+_END = 10.0
+# Sound in seconds that tells the usual level, and time in seconds over which the usual level is a mean.
+_LEARNT, _MEMORY = 600.0, 3600.0
+# Number of minutes over which dropped audio is summed, and maximum sum in seconds: 1 % of an hour.
+_MINUTES, _DROPPED = 60, 36.0
 _TEXTS = {
-    "silence": "The sound is digital silence: all samples are equal. Check the cable, the gain and the mute switch.",
-    "clipping": "The sound is clipped, so scores mean little. Lower the gain of the microphone.",
-    "stuck": "The source repeats the same block of sound. Start the source again.",
-    "dropped": "More than 1 % of the sound of the last hour is lost. Check the connection and the computer's load.",
-}
-_OVER = {
-    "silence": "The sound is no longer silent.",
-    "clipping": "The sound is no longer clipped.",
-    "stuck": "The source gives new sound again.",
-    "dropped": "The sound of the last hour is nearly complete again.",
+    "silence": "The source is silent, or far quieter than usual. Look at the microphone, its cable and its gain.",
+    "clipping": "The sound is clipped at full scale, which adds harmonics. Lower the gain of the microphone.",
+    "stuck": "The source repeats the same samples. Restart the recorder or its driver.",
+    "dropped": "More than 1 % of the sound of the last hour is missing. Look at the load and the connection.",
 }
 
 
 class Watchdogs:
-    """Report faults of the sound: one notice when a fault begins, and one when the fault is over.
-
-    Ten seconds are judged together, without a gap. Memory is constant.
+    """Find faults of a source, block by block and in constant memory. A fault gives one notice when it begins and one
+    when it ends. The thresholds are those of :func:`check_recordings`.
 
     Parameters
     ----------
@@ -43,21 +36,13 @@ class Watchdogs:
 
     def __init__(self, sample_rate: int) -> None:
         self.sample_rate = sample_rate
-        self._since: dict[str, float] = {}
-        self._end = math.nan
-        self._last = ""
-        self._gaps: list[list[float]] = []  # [end of the gap, duration] within the last hour
-        self._begin(math.nan)
-
-    def _begin(self, time):
-        self._chunk: dict[str, Any] = {
-            "time": time,
-            "samples": 0,
-            "clipped": 0,
-            "blocks": 0,
-            "repeated": 0,
-            "changes": False,
+        self._faults: dict[str, dict[str, Any]] = {
+            kind: {"bad_since": None, "good_since": None, "told": False} for kind in _TEXTS
         }
+        self._usual, self._heard = 0.0, 0.0
+        self._end: float | None = None
+        self._stream, self._dropped = "", {}
+        self._last: Any = None
 
     def push(self, block: Block) -> list[Notice]:
         """Take the next block.
@@ -65,76 +50,88 @@ class Watchdogs:
         Parameters
         ----------
         block : Block
-            At `sample_rate`.
 
         Returns
         -------
         list of Notice
         """
-        notices = self._find_gap(block)
-        samples, chunk = block.samples, self._chunk
-        digest = hashlib.sha256(samples.tobytes()).hexdigest()[:16]
-        changes = bool((samples != samples[:1]).any())
-        chunk["samples"] += samples.size
-        chunk["clipped"] += int(np.count_nonzero(np.abs(samples) >= _FULL_SCALE))
-        chunk["blocks"] += 1
-        chunk["repeated"] += digest == self._last and changes
-        chunk["changes"] = chunk["changes"] or changes
-        self._last, self._end = digest, block.time + len(samples) / self.sample_rate
-        if self._end - chunk["time"] >= _SECONDS:
-            found = {
-                "silence": not chunk["changes"],
-                "clipping": chunk["clipped"] >= _CLIPPED * chunk["samples"],
-                "stuck": chunk["blocks"] > 1 and chunk["repeated"] == chunk["blocks"],
-            }
-            for kind, is_bad in found.items():
-                notices += self._judge(kind, is_bad, chunk["time"])
-            self._begin(self._end)
-        return notices
-
-    def _find_gap(self, block):
-        """Begin anew after a gap, and sum up the lost sound of the last hour."""
-        gap = block.time - self._end
-        if not abs(gap) <= TOLERANCE:  # also for the first block
-            self._begin(block.time)
-            if gap > 0:
-                self._gaps.append([block.time, min(gap, _HOUR)])
-        self._gaps = [kept for kept in self._gaps if block.time - kept[0] < _HOUR][-1000:]
-        lost = sum(duration for _, duration in self._gaps)
-        return self._judge("dropped", lost > _LOST_SHARE * _HOUR, block.time, duration=lost)
-
-    def _judge(self, kind, is_bad, time, **facts):
-        if is_bad == (kind in self._since):
+        samples = block.samples
+        if not len(samples):
             return []
-        if is_bad:
-            self._since[kind] = time
-            return [Notice(f"{kind}-{time:.3f}", time, kind, _TEXTS[kind], **facts)]
-        since = self._since.pop(kind)
-        return [Notice(f"{kind}-{since:.3f}-over", time, kind, _OVER[kind], details={"since": since})]
+        duration = len(samples) / block.sample_rate
+        end = block.time + duration
+        self._add_gap(block)
+        mono = samples.mean(axis=1, dtype=np.float64)
+        power = float(mono @ mono) / len(mono)
+        level = 10 * math.log10(power) if power > 0 else -math.inf
+        is_far = self._heard >= _LEARNT and level < self._usual - _LEVEL
+        is_silent = level <= SILENCE or is_far
+        if not is_silent:
+            share = max(duration / _MEMORY, duration / (self._heard + duration))
+            self._usual += min(1.0, share) * (level - self._usual)
+            self._heard += duration
+        loud = (samples[1:] == samples[:-1]) & (np.abs(samples[1:]) >= _FULL_SCALE)
+        n_clipped = int(np.count_nonzero(loud[1:] & loud[:-1]))
+        is_constant = duration >= _SHORTEST_GAP and bool((samples == samples[0]).all())
+        is_repeated = self._last is not None and np.array_equal(self._last, samples)
+        self._last = samples
+        bad = {
+            "silence": is_silent,
+            "clipping": n_clipped / samples.size >= _CLIPPED,
+            "stuck": level > SILENCE and (is_constant or is_repeated),
+            "dropped": sum(self._dropped.values()) > _DROPPED,
+        }
+        found = [self._follow(kind, is_bad, block.time, end) for kind, is_bad in bad.items()]
+        return [notice for notice in found if notice is not None]
 
     def get_state(self) -> dict[str, Any]:
-        """Return the state as values that JSON can hold."""
-        end = None if math.isnan(self._end) else self._end
-        chunk = {**self._chunk, "time": None if math.isnan(self._chunk["time"]) else self._chunk["time"]}
+        """Return the state as values that JSON can hold. The samples of the last block are left out."""
         return {
-            "since": dict(self._since),
-            "end": end,
-            "last": self._last,
-            "gaps": self._gaps,
-            "chunk": chunk,
+            "faults": {kind: dict(fault) for kind, fault in self._faults.items()},
+            "usual": self._usual,
+            "heard": self._heard,
+            "end": self._end,
+            "stream": self._stream,
+            "dropped": [[minute, seconds] for minute, seconds in self._dropped.items()],
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from the state of other watchdogs.
+        """Go on from a state of :meth:`get_state`. An empty state begins anew."""
+        if not state:
+            return
+        self._faults = {kind: dict(state["faults"][kind]) for kind in _TEXTS}
+        self._usual, self._heard = float(state["usual"]), float(state["heard"])
+        self._end, self._stream = state["end"], state["stream"]
+        self._dropped = {int(minute): float(seconds) for minute, seconds in state["dropped"]}
 
-        Parameters
-        ----------
-        state : dict
-            From :meth:`get_state`, also through JSON.
-        """
-        self._since, self._last = dict(state["since"]), state["last"]
-        self._end = math.nan if state["end"] is None else state["end"]
-        self._gaps = [list(gap) for gap in state["gaps"]]
-        self._chunk = dict(state["chunk"])
-        if self._chunk["time"] is None:
-            self._chunk["time"] = math.nan
+    def _add_gap(self, block):
+        minute = int(block.time // 60)
+        self._dropped = {
+            key: lost for key, lost in self._dropped.items() if minute - _MINUTES < key <= minute
+        }
+        gap = 0.0 if self._end is None or block.stream != self._stream else block.time - self._end
+        if gap >= _SHORTEST_GAP:
+            self._dropped[minute] = self._dropped.get(minute, 0.0) + gap
+        self._end, self._stream = block.time + len(block.samples) / block.sample_rate, block.stream
+
+    def _follow(self, kind, is_bad, start, end):
+        fault = self._faults[kind]
+        if is_bad:
+            fault["good_since"] = None
+            if fault["bad_since"] is None:
+                fault["bad_since"] = start
+            if not fault["told"] and end - fault["bad_since"] >= _BEGIN[kind]:
+                fault["told"] = True
+                return Notice(f"{kind}-{fault['bad_since']:.3f}", end, kind, _TEXTS[kind])
+            return None
+        if not fault["told"]:
+            fault["bad_since"] = None
+            return None
+        if fault["good_since"] is None:
+            fault["good_since"] = start
+        if end - fault["good_since"] < _END:
+            return None
+        name, since = f"{kind}-{fault['bad_since']:.3f}-end", fault["good_since"] - fault["bad_since"]
+        fault.update(bad_since=None, good_since=None, told=False)
+        text = f"The fault is over ({kind}). The fault lasted {since:.0f} s."
+        return Notice(name, end, kind, text, details={"over": True, "duration": since})
