@@ -63,6 +63,8 @@ class Watchdogs:
         self._add_gap(block)
         mono = samples.mean(axis=1, dtype=np.float64)
         power = float(mono @ mono) / len(mono)
+        if not math.isfinite(power):  # the windows with these samples report an error
+            return []
         level = 10 * math.log10(power) if power > 0 else -math.inf
         is_far = self._heard >= _LEARNT and level < self._usual - _LEVEL
         is_silent = level <= SILENCE or is_far
