@@ -2,8 +2,8 @@
 
 A monitor runs in a process of its own, which gets SIGKILL again and again. After every kill another process goes on
 with the same state folder. Two sources are tried: one file that is played fast, and a folder that grows while the
-monitor listens. The sound is noise with louder tones at random times. The events of the log and of a sink (JSON lines) are
-compared with those of a run without kills.
+monitor listens. The sound is noise with louder tones at random times. The events of the log and of a sink (JSON lines)
+are compared with those of a run without kills.
 
 ==================  ==================================================================================
 column              meaning

@@ -107,7 +107,7 @@ def cut_recordings(paths: list[str], window: float, hop: float | None, on_error:
 def _usable(paths, window, hop, on_error):
     if on_error == "raise":
         return paths
-    usable = []
+    usable: list[str] = []
     for path in paths:
         try:
             segment([path], window, hop)

@@ -6,6 +6,7 @@ from ._program import Program
 
 # The first sentence of the help of every command, so that the list of commands needs no import.
 _COMMANDS = {
+    "calibrate": "Choose the level of an alarm, and state the rate of false events.",
     "check": "Check recordings for what would spoil a training set.",
     "confirm": "Confirm events of a monitor as normal or as faults.",
     "demo": "Generate sounds of four machines, compare detectors, score and draw.",

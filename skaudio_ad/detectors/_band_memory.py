@@ -131,11 +131,14 @@ class BandMemoryDetector(DetectorMixin, BaseEstimator):
     # With metadata routing, `groups` that a ThresholdedDetector gets go to its folds and not on to the detector.
     __metadata_request__fit = {"groups": False}
 
+    _banks: list[Any]
+    _centers: list[Any]
     n_bands_: int
     n_features_in_: int
     n_samples_fit_: int
     offset_: float
     held_out_scores_: FloatArray
+    _banks: list[Any]
 
     def __init__(
         self,

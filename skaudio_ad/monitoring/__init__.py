@@ -3,6 +3,7 @@
 from ._alarm_calibration import AlarmCalibration
 from ._calibration import calibrate_alarms
 from ._confirm import EventMarks, MarkedEvent
+from ._event_rate import hours_for
 from ._memory import NormalMemory
 from ._memory_log import MemoryChange
 from ._monitor import Monitor
@@ -23,4 +24,5 @@ __all__ = [
     "StateError",
     "Window",
     "calibrate_alarms",
+    "hours_for",
 ]

@@ -2,7 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from .._checks import check_number, users_level
 from .._typing import FloatArray, PathLike
-from ..recordings import AlarmPolicy
+from ..recordings import AlarmPolicy, score_recording
 from ..recordings._alarm_policy import CLEARED_BELOW
 from ..recordings._check import measure_recordings
 from ..thresholds import ParetoTailThreshold
@@ -28,6 +29,8 @@ _N_FOR_DISPERSION = 20
 # Minimum number of stretches below the clear level that can be extrapolated. The deepest tenth is the tail, with 20 to
 # 100 stretches.
 _FEWEST_PEAKS, _TAIL, _TAIL_SIZE = 40, 0.1, (20, 100)
+# Level that no score is below.
+_LARGEST = float(np.finfo(np.float64).max)
 # Number of files that a message names.
 _SHOWN = 3
 
@@ -43,6 +46,7 @@ def calibrate_alarms(
     shape: dict[str, Any] | None = None,
     extrapolate: bool = False,
     training_digests: Iterable[str] = (),
+    progress: Callable[[str], object] | None = None,
 ) -> AlarmCalibration:
     """Choose the level of an alarm from normal recordings that the detector was not trained on.
 
@@ -72,6 +76,8 @@ def calibrate_alarms(
     training_digests : iterable of str, default=()
         Checksums of the training recordings: ``read_metadata(path)["training"]["digests"]`` of a saved detector. A
         fitted detector does not know its training recordings, so without these checksums nothing is checked.
+    progress : callable or None, default=None
+        ``progress(path)`` is called after every recording.
 
     Returns
     -------
@@ -113,9 +119,13 @@ def calibrate_alarms(
         raise ValueError("calibrate_alarms needs normal recordings, got none.")
     AlarmPolicy(0.0, 0.0, **(shape or {}))  # raises an error before hours of work
     _check_recordings(paths, training_digests)
-    from ..recordings import score_recording
-
-    timelines = [score_recording(detector, path, window=window, hop=hop) for path in paths]
+    # The levels are chosen later, so no event is looked for here.
+    anything = AlarmPolicy(-_LARGEST, -_LARGEST)
+    timelines = []
+    for path in paths:
+        timelines.append(score_recording(detector, path, window=window, hop=hop, policy=anything))
+        if progress is not None:
+            progress(path)
     window, hop = timelines[0].window, timelines[0].hop
     found = calibrate_scores(
         [(timeline.times, timeline.scores) for timeline in timelines],
@@ -169,8 +179,8 @@ def calibrate_scores(
     replay = Replay(recordings, window, hop, float(np.quantile(known, CLEARED_BELOW)), shape or {})
     if not replay.hours:
         raise ValueError(
-            "the recordings are too short: no window could raise an alarm. Pass longer recordings, or a smaller n_raise "
-            "or min_duration."
+            "the recordings are too short: no window could raise an alarm. Pass longer recordings, or a smaller "
+            "n_raise or min_duration."
         )
     levels = replay.levels
     dispersion = _find_dispersion(replay, levels)
@@ -207,9 +217,9 @@ def _choose_level(replay, levels, allowed, confidence, dispersion):
     """Return the laxest level that keeps the promise, or None if the hours are too few for any level."""
     if upper_bound(0, confidence, dispersion) > allowed * (1 + 1e-12):
         return None
-    n_allowed = 0
-    while upper_bound(n_allowed + 1, confidence, dispersion) <= allowed * (1 + 1e-12):
-        n_allowed += 1
+    counts = range(int(allowed) + 1)  # the bound of a count is above the count
+    above = bisect_right(counts, allowed * (1 + 1e-12), key=lambda n: upper_bound(n, confidence, dispersion))
+    n_allowed = above - 1
     last = _last_with(replay, levels, n_allowed)
     tested = levels[np.unique(np.linspace(0, last, _N_LEVELS).astype(int))]
     accepted = largest_accepted([replay.count(level) for level in tested], allowed, confidence, dispersion)

@@ -84,7 +84,7 @@ class EventMarks:
         listed = []
         for event in sorted(events.values(), key=lambda event: event.start):
             name = event.id
-            mark = "normal" if name in changes else marks.get(name, "")
+            mark: Any = "normal" if name in changes else marks.get(name, "")
             n_windows = len(kept[name].features) if name in kept else 0
             listed.append(MarkedEvent(event, mark, changes.get(name, ""), n_windows))
         return listed

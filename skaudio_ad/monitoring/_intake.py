@@ -10,6 +10,7 @@ from ._ring import SoundRing
 from ._setup import SoundCheck
 from ._stretches import Cut, Stretches
 from ._times import duration_text
+from ._watchdogs import Watchdogs
 
 #: Work to do: a window to score, a record to report, or (time, reason) of a gap that ends an event.
 Work: TypeAlias = tuple[Literal["cut", "record", "gap"], Any]
@@ -51,7 +52,7 @@ class Intake:
         self.has_moved = False
         self.position: Any = None
         self.can_go_back = True
-        self._watchdogs: Any = None
+        self._watchdogs: Watchdogs | None = None
         self._watchdog_rate, self._watched_until = 0, -math.inf
         self._unscored: dict[str, float] = {}
         self._has_fitted = saved is not None
@@ -63,7 +64,7 @@ class Intake:
             self._watched_until = saved["watched_until"]
         if saved["watchdogs"] is not None:
             self._watchdog_rate = saved["watchdogs"]["rate"]
-            self._watchdogs = _new_watchdogs(self._watchdog_rate)
+            self._watchdogs = Watchdogs(self._watchdog_rate)
             self._watchdogs.set_state(saved["watchdogs"]["state"])
 
     def take_notice(self, notice: Notice, is_known: bool) -> None:
@@ -145,7 +146,7 @@ class Intake:
         if end <= self._watched_until + 1e-3:  # the watchdogs have heard the block before a restart
             return
         if self._watchdogs is None or self._watchdog_rate != block.sample_rate:
-            self._watchdogs, self._watchdog_rate = _new_watchdogs(block.sample_rate), block.sample_rate
+            self._watchdogs, self._watchdog_rate = Watchdogs(block.sample_rate), block.sample_rate
         for notice in self._watchdogs.push(block):
             self._put("record", notice)
         self._watched_until = end
@@ -166,22 +167,3 @@ class Intake:
             text = f"The sound fits the detector again. {duration_text(seconds)} of sound were not scored."
             self._put("record", Notice(f"{kind}-again-{time:.3f}", time, kind, text, duration=seconds))
         self._unscored.clear()
-
-
-def _new_watchdogs(sample_rate):
-    try:
-        from ._watchdogs import Watchdogs
-    except ModuleNotFoundError:
-        return _NoWatchdogs()
-    return Watchdogs(sample_rate)
-
-
-class _NoWatchdogs:
-    def push(self, block):
-        return []
-
-    def get_state(self):
-        return {}
-
-    def set_state(self, state):
-        return None

@@ -95,18 +95,18 @@ class EventLog:
         self._file = None
         if path is not None:
             self._file = open(path, "ab", buffering=0)  # noqa: SIM115 -- closed by close()
-            self._read(size)
+            self._read(path, size)
 
-    def _read(self, saved_size):
+    def _read(self, path, saved_size):
         """Remember the keys of the newest records, and remove a torn last line."""
-        end = os.path.getsize(self.path)
-        with open(self.path, "rb") as file:
+        end = os.path.getsize(path)
+        with open(path, "rb") as file:
             start = max(0, min(end - _TAIL, end if saved_size is None else saved_size))
             file.seek(start)
             content = file.read()
         torn = len(content) - (content.rfind(b"\n") + 1)
         if torn:
-            os.truncate(self.path, end - torn)
+            os.truncate(path, end - torn)
             self.repaired = torn
         self.size = end - torn
         offset = start
@@ -168,7 +168,12 @@ class EventLog:
         OSError or None
             Reason if the disk takes no record. The reason is also logged.
         """
-        if not self._waiting or self._file is None or (self._clock() < self._next_try and not at_once):
+        if (
+            not self._waiting
+            or self._file is None
+            or self.path is None
+            or (self._clock() < self._next_try and not at_once)
+        ):
             return None
         try:
             while self._waiting:

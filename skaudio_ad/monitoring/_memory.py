@@ -175,29 +175,29 @@ class NormalMemory:
         OSError
             If the memory cannot be written. The memory is then unchanged.
         """
-        features = _check_window_features(features)
+        rows = _check_window_features(features)
         key = self._key if key is None else key
         if not key:
             raise ValueError("the memory does not know its detector yet: call extend(detector) first.")
-        if key == self._key and self._n_features not in (None, features.shape[1]):
+        if key == self._key and self._n_features not in (None, rows.shape[1]):
             raise ValueError(
-                f"the last step of the detector takes {self._n_features} features, got windows of {features.shape[1]}."
+                f"the last step of the detector takes {self._n_features} features, got windows of {rows.shape[1]}."
             )
         with self._log.writing():
             self._read()
             self._check_key(key)
             active = self.active
-            self._check_room(active, len(features))
-            if active and (shape := self._log.features(active[-1]).shape[1:]) != features.shape[1:]:
+            self._check_room(active, len(rows))
+            if active and (shape := self._log.features(active[-1]).shape[1:]) != rows.shape[1:]:
                 raise ValueError(
-                    f"the memory holds windows of shape {shape}, got windows of shape {features.shape[1:]}: all must "
+                    f"the memory holds windows of shape {shape}, got windows of shape {rows.shape[1:]}: all must "
                     "be the input of the last step of one detector, from windows of one duration."
                 )
-            facts = {"event": event, "source": source, "n_windows": len(features), "detector_key": key}
+            facts = {"event": event, "source": source, "n_windows": len(rows), "detector_key": key}
             if reason == "quiet hours":
                 facts["who"] = "monitor"
             change = MemoryChange(id=self._next_id(), reason=reason, **(who_writes() | facts))
-            change = self._log.append(change, features)
+            change = self._log.append(change, rows)
             self._changes.append(change)
         return change
 
@@ -356,11 +356,11 @@ class NormalMemory:
         return sum(change.time > time.time() - _DAY for change in quiet) < per_day
 
 
-def _check_window_features(features):
-    features = np.asarray(features, dtype=np.float32)
-    if features.ndim not in (2, 3, 4) or not features.size or not np.isfinite(features).all():
+def _check_window_features(features: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    rows = np.asarray(features, dtype=np.float32)
+    if rows.ndim not in (2, 3, 4) or not rows.size or not np.isfinite(rows).all():
         raise ValueError(
             "features must be finite and of shape (n_windows, n_features) or (n_windows, n_features, n_frames), got "
-            f"an array of shape {features.shape}{'' if np.isfinite(features).all() else ' with NaN or infinity'}."
+            f"an array of shape {rows.shape}{'' if np.isfinite(rows).all() else ' with NaN or infinity'}."
         )
-    return features
+    return rows

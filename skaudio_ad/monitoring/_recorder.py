@@ -152,7 +152,7 @@ class Recorder:
 
     def _report_disk(self, error):
         """Tell the sinks once that the disk takes nothing. The log has the notice as soon as the disk has space."""
-        if error is not None and not self._disk_failed:
+        if self._folder is not None and error is not None and not self._disk_failed:
             self._disk_failed = True
             now = self._clock()
             text = (

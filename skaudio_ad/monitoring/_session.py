@@ -204,7 +204,8 @@ class Session:
         how = "has reached the end of the source" if ended else "was stopped"
         goes_on = " An event goes on." if self._decision.is_open else ""
         if error is not None:
-            goes_on += f" The reason is an error: {explain(error) or type(error).__name__}"
+            reason = explain(error) if isinstance(error, Exception) else type(error).__name__
+            goes_on += f" The reason is an error: {reason}"
         errors = {f"{name}: {cause}": n for (name, cause), n in self._sinks.n_errors.items()}
         text = f"The monitor {how} after {counts['windows']} windows and {counts['events']} events.{goes_on}"
         details = {**counts, "sink_errors": errors}

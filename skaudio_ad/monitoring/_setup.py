@@ -146,7 +146,7 @@ class SoundCheck:
 
     def __init__(self, detector: Any, allow_lower_rate: bool) -> None:
         loader: Any = find_loader(detector)
-        known = getattr(loader, "sample_rates_", ())
+        known: Any = getattr(loader, "sample_rates_", ())
         self._needed = min(int(known[0]), loader.sample_rate) if len(known) else int(loader.sample_rate)
         self._channel = loader.channel
         self._allow_lower_rate = allow_lower_rate

@@ -91,7 +91,7 @@ class SinkGroup:
 
     def take_notices(self) -> list[Notice]:
         """Return what the sinks report about themselves, such as records that wait because a server does not answer."""
-        notices = []
+        notices: list[Notice] = []
         for sink in self._open:
             report = getattr(sink, "take_notices", None)
             try:

@@ -13,6 +13,7 @@ CONTEXT = click.Context(main)
 
 def test_the_commands_are_listed_in_order():
     assert main.list_commands(CONTEXT) == [
+        "calibrate",
         "check",
         "confirm",
         "demo",
@@ -22,6 +23,7 @@ def test_the_commands_are_listed_in_order():
         "info",
         "report",
         "score",
+        "watch",
         "weights",
     ]
 

@@ -308,7 +308,9 @@ def test_the_log_waits_for_a_full_disk_and_tells_the_sinks(detector, tmp_path, m
     monkeypatch.setattr(StateFolder, "write", write_state)
     read = EventLog._read
     monkeypatch.setattr(
-        EventLog, "_read", lambda log, size: (read(log, size), setattr(log, "_file", FullFile(log._file)))
+        EventLog,
+        "_read",
+        lambda log, path, size: (read(log, path, size), setattr(log, "_file", FullFile(log._file))),
     )
     sink = KeepingSink()
     items = [item for block in blocks(sound(8, [(2, 3), (5, 6)])) for item in (block, None)]

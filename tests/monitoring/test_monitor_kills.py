@@ -18,7 +18,7 @@ from .stand_ins import START, KeepingSink, ListSource, blocks, loud_detector, so
 POLICY = AlarmPolicy(-0.5, -0.4, n_raise=2, refractory=1.0)
 OWN = ("start", "stop", "restart")
 # Number of steps from one kill to the next. 1 kills at every step and takes half a minute.
-EVERY = 7
+EVERY = 13
 
 
 class Kill(BaseException):

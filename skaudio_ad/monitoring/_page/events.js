@@ -162,7 +162,7 @@ class NoticeList {
     this.keys = new Set();
     this.list = h("ul", { class: "notice-list" });
     this.empty = h("p", { class: "none" }, "No notice yet.");
-    this.element = h("section", { class: "panel notices", "aria-labelledby": "notices-title" }, h("h2", { id: "notices-title" }, "Notices"), h("div", { class: "notice-scroller" }, this.empty, this.list));
+    this.element = h("section", { class: "panel notices", "aria-labelledby": "notices-title" }, h("h2", { id: "notices-title" }, "Notices"), h("div", { class: "notice-scroller", tabindex: "0", role: "group", "aria-labelledby": "notices-title" }, this.empty, this.list));
   }
 
   clear() {

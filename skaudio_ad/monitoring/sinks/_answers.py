@@ -72,9 +72,10 @@ def send_file(request: Request, path: Path, media_type: str) -> bool:
 
 def _part(text, size):
     """Return the first byte and the end of the part that a header asks for, or of the whole file without a header."""
-    if not text:
+    found = _RANGE.fullmatch(text)
+    if found is None:
         return 0, size
-    first, last, number = _RANGE.fullmatch(text).groups()
+    first, last, number = found.groups()
     if number:
         return max(0, size - int(number)), size
     return int(first), min(size, int(last) + 1) if last else size

@@ -217,6 +217,7 @@ class AudioSink:
             self._changed.notify_all()
 
     def _run(self):
+        assert self._files is not None
         while True:
             with self._changed:
                 while not self._jobs:

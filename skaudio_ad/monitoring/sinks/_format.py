@@ -42,7 +42,17 @@ def record_to_dict(record: Record, source: str | None = None) -> dict[str, Any]:
     entry: dict[str, Any] = {"type": kind, "key": record_key(record)}
     if isinstance(record, Window):
         entry |= _times(start=record.start, end=record.end)
-        names = ("score", "p_value", "margin", "level_db", "alarm", "drift", "error", "low_hz", "high_hz")
+        names: tuple[str, ...] = (
+            "score",
+            "p_value",
+            "margin",
+            "level_db",
+            "alarm",
+            "drift",
+            "error",
+            "low_hz",
+            "high_hz",
+        )
     elif isinstance(record, Event):
         entry |= {"id": record.id, "source": record.source, "state": record.state, "reason": record.reason}
         entry |= _times(start=record.start, end=record.end, worst_time=record.worst_time)
@@ -56,12 +66,12 @@ def record_to_dict(record: Record, source: str | None = None) -> dict[str, Any]:
     return without_nan(entry)
 
 
-def to_json(entry: dict[str, Any]) -> str:
+def to_json(entry: Any) -> str:
     """Return an entry as one line of JSON, without a line break inside.
 
     Parameters
     ----------
-    entry : dict
+    entry : object
         Such as the result of :func:`record_to_dict`.
 
     Returns

@@ -1,6 +1,7 @@
 """A small read-only web server that listens on the loopback address unless its user asks for the network."""
 
 import contextlib
+import errno
 import ipaddress
 import json
 import selectors
@@ -15,6 +16,12 @@ from typing import Any, ClassVar
 MAX_CONNECTIONS = 64
 # Maximum number of seconds that a client may take to send a request or to take a part of the answer.
 CLIENT_TIMEOUT = 20.0
+# What to do, by the code of an error.
+_ADVICE = {
+    errno.EADDRINUSE: "Another program uses the port: choose another port, or 0 for any free port.",
+    errno.EACCES: "Ports below 1024 need special rights: choose another port, such as 8000.",
+}
+_OTHER_ADVICE = "host must be a name or an address of this machine, such as 127.0.0.1."
 # Names of the own machine. A page of another site reaches this server only under the name of that site.
 _OWN_NAMES = {"localhost", "ip6-localhost"}
 
@@ -89,14 +96,17 @@ class LocalServer:
 
         class Handler(Request):
             allowed_names = frozenset(names)
-            answer = staticmethod(routes)
+
+            def answer(self):
+                return routes(self)
 
         try:
             self._server = _Server(host, port, Handler)
         except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            code = getattr(error, "errno", None)
             raise OSError(
-                f"{name}: cannot listen on {host}, port {port}: {getattr(error, 'strerror', None) or error}. "
-                "Another program may use the port: choose another port, or 0 for any free port."
+                f"{name}: cannot listen on {host}, port {port}: {reason}. {_ADVICE.get(code or 0, _OTHER_ADVICE)}"
             ) from error
         self.port: int = self._server.server_address[1]
         shown = f"[{host}]" if ":" in host else host
@@ -143,7 +153,7 @@ class _Server(ThreadingHTTPServer):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = self.server_address[:2]
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request, client_address):
         request.settimeout(CLIENT_TIMEOUT)
@@ -166,9 +176,9 @@ class _Server(ThreadingHTTPServer):
         except OSError:
             pass  # the client has gone, or takes nothing
         finally:
+            self.shutdown_request(request)
             with self._lock:
                 self._threads_of.pop(request, None)
-            self.shutdown_request(request)
 
     def close_connections(self, timeout):
         with self._lock:
@@ -186,7 +196,10 @@ class Request(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "skaudio-ad", ""
     allowed_names: ClassVar[frozenset[str]] = frozenset()
-    answer: ClassVar[Callable[["Request"], bool]]
+
+    def answer(self) -> bool:
+        """Answer the request. Return whether the path is known."""
+        return False
 
     def do_GET(self) -> None:
         """Answer a request, or the head of an answer."""
@@ -195,7 +208,7 @@ class Request(BaseHTTPRequestHandler):
                 "This server answers only under the name or the address of its machine.\n",
                 HTTPStatus.FORBIDDEN,
             )
-        elif not self.answer(self):
+        elif not self.answer():
             self.send_text("There is no such page.\n", HTTPStatus.NOT_FOUND)
 
     do_HEAD = do_GET

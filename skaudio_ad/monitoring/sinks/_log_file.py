@@ -5,6 +5,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..._typing import PathLike
 from ...inspection._drawing import count
@@ -49,7 +50,8 @@ class LogFile:
     ) -> None:
         self.path, self.max_bytes, self.n_files = Path(path), max_bytes, n_files
         self.problems, self.header = problems, header
-        self._key_of_line, self._file = key_of_line, None
+        self._key_of_line = key_of_line
+        self._file: Any = None
         self._keys: dict[str, None] = {}
         self._waiting: deque[bytes] = deque()
         self._n_lost = 0

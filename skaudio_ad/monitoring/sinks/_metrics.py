@@ -17,6 +17,12 @@ from ._status import Status
 _LATENCIES = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 300)
 # Maximum number of ids of events that are known, so that an event that is repeated after a restart counts once.
 _MAX_IDS = 1000
+# Kinds of notices, which begin at 0: Prometheus sees no increase from nothing to 1.
+_KINDS = (
+    *("gap", "overrun", "lost", "back", "rate", "channels", "clock", "file", "end"),
+    *("silence", "clipping", "stuck", "dropped"),
+    *("drift", "start", "stop", "restart", "memory", "sink", "disk"),
+)
 # Maximum number of values of a label.
 _MAX_VALUES = 40
 
@@ -95,6 +101,8 @@ class Metrics:
         make("Gauge", "info", "1, with the detector and the version of the package.", tuple(facts)).labels(
             self._source, *map(_valid, facts.values())
         ).set(1)
+        for kind in _KINDS:
+            self._notices.labels(self._source, self._known(kind, self._kinds))
         self._raise.set(info.raise_level)
         for gauge in (self._score, self._p_value, self._level, self._drift, self._time):
             gauge.set(math.nan)

@@ -165,7 +165,7 @@ class _Routes:
             send_metrics(request, self._metrics)
         else:
             found = _EVENT.fullmatch(path)
-            return bool(found) and self._send_event(request, unquote(found[1]), found[2])
+            return found is not None and self._send_event(request, unquote(found[1]), found[2])
         return True
 
     def _stream(self, request):

@@ -234,7 +234,7 @@ class Spool:
         self.problems.report(
             "full",
             f"the spool is full, because records could not be delivered. Dropped so far: {counts}.",
-            **self.losses,
+            losses=dict(self.losses),
         )
 
     def _forget(self, item):
@@ -242,6 +242,7 @@ class Spool:
             self.n_bytes -= item.size
 
     def _path(self, item):
+        assert self.folder is not None  # a spool in memory has no files
         return self.folder / f"{item.number:012d}-{item.kind[0]}.json"
 
 

@@ -89,8 +89,8 @@ class Status:
         self._set("alarm", window.alarm or bool(self._open_events), window.start)
 
     def _add_notice(self, notice: Notice):
-        if notice.kind in _SOUNDLESS:
-            self._set("no_sound", True, notice.time)
+        if notice.kind in _SOUNDLESS:  # a watchdog also reports that a silence is over
+            self._set("no_sound", not notice.details.get("over", False), notice.time)
         elif notice.kind == "drift":
             self._set("drift", True, notice.time)
         elif notice.kind in ("memory", "start"):  # the detector is another one now, or begins anew

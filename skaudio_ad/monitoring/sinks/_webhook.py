@@ -135,7 +135,7 @@ class WebhookSink(OutboxSink):
         headers = {"Content-Type": "application/json", "User-Agent": "skaudio_ad"}
         headers |= authorization | dict(self.headers or {}) | self._identify(entry["key"], body)
         if self._opener is None:
-            self._opener = make_opener()
+            self._opener = make_opener(is_https=urllib.parse.urlsplit(self.url).scheme == "https")
         for _ in range(_MAX_REDIRECTS + 1):
             request = urllib.request.Request(address, data=body, headers=headers, method="POST")
             try:
@@ -243,15 +243,23 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def make_opener() -> urllib.request.OpenerDirector:
+def make_opener(is_https: bool) -> urllib.request.OpenerDirector:
     """Return what opens addresses: no redirects, and the certificates of https are checked.
+
+    Parameters
+    ----------
+    is_https : bool
+        Whether the certificates of the system are loaded, which takes time.
 
     Returns
     -------
     urllib.request.OpenerDirector
     """
-    https = urllib.request.HTTPSHandler(context=ssl.create_default_context())
-    return urllib.request.build_opener(_NoRedirect, https)
+    if not is_https:
+        return urllib.request.build_opener(_NoRedirect)
+    return urllib.request.build_opener(
+        _NoRedirect, urllib.request.HTTPSHandler(context=ssl.create_default_context())
+    )
 
 
 def _host(url):

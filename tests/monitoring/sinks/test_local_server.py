@@ -118,3 +118,9 @@ def test_closing_ends_the_threads_of_clients_that_say_nothing():
         assert idle.recv(1) == b""
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address)
+
+
+def test_a_host_that_is_not_this_machine_is_an_error_that_says_so():
+    sink = PageSink(host="192.0.2.1", port=0, allow_network=True)  # an address that no machine has (RFC 5737)
+    with pytest.raises(OSError, match="host must be a name or an address of this machine"):
+        sink.open(records.info())

@@ -176,7 +176,9 @@ def test_user_and_password_are_sent_as_authorisation_and_stand_in_no_message(rec
 
 
 def test_the_certificates_of_https_are_checked():
-    (handler,) = [h for h in make_opener().handlers if isinstance(h, urllib.request.HTTPSHandler)]
+    (handler,) = [
+        h for h in make_opener(is_https=True).handlers if isinstance(h, urllib.request.HTTPSHandler)
+    ]
     assert handler._context.verify_mode == ssl.CERT_REQUIRED
     assert handler._context.check_hostname
 
