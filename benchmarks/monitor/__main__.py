@@ -20,7 +20,7 @@ Every part keeps its tables in ``benchmarks/results/monitor``, and the report ho
 the parts can run one by one, such as ``latency`` on an idle machine. ``python -m benchmarks.monitor.kills`` kills
 monitors, and has a report of its own.
 
-Run: ``python -m benchmarks.monitor [PART ...] [--quick] [--seed 0]``; all parts take about half an hour on two cores, and
+Run: ``python -m benchmarks.monitor [PART ...] [--quick] [--seed 0]``; all parts take half an hour on two cores, and
 ``--quick`` about a minute.
 """
 
