@@ -6,7 +6,7 @@ part       what is measured
 rates      false events per day beside the promise of the calibration; scores are simulated, 40 seeds of 90 days
 drift      alarms of the test for drift without and with a drift; scores are simulated
 delays     windows from an obvious fault to its event; generated sounds of four machines, with "mini"
-replays    the same on normal recordings of MIMII and HLS-CMDS in shuffled order, with abnormal ones put in, 10 seeds
+replays    the same on normal recordings of MIMII and HLS-CMDS in shuffled order, with abnormal ones put in, 20 seeds
 week       memory and CPU time over seven days of generated sound, with a cheap detector, as fast as possible
 latency    time from the end of a window to its record, at real time with "mini"; 16 sources in one process
 outage     events while the receiver of a sink is away for an hour of simulated time
@@ -20,7 +20,7 @@ Every part keeps its tables in ``benchmarks/results/monitor``, and the report ho
 the parts can run one by one, such as ``latency`` on an idle machine. ``python -m benchmarks.monitor.kills`` kills
 monitors, and has a report of its own.
 
-Run: ``python -m benchmarks.monitor [PART ...] [--quick] [--seed 0]``; all parts take about 40 minutes on two cores, and
+Run: ``python -m benchmarks.monitor [PART ...] [--quick] [--seed 0]``; all parts take half an hour on two cores, and
 ``--quick`` about a minute.
 """
 

@@ -8,7 +8,7 @@ from skaudio_ad.presets import make_detector
 
 from ._sounds import START, JoinedSource, calibrate, delay_row, fit_on_long_sound, judge, listen
 
-N_SEEDS = 10
+N_SEEDS = 20
 # Number of normal recordings from one abnormal recording to the next one, and number of abnormal recordings.
 N_BETWEEN, N_ABNORMAL = 3, 5
 # Sets: function that loads the recordings, their rate in hertz, and the duration of a window in seconds.
