@@ -24,6 +24,9 @@ _OF_SOURCE = (
     "settle",
     "gaps",
     "time_zone",
+    "process_existing",
+    "reconnect",
+    "patience",
 )
 
 # Settings of the monitor itself.

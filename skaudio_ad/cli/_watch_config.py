@@ -49,12 +49,15 @@ TOP = {
     "settle": _NUMBER,
     "gaps": _TEXT,
     "time_zone": _TEXT,
+    "process_existing": _SWITCH,
+    "reconnect": _SWITCH,
+    "patience": _NUMBER,
     "allow_lower_rate": _SWITCH,
 }
 #: Keys of the tables of sinks, by the name of the table.
 TABLES = {
-    "jsonl": {"path": _PATH, "windows": _SWITCH, "max_bytes": _NUMBER, "n_files": _COUNT},
-    "csv": {"path": _PATH, "windows": _SWITCH, "max_bytes": _NUMBER, "n_files": _COUNT},
+    "jsonl": {"path": _PATH, "windows": _SWITCH, "max_bytes": _NUMBER, "n_files": _COUNT, "name": _TEXT},
+    "csv": {"path": _PATH, "windows": _SWITCH, "max_bytes": _NUMBER, "n_files": _COUNT, "name": _TEXT},
     "audio": {
         "folder": _PATH,
         "pre_roll": _NUMBER,
@@ -64,8 +67,15 @@ TABLES = {
         "min_free": _NUMBER,
         "picture": _SWITCH,
     },
-    "command": {"argv": _TEXTS, "on": _TEXTS, "timeout": _NUMBER},
-    "webhook": {"url": _TEXT, "headers": _TABLE, "on": _TEXTS, "timeout": _NUMBER, "secret": _TEXT},
+    "command": {"argv": _TEXTS, "on": _TEXTS, "timeout": _NUMBER, "name": _TEXT},
+    "webhook": {
+        "url": _TEXT,
+        "headers": _TABLE,
+        "on": _TEXTS,
+        "timeout": _NUMBER,
+        "secret": _TEXT,
+        "name": _TEXT,
+    },
     "mqtt": {
         "host": _TEXT,
         "port": _COUNT,
@@ -75,12 +85,13 @@ TABLES = {
         "topic": _TEXT,
         "discovery": _TEXT,
         "device_name": _TEXT,
+        "on": _TEXTS,
     },
     "metrics": {"path": _PATH, "host": _TEXT, "port": _COUNT, "allow_network": _SWITCH},
     "page": {"host": _TEXT, "port": _COUNT, "allow_network": _SWITCH, "history": _NUMBER},
 }
 #: Tables that may be repeated, as in ``[[webhook]]``.
-REPEATED = ("command", "webhook")
+REPEATED = ("jsonl", "csv", "command", "webhook")
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -35,10 +35,10 @@ def build_sinks(settings: dict[str, Any], *, view: bool) -> list[Any]:
     from ..monitoring import sinks
 
     made: list[Any] = []
-    for table in settings.get("jsonl", ()):
-        made.append(sinks.JsonLinesSink(_needed("jsonl", table, "path"), **table))
-    for table in settings.get("csv", ()):
-        made.append(sinks.CsvSink(_needed("csv", table, "path"), **table))
+    for number, table in enumerate(settings.get("jsonl", ())):
+        made.append(sinks.JsonLinesSink(_needed("jsonl", table, "path"), **_numbered("jsonl", number, table)))
+    for number, table in enumerate(settings.get("csv", ())):
+        made.append(sinks.CsvSink(_needed("csv", table, "path"), **_numbered("csv", number, table)))
     audio_folder = None
     for table in settings.get("audio", ()):
         audio_folder = _needed("audio", table, "folder")
@@ -47,12 +47,12 @@ def build_sinks(settings: dict[str, Any], *, view: bool) -> list[Any]:
         argv = _needed("command", table, "argv")
         made.append(sinks.CommandSink(argv, **_numbered("command", number, table)))
     for number, table in enumerate(settings.get("webhook", ())):
-        secret = table.pop("secret", None) or os.environ.get(_WEBHOOK_SECRET)
+        table = {"secret": os.environ.get(_WEBHOOK_SECRET), **table}
         url = _needed("webhook", table, "url")
-        made.append(sinks.WebhookSink(url, secret=secret, **_numbered("webhook", number, table)))
+        made.append(sinks.WebhookSink(url, **_numbered("webhook", number, table)))
     for table in settings.get("mqtt", ()):
-        password = table.pop("password", None) or os.environ.get(_MQTT_PASSWORD)
-        made.append(sinks.MqttSink(_needed("mqtt", table, "host"), password=password, **table))
+        table = {"password": os.environ.get(_MQTT_PASSWORD), **table}
+        made.append(sinks.MqttSink(_needed("mqtt", table, "host"), **table))
     for table in settings.get("metrics", ()):
         path = table.pop("path", None)
         if path is not None:

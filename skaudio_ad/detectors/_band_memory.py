@@ -138,7 +138,6 @@ class BandMemoryDetector(DetectorMixin, BaseEstimator):
     n_samples_fit_: int
     offset_: float
     held_out_scores_: FloatArray
-    _banks: list[Any]
 
     def __init__(
         self,

@@ -140,7 +140,10 @@ def test_windows_without_a_score_are_no_hours():
     assert found.hours == pytest.approx(1.0)
     assert np.isfinite(found.scores).all()
     silent = [(times, np.full(720, NAN))]
-    with pytest.warns(UserWarning), pytest.raises(ValueError, match="no window of the recordings"):
+    with (
+        pytest.warns(UserWarning, match="have no score"),
+        pytest.raises(ValueError, match="no window of the recordings"),
+    ):
         calibrate_scores(silent, 10.0, 10.0)
 
 

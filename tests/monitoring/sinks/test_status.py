@@ -1,6 +1,7 @@
 """The state of a monitor at a glance."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -84,6 +85,13 @@ def test_no_sound_after_a_notice_lasts_until_a_window_with_sound(status, kind):
     status.add(records.window(5, level_db=-math.inf))
     assert (names(status), status.get()["since"]) == (["no_sound"], START + 20)
     status.add(records.window(6, level_db=-50.0))
+    assert names(status) == ["normal"]
+
+
+def test_the_end_of_a_silence_is_no_silence(status):
+    status.add(records.window())
+    status.add(records.notice(20, kind="silence"))
+    status.add(replace(records.notice(30, kind="silence"), details={"over": True}))
     assert names(status) == ["normal"]
 
 
