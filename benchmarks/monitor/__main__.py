@@ -17,8 +17,8 @@ alarms in at most 1 of 100 runs without drift, flat memory, less than a fifth of
 two cores, and no lost event.
 
 Every part keeps its tables in ``benchmarks/results/monitor``, and the report holds the newest tables of all parts. So
-the parts can run one by one, such as ``latency`` on an idle machine. ``python -m benchmarks.monitor.kills`` kills
-monitors, and has a report of its own.
+the parts can run one by one, such as ``latency`` on an idle machine. ``--collect`` writes the report anew.
+``python -m benchmarks.monitor.kills`` kills monitors, and has a report of its own.
 
 Run: ``python -m benchmarks.monitor [PART ...] [--quick] [--seed 0]``; all parts take half an hour on two cores, and
 ``--quick`` about a minute.
@@ -94,6 +94,9 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.monitor")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"parts  [default: {' '.join(PARTS)}]")
     parser.add_argument("--quick", action="store_true", help="fewer runs, about a minute")
+    parser.add_argument(
+        "--collect", action="store_true", help="run no part, and write the report of all tables"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
@@ -101,7 +104,7 @@ def main(arguments=None):
     if unknown:
         parser.error(f"no part is called {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}.")
     folder = options.output / "monitor"
-    for name in options.parts or PARTS:
+    for name in () if options.collect else options.parts or PARTS:
         print(f"== {name}", flush=True)
         run_part(name, folder, quick=options.quick, seed=options.seed)
     return collect(folder, seed=options.seed, output=options.output)
