@@ -5,6 +5,7 @@ import shlex
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -237,7 +238,7 @@ def _memory(detector, settings):
 @contextlib.contextmanager
 def _stopped_by_signals(monitor):
     """Stop the monitor at Ctrl-C and at the signal for termination. A second signal ends the program at once."""
-    before = {}
+    before: dict[int, Any] = {}
 
     def stop(number, frame):
         for one, handler in before.items():

@@ -54,7 +54,7 @@ def hours_for(
     n_events : int, default=0
         Number of events in these hours.
     dispersion : float, default=1.0
-        See :func:`upper_bound`.
+        See `upper_bound` in this module.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def largest_accepted(counts: Sequence[int], allowed: float, confidence: float, d
     allowed : float
         Number of events that the promise allows in these hours.
     confidence, dispersion : float
-        See :func:`upper_bound`.
+        See `upper_bound` in this module.
 
     Returns
     -------

@@ -41,7 +41,8 @@ class Watchdogs:
         }
         self._usual, self._heard = 0.0, 0.0
         self._end: float | None = None
-        self._stream, self._dropped = "", {}
+        self._stream = ""
+        self._dropped: dict[int, float] = {}
         self._last: Any = None
 
     def push(self, block: Block) -> list[Notice]:

@@ -45,7 +45,7 @@ class EventFinder:
         self.policy, self.source = policy, source
         self.n_suppressed = 0
         # The event or the run that goes on, as the fields of an Event, or None.
-        self._run: dict[str, Any] | None = None
+        self._run: Any = None  # dict of the facts of an event, or None between events
         self._n_low, self._n_in_a_row, self._is_raised = 0, 0, False
         # Whether an event has reached the maximum duration, and no normal window came since then.
         self._is_held = False

@@ -89,6 +89,8 @@ class ExchangeabilityMartingale:
     True
     """
 
+    is_alarm: bool
+
     def __init__(
         self, calibration_scores: npt.ArrayLike, *, alpha: float = 0.01, random_state: RandomState = 0
     ) -> None:
