@@ -192,11 +192,7 @@ def run_watch(settings, *, view=True):
     sinks = build_sinks(settings, view=view)
     of_source = {name: settings[name] for name in _OF_SOURCE if name in settings}
     source = open_source(settings["source"], **of_source)
-    optional = {
-        name: settings[name]
-        for name in ("window", "hop", "state", "drift", "allow_lower_rate")
-        if name in settings
-    }
+    optional = {name: settings[name] for name in _OF_MONITOR if name in settings}
     try:
         detector = load_detector(settings["detector"])
         optional["memory"] = _memory(detector, settings)

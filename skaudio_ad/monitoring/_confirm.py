@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .._json import without_nan
+from .._media_fragments import without_fragment
 from .._typing import PathLike
 from ..recordings._events import Event
 from ._event_features import KeptEvent
@@ -264,7 +265,7 @@ def recalibrate(
 
 
 def _check_recordings(path, recordings, memory):
-    files = [recording.partition("#t=")[0] for recording in recordings]
+    files = [without_fragment(recording) for recording in recordings]
     missing = [file for file in files if not os.path.exists(file)]
     if missing:
         more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""

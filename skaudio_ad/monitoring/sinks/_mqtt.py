@@ -16,6 +16,7 @@ from ._outbox import RetryLaterError
 from ._outbox_sink import OutboxSink
 from ._problems import MAX_TEXT, printable
 from ._sink import MonitorInfo, Record, Sound
+from ._status import DRIFT_ALARM
 
 # Quality of service of all messages: at least once.
 _QOS = 1
@@ -27,8 +28,6 @@ _MAX_QUEUED = 100
 _INTERVAL = 0.5
 # States that are published at once.
 _SWITCHES = {"alarm", "drift"}
-# Value of `drift` of a window at which drift is stated (100 : 1).
-_DRIFT = 2.0
 # Port of MQTT without and with TLS.
 _PORTS = {False: 1883, True: 8883}
 
@@ -185,7 +184,7 @@ class MqttSink(OutboxSink):
                 key: f"{value:.6g}" if math.isfinite(value) else "None" for key, value in values.items()
             }
             states["alarm"] = "ON" if record.alarm else "OFF"
-            states["drift"] = "ON" if record.drift >= _DRIFT else "OFF"
+            states["drift"] = "ON" if record.drift >= DRIFT_ALARM else "OFF"
             self._publish(states)
 
     def close(self, timeout: float = 10.0) -> None:
