@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from .._media_fragments import without_fragment
 from .._typing import PathLike
 from ..recordings._events import Event
 from ._event_features import KeptEvent
+from ._log import from_line
 from ._memory import NormalMemory
 from ._memory_log import MemoryChange, MemoryLog, append_line, who_writes
 
@@ -294,29 +295,20 @@ def _distance_ratio(kept: KeptEvent) -> float:
 
 def _events_of_log(path):
     """Read the newest state of every event in the log of a monitor."""
-    known = {field.name for field in fields(Event)}
-    events = {}
-    for facts in _read_lines(path):
-        if facts.get("type") == "event":
-            taken = {name: value for name, value in facts.items() if name in known}
-            for name in ("score", "p_value"):
-                taken[name] = np.nan if taken.get(name) is None else taken[name]
-            try:
-                event = Event(**taken)
-                event.start + event.end
-            except TypeError:  # a line of another version
-                continue
-            events[event.id] = event
-    return events
+    records = map(from_line, _lines(path))
+    return {record.id: record for record in records if isinstance(record, Event)}
+
+
+def _lines(path):
+    try:
+        return path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
 
 
 def _read_lines(path):
     """Yield the objects of a file of JSON lines. A torn or damaged line is left out: it tells nothing."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return
-    for line in content.splitlines():
+    for line in _lines(path):
         try:
             facts = json.loads(line)
         except ValueError:

@@ -9,14 +9,13 @@ from typing import Any
 
 from ..._checks import check_number, check_option
 from ...recordings._events import Event
-from .._records import Window
+from .._records import DRIFT_ALARM, Window
 from ._format import to_json
 from ._home_assistant import check_topic, discovery, plain_name, topic_level
 from ._outbox import RetryLaterError
 from ._outbox_sink import OutboxSink
 from ._problems import MAX_TEXT, printable
 from ._sink import MonitorInfo, Record, Sound
-from ._status import DRIFT_ALARM
 
 # Quality of service of all messages: at least once.
 _QOS = 1

@@ -6,15 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ...recordings._events import Event
-from .._records import Notice, Window
+from .._records import DRIFT_ALARM, Notice, Window
 from ._sink import MonitorInfo, Record
 
 # Kinds of notices after which no sound is heard until the next window that is not silent.
 _SOUNDLESS = {"lost", "silence", "end", "stop"}
 # Number of decibels relative to full scale below which a window is silent: half a step of 16 bits is -96 dB.
 _SILENT_DB = -96.0
-# Logarithm to the base 10 of the martingale at which drift is reported (Ville's bound for 1 in 100).
-DRIFT_ALARM = 2.0
 # Minimum number of seconds without a window after which the monitor counts as not listening.
 _MIN_PATIENCE = 10.0
 _WORDS = {
