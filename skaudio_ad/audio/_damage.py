@@ -29,8 +29,8 @@ _HOLES = re.compile(
 _WAV_24_BITS = re.compile(
     r"^\s*Channels\s*: (\d+)\n.*^\s*Block Align\s*: (\d+)\n\s*Bit Width\s*: 24\n", re.MULTILINE | re.DOTALL
 )
-# arecord -f S24_LE writes 24 bits into the lower 3 of 4 bytes. libsndfile then reads the samples 256 times too quiet, or
-# takes every 3 bytes for a sample. sox and ffmpeg misread such a file too.
+# arecord -f S24_LE writes 24 bits into the lower 3 of 4 bytes. libsndfile then reads the samples 256 times too quiet,
+# or takes every 3 bytes for a sample. sox and ffmpeg misread such a file too.
 _PADDED = (
     "holds samples of 24 bits in 4 bytes (arecord -f S24_LE), which libsndfile reads wrongly; record with arecord -f "
     "S24_3LE or S32_LE, and convert this file without its header (tail -c +45 IN.wav | sox -t raw -r RATE -c CHANNELS "

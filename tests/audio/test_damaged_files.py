@@ -170,7 +170,14 @@ def test_a_wav_with_24_bits_in_4_bytes_is_refused_because_libsndfile_misreads_th
     form = struct.pack("<HHIIHH", tag, n_channels, 16000, 64000 * n_channels, 4 * n_channels, 24)
     if tag == 0xFFFE:
         form += struct.pack("<HHIHH12s", 22, 24, 3, 1, 0, bytes.fromhex("00001000800000aa00389b71"))
-    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(samples)) + samples
+    body = (
+        b"WAVEfmt "
+        + struct.pack("<I", len(form))
+        + form
+        + b"data"
+        + struct.pack("<I", len(samples))
+        + samples
+    )
     path = tmp_path / "padded.wav"
     path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
     refuses(path, "24 bits in 4 bytes", "record with arecord -f S24_3LE or S32_LE", "leave it out")
