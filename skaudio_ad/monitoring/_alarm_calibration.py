@@ -48,8 +48,11 @@ class AlarmCalibration:
         Paths of the normal recordings.
     detector_key : str
         Key of the detector that the calibration belongs to.
+    drift_interval : float or None
+        Seconds from one window to the next one that the test for drift takes. Scores of windows so far apart are nearly
+        uncorrelated. None if the recordings are too short for the test, because their scores vary too slowly.
     scores : ndarray of shape (n_windows,), float64
-        Scores of the windows that do not overlap, without windows that have no score.
+        Scores of windows so far apart, or of all windows that do not overlap, without windows that have no score.
     """
 
     policy: AlarmPolicy
@@ -65,6 +68,7 @@ class AlarmCalibration:
     hop: float
     recordings: tuple[str, ...]
     detector_key: str
+    drift_interval: float | None
     scores: FloatArray
 
     @property
@@ -153,6 +157,7 @@ class AlarmCalibration:
             taken["recordings"] = tuple(map(str, taken["recordings"]))
             for name in ("events_per_day", "hours", "hours_needed", "window", "hop", "confidence"):
                 check_number(taken[name], name, low=0, closed="neither")
+            check_number(taken["drift_interval"], "drift_interval", low=0, closed="neither", none=True)
             if taken["scores"].ndim != 1 or not isinstance(taken["detector_key"], str):
                 raise ValueError("scores or detector_key have another form")
         except (KeyError, TypeError, ValueError) as error:

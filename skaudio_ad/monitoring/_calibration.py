@@ -18,6 +18,7 @@ from ..thresholds import ParetoTailThreshold
 from ._alarm_calibration import AlarmCalibration
 from ._detector_key import detector_key
 from ._event_rate import find_dispersion, hours_for, largest_accepted, upper_bound
+from ._independence import find_independent_step
 from ._replay import Replay
 
 __all__ = ["AlarmCalibration", "calibrate_alarms", "calibrate_scores", "detector_key"]
@@ -99,6 +100,10 @@ def calibrate_alarms(
     -----
     **The level that clears an alarm** is the score that 80 % of the windows of these recordings reach. An alarm then
     ends soon after the sound is normal again. This level is fixed before the other levels are tested.
+
+    **Drift.** The test for drift needs scores that do not depend on their neighbours. Normal sound varies slowly, as
+    with the load of a machine, so the test takes one window in each `drift_interval`. This is the shortest distance at
+    which the correlation of the ranks of scores is at most 0.1, or not larger than chance explains.
 
     **Clusters.** Events of normal sound often come in clusters, such as in a windy night. The exact bound is for
     independent events. The number of events is therefore compared between hours and between days of recordings. If this
@@ -194,7 +199,9 @@ def calibrate_scores(
             level, extrapolated = min(level, _extrapolate(replay, allowed)), True
             promised = events_per_day
     step = int(np.ceil(round(window / hop, 9)))
-    apart = np.concatenate([np.asarray(values, dtype=np.float64)[::step] for _, values in recordings])
+    series = [np.asarray(values, dtype=np.float64) for _, values in recordings]
+    independent = find_independent_step(series, step)
+    apart = np.concatenate([one[:: independent or step] for one in series])
     return AlarmCalibration(
         policy=replace(replay.policy, raise_level=float(level)),
         events_per_day=float(promised),
@@ -209,6 +216,7 @@ def calibrate_scores(
         hop=float(hop),
         recordings=(),
         detector_key="",
+        drift_interval=None if independent is None else float(independent * hop),
         scores=apart[np.isfinite(apart)],
     )
 

@@ -31,14 +31,20 @@ class Decision:
         Name of the source, for the events.
     calibration_scores : ndarray of shape (n_windows,) or None, default=None
         Scores of normal windows. None tests for no drift.
+    drift_interval : float, default=0.0
+        Minimum time from the start of a window of the test for drift to the next one, in seconds.
     """
 
     def __init__(
-        self, policy: AlarmPolicy, source: str, calibration_scores: FloatArray | None = None
+        self,
+        policy: AlarmPolicy,
+        source: str,
+        calibration_scores: FloatArray | None = None,
+        drift_interval: float = 0.0,
     ) -> None:
         self._policy = policy
         self._finder = EventFinder(policy, source)
-        self._scores = calibration_scores
+        self._scores, self._interval = calibration_scores, drift_interval
         self._martingale = self._new_martingale()
         self._drift = 0.0 if self._martingale is not None else math.nan
         self._tested_until = -math.inf
@@ -92,10 +98,13 @@ class Decision:
         return [window, *events, *notices]
 
     def _test_drift(self, cut, score):
-        """Test windows that do not overlap. Nothing is bet during an event, so an anomaly is no drift."""
+        """Test windows that do not overlap and are far enough apart for independent scores.
+
+        Nothing is bet during an event, so an anomaly is no drift.
+        """
         if self._martingale is None or math.isnan(score) or cut.start < self._tested_until - 1e-6:
             return []
-        self._tested_until = cut.end
+        self._tested_until = max(cut.end, cut.start + self._interval)
         self._drift = float(self._martingale.update(score, bet=not self._finder.is_open))
         if not self._martingale.is_alarm or self._has_told_drift:
             return []

@@ -65,7 +65,8 @@ class Session:
             raise ValueError(problem[1])
         self._is_live = described.live
         self._scores = setup.calibration_scores if drift else None
-        self._decision = Decision(policy, source.name, self._scores)
+        self._is_too_short = drift and setup.has_calibration and self._scores is None
+        self._decision = Decision(policy, source.name, self._scores, setup.drift_interval)
         longest = min(policy.max_duration, _EVENT_SOUND)
         ring = SoundRing(pre_roll + longest + scorer.window + _BATCH * scorer.hop)
         self._last_end, self._is_busy = -math.inf, False
@@ -108,10 +109,19 @@ class Session:
             # Saved before the first record, so that a restart knows which records of the log are new.
             self._recorder.save(self._state, force=True)
             self._recorder.close_events(self._log.unclosed.values())
-            text = f"The monitor listens to {info.source} with {info.detector}. {info.statement}{repaired}"
+            facts = f"{info.statement}{self._drift_text()}{repaired}"
+            text = f"The monitor listens to {info.source} with {info.detector}. {facts}"
             self._recorder.add([Notice(f"start-{now:.3f}", now, "start", text)])
         self._recorder.save(self._state, force=True)
         return self._recorder.drain()
+
+    def _drift_text(self):
+        if not self._is_too_short:
+            return ""
+        return (
+            " There is no test for drift, because the normal sound of the calibration varies too slowly for its "
+            "length: calibrate with more hours."
+        )
 
     def _take_up(self, state, now, repaired):
         self._recorder.counts.update(state["counts"])

@@ -38,6 +38,10 @@ class Setup:
     scorer : WindowScorer
     policy : AlarmPolicy
     calibration_scores : ndarray of shape (n_windows,) or None
+        For the test for drift. None without a calibration, or if the calibration is too short for the test.
+    drift_interval : float
+        Seconds from one window of the test to the next one.
+    has_calibration : bool
     detector_key : str
     info : MonitorInfo
     """
@@ -47,6 +51,8 @@ class Setup:
     scorer: WindowScorer
     policy: AlarmPolicy
     calibration_scores: FloatArray | None
+    drift_interval: float
+    has_calibration: bool
     detector_key: str
     info: MonitorInfo
 
@@ -96,7 +102,8 @@ def prepare(
         source = open_source(source)
     if policy is None:
         policy = AlarmPolicy.from_detector(detector) if calibration is None else calibration.policy
-    known = np.empty(0) if calibration is None else np.asarray(calibration.scores, dtype=np.float64)
+    interval = None if calibration is None else calibration.drift_interval
+    known = np.empty(0) if interval is None else np.asarray(calibration.scores, dtype=np.float64)
     known = known[np.isfinite(known)]
     info = MonitorInfo(
         source=source.name,
@@ -109,8 +116,22 @@ def prepare(
         statement=_NO_STATEMENT if calibration is None else calibration.statement,
         sample_rate=scorer.sample_rate,
         versions=package_versions(),
+        details={"drift_interval": interval},
     )
-    return Setup(detector, source, scorer, policy, known if len(known) else None, key, info)
+    scores = known if len(known) else None
+    return Setup(
+        *(
+            detector,
+            source,
+            scorer,
+            policy,
+            scores,
+            interval or scorer.window,
+            calibration is not None,
+            key,
+            info,
+        )
+    )
 
 
 def describe_detector(detector: Any) -> str:

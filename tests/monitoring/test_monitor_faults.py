@@ -38,6 +38,7 @@ def calibration_of(detector, **changed):
         "window": 1.0,
         "hop": 0.5,
         "policy": POLICY,
+        "drift_interval": 1.0,
         "scores": -np.random.default_rng(0).uniform(0.19, 0.2, 300),
         "statement": "At most one false event per day.",
     }
@@ -344,6 +345,25 @@ def test_drift_is_told_once_and_is_no_event(detector, tmp_path):
     whole = list(Monitor(detector, replace(rest), calibration=calibration))
     np.testing.assert_allclose(values, [record.drift for record in whole if isinstance(record, Window)])
     assert of_kind(whole, "drift")[0].id == drift.id
+
+
+def test_the_test_for_drift_takes_windows_at_the_distance_of_the_calibration(detector):
+    calibration = calibration_of(detector, drift_interval=4.0)
+    windows = [
+        record
+        for record in Monitor(detector, ListSource.of(blocks(sound(20, seed=3))), calibration=calibration)
+        if isinstance(record, Window)
+    ]
+    changes = np.flatnonzero(np.diff([0.0, *(window.drift for window in windows)]))
+    starts = np.array([window.start for window in windows])
+    assert set(np.diff(starts[changes]).round(6)) == {4.0}
+
+
+def test_a_calibration_that_is_too_short_for_the_drift_says_so(detector):
+    calibration = calibration_of(detector, drift_interval=None)
+    records = list(Monitor(detector, ListSource.of(blocks(sound(3))), calibration=calibration))
+    assert "There is no test for drift" in of_kind(records, "start")[0].text
+    assert np.isnan([record.drift for record in records if isinstance(record, Window)]).all()
 
 
 def test_without_a_calibration_or_with_drift_false_there_is_no_test(detector):
