@@ -234,7 +234,7 @@ def _memory(detector, settings):
 @contextlib.contextmanager
 def _stopped_by_signals(monitor):
     """Stop the monitor at Ctrl-C and at the signal for termination. A second signal ends the program at once."""
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
 
     def stop(number, frame):
         for one, handler in before.items():
