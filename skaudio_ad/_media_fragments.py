@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from ._typing import PathLike
 
+# Time in seconds. More digits are no time of a recording, and might be too large for a float.
+_TIME = r"\d{1,15}(?:\.\d*)?"
 # W3C Media Fragments URI 1.0, section 4.2.1: the temporal dimension in seconds of normal play time.
 _FRAGMENT = re.compile(
-    r"(?P<file>.+)#t=(?:npt:)?(?:(?P<start>\d+(?:\.\d*)?)(?:,(?P<end>\d+(?:\.\d*)?))?|,(?P<only>\d+(?:\.\d*)?))",
-    re.DOTALL,
+    rf"(?P<file>.+)#t=(?:npt:)?(?:(?P<start>{_TIME})(?:,(?P<end>{_TIME}))?|,(?P<only>{_TIME}))", re.DOTALL
 )
 
 

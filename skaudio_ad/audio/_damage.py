@@ -25,6 +25,17 @@ _CUT_SHORT = (
 _HOLES = re.compile(
     r"reports a hole|Hole found|Skipped \d+ bytes looking for the next page|checksum is \w+ should be"
 )
+# Lines in the log of libsndfile about the format of a wav file with 24 bits a sample.
+_WAV_24_BITS = re.compile(
+    r"^\s*Channels\s*: (\d+)\n.*^\s*Block Align\s*: (\d+)\n\s*Bit Width\s*: 24\n", re.MULTILINE | re.DOTALL
+)
+# arecord -f S24_LE writes 24 bits into the lower 3 of 4 bytes. libsndfile then reads the samples 256 times too quiet,
+# or takes every 3 bytes for a sample. sox and ffmpeg misread such a file too.
+_PADDED = (
+    "holds samples of 24 bits in 4 bytes (arecord -f S24_LE), which libsndfile reads wrongly; record with arecord -f "
+    "S24_3LE or S32_LE, and convert this file without its header (tail -c +45 IN.wav | sox -t raw -r RATE -c CHANNELS "
+    "-e signed -b 32 - -b 24 OUT.wav vol 256)"
+)
 # Maximum number of characters in the log of libsndfile. Long tags fill the log, and later messages are lost.
 _LOG_SIZE = 2047
 # Sizes just below 2 and 4 GiB mean "unknown", because a program that writes to a pipe cannot know the length. SoX
@@ -87,6 +98,8 @@ def find_damage(log: str, path: str, n_frames: int) -> str | None:
     """
     if _HOLES.search(log):
         return _DAMAGED_OGG
+    if (wav := _WAV_24_BITS.search(log)) and int(wav[2]) == 4 * int(wav[1]):
+        return _PADDED
     for promise in _PROMISES:
         for match in promise.finditer(log):
             promised, held = map(int, match.groups())

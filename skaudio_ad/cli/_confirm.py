@@ -81,7 +81,7 @@ def run_confirm(
     for name in events:
         (_confirm_normal if mark == "normal" else _confirm_fault)(marks, name, force)
     if calibration is not None:
-        digests = read_metadata(detector).get("training", {}).get("digests", ())
+        digests = (read_metadata(detector).get("training") or {}).get("digests", ())
         found, old = recalibrate(fitted, marks.memory, calibration, training_digests=digests)
         marks.note_calibration(calibration)
         say(f"{calibration}: {found.statement}")

@@ -205,11 +205,7 @@ def run_watch(settings, *, view=True):
     sinks = build_sinks(settings, view=view)
     of_source = {name: settings[name] for name in _OF_SOURCE if name in settings}
     source = open_source(settings["source"], **of_source)
-    optional = {
-        name: settings[name]
-        for name in ("window", "hop", "state", "drift", "allow_lower_rate")
-        if name in settings
-    }
+    optional = {name: settings[name] for name in _OF_MONITOR if name in settings}
     try:
         detector = load_detector(settings["detector"])
         optional["memory"] = _memory(detector, settings)
@@ -251,7 +247,7 @@ def _memory(detector, settings):
 @contextlib.contextmanager
 def _stopped_by_signals(monitor):
     """Stop the monitor at Ctrl-C and at the signal for termination. A second signal ends the program at once."""
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
 
     def stop(number, frame):
         for one, handler in before.items():

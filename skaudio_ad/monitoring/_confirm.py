@@ -4,16 +4,18 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from .._json import without_nan
+from .._media_fragments import without_fragment
 from .._typing import PathLike
 from ..recordings._events import Event
 from ._event_features import KeptEvent
+from ._log import from_line
 from ._memory import NormalMemory
 from ._memory_log import MemoryChange, MemoryLog, append_line, who_writes
 
@@ -264,7 +266,7 @@ def recalibrate(
 
 
 def _check_recordings(path, recordings, memory):
-    files = [recording.partition("#t=")[0] for recording in recordings]
+    files = [without_fragment(recording) for recording in recordings]
     missing = [file for file in files if not os.path.exists(file)]
     if missing:
         more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
@@ -293,29 +295,20 @@ def _distance_ratio(kept: KeptEvent) -> float:
 
 def _events_of_log(path):
     """Read the newest state of every event in the log of a monitor."""
-    known = {field.name for field in fields(Event)}
-    events = {}
-    for facts in _read_lines(path):
-        if facts.get("type") == "event":
-            taken = {name: value for name, value in facts.items() if name in known}
-            for name in ("score", "p_value"):
-                taken[name] = np.nan if taken.get(name) is None else taken[name]
-            try:
-                event = Event(**taken)
-                event.start + event.end
-            except TypeError:  # a line of another version
-                continue
-            events[event.id] = event
-    return events
+    records = map(from_line, _lines(path))
+    return {record.id: record for record in records if isinstance(record, Event)}
+
+
+def _lines(path):
+    try:
+        return path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
 
 
 def _read_lines(path):
     """Yield the objects of a file of JSON lines. A torn or damaged line is left out: it tells nothing."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return
-    for line in content.splitlines():
+    for line in _lines(path):
         try:
             facts = json.loads(line)
         except ValueError:

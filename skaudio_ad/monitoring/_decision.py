@@ -14,11 +14,11 @@ from .._typing import FloatArray
 from ..recordings import AlarmPolicy, Event, EventFinder
 from ..recordings._window_scorer import WindowScore
 from ..thresholds._martingale import ExchangeabilityMartingale
-from ._records import Notice, Window
+from ._records import DRIFT_ALARM, Notice, Window
 from ._stretches import Cut
 
 # Share of runs without drift in which the test for drift may give an alarm.
-_DRIFT_ALPHA = 0.01
+_DRIFT_ALPHA = 10**-DRIFT_ALARM
 
 
 class Decision:

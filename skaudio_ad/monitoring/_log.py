@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import math
 import os
 import time
 from collections import OrderedDict, deque
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from ..recordings._events import Event
 from ._records import Notice
-from .sinks._format import record_to_dict
+from .sinks._format import record_to_dict, to_json
 
 _LOGGER = logging.getLogger("skaudio_ad")
 # Maximum number of keys of records that a log remembers, to recognise records that a restart repeats.
@@ -32,7 +33,7 @@ def key_of(record: Event | Notice) -> str:
 
 def to_line(record: Event | Notice) -> str:
     """Return a record as one line of JSON. NaN becomes null."""
-    return json.dumps(record_to_dict(record), ensure_ascii=False, default=str) + "\n"
+    return to_json(record_to_dict(record)) + "\n"
 
 
 def from_line(line: bytes) -> Event | Notice | None:
@@ -46,6 +47,7 @@ def from_line(line: bytes) -> Event | Notice | None:
                 known[name] = float("nan")
         record: Event | Notice = cls(**known)
         key_of(record)
+        math.isfinite(record.time if isinstance(record, Notice) else record.start + record.end)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return record

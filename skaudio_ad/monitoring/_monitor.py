@@ -192,8 +192,13 @@ class Monitor:
         self._is_stopped = True
 
     def close(self) -> None:
-        """Stop, save the state, and close the source, the sinks and the folder. May be called more than once."""
+        """Stop, save the state, and close the source, the sinks and the folder. May be called more than once.
+
+        While another thread waits for a record, the method only asks the monitor to stop. That thread does the rest.
+        """
         self._is_stopped = True
+        if self._records.gi_running:
+            return
         self._records.close()  # an iterator that has begun ends its session
         if self._session is not None:  # an iterator that has not begun has nothing to end
             session, self._session = self._session, None

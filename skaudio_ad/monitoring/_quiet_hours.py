@@ -11,10 +11,8 @@ from .._checks import check_number
 from ..recordings._events import Event
 from ..recordings._score import p_value_function
 from ._extended_detector import split_last_step
-from ._records import Notice, Window
+from ._records import DRIFT_ALARM, Notice, Window
 
-# Logarithm to the base 10 of the martingale at which drift is alarmed (100 : 1).
-_DRIFT_ALARM = 2.0
 _DAY = 86400.0
 # Kinds of notices that tell nothing about the sound.
 _HARMLESS = frozenset({"start", "memory", "sink"})
@@ -90,7 +88,7 @@ class QuietPicker:
             What has been reported since the last window.
         """
         reported = any(isinstance(record, Event) or record.kind not in _HARMLESS for record in records)
-        if reported or window.alarm or window.error or window.drift >= _DRIFT_ALARM:
+        if reported or window.alarm or window.error or window.drift >= DRIFT_ALARM:
             self._waiting.clear()
             self._n_since = 0
             return None

@@ -8,6 +8,9 @@ import numpy.typing as npt
 
 from .._typing import Float32Array
 
+# Logarithm to the base 10 of the martingale at which drift is reported: 100 : 1 (Ville's bound for 1 in 100).
+DRIFT_ALARM = 2.0
+
 
 @dataclass(frozen=True)
 class Block:

@@ -63,11 +63,6 @@ class Stretches:
         )
 
     @property
-    def waits_for_saved(self) -> bool:
-        """Whether the first block after a restart has not come yet."""
-        return self._saved is not None
-
-    @property
     def _now(self):
         time = self._origin + self._n_pushed / self._rate
         return {"stream": self._stream, "rate": self._rate, "n_channels": self._n_channels, "time": time}

@@ -159,3 +159,32 @@ def test_intact_recordings_in_ogg_are_read(data_home):
     paths = find_audio_files(data_home / "esc10")[::20]
     assert len(paths) == 20
     assert {len(read_audio(path, 16000)[0]) for path in paths} <= set(range(79000, 81000))
+
+
+@pytest.mark.parametrize("n_channels", [1, 2])
+@pytest.mark.parametrize("tag", [1, 0xFFFE])
+def test_a_wav_with_24_bits_in_4_bytes_is_refused_because_libsndfile_misreads_the_samples(
+    tmp_path, rng, tag, n_channels
+):
+    samples = rng.integers(-(2**22), 2**22, (400, n_channels), dtype="<i4").tobytes()
+    form = struct.pack("<HHIIHH", tag, n_channels, 16000, 64000 * n_channels, 4 * n_channels, 24)
+    if tag == 0xFFFE:
+        form += struct.pack("<HHIHH12s", 22, 24, 3, 1, 0, bytes.fromhex("00001000800000aa00389b71"))
+    body = (
+        b"WAVEfmt "
+        + struct.pack("<I", len(form))
+        + form
+        + b"data"
+        + struct.pack("<I", len(samples))
+        + samples
+    )
+    path = tmp_path / "padded.wav"
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    refuses(path, "24 bits in 4 bytes", "record with arecord -f S24_3LE or S32_LE", "leave it out")
+
+
+@pytest.mark.parametrize("subtype", ["PCM_24", "PCM_32"])
+def test_a_wav_of_24_or_32_bits_whose_samples_fill_their_bytes_is_read(write, rng, subtype):
+    samples = 0.1 * rng.standard_normal(400)
+    path = write("packed.wav", samples, 16000, subtype=subtype)
+    np.testing.assert_allclose(read_audio(path)[0], samples, atol=1e-6)

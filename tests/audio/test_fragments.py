@@ -77,6 +77,7 @@ def test_a_fragment_may_lack_its_start_or_its_end(long):
         ("#t=2,1", "ends before its start"),
         ("#t=4,5", "beyond the end of the file, which lasts 3.55 s"),
         ("#t=0:01,0:02", "no such file"),
+        (f"#t=0,{'9' * 400}", "cannot be opened"),
     ],
 )
 def test_a_stretch_that_does_not_exist_is_an_error_that_names_the_path(long, fragment, match):

@@ -202,6 +202,26 @@ def test_a_sink_that_fails_becomes_one_notice_and_the_others_get_all(detector, t
     assert sinks[1].n_closed == 1
 
 
+class ClosingSource(ListSource):
+    """Source whose monitor is closed by somebody else while the monitor waits."""
+
+    def stream(self, position=None):
+        for item in super().stream(position):
+            yield item
+            if len(self.sink.records) > 1:
+                self.monitor.close()
+
+
+def test_a_monitor_that_is_closed_while_it_waits_ends_in_order(detector, tmp_path):
+    source, sink = ClosingSource.of(blocks(sound(9)), info=SourceInfo(RATE, 1, live=True)), KeepingSink()
+    source.monitor = Monitor(detector, source, [sink], POLICY, state=tmp_path)
+    source.sink = sink
+    records = list(source.monitor)
+    assert 1 <= sum(isinstance(record, Window) for record in records) < 10
+    assert "was stopped" in records[-1].text
+    assert (source.n_closed, sink.n_closed, log_of(tmp_path)[-1]["kind"]) == (1, 1, "stop")
+
+
 def test_a_sink_gets_the_sound_before_and_during_an_event(detector):
     samples, sink = sound(4, [(2, 3)], n_channels=2), KeepingSink()
     Monitor(detector, ListSource.of(blocks(samples)), [sink], POLICY).run()

@@ -11,6 +11,8 @@ from ._metrics import Metrics
 
 # Number of bytes of a file that are sent at once.
 _CHUNK = 1 << 16
+# How a file is opened: no link is followed, a pipe does not wait, and Windows changes no line break.
+_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 # One part of a file: "bytes=FIRST-LAST", "bytes=FIRST-" or "bytes=-NUMBER". Other headers get the whole file.
 _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 
@@ -45,7 +47,7 @@ def send_file(request: Request, path: Path, media_type: str) -> bool:
         Whether the file exists.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(path, _FLAGS)
     except OSError:
         return False
     with open(descriptor, "rb") as file:

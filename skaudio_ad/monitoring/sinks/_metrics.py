@@ -94,10 +94,6 @@ class Metrics:
             buckets=_LATENCIES,
         )
         facts = {"detector": info.detector, "version": info.versions.get("skaudio_ad", "")}
-        facts = {
-            name: str(text).encode("utf-8", "backslashreplace").decode("utf-8")
-            for name, text in facts.items()
-        }
         make("Gauge", "info", "1, with the detector and the version of the package.", tuple(facts)).labels(
             self._source, *map(_valid, facts.values())
         ).set(1)

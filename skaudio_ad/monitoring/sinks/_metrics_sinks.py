@@ -177,6 +177,7 @@ class PrometheusFileSink:
             If the file cannot be written.
         """
         self._metrics = Metrics(info)
+        self._closing.clear()
         self._write()
         self._thread = threading.Thread(target=self._run, name="skaudio-ad prometheus file", daemon=True)
         self._thread.start()

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..._checks import check_number, check_option
 from ...recordings._events import Event
-from .._records import Window
+from .._records import DRIFT_ALARM, Window
 from ._format import to_json
 from ._home_assistant import check_topic, discovery, plain_name, topic_level
 from ._outbox import RetryLaterError
@@ -27,8 +27,6 @@ _MAX_QUEUED = 100
 _INTERVAL = 0.5
 # States that are published at once.
 _SWITCHES = {"alarm", "drift"}
-# Value of `drift` of a window at which drift is stated (100 : 1).
-_DRIFT = 2.0
 # Port of MQTT without and with TLS.
 _PORTS = {False: 1883, True: 8883}
 
@@ -185,7 +183,7 @@ class MqttSink(OutboxSink):
                 key: f"{value:.6g}" if math.isfinite(value) else "None" for key, value in values.items()
             }
             states["alarm"] = "ON" if record.alarm else "OFF"
-            states["drift"] = "ON" if record.drift >= _DRIFT else "OFF"
+            states["drift"] = "ON" if record.drift >= DRIFT_ALARM else "OFF"
             self._publish(states)
 
     def close(self, timeout: float = 10.0) -> None:

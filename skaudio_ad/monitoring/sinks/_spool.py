@@ -201,7 +201,7 @@ class Spool:
             try:
                 folder.mkdir(exist_ok=True)
                 content = to_json({"reason": reason, "record": entry}).encode()
-                _write(folder / f"{time.time():.3f}-{item.kind}.json", content, sync=True)
+                _write(folder / f"{time.time():.3f}-{item.number:012d}-{item.kind}.json", content, sync=True)
                 for name in sorted(os.listdir(folder))[:-_MAX_REFUSED]:
                     (folder / name).unlink()
             except OSError as error:

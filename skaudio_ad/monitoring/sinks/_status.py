@@ -6,15 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ...recordings._events import Event
-from .._records import Notice, Window
+from ...recordings._measure import SILENCE
+from .._records import DRIFT_ALARM, Notice, Window
 from ._sink import MonitorInfo, Record
 
-# Kinds of notices after which no sound is heard until the next window that is not silent.
+# Kinds of notices after which no sound is heard until the next window that is louder than silence for the watchdog.
 _SOUNDLESS = {"lost", "silence", "end", "stop"}
-# Number of decibels relative to full scale below which a window is silent: half a step of 16 bits is -96 dB.
-_SILENT_DB = -96.0
-# Logarithm to the base 10 of the martingale at which drift is reported (Ville's bound for 1 in 100).
-_DRIFT_ALARM = 2.0
 # Minimum number of seconds without a window after which the monitor counts as not listening.
 _MIN_PATIENCE = 10.0
 _WORDS = {
@@ -81,9 +78,9 @@ class Status:
         if self.window is None:
             self._normal_since = window.start
         self.window, self._heard = window, self._clock()
-        if math.isnan(window.level_db) or window.level_db > _SILENT_DB:
+        if math.isnan(window.level_db) or window.level_db > SILENCE:
             self._set("no_sound", False, window.start)
-        if window.drift >= _DRIFT_ALARM:
+        if window.drift >= DRIFT_ALARM:
             self._set("drift", True, window.end)
         # An event that was raised before a restart is not sent again while the event goes on.
         self._set("alarm", window.alarm or bool(self._open_events), window.start)

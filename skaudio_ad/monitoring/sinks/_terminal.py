@@ -20,8 +20,6 @@ from ._terminal_bars import level_bar, score_bar
 
 # Maximum number of events and notices on the screen.
 _N_EVENTS, _N_NOTICES = 5, 3
-# Maximum number of characters of a notice on the screen.
-_MAX_TEXT = 240
 # Number of windows whose scores set the scale of the bar.
 _N_SCORES = 720
 # Maximum number of lines that wait for a slow reader of the output.

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 import email.utils
 import hashlib
 import hmac
@@ -160,7 +161,8 @@ class WebhookSink(OutboxSink):
             raise RetryLaterError(f"{host} has answered {error.code} {error.reason}", seconds)
         target = error.headers.get("Location")
         if 300 <= error.code < 400 and target:
-            target = urllib.parse.urljoin(address, target)
+            with contextlib.suppress(ValueError):  # a target that is no address is no target on this host
+                target = urllib.parse.urljoin(address, target)
             if error.code in (307, 308) and _host(target) == _host(address):
                 return target
             raise RefusedError(
@@ -198,13 +200,13 @@ class WebhookSink(OutboxSink):
 
     def _split(self) -> tuple[str, dict[str, str]]:
         """Return the address without user and password, and the header that holds these two."""
-        parts = urllib.parse.urlsplit(self.url)
+        parts: Any = None
         try:
-            port = parts.port
-        except ValueError:
-            port = -1
-        bad = any(char <= " " or char == "\x7f" for char in self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or port == -1 or bad:
+            parts = urllib.parse.urlsplit(self.url)
+            bad = parts.port == 0 or any(char <= " " or char == "\x7f" for char in self.url)
+        except ValueError:  # such as a port that is no number
+            bad = True
+        if bad or parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(
                 f"url must be an address such as 'https://example.org/alarm', got one with {_host(self.url)!r}."
             )
@@ -239,8 +241,10 @@ def sign(secret: bytes, name: str, timestamp: str, body: bytes) -> str:
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Follow no redirect: urllib would turn a POST into a GET, and send the headers to another host."""
 
-    def redirect_request(self, *arguments: Any, **parameters: Any) -> None:
+    def http_error_302(self, *arguments: Any) -> None:
         return None
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302  # type: ignore[assignment]
 
 
 def make_opener(is_https: bool) -> urllib.request.OpenerDirector:
@@ -264,7 +268,10 @@ def make_opener(is_https: bool) -> urllib.request.OpenerDirector:
 
 def _host(url):
     """Return the scheme, the host and the port of an address, without user, password, path and query."""
-    parts = urllib.parse.urlsplit(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:
+        return "a text that is no address"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
@@ -279,4 +286,7 @@ def _retry_after(value):
     if value.isdecimal():
         return float(value[:9])
     date = email.utils.parsedate_tz(value)
-    return 0.0 if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
+    try:
+        return 0.0 if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
+    except (ValueError, OverflowError):  # such as the year 99999
+        return 0.0

@@ -125,7 +125,7 @@ class FileSource:
                         played += len(samples) / rate
                         here = {"file": index, "path": as_text(path), "frame": next_frame, "start": begin}
                         time = begin + (next_frame - len(samples)) / rate
-                        yield Block(time, samples, rate, here, path)
+                        yield Block(time, samples, rate, here, as_text(path))
                         frame = next_frame
             except AudioReadError as error:
                 raise SourceError(str(error)) from error

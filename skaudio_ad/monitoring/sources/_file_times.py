@@ -7,7 +7,8 @@ import zoneinfo
 # A time in a name: 20261127_095411, 2026-11-27T09-54-11Z, 2026-11-27 09.54.11.250, 20261127095411+0100.
 _TIME = re.compile(
     r"(?<!\d)((?:19|20)\d\d)([-_.]?)(\d\d)\2(\d\d)[T _-]{0,2}(\d\d)([-:_.]?)(\d\d)\6(\d\d)(?:[.,](\d{1,9}))?"
-    r"(Z|[+-]\d\d:?\d\d)?(?!\d)",
+    # Time zones lie between -12:00 and +14:00 in steps of 15 minutes. Other digits are a number of the file.
+    r"(Z|[+-](?:0\d|1[0-4]):?(?:00|15|30|45))?(?!\d)",
     re.IGNORECASE,
 )
 _LAST_NUMBER = re.compile(r"\d+(?=\D*$)")

@@ -11,6 +11,9 @@ from ._notices import as_text
 
 # Maximum number of files in a position. A monitor writes the position about once a second.
 MAX_TAKEN = 1000
+# Maximum number of files that have left the folder and that a run still knows. Such a file is not read again if it
+# comes back, for instance with a drive that was away.
+_MAX_KNOWN = 100_000
 # Maximum number of recorders whose format and last time are remembered.
 MAX_RECORDERS = 64
 
@@ -83,8 +86,8 @@ class Ledger:
         self.recorders: dict[str, list[Any]] = {
             key: list(value) for key, value in kept.get("recorders", {}).items()
         }
-        # All files of this run. The position holds the newest of these digests only.
-        self._taken_now = set(self._taken)
+        # The files of this run. The position holds the newest of these digests only.
+        self._taken_now = dict.fromkeys(self._taken)
 
     def is_taken(self, state: FileState) -> bool:
         """Whether this version of a file has been read, or was reported as unreadable."""
@@ -103,7 +106,7 @@ class Ledger:
         if digest in self._taken_now:
             return
         self._taken = [*self._taken, digest]  # a new list, because blocks hold the old one
-        self._taken_now.add(digest)
+        self._taken_now[digest] = None
 
     def note_look(self, now_ns: int) -> None:
         """Remember the Unix time of a look at the folder, in nanoseconds."""
@@ -120,6 +123,9 @@ class Ledger:
         if len(self._taken) <= MAX_TAKEN:
             return
         here = {state.digest: state.order for state in states}
+        gone = [digest for digest in self._taken_now if digest not in here]
+        for digest in gone[:-_MAX_KNOWN]:
+            del self._taken_now[digest]
         kept = sorted((digest for digest in self._taken if digest in here), key=here.__getitem__)
         # Half of the room stays free, so that this method has work only now and then.
         surplus = max(0, len(kept) - MAX_TAKEN // 2)

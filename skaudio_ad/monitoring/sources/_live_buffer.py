@@ -179,11 +179,6 @@ class LiveBuffer:
         self._arrived.set()
         self._taken.set()
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether the source was closed."""
-        return self._closed.is_set()
-
     def _wait_for_room(self, duration):
         began = self._timer.monotonic()
         while self._seconds + duration > self._max and self._seconds > 0 and not self._closed.is_set():

@@ -19,9 +19,8 @@ _FORMATS = {
     (_FLOAT, 4): "f32le",
     (_FLOAT, 8): "f64le",
 }
-# Names of chunks in the files of Sony Wave64: a name of 4 bytes and a fixed tail.
+# Name of the first chunk of a file of Sony Wave64.
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
-_W64_TAIL = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 MAGICS = (b"RIFF", b"RF64", b"BW64", b"riff")
 
 

@@ -36,6 +36,11 @@ def test_a_fraction_and_a_time_zone_are_read():
     assert time_in_name("20261127_095411.wav")[0] == local
 
 
+@pytest.mark.parametrize("number", ["-9930", "-0001", "+1530", "-001"])
+def test_a_number_after_the_time_that_is_no_time_zone_is_left_alone(number):
+    assert time_in_name(f"20261127_095411{number}.wav", "UTC") == (EXPECTED, 1.0)
+
+
 @pytest.mark.parametrize(
     "name", ["pump.wav", "rec_000123.wav", "20261327_095411.wav", "2026-11-27.wav", "1234567890123456789.wav"]
 )

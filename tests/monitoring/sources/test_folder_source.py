@@ -356,3 +356,14 @@ def test_a_change_of_rate_or_channels_is_reported(tmp_path, source):
     notices = notices_of(take(source.stream()))
     assert [notice.kind for notice in notices] == ["rate", "channels"]
     assert notices[1].details["now"] == 2
+
+
+def test_the_files_that_have_left_the_folder_are_forgotten_one_day(monkeypatch):
+    monkeypatch.setattr(ledger_module, "MAX_TAKEN", 4)
+    monkeypatch.setattr(ledger_module, "_MAX_KNOWN", 3)
+    states = [ledger_module.FileState(f"{number}.wav", 1, number, number, number) for number in range(10)]
+    ledger = ledger_module.Ledger()
+    for state in states:
+        ledger.take(state.digest)
+    ledger.remember_only(states[8:])
+    assert [ledger.is_taken(state) for state in states] == [False] * 5 + [True] * 5
