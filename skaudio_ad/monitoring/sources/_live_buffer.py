@@ -93,7 +93,8 @@ class LiveBuffer:
                 notices.append(self._back(time))
             for notice in notices:
                 self._items.append(notice)
-            heard = _Heard(time, samples, sample_rate, self._follows and not notices)
+            has_moved = was_lost or any("shift" in notice.details for notice in notices)
+            heard = _Heard(time, samples, sample_rate, self._follows and not has_moved)
             self._follows = True
             self._end_time = time + duration
             self._last_arrival = self._silent_since = self._timer.monotonic()

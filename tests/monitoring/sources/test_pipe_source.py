@@ -235,6 +235,7 @@ def test_a_writer_that_is_faster_than_real_time_waits_and_loses_nothing(pipe, sa
     np.testing.assert_array_equal(joined(items), long)
     assert [notice.kind for notice in notices_of(items)] == ["clock", "end"]
     assert "faster than real time" in notices_of(items)[0].text
+    assert len({block.stream for block in blocks_of(items)}) == 1  # the notice parts no windows
     times = [block.time for block in blocks_of(items)]
     np.testing.assert_allclose(np.diff(times), 0.5, atol=1e-6)
     source.close()
