@@ -8,6 +8,7 @@ from ..monitoring import calibrate_alarms
 from ..persistence import load_detector, read_metadata
 from ._common import check_writable, expand_recordings, friendly_errors
 from ._options import FILE, recordings_argument
+from ._score import warn_of_lower_rates
 from ._terminal import progress_bar, say
 
 _SECONDS = click.FloatRange(min=0, min_open=True)
@@ -140,6 +141,7 @@ def run_calibrate(detector, recordings, output, **options):
         found = calibrate_alarms(
             pipeline, paths, training_digests=digests or (), progress=lambda path: advance(), **options
         )
+    warn_of_lower_rates(pipeline, paths)
     found.save(output)
     say(found.statement)
     levels = f"raise below {found.policy.raise_level:.4g}, clear from {found.policy.clear_level:.4g}"

@@ -17,10 +17,8 @@ _UNDO_HELP = "Change of the memory to take back, such as m1. May be given more t
 @click.command()
 @click.argument("state", type=FOLDER)
 @click.argument("events", nargs=-1, metavar="[EVENT]...")
-@click.option(
-    "--normal", "mark", flag_value="normal", help="The events were false alarms: learn their windows."
-)
-@click.option("--fault", "mark", flag_value="fault", help="The events were faults: only note this.")
+@click.option("--normal", is_flag=True, help="The events were false alarms: learn their windows.")
+@click.option("--fault", is_flag=True, help="The events were faults: only note this.")
 @click.option("--list", "show_list", is_flag=True, help="List the events, their marks and all changes.")
 @click.option("--undo", "undone", multiple=True, metavar="CHANGE", help=_UNDO_HELP)
 @click.option(
@@ -36,7 +34,7 @@ _UNDO_HELP = "Change of the memory to take back, such as m1. May be given more t
     "--detector", type=FILE, metavar="FILE.skops", help="Detector of the monitor, for --calibration."
 )
 @friendly_errors
-def confirm(state, events, mark, show_list, undone, yes, calibration, detector):
+def confirm(state, events, normal, fault, show_list, undone, yes, calibration, detector):
     """Confirm events of a monitor as normal or as faults.
 
     STATE is the folder of `watch --state`. EVENT is the id of an event, or the first characters of the id. An event
@@ -47,6 +45,9 @@ def confirm(state, events, mark, show_list, undone, yes, calibration, detector):
     """
     if (calibration is None) != (detector is None):
         raise click.UsageError("--calibration and --detector belong together: name both files.")
+    if normal and fault:
+        raise click.UsageError("--normal and --fault contradict each other: give one of them.")
+    mark = "normal" if normal else "fault" if fault else None
     if (mark is None) != (not events):
         raise click.UsageError("name the events and say what they were: --normal or --fault.")
     sys.exit(run_confirm(state, events, mark, undone, show_list, yes, calibration, detector))

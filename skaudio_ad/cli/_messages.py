@@ -78,6 +78,8 @@ def _phrases(options):
     yield r" ?Lower learning_rate, or scale the features \([\w, ]*\)\.", f" {scale}".rstrip()
     yield r" Raise reconstruction_weight \([^)]*\) or lower kl_weight \([^)]*\); after", " After"
     yield r"[Pp]ass window=,", "give --window,"
+    if "config" in options:
+        yield r"\bpass allow_lower_rate=True", "set allow_lower_rate = true in the file of --config"
     if "on_error" not in options:
         yield r',? (?:or )?leave it out with on_error="skip"', ""
         yield r' with on_error="skip"', ""
@@ -88,6 +90,8 @@ def _name_option(message, name, option):
 
     def with_value(match):
         value = next(group for group in match.groups() if group is not None)
+        if option.is_flag and not option.secondary_opts:
+            return flag if value == "True" else f"no {flag}"
         if value == "None":
             has_none = isinstance(option.type, click.Choice) and "none" in option.type.choices
             return f"{flag} none" if has_none else f"no {flag}"

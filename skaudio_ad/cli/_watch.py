@@ -125,8 +125,21 @@ def watch(detector, source, config, csv_path, format_, view, **options):
     With --state, the command goes on after a restart where it has stopped.
     """
     given = options | {"detector": detector, "source": source, "csv": csv_path, "format": format_}
-    settings = merge_settings({} if config is None else read_config(config), given)
-    sys.exit(run_watch(settings, view=view))
+    settings = merge_settings({} if config is None else _read_config(config), given)
+    from ..monitoring import StateError
+
+    try:
+        sys.exit(run_watch(settings, view=view))
+    except StateError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _read_config(path):
+    """Read the configuration file. Errors keep the names of the keys, which are no options."""
+    try:
+        return read_config(path)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def merge_settings(settings, given):

@@ -1,6 +1,7 @@
 """`AlarmCalibration`: levels of an alarm, and what normal recordings say about the rate of false events."""
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass, fields
 
@@ -80,17 +81,18 @@ class AlarmCalibration:
     def statement(self) -> str:
         """What is promised and on which conditions, in sentences."""
         sound = f"{describe_hours(self.hours)} of normal sound with {self.n_events} event(s)"
+        rate = f"{_describe_rate(self.events_per_day)} false event(s) per day"
         sure = f"with {self.confidence * 100:g} % confidence"
         if self.extrapolated:
             text = (
-                f"About {self.events_per_day:.3g} false event(s) per day, extrapolated and not promised: {sound} "
-                f"support at most {self._supported():.3g} per day {sure}."
+                f"About {rate}, extrapolated and not promised: {sound} "
+                f"support at most {_describe_rate(self._supported())} per day {sure}."
             )
         elif self.is_enough:
-            text = f"At most {self.events_per_day:.3g} false event(s) per day {sure}, from {sound}."
+            text = f"At most {rate} {sure}, from {sound}."
         else:
             text = (
-                f"At most {self.events_per_day:.3g} false event(s) per day {sure}, because {sound} support no better "
+                f"At most {rate} {sure}, because {sound} support no better "
                 f"promise than that. {self.wanted_events_per_day:g} per day takes {describe_hours(self.hours_needed)} "
                 "without an event."
             )
@@ -163,3 +165,11 @@ class AlarmCalibration:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: the calibration is damaged ({error}); {again}") from error
         return cls(**taken)
+
+
+def _describe_rate(events_per_day):
+    """Describe a rate with three digits and without an exponent, rounded up, because it is a promise."""
+    digits = max(0, 2 - math.floor(math.log10(events_per_day)))
+    rounded = math.ceil(round(events_per_day * 10**digits, 6)) / 10**digits
+    text = f"{rounded:.{digits}f}"
+    return text.rstrip("0").rstrip(".") if digits else text

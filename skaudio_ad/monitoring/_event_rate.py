@@ -145,7 +145,9 @@ def largest_accepted(counts: Sequence[int], allowed: float, confidence: float, d
 
 
 def describe_hours(hours: float) -> str:
-    """Describe hours with three digits, such as "72 hours" or "12 minutes"."""
+    """Describe hours with three digits, such as "72 hours", "12 minutes" or "38 seconds"."""
+    if hours < 1 / 60:
+        return f"{hours * 3600:.3g} seconds"
     if hours < 1:
         return f"{hours * 60:.3g} minutes"
     return f"{math.ceil(hours) if hours >= 100 else float(f'{hours:.3g}'):g} hours"

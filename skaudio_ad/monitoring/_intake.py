@@ -76,7 +76,7 @@ class Intake:
         is_known : bool
             Whether an earlier run has done what the notice asks for, before the state was saved.
         """
-        if notice.kind in _BREAKS and not is_known:
+        if _breaks(notice) and not is_known:
             self.end_stretch(notice.time, STOPPED)
         if notice.position is not None:
             self.position, self.has_moved = notice.position, True
@@ -167,3 +167,8 @@ class Intake:
             text = f"The sound fits the detector again. {duration_text(seconds)} of sound were not scored."
             self._put("record", Notice(f"{kind}-again-{time:.3f}", time, kind, text, duration=seconds))
         self._unscored.clear()
+
+
+def _breaks(notice):
+    """Tell whether windows end before a notice. A notice about the clock that moves no time breaks nothing."""
+    return notice.kind in _BREAKS and (notice.kind != "clock" or "shift" in notice.details)

@@ -67,3 +67,12 @@ def test_a_wrong_option_is_a_mistake_of_the_command_line(run, folder, tmp_path):
         "calibrate", folder / "known.skops", folder / "hours", "-o", tmp_path / "a.json", "--n-raise", 0
     )
     assert done.exit_code == 2
+
+
+def test_recordings_of_a_lower_rate_than_the_training_give_a_warning(run, folder, tmp_path):
+    soundfile.write(tmp_path / "low.wav", np.random.default_rng(102).normal(scale=0.1, size=4000), RATE // 2)
+    recordings = (folder / "hours", tmp_path / "low.wav")
+    done = run("calibrate", folder / "known.skops", *recordings, "-o", tmp_path / "alarm.json")
+    assert done.exit_code == 0, done.output
+    assert "Warning: 1 of 3 files have a lower sample rate" in done.stderr
+    assert "low.wav" in done.stderr

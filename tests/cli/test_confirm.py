@@ -71,3 +71,9 @@ def test_what_is_not_there_is_named(run, state, arguments):  # noqa: F811
     result = run("confirm", state, *arguments)
     assert result.exit_code == 1
     assert arguments[-2 if arguments[-1].startswith("--") else -1] in result.stderr
+
+
+def test_an_event_is_not_normal_and_a_fault_at_once(run, state):  # noqa: F811
+    result = run("confirm", state, "aa", "--normal", "--fault")
+    assert result.exit_code == 2
+    assert "give one of them" in result.stderr

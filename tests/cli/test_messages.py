@@ -38,6 +38,11 @@ from skaudio_ad.cli._messages import translate
             "weights must be \"pretrained\", a file or folder that exists, or None, got 'x'.",
             "--weights must be \"pretrained\" or a file or folder that exists, got 'x'.",
         ),
+        (
+            "calibrate",
+            "Pass more recordings, or extrapolate=False.",
+            "Pass more recordings, or no --extrapolate.",
+        ),
         ("demo", "output_dir must hold no files but those", "--output must hold no files but those"),
         ("demo", "max_epochs must lie in [1, inf]", "--max-epochs must lie in [1, inf]"),
     ],
@@ -88,6 +93,11 @@ def test_a_message_names_the_option_instead_of_the_parameter(command, library, s
             "training diverged: the loss of epoch 2 is nan. Lower learning_rate, or scale the features (ClipScaler, "
             "StandardScaler).",
             "training diverged: the loss of epoch 2 is nan.",
+        ),
+        (
+            "watch",
+            "Record at 8 Hz, or pass allow_lower_rate=True.",
+            "Record at 8 Hz, or set allow_lower_rate = true in the file of --config.",
         ),
         (
             "fit",

@@ -1,5 +1,6 @@
 """Tests of ``skaudio-ad watch``: the steps of the page about listening, from training to a false alarm."""
 
+import contextlib
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 
 from skaudio_ad.cli import main
 from skaudio_ad.datasets import make_machine_sounds
+from skaudio_ad.monitoring._state import StateFolder
 
 RATE = 16000
 
@@ -68,6 +70,14 @@ def test_settings_come_from_a_file_and_the_terminal_shows_events(world, tmp_path
     )
     output = run("watch", "--config", config).output
     assert "raised" in output.lower() or "alarm" in output.lower()
+
+
+def test_a_folder_of_another_monitor_is_refused_in_one_line(world, tmp_path):
+    with contextlib.closing(StateFolder(tmp_path)):
+        arguments = [world / "pump.skops", world / "today.wav", "--state", tmp_path, "--no-view"]
+        output = run("watch", *arguments, code=1).output
+    assert "Error: " in output
+    assert "another monitor uses this folder" in output
 
 
 @pytest.mark.parametrize(

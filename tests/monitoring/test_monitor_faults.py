@@ -140,6 +140,16 @@ def test_window_times_follow_a_clock_that_jumps_back(detector):
     assert starts == [0, 0.5, 1, -3600, -3599.5, -3599]
 
 
+def test_a_notice_about_the_clock_that_moves_no_time_parts_no_event(detector):
+    parts = blocks(sound(6, [(2, 4)]))
+    items = [*parts[:6], Notice("fast", START + 3, "clock", "The sound is fast."), *parts[6:]]
+    records = list(Monitor(detector, ListSource.of(items), policy=POLICY))
+    assert [record.start - START for record in records if isinstance(record, Window)] == list(
+        np.arange(11) / 2
+    )
+    assert [record.state for record in records if isinstance(record, Event)] == ["raised", "cleared"]
+
+
 def test_sound_that_stops_fitting_is_left_out_with_a_notice_and_taken_up_again(detector):
     low = blocks(sound(2, rate=500), rate=500, start=START + 2)
     items = [*blocks(sound(2)), *low, *blocks(sound(2), start=START + 4)]

@@ -64,7 +64,7 @@ class WebhookSink(OutboxSink):
     secret : str, default=None
         Secret for signatures. The header webhook-signature is "v1," and the base64 of the HMAC-SHA256 of
         "{webhook-id}.{webhook-timestamp}.{body}" (Standard Webhooks). The key is the secret in UTF-8, or the bytes of
-        the base64 after "whsec_". None signs nothing.
+        the base64 after ``whsec_``. None signs nothing.
     name : str, default="webhook"
         Name for messages and for the spool in the folder of the monitor.
 

@@ -59,4 +59,4 @@ def open_source(text: str, **options: Any) -> Source:
         return FolderSource(text, **options)
     if os.path.exists(text):
         return FileSource(text, **options)
-    raise SourceError(f"{shown(text)!r} names no source. {_FORMS}")
+    raise SourceError(f"{shown(text)!r} names no source, and no such file or folder exists. {_FORMS}")

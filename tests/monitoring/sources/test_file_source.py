@@ -131,7 +131,10 @@ def test_an_array_of_three_axes_is_refused():
 def test_a_text_names_a_folder_or_a_file(tmp_path, samples):
     assert isinstance(open_source(str(tmp_path)), FolderSource)
     assert isinstance(open_source(write(tmp_path / "a.wav", samples), speed=1.0), FileSource)
-    with pytest.raises(SourceError, match=r"names no source\. A source is '-'.*mic:NAME.*rtsp://.*a folder"):
+    with pytest.raises(
+        SourceError,
+        match=r"names no source, and no such file or folder exists\. A source is '-'.*mic:NAME.*rtsp://.*a folder",
+    ):
         open_source(str(tmp_path / "gone.wav"))
     with pytest.raises(TypeError, match="settle"):
         open_source(str(tmp_path / "a.wav"), settle=3.0)
