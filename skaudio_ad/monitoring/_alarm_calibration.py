@@ -12,6 +12,7 @@ from .._checks import check_number
 from .._json import without_nan
 from .._typing import FloatArray, PathLike
 from ..recordings import AlarmPolicy
+from ..recordings._alarm_policy import policy_of
 from ._event_rate import describe_hours, upper_bound
 
 # Format of the file. A file of another format is refused.
@@ -154,7 +155,7 @@ class AlarmCalibration:
             raise ValueError(f"{path}: is no calibration of alarms of this version; {again}")
         try:
             taken = {field.name: facts[field.name] for field in fields(cls)}
-            taken["policy"] = AlarmPolicy(**taken["policy"])
+            taken["policy"] = policy_of(taken["policy"])
             taken["scores"] = np.array(taken["scores"], dtype=np.float64)
             taken["recordings"] = tuple(map(str, taken["recordings"]))
             for name in ("events_per_day", "hours", "hours_needed", "window", "hop", "confidence"):

@@ -1,6 +1,5 @@
 """One run of a monitor: blocks and notices of a source go in, and records come out."""
 
-import dataclasses
 import math
 import time as _time
 from collections.abc import Callable, Sequence
@@ -8,7 +7,8 @@ from typing import Any
 
 from .._clip_errors import explain
 from .._typing import PathLike
-from ..recordings import AlarmPolicy, EventFinder
+from ..recordings import EventFinder
+from ..recordings._alarm_policy import policy_of
 from ._decision import Decision
 from ._intake import Intake
 from ._log import EventLog
@@ -126,7 +126,8 @@ class Session:
     def _take_up(self, state, now, repaired):
         self._recorder.counts.update(state["counts"])
         finder = state["decision"]["finder"]
-        has_policy = finder["policy"] == dataclasses.asdict(self._setup.policy)
+        policy = policy_of(finder["policy"])
+        has_policy = policy == self._setup.policy
         if has_policy:
             same_scores = state["scores_key"] == scores_key(self._scores)
             self._decision.set_state(state["decision"], same_scores=same_scores)
@@ -136,7 +137,7 @@ class Session:
         text = f"The monitor was away for {duration_text(away)}, since {utc_text(state['time'])}. {heard}{repaired}"
         self._recorder.add([Notice(f"restart-{now:.3f}", now, "restart", text, details={"away": away})])
         if not has_policy:  # an event of other levels cannot go on
-            old = EventFinder(AlarmPolicy(**finder["policy"]), self._source.name)
+            old = EventFinder(policy, self._source.name)
             old.set_state(finder)
             self._recorder.add(old.interrupt(now, "the levels of the alarm have changed"))
         elif not goes_on:

@@ -116,3 +116,25 @@ class AlarmPolicy:
         scores = find_calibration_scores(detector)
         clear = level if scores is None else max(level, float(np.quantile(scores, CLEARED_BELOW)))
         return cls(float(level), float(clear), **shape)
+
+
+def policy_of(facts: dict[str, Any]) -> AlarmPolicy:
+    """Make a policy of its values in a JSON file, where an infinite maximum duration is null.
+
+    Parameters
+    ----------
+    facts : dict
+
+    Returns
+    -------
+    AlarmPolicy
+
+    Raises
+    ------
+    KeyError, ValueError, TypeError
+        If a value is missing or out of range.
+    """
+    taken = dict(facts)
+    if taken["max_duration"] is None:
+        taken["max_duration"] = np.inf
+    return AlarmPolicy(**taken)

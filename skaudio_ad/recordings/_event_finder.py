@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from .._json import without_nan
-from ._alarm_policy import AlarmPolicy
+from ._alarm_policy import AlarmPolicy, policy_of
 from ._event import Event
 
 NORMAL_AGAIN, TOO_LONG, STOPPED = "normal again", "maximum duration", "the sound stopped"
@@ -155,7 +155,7 @@ class EventFinder:
         """
         return {
             "source": self.source,
-            "policy": dataclasses.asdict(self.policy),
+            "policy": without_nan(dataclasses.asdict(self.policy)),
             "n_suppressed": self.n_suppressed,
             "run": without_nan(self._run),
             "n_low": self._n_low,
@@ -180,7 +180,7 @@ class EventFinder:
             If the state is no such dict, or belongs to another source or policy.
         """
         try:
-            belongs = (state["source"], state["policy"]) == (self.source, dataclasses.asdict(self.policy))
+            belongs = state["source"] == self.source and policy_of(state["policy"]) == self.policy
             run = state["run"] if state["run"] is None else dict(state["run"])
             if run is not None:
                 run["p_value"] = math.nan if run["p_value"] is None else float(run["p_value"])

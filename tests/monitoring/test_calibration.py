@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -180,7 +181,9 @@ def test_recordings_are_scored_window_by_window(made, folder):
     assert made.policy.raise_level == pytest.approx(-0.5)
 
 
-def test_a_saved_calibration_is_the_same_after_loading(made, tmp_path):
+@pytest.mark.parametrize("max_duration", [600.0, np.inf])
+def test_a_saved_calibration_is_the_same_after_loading(made, tmp_path, max_duration):
+    made = replace(made, policy=replace(made.policy, max_duration=max_duration))
     made.save(tmp_path / "alarm.json")
     loaded = AlarmCalibration.load(tmp_path / "alarm.json")
     assert loaded.statement == made.statement

@@ -280,6 +280,15 @@ def test_an_event_of_a_microphone_is_closed_after_a_restart(detector, tmp_path):
     assert [entry["state"] for entry in log_of(tmp_path) if entry["type"] == "event"] == ["raised", "cleared"]
 
 
+def test_a_policy_without_a_maximum_duration_goes_on_after_a_restart(detector, tmp_path):
+    policy = replace(POLICY, max_duration=np.inf)
+    whole = blocks(sound(6, [(2, 4)]))
+    Monitor(detector, ListSource.of(whole[:6]), (), policy, state=tmp_path).run(max_windows=4)
+    records = list(Monitor(detector, ListSource.of(whole), (), policy, state=tmp_path))
+    (cleared,) = [record for record in records if isinstance(record, Event) and record.state == "cleared"]
+    assert cleared.reason == "normal again"
+
+
 def test_other_levels_after_a_restart_close_an_event_and_begin_anew(detector, tmp_path):
     source = ListSource.of(blocks(sound(6, [(1, 6)])), info=SourceInfo(RATE, 1, True))
     monitor = Monitor(detector, source, policy=POLICY, state=tmp_path)

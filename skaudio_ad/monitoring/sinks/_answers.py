@@ -11,7 +11,7 @@ from ._metrics import Metrics
 
 # Number of bytes of a file that are sent at once.
 _CHUNK = 1 << 16
-# How a file is opened: no link is followed, a pipe does not wait, and Windows changes no line break.
+# Flags for opening a file: no link is followed, a pipe does not wait, and Windows changes no line break.
 _FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 # One part of a file: "bytes=FIRST-LAST", "bytes=FIRST-" or "bytes=-NUMBER". Other headers get the whole file.
 _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")

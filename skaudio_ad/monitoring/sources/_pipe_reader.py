@@ -181,8 +181,11 @@ class PipeReader:
         if self._descriptor is None:
             read = getattr(self._file, "read1", self._file.read)
             return read(min(n_bytes, _MAX_READ))
-        if sys.platform != "win32" and not select.select([self._descriptor], [], [], SLICE)[0]:
-            return None
+        if sys.platform != "win32":
+            poll = select.poll()  # select refuses descriptors above 1023
+            poll.register(self._descriptor, select.POLLIN)
+            if not poll.poll(1000 * SLICE):
+                return None
         return os.read(self._descriptor, min(n_bytes, _MAX_READ))
 
 

@@ -358,7 +358,7 @@ def test_a_change_of_rate_or_channels_is_reported(tmp_path, source):
     assert notices[1].details["now"] == 2
 
 
-def test_the_files_that_have_left_the_folder_are_forgotten_one_day(monkeypatch):
+def test_the_oldest_files_that_have_left_the_folder_are_forgotten(monkeypatch):
     monkeypatch.setattr(ledger_module, "MAX_TAKEN", 4)
     monkeypatch.setattr(ledger_module, "_MAX_KNOWN", 3)
     states = [ledger_module.FileState(f"{number}.wav", 1, number, number, number) for number in range(10)]

@@ -239,3 +239,24 @@ def test_a_writer_that_is_faster_than_real_time_waits_and_loses_nothing(pipe, sa
     times = [block.time for block in blocks_of(items)]
     np.testing.assert_allclose(np.diff(times), 0.5, atol=1e-6)
     source.close()
+
+
+def test_a_pipe_is_read_in_a_program_with_many_open_files():
+    fcntl, resource = pytest.importorskip("fcntl"), pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1100:
+        pytest.skip("this computer allows few open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1100), hard))
+    try:
+        low, writer = os.pipe()
+        high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 1030)
+        os.close(low)
+        os.write(writer, bytes(3200))
+        os.close(writer)
+        with os.fdopen(high, "rb") as file:
+            source = PipeSource(file, sample_rate=16000, format="s16le")
+            items = [item for item in source.stream() if item is not None]
+            source.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [len(block.samples) for block in blocks_of(items)] == [1600]
