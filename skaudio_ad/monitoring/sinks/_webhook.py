@@ -74,7 +74,7 @@ class WebhookSink(OutboxSink):
 
     Examples
     --------
-    >>> WebhookSink("https://me:password@example.org/hooks/fan?token=secret")
+    >>> WebhookSink("https://example.org/hooks/fan?token=secret")
     WebhookSink('https://example.org')
     """
 
