@@ -449,3 +449,9 @@ def _say_notes(pipeline, facts):
             "not affected.",
             err=True,
         )
+        if facts.get("window"):
+            say(
+                "Note: a threshold from so few groups often finds nothing. `skaudio-ad calibrate` finds a level for "
+                "events from further normal recordings.",
+                err=True,
+            )

@@ -194,7 +194,9 @@ def calibrate_scores(
     promised = events_per_day
     if level is None:
         level = levels[_last_with(replay, levels, 0)]
-        promised = 24 * upper_bound(0, confidence, dispersion) / replay.hours
+        # A monitor cannot raise more events: one takes a window at least, and the refractory time follows.
+        possible = 86400 / (replay.policy.refractory + hop)
+        promised = min(24 * upper_bound(0, confidence, dispersion) / replay.hours, possible)
         if extrapolate:
             level, extrapolated = min(level, _extrapolate(replay, allowed)), True
             promised = events_per_day

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._p_values import weighted_p_values
 from .._typing import FloatArray
 from ..recordings import AlarmPolicy, Event, EventFinder
 from ..recordings._window_scorer import WindowScore
@@ -30,9 +31,10 @@ class Decision:
     source : str
         Name of the source, for the events.
     calibration_scores : ndarray of shape (n_windows,) or None, default=None
-        Scores of normal windows. None tests for no drift.
-    drift_interval : float, default=0.0
-        Minimum time from the start of a window of the test for drift to the next one, in seconds.
+        Scores of normal windows, for p-values and for the test for drift. None keeps the p-values of the detector.
+    drift_interval : float or None, default=None
+        Minimum time from the start of a window of the test for drift to the next one, in seconds. None tests for no
+        drift.
     """
 
     def __init__(
@@ -40,7 +42,7 @@ class Decision:
         policy: AlarmPolicy,
         source: str,
         calibration_scores: FloatArray | None = None,
-        drift_interval: float = 0.0,
+        drift_interval: float | None = None,
     ) -> None:
         self._policy = policy
         self._finder = EventFinder(policy, source)
@@ -51,7 +53,7 @@ class Decision:
         self._has_told_drift = False
 
     def _new_martingale(self):
-        if self._scores is None or not len(self._scores):
+        if self._scores is None or not len(self._scores) or self._interval is None:
             return None
         return ExchangeabilityMartingale(self._scores, alpha=_DRIFT_ALPHA, random_state=0)
 
@@ -73,11 +75,12 @@ class Decision:
         list of Window, Event and Notice
         """
         notices = self._test_drift(cut, scored.score)
+        p_value = self._p_value(scored)
         events = self._finder.push(
             cut.start,
             cut.end,
             scored.score,
-            p_value=scored.p_value,
+            p_value=p_value,
             low_hz=scored.low_hz,
             high_hz=scored.high_hz,
         )
@@ -85,7 +88,7 @@ class Decision:
             start=cut.start,
             end=cut.end,
             score=scored.score,
-            p_value=scored.p_value,
+            p_value=p_value,
             margin=scored.score - self._policy.raise_level,
             level_db=level_db(cut.waveform),
             alarm=self._finder.is_open,
@@ -96,6 +99,12 @@ class Decision:
             features=scored.features,
         )
         return [window, *events, *notices]
+
+    def _p_value(self, scored):
+        """Compare a score with the calibration, which has more windows than the training of the detector."""
+        if self._scores is None:
+            return scored.p_value
+        return float(weighted_p_values(self._scores, np.ones(len(self._scores)), np.array([scored.score]))[0])
 
     def _test_drift(self, cut, score):
         """Test windows that do not overlap and are far enough apart for independent scores.

@@ -83,7 +83,8 @@ class Window:
     score : float
         Score of the detector. Higher is more normal. NaN if the window could not be scored, and `error` says why.
     p_value : float
-        Conformal p-value. NaN if the detector has no calibration scores.
+        Conformal p-value, from the calibration of the monitor, or without one from the calibration scores of the
+        detector. NaN if there are no such scores.
     margin : float
         Score minus the level that raises an alarm.
     level_db : float

@@ -64,9 +64,9 @@ class Session:
         if problem is not None:
             raise ValueError(problem[1])
         self._is_live = described.live
-        self._scores = setup.calibration_scores if drift else None
-        self._is_too_short = drift and setup.has_calibration and self._scores is None
-        self._decision = Decision(policy, source.name, self._scores, setup.drift_interval)
+        self._scores = setup.calibration_scores
+        self._is_too_short = drift and self._scores is not None and setup.drift_interval is None
+        self._decision = Decision(policy, source.name, self._scores, setup.drift_interval if drift else None)
         longest = min(policy.max_duration, _EVENT_SOUND)
         ring = SoundRing(pre_roll + longest + scorer.window + _BATCH * scorer.hop)
         self._last_end, self._is_busy = -math.inf, False

@@ -38,10 +38,9 @@ class Setup:
     scorer : WindowScorer
     policy : AlarmPolicy
     calibration_scores : ndarray of shape (n_windows,) or None
-        For the test for drift. None without a calibration, or if the calibration is too short for the test.
-    drift_interval : float
-        Seconds from one window of the test to the next one.
-    has_calibration : bool
+        Scores of normal windows, for p-values and for the test for drift. None without a calibration.
+    drift_interval : float or None
+        Seconds from one window of the test for drift to the next one. None if the calibration is too short for it.
     detector_key : str
     info : MonitorInfo
     """
@@ -51,8 +50,7 @@ class Setup:
     scorer: WindowScorer
     policy: AlarmPolicy
     calibration_scores: FloatArray | None
-    drift_interval: float
-    has_calibration: bool
+    drift_interval: float | None
     detector_key: str
     info: MonitorInfo
 
@@ -102,9 +100,9 @@ def prepare(
         source = open_source(source)
     if policy is None:
         policy = AlarmPolicy.from_detector(detector) if calibration is None else calibration.policy
-    interval = None if calibration is None else calibration.drift_interval
-    known = np.empty(0) if interval is None else np.asarray(calibration.scores, dtype=np.float64)
+    known = np.empty(0) if calibration is None else np.asarray(calibration.scores, dtype=np.float64)
     known = known[np.isfinite(known)]
+    interval = None if calibration is None or not len(known) else calibration.drift_interval
     info = MonitorInfo(
         source=source.name,
         detector=text or describe_detector(detector),
@@ -118,19 +116,15 @@ def prepare(
         versions=package_versions(),
         details={"drift_interval": interval},
     )
-    scores = known if len(known) else None
     return Setup(
-        *(
-            detector,
-            source,
-            scorer,
-            policy,
-            scores,
-            interval or scorer.window,
-            calibration is not None,
-            key,
-            info,
-        )
+        detector,
+        source,
+        scorer,
+        policy,
+        calibration_scores=known if len(known) else None,
+        drift_interval=interval,
+        detector_key=key,
+        info=info,
     )
 
 

@@ -79,8 +79,9 @@ def split_pipeline(pipeline):
     pipeline = inner_pipeline(pipeline)
     if not isinstance(pipeline, Pipeline) or not isinstance(pipeline.steps[0][1], AudioLoader):
         raise ValueError(
-            f"a Pipeline that begins with AudioLoader is needed to score recordings, got {pipeline!r:.200}. Add an "
-            "AudioLoader as the first step."
+            f"a Pipeline that begins with AudioLoader is needed to score recordings, got a {type(pipeline).__name__} "
+            "without this step. Add an AudioLoader as the first step. A detector that was trained on a table of "
+            "embeddings cannot score recordings."
         )
     # on_error="raise" reports the reason of a failure, also if the pipeline was trained with on_error="skip".
     loader = clone(pipeline.steps[0][1]).set_params(on_error="raise")

@@ -97,12 +97,15 @@ def test_too_few_hours_promise_no_more_than_they_support():
     assert found.hours_needed == pytest.approx(-math.log(0.05) * 24)
     assert "At most 12 false event(s) per day" in found.statement
     assert "1 per day takes 71.9 hours without an event" in found.statement
-    seconds = calibrate_scores(
-        [(np.arange(4) * 10.0, np.zeros(4))], 10.0, 10.0
+    seconds = [(np.arange(4) * 10.0, np.zeros(4))]
+    often = calibrate_scores(
+        seconds, 10.0, 10.0, shape={"refractory": 0.0}
     ).statement  # -ln(0.05) x 86400 / 40
-    assert seconds.startswith(
+    assert often.startswith(
         "At most 6471 false event(s) per day with 95 % confidence, because 40 seconds of normal"
     )
+    # An event and its refractory time take 70 s, so a day has room for 1234.3 events.
+    assert calibrate_scores(seconds, 10.0, 10.0).statement.startswith("At most 1235 false event(s) per day")
 
 
 def test_an_extrapolated_level_is_stricter_and_says_that_nothing_is_promised():

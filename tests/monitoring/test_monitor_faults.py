@@ -398,6 +398,16 @@ def test_the_test_for_drift_takes_windows_at_the_distance_of_the_calibration(det
     assert set(np.diff(starts[changes]).round(6)) == {4.0}
 
 
+def test_p_values_come_from_the_calibration_of_the_monitor(detector):
+    scores = np.array([-0.5, -0.3, -0.2, -0.1])
+    calibration = calibration_of(detector, scores=scores)
+    records = list(Monitor(detector, ListSource.of(blocks(sound(3))), calibration=calibration))
+    windows = [record for record in records if isinstance(record, Window)]
+    assert windows
+    for window in windows:
+        assert window.p_value == (1 + np.count_nonzero(scores <= window.score)) / 5
+
+
 def test_a_calibration_that_is_too_short_for_the_drift_says_so(detector):
     calibration = calibration_of(detector, drift_interval=None)
     records = list(Monitor(detector, ListSource.of(blocks(sound(3))), calibration=calibration))
