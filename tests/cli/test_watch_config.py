@@ -55,7 +55,7 @@ def test_a_source_that_is_no_path_stays_as_it_is(written, source):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sorce = 1", "the key sorce is unknown. Did you mean source"),
+        ("hops = 1", "the key hops is unknown. Did you mean hop"),
         ("[audio]\nfoldr = 'x'", r"the key audio.foldr is unknown. Did you mean folder"),
         ("window = '10'", "window must be of type int or float, got '10'"),
         ("sample_rate = true", "sample_rate must be of type int, got True"),
