@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from ._watch_config import TABLES
+
 # Environment variables that hold secrets, because other users of a machine can read the options of a program.
 _MQTT_PASSWORD = "SKAUDIO_AD_MQTT_PASSWORD"
 _WEBHOOK_SECRET = "SKAUDIO_AD_WEBHOOK_SECRET"
@@ -34,32 +36,30 @@ def build_sinks(settings: dict[str, Any], *, view: bool) -> list[Any]:
     """
     from ..monitoring import sinks
 
+    # Tables are copied, because a setting that is taken out of a table would be missing at the next call.
+    tables = {name: [dict(table) for table in settings.get(name, ())] for name in TABLES}
+    for name, variable, key in (("webhook", _WEBHOOK_SECRET, "secret"), ("mqtt", _MQTT_PASSWORD, "password")):
+        for table in tables[name]:
+            table.setdefault(key, os.environ.get(variable))
+    audio_folder = next((table.get("folder") for table in tables["audio"]), None)
     made: list[Any] = []
-    for number, table in enumerate(settings.get("jsonl", ())):
-        made.append(sinks.JsonLinesSink(_needed("jsonl", table, "path"), **_numbered("jsonl", number, table)))
-    for number, table in enumerate(settings.get("csv", ())):
-        made.append(sinks.CsvSink(_needed("csv", table, "path"), **_numbered("csv", number, table)))
-    audio_folder = None
-    for table in settings.get("audio", ()):
-        audio_folder = _needed("audio", table, "folder")
-        made.append(sinks.AudioSink(audio_folder, **table))
-    for number, table in enumerate(settings.get("command", ())):
-        argv = _needed("command", table, "argv")
-        made.append(sinks.CommandSink(argv, **_numbered("command", number, table)))
-    for number, table in enumerate(settings.get("webhook", ())):
-        table = {"secret": os.environ.get(_WEBHOOK_SECRET), **table}
-        url = _needed("webhook", table, "url")
-        made.append(sinks.WebhookSink(url, **_numbered("webhook", number, table)))
-    for table in settings.get("mqtt", ()):
-        table = {"password": os.environ.get(_MQTT_PASSWORD), **table}
-        made.append(sinks.MqttSink(_needed("mqtt", table, "host"), **table))
-    for table in settings.get("metrics", ()):
+    for name, sink, key in (
+        ("jsonl", sinks.JsonLinesSink, "path"),
+        ("csv", sinks.CsvSink, "path"),
+        ("audio", sinks.AudioSink, "folder"),
+        ("command", sinks.CommandSink, "argv"),
+        ("webhook", sinks.WebhookSink, "url"),
+        ("mqtt", sinks.MqttSink, "host"),
+    ):
+        for number, table in enumerate(tables[name]):
+            made.append(sink(_needed(name, table, key), **_numbered(name, number, table)))
+    for table in tables["metrics"]:
         path = table.pop("path", None)
         if path is not None:
             made.append(sinks.PrometheusFileSink(path))
         if table or path is None:
             made.append(sinks.MetricsSink(**table))
-    for table in settings.get("page", ()):
+    for table in tables["page"]:
         made.append(sinks.PageSink(audio_folder=audio_folder, **table))
     if view:
         made.append(sinks.TerminalSink())

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._p_values import weighted_p_values
 from .._typing import FloatArray
 from ..recordings import AlarmPolicy, Event, EventFinder
 from ..recordings._window_scorer import WindowScore
@@ -47,6 +46,7 @@ class Decision:
         self._policy = policy
         self._finder = EventFinder(policy, source)
         self._scores, self._interval = calibration_scores, drift_interval
+        self._sorted = None if calibration_scores is None else np.sort(calibration_scores)
         self._martingale = self._new_martingale()
         self._drift = 0.0 if self._martingale is not None else math.nan
         self._tested_until = -math.inf
@@ -102,9 +102,10 @@ class Decision:
 
     def _p_value(self, scored):
         """Compare a score with the calibration, which has more windows than the training of the detector."""
-        if self._scores is None:
+        if self._sorted is None or math.isnan(scored.score):
             return scored.p_value
-        return float(weighted_p_values(self._scores, np.ones(len(self._scores)), np.array([scored.score]))[0])
+        n_below = int(np.searchsorted(self._sorted, scored.score, side="right"))
+        return (1 + n_below) / (1 + len(self._sorted))
 
     def _test_drift(self, cut, score):
         """Test windows that do not overlap and are far enough apart for independent scores.
