@@ -54,7 +54,9 @@ def as_clips(
         if sample_rate is not None and X.sample_rate is not None and X.sample_rate != sample_rate:
             # A pretrained network has a fixed rate and no parameter for the rate.
             other = (
-                f" or set {name}(sample_rate={X.sample_rate})" if hasattr(estimator, "sample_rate") else ""
+                f" or set {name}(sample_rate={X.sample_rate})"
+                if getattr(estimator, "sample_rate", None)
+                else ""
             )
             raise ValueError(
                 f"{name} works at sample_rate={sample_rate} Hz, but the clips are at {X.sample_rate} Hz: "

@@ -3,14 +3,17 @@
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit
+from sklearn.exceptions import NotFittedError
 
 from .._checks import check_number, check_option, users_level
 from .._checksums import WeightsError
+from ..audio import AudioClips
 from ._backbone_engine import BackboneEngine, backbone_engine, build_on_meta
 from ._embedding import BaseEmbedding
 from ._registry import BACKBONES, Backbone, get_backbone, get_family
@@ -54,6 +57,16 @@ class BackboneEmbedding(BaseEmbedding):
         Number of windows of one length that go through the network together. None is the number of the family: 8 for a
         MobileNet, 4 for PaSST.
 
+    layers : int, list of int or None, default=None
+        Numbers of transformer blocks, counted from 1, whose states make the outputs. Blocks behind the highest number
+        are left out, which saves their time. A list puts the values of its blocks one after the other. None is the
+        last block, whose states are normalised where the authors do so. MobileNets and PaSST take None only.
+
+    sample_rate : int or None, default=None
+        Sample rate of the waveforms, in hertz, for a family of any rate. None is the rate of the clips of `fit`, which
+        an :class:`AudioLoader` must have loaded. `transform` refuses another rate, because the embedding of another
+        rate has other columns. A family of one rate takes None or that rate.
+
     device : str, default="auto"
         "auto" (a GPU where there is one), "cpu", "cuda", ...
 
@@ -90,6 +103,9 @@ class BackboneEmbedding(BaseEmbedding):
     weights_digest_ : str or None
         SHA-256 of the file of weights. `transform` refuses other weights.
 
+    sample_rate_ : int
+        Sample rate of the training clips, in hertz.
+
     n_channels_ : int
         Number of channels of the training clips, 1 or 2. `transform` refuses another number.
 
@@ -118,6 +134,8 @@ class BackboneEmbedding(BaseEmbedding):
     precision: Any
     runtime: Any
     random_state: Any
+    layers: Any
+    sample_rate: Any
     # Name of the only family that a subclass takes. None takes any.
     _family: str | None = None
 
@@ -130,6 +148,8 @@ class BackboneEmbedding(BaseEmbedding):
         window: float = 10.0,
         hop: float | None = None,
         batch_size: int | None = None,
+        layers: int | Sequence[int] | None = None,
+        sample_rate: int | None = None,
         device: str = "auto",
         precision: str = "float32",
         runtime: str = "torch",
@@ -145,6 +165,8 @@ class BackboneEmbedding(BaseEmbedding):
         self.window = window
         self.hop = hop
         self.batch_size = batch_size
+        self.layers = layers
+        self.sample_rate = sample_rate
         self.device = device
         self.precision = precision
         self.runtime = runtime
@@ -227,10 +249,21 @@ class BackboneEmbedding(BaseEmbedding):
         return None if grid_bands is None else grid_bands(self._backbone())
 
     def _backbone(self) -> Backbone:
+        """The backbone with the layers and the sample rate of this embedding."""
         try:
-            return get_backbone(self.variant, family=self._family)
+            backbone = get_backbone(self.variant, family=self._family)
         except (TypeError, ValueError) as error:
             raise type(error)(str(error).replace("backbone must", "variant must", 1)) from None
+        # An embedding that an older version of the package has saved lacks these two parameters.
+        layers, rate = getattr(self, "layers", None), getattr(self, "sample_rate", None)
+        if layers is not None:
+            if "layers" not in get_family(backbone.family).settings:
+                raise ValueError(f"layers must be None for {backbone.name!r}, got {layers!r}.")
+            numbers = tuple(layers) if isinstance(layers, (list, tuple)) else (layers,)
+            backbone = replace(backbone, settings={**backbone.settings, "layers": numbers})
+        if rate is None and backbone.sample_rate is None:
+            rate = getattr(self, "sample_rate_", None)
+        return backbone if rate is None else replace(backbone, sample_rate=rate)
 
     def _its_family(self) -> Family:
         return get_family(self._backbone().family if self._family is None else self._family)
@@ -264,11 +297,23 @@ class BackboneEmbedding(BaseEmbedding):
     def _rate(self) -> int:
         backbone = self._backbone()
         if backbone.sample_rate is None:
-            raise ValueError(
-                f"variant {backbone.name!r} takes any sample rate and must say which: "
-                f"dataclasses.replace(get_backbone({backbone.name!r}), sample_rate=...)."
+            raise NotFittedError(
+                f"{type(self).__name__}: the variant {backbone.name!r} takes any sample rate and must know which: call "
+                "fit with clips of an AudioLoader, or set sample_rate."
             )
         return backbone.sample_rate
+
+    def _learn_rate(self, X: Any) -> None:
+        self.__dict__.pop("sample_rate_", None)
+        rate = self._backbone().sample_rate
+        if rate is None:
+            rate = X.sample_rate if isinstance(X, AudioClips) else None
+            if rate is None:
+                raise ValueError(
+                    f"{type(self).__name__} takes any sample rate, and X does not say its rate: set sample_rate, or "
+                    "put an AudioLoader in front of the embedding."
+                )
+        self.sample_rate_ = int(rate)
 
     def _shortest(self) -> int:
         return self._its_family().min_samples(self._backbone())
@@ -280,7 +325,8 @@ class BackboneEmbedding(BaseEmbedding):
         backbone = self._backbone()
         self._check_output(output)
         # The name of a block ends in a number, so a line stands before the number of the column.
-        start = f"{backbone.name}_{output}{'_' if output[-1].isdigit() else ''}"
+        blocks = "".join(f"_layer{number}" for number in backbone.settings.get("layers") or ())
+        start = f"{backbone.name}{blocks}_{output}{'_' if output[-1].isdigit() else ''}"
         return [f"{start}{i}" for i in range(self._its_family().n_features(backbone, output))]
 
     def _check_output(self, output: str) -> None:
@@ -312,6 +358,7 @@ class BackboneEmbedding(BaseEmbedding):
         check_option(self.precision, "precision", ("float32", "bfloat16"))
         check_option(self.runtime, "runtime", ("auto", *RUNTIMES))
         check_number(self.random_state, "random_state", low=0, integer=True)
+        check_number(getattr(self, "sample_rate", None), "sample_rate", low=1, integer=True, none=True)
 
     def _warn(self) -> None:
         if self.weights is None:
@@ -331,3 +378,11 @@ class BackboneEmbedding(BaseEmbedding):
             device=self.device,
             random_state=self.random_state,
         )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        try:
+            tags.requires_fit = self._backbone().sample_rate is None
+        except (TypeError, ValueError):  # fit says what is wrong with the variant
+            tags.requires_fit = False
+        return tags

@@ -81,6 +81,7 @@ class BaseEmbedding(BatchFunctionMixin, TableOutputMixin, BaseEstimator):
         WeightsError
             If the weights cannot be found or downloaded, or do not fit the network.
         """
+        self._learn_rate(X)
         self._check(self.output)
         clips = as_clips(self, X, sample_rate=self._rate(), reset=True, pairs=True)
         engine = self._engine()
@@ -169,6 +170,9 @@ class BaseEmbedding(BatchFunctionMixin, TableOutputMixin, BaseEstimator):
     def n_edge_frames(self) -> int:
         """Number of frames at either end of a clip that reach beyond the clip: 0, because all frames lie within it."""
         return 0
+
+    def _learn_rate(self, X: Any) -> None:
+        """Take the sample rate of the training clips, for a network of any rate."""
 
     def _warn(self) -> None:
         """Warnings of a subclass at the end of a fit."""

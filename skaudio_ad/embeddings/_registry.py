@@ -37,6 +37,8 @@ class Backbone(Variant):
         Name of the checkpoint in the code of its authors.
     mean_average_precision : float or None, default=None
         Mean average precision on the evaluation set of AudioSet, as the authors publish it, between 0 and 1.
+    frozen_scores : dict, default={}
+        Published scores of the frozen network on DCASE Task 2, in percent, by the name of the publication.
 
     Raises
     ------
@@ -85,6 +87,16 @@ def get_family(name: str) -> Family:
     """The family of that name; raises a ValueError that lists the known ones."""
     check_option(name, "family", tuple(_FAMILIES))
     return _FAMILIES[name]
+
+
+def known_families() -> tuple[Family, ...]:
+    """All families."""
+    return tuple(_FAMILIES.values())
+
+
+def known_backbones() -> tuple[Backbone, ...]:
+    """All published backbones."""
+    return tuple(_BACKBONES.values())
 
 
 def backbones_of(family: Family) -> dict[str, Backbone]:

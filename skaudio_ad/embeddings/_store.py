@@ -8,7 +8,8 @@ from pathlib import Path
 from .._checksums import WeightsError, content_digest, digest_problem, may_write, reinstall, verify
 from .._download import OFFLINE_VARIABLE, DownloadError, download_file
 from ._checkpoint import read_state_dict
-from ._registry import AUDIOSET_LABELS, BACKBONES, Backbone, get_family, get_weights_file
+from ._identify import read_as
+from ._registry import AUDIOSET_LABELS, BACKBONES, Backbone, get_weights_file
 
 WEIGHTS_VARIABLE = "SKAUDIO_AD_WEIGHTS"
 _N_CLASSES = 527
@@ -193,8 +194,7 @@ def load_state_dict(weights, *, path=None, download=True, quiet=False):
     found = weights_path(weights, path=path, download=download, quiet=quiet)
     if not isinstance(weights, Backbone):
         return read_state_dict(found)
-    family = get_family(weights.family)
-    return read_state_dict(found, lambda content: family.read_checkpoint(content, weights))
+    return read_state_dict(found, lambda content: read_as(content, weights))
 
 
 def class_labels(*, path=None, download=True, quiet=False):

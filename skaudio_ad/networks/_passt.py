@@ -1,15 +1,13 @@
 """PaSST, the patchout spectrogram transformer, trained on AudioSet."""
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from ._front_end import AudioSetFrontEnd, check_outputs, check_spectrograms
-from ._inference import TokenLinear
+from ._transformer import PreNormBlock
 
 _SIZE, _HEADS, _PATCH = 768, 12, 16
 # Number of frames of the spectrograms of the training, ten seconds. The position embeddings cover these frames.
@@ -79,7 +77,7 @@ class PaSST(nn.Module):
             nn.init.normal_(parameter, std=0.02)
         # The authors' checkpoints call the convolution patch_embed.proj.
         self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(1, _SIZE, _PATCH, stride)})
-        self.blocks = nn.Sequential(*(_Block() for _ in range(depth)))
+        self.blocks = nn.Sequential(*(PreNormBlock(_SIZE, _HEADS) for _ in range(depth)))
         self.norm = nn.LayerNorm(_SIZE, eps=1e-6)
         self.head = nn.Sequential(nn.LayerNorm(_SIZE), nn.Linear(_SIZE, n_classes))
         # `head_dist` is in the checkpoints, but unused: the logits of the authors come from `head` alone.
@@ -206,46 +204,3 @@ class PaSST(nn.Module):
             grid = tokens[..., 2:].unflatten(2, (n_bins, n_frames))
             made |= {"tokens": tokens, "patch_mean": grid.mean((2, 3)), "frames": grid.mean(2), "grid": grid}
         return {name: made[name] for name in outputs}
-
-
-class _Block(nn.Module):
-    """Pre-normalised transformer block: attention, then two layers for every token, both with a residual connection."""
-
-    def __init__(self):
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(_SIZE, eps=1e-6), nn.LayerNorm(_SIZE, eps=1e-6)
-        self.attn = Attention()
-        fc1, fc2 = TokenLinear(_SIZE, 4 * _SIZE), TokenLinear(4 * _SIZE, _SIZE)
-        self.mlp = nn.Sequential(OrderedDict(fc1=fc1, activation=nn.GELU(), fc2=fc2))
-
-    def forward(self, tokens: torch.Tensor, n_made: int | None = None) -> torch.Tensor:
-        """Map the first `n_made` tokens, or all tokens, of (n_clips, n_tokens, 768)."""
-        tokens = tokens[:, :n_made] + self.attn(self.norm1(tokens), n_made)
-        return tokens + self.mlp(self.norm2(tokens))
-
-
-class Attention(nn.Module):
-    """Self-attention of twelve heads."""
-
-    def __init__(self):
-        super().__init__()
-        self.qkv, self.proj = TokenLinear(_SIZE, 3 * _SIZE), TokenLinear(_SIZE, _SIZE)
-
-    def forward(self, tokens: torch.Tensor, n_made: int | None = None) -> torch.Tensor:
-        """Mix tokens, (n_clips, n_tokens, 768), and return the first `n_made` tokens, or all tokens."""
-        # Queries, keys and values, (n_clips, heads, n_tokens, 64) each.
-        q, k, v = self.qkv(tokens).unflatten(2, (3, _HEADS, -1)).permute(2, 0, 3, 1, 4)
-        q = q[:, :, :n_made]
-        if q.dtype == torch.bfloat16 and q.device.type == "cpu" and not q.requires_grad:
-            # Fused attention in bfloat16 is not faster than in float32. Separate products are faster, and the products
-            # of one head, 3 MB, fit into the cache of the processor.
-            heads = zip(*(values.flatten(0, 1) for values in (q / 8, k, v)))
-            mixed = torch.stack([(q @ k.T).softmax(-1) @ v for q, k, v in heads]).unflatten(0, (-1, _HEADS))
-        else:
-            mixed = functional.scaled_dot_product_attention(q, k, v)
-        return self.proj(mixed.transpose(1, 2).flatten(2))
-
-    def multiply_accumulates(self, output: torch.Tensor) -> int:
-        """Number of multiply-accumulates of the attention for one clip: two products of all pairs of tokens."""
-        n_tokens, n_values = output.shape[1:]
-        return 2 * n_tokens**2 * n_values

@@ -210,7 +210,12 @@ def _make_embedding(backbone, given):
     outputs = best_outputs(known)
     given = {"output": outputs if len(outputs) > 1 else outputs[0], **given}
     variant = backbone if isinstance(backbone, Backbone) else known.name
-    return _EMBEDDINGS.get(known.family, BackboneEmbedding)(variant, **given), known.sample_rate
+    rate = known.sample_rate or given.get("sample_rate")
+    if rate is None:
+        raise ValueError(
+            f"backbone {known.name!r} takes any sample rate: set sample_rate, in hertz, to the rate of the recordings."
+        )
+    return _EMBEDDINGS.get(known.family, BackboneEmbedding)(variant, **given), rate
 
 
 def _make_head(head: Any, random_state: RandomState) -> BaseEstimator:

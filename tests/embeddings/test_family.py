@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from sklearn.exceptions import NotFittedError
 
 import skaudio_ad.embeddings._registry as registry
 from skaudio_ad import AudioLoader, BackboneEmbedding
@@ -316,14 +317,44 @@ def test_a_network_that_cannot_be_exported_says_why(monkeypatch):
         BackboneEmbedding("toy_small", weights=None, runtime="onnxruntime").fit(noise(0.1))
 
 
-@pytest.mark.filterwarnings("ignore:BackboneEmbedding with weights=None")
-def test_a_variant_of_any_rate_must_say_its_rate(monkeypatch):
+@pytest.fixture
+def any_rate(monkeypatch):
+    """A backbone of any sample rate."""
     monkeypatch.setitem(registry._FAMILIES, "toy", dataclasses.replace(TOY, sample_rate=None))
-    backbone = Backbone(name="any", filename="any.pt", family="toy", settings={"size": 5}, embedding_size=5)
-    with pytest.raises(ValueError, match="variant 'any' takes any sample rate and must say which"):
-        BackboneEmbedding(backbone, weights=None).fit(noise(0.1))
-    at_8_khz = dataclasses.replace(backbone, sample_rate=8000)
-    assert BackboneEmbedding(at_8_khz, weights=None).fit_transform([np.zeros(8000)]).shape == (1, 5)
+    return Backbone(name="any", filename="any.pt", family="toy", settings={"size": 5}, embedding_size=5)
+
+
+@pytest.mark.filterwarnings("ignore:BackboneEmbedding with weights=None")
+def test_a_network_of_any_rate_takes_the_rate_of_the_clips_of_fit_and_no_other_afterwards(
+    any_rate, write_wavs
+):
+    at_8_khz = AudioLoader(8000).fit_transform(write_wavs([9000], sample_rate=8000))
+    embedding = BackboneEmbedding(any_rate, weights=None).fit(at_8_khz)
+    assert embedding.sample_rate_ == 8000
+    assert embedding.transform(at_8_khz).shape == (1, 5)
+    at_16_khz = AudioLoader(16_000).fit_transform(write_wavs([9000], sample_rate=16_000))
+    with pytest.raises(ValueError, match=r"at sample_rate=8000 Hz.*at 16000 Hz"):
+        embedding.transform(at_16_khz)
+    assert embedding.fit(at_16_khz).sample_rate_ == 16_000
+
+
+@pytest.mark.filterwarnings("ignore:BackboneEmbedding with weights=None")
+def test_a_network_of_any_rate_must_know_the_rate(any_rate):
+    with pytest.raises(
+        ValueError, match="takes any sample rate, and X does not say its rate: set sample_rate"
+    ):
+        BackboneEmbedding(any_rate, weights=None).fit(noise(0.1))
+    with pytest.raises(NotFittedError, match="the variant 'any' takes any sample rate and must know which"):
+        BackboneEmbedding(any_rate, weights=None).transform(noise(0.1))
+    clips = [np.zeros(8000)]
+    assert BackboneEmbedding(any_rate, weights=None, sample_rate=8000).transform(clips).shape == (1, 5)
+    at_8_khz = dataclasses.replace(any_rate, sample_rate=8000)
+    assert BackboneEmbedding(at_8_khz, weights=None).fit_transform(clips).shape == (1, 5)
+
+
+def test_layers_are_refused_where_a_family_has_none():
+    with pytest.raises(ValueError, match="layers must be None for 'toy_small', got 3"):
+        BackboneEmbedding("toy_small", weights=None, layers=3).fit(noise(0.1))
 
 
 # Weights that are part of a package

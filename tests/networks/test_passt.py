@@ -13,7 +13,7 @@ import torch
 from skaudio_ad.embeddings import BACKBONES
 from skaudio_ad.networks import PaSST, for_inference
 from skaudio_ad.networks._inference import TokenLinear
-from skaudio_ad.networks._passt import Attention
+from skaudio_ad.networks._transformer import Attention
 
 # Our names of the variants, and hear21passt's.
 ARCHITECTURES = {
@@ -144,7 +144,7 @@ def test_names_and_sizes_are_those_of_the_checkpoints(variant):
 def test_attention_is_softmax_of_scaled_products():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        attention = Attention()
+        attention = Attention(768, 12)
     tokens = 3 * noise(1, 6, 768)
     with torch.no_grad():
         made, first = attention(tokens)[0], attention(tokens, 2)[0]
@@ -280,7 +280,7 @@ def test_bfloat16_for_inference_holds_the_weights_of_all_blocks_and_no_others():
 def test_attention_in_bfloat16_is_softmax_of_scaled_products():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        attention = Attention().bfloat16().requires_grad_(False)
+        attention = Attention(768, 12).bfloat16().requires_grad_(False)
     tokens = 3 * noise(2, 9, 768).bfloat16()
     made, first = attention(tokens), attention(tokens, 2)
     # torch's own, fused, of the same values in float64.

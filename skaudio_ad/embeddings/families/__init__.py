@@ -8,6 +8,9 @@ from ._mobilenet import MOBILENET
 from ._passt import PASST
 
 #: Every family that the package knows.
-FAMILIES: tuple[Family, ...] = (MOBILENET, PASST)
+FAMILIES: tuple[Family, ...] = (
+    MOBILENET,
+    PASST,
+)  # fmt: skip
 
 __all__ = ["FAMILIES", "MOBILENET", "PASST", "Clock", "Family", "Output", "OwnRuntime", "Variant"]

@@ -1,12 +1,13 @@
 """`Family`: everything that the package needs to know of one kind of backbone."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..._checks import check_option
+from ..._checks import check_number, check_option
 from .._weights_file import WeightsFile
 from .._windows import averaged_windows
 
@@ -27,7 +28,7 @@ class Variant(WeightsFile):
         As of :class:`WeightsFile`. By default the file must begin as ``torch.save`` begins a file, unless its name ends
         in ".safetensors".
     embedding_size : int
-        Number of values of the embedding of a clip.
+        Number of values of the embedding of a clip, at 16 kHz for a family of any rate.
     settings : mapping of str to a plain value, default={}
         Parameters of the network. The family says which there are.
     sample_rate : int or None, default=None
@@ -48,11 +49,13 @@ class Variant(WeightsFile):
     outputs: tuple[str, ...] | None = field(default=None, repr=False)
     author_name: str | None = None
     mean_average_precision: float | None = field(default=None, repr=False)
+    frozen_scores: Mapping[str, float] = field(default_factory=dict, hash=False, repr=False)
     first_bytes: tuple[bytes, ...] = field(default=_TORCH_FIRST_BYTES, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "settings", dict(self.settings))
+        object.__setattr__(self, "frozen_scores", dict(self.frozen_scores))
         if self.filename.endswith(".safetensors") and self.first_bytes == _TORCH_FIRST_BYTES:
             object.__setattr__(self, "first_bytes", ())
 
@@ -133,6 +136,40 @@ def _any_length(variant: Variant) -> int:
     return 1
 
 
+def tensor_shape(content: Any, name: str) -> tuple[int, ...] | None:
+    """Shape of a tensor in the content of a file of weights, or None where the file has no such tensor."""
+    value = content.get(name) if isinstance(content, Mapping) else None
+    return tuple(value.shape) if hasattr(value, "shape") else None
+
+
+def count_blocks(content: Mapping[Any, Any], prefix: str) -> int:
+    """Number of blocks in a state dict whose tensors are called `prefix`, the number of the block, ".", and more."""
+    numbers = (
+        str(name).removeprefix(prefix).split(".")[0] for name in content if str(name).startswith(prefix)
+    )
+    return 1 + max((int(number) for number in numbers if number.isdigit()), default=-1)
+
+
+def keep_blocks(state: Mapping[str, Any], prefix: str, depth: int) -> dict[str, Any]:
+    """A state dict without the blocks behind the first `depth` ones."""
+    dropped = re.compile(re.escape(prefix) + r"(\d+)\.")
+    return {
+        name: value
+        for name, value in state.items()
+        if (match := dropped.match(name)) is None or int(match[1]) < depth
+    }
+
+
+def check_layers(value: Any, name: str) -> None:
+    """Raise unless a value of the setting "layers" is None, or a tuple of numbers that are 1 or more and differ."""
+    if value is None:
+        return
+    if not isinstance(value, tuple) or not value or len(set(value)) < len(value):
+        raise ValueError(f"{name} must be None or a tuple of different numbers of blocks, got {value!r}.")
+    for number in value:
+        check_number(number, f"every number in {name}", low=1, integer=True)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Family:
     """A kind of pretrained backbone: its network, its front end, its outputs and its published checkpoints.
@@ -150,7 +187,8 @@ class Family:
         Sample rate of the waveforms, in hertz. None is for a family of any rate; then the variant says the rate.
     settings : mapping of str to callable
         Parameters of the network. Each callable takes a value and the name of the parameter, and raises for a value
-        that cannot be. A parameter that a variant does not give is checked as None.
+        that cannot be. A parameter that a variant does not give is checked as None. A family with the parameter
+        "layers", a tuple of numbers of blocks counted from 1, or None for the last block, also has `depth`.
     build_network : callable
         Takes a variant and returns a torch module with random weights. The module maps the tensor of the front end
         and a tuple of names of outputs to a dict of tensors, (n_windows, ...), time last. An attribute
@@ -184,6 +222,12 @@ class Family:
         Takes the content of a file of weights (as ``torch.load(weights_only=True)`` or safetensors gives it) and the
         variant, and returns the state dict of the network. It raises a ValueError that says what is wrong. The
         default returns the content.
+    identify : callable or None, default=None
+        Takes the content of a file of weights, of this family or any other, and returns the settings that the names
+        and shapes of its tensors show, as a dict; or None if the file is not of this family. The file's settings must
+        equal those of the variant. Errors name what a file is by this function. None is for a family that cannot say.
+    depth : callable or None, default=None
+        Takes a variant and returns the number of its blocks. None is for a family without the setting "layers".
     own_runtimes : mapping of str to OwnRuntime, default={}
         Code of the authors, by the value of ``runtime=``.
     no_export : str or None, default=None
@@ -209,6 +253,8 @@ class Family:
     hop_share: float = 0.25
     batch_size: int = 8
     read_checkpoint: Callable[[Any, Variant], Any] = _as_it_is
+    identify: Callable[[Any], Mapping[str, Any] | None] | None = None
+    depth: Callable[[Variant], int] | None = None
     own_runtimes: Mapping[str, OwnRuntime] = field(default_factory=dict)
     no_export: str | None = None
     no_bfloat16: Mapping[str, str] = field(default_factory=dict)
@@ -229,6 +275,12 @@ class Family:
             check_option(name, f"a name in settings of the family {self.name!r}", tuple(self.settings))
         for name, check in self.settings.items():
             check(variant.settings.get(name), name)
+        layers = variant.settings.get("layers")
+        if layers is not None and self.depth is not None and max(layers) > self.depth(variant):
+            raise ValueError(
+                f"layers must be numbers from 1 to {self.depth(variant)}, the number of blocks of {variant.name!r}, "
+                f"got {layers!r}."
+            )
         for name in variant.outputs or ():
             check_option(name, "every output", self.output_names())
         if self.sample_rate is not None and variant.sample_rate not in (None, self.sample_rate):

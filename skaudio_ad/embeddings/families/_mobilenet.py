@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._checks import check_number
-from ._family import Clock, Family, Output, Variant
+from ._family import Clock, Family, Output, Variant, tensor_shape
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +42,15 @@ def _read_checkpoint(content: Any, variant: Variant) -> Any:
     if _has_classes(variant) or not isinstance(content, dict):
         return content
     return {name: value for name, value in content.items() if not str(name).startswith("classifier.")}
+
+
+def _identify(content: Any) -> dict[str, Any] | None:
+    last = tensor_shape(content, "features.16.0.weight")
+    if last is None or "features.0.0.weight" not in content:
+        return None
+    # The number of channels is a multiple of eight near 960 times the width, so only known widths are certain.
+    known = {variant.embedding_size: variant.settings["width"] for variant in MOBILENET.variants}
+    return {"width": known[last[0]]} if last[0] in known else {}
 
 
 def _build_front_end(variant: Variant) -> "torch.nn.Module":
@@ -113,6 +122,7 @@ MOBILENET = Family(
     # Measured with the published mn04 on ESC-10 and MIMII: clip embeddings differ by 8 to 10 %.
     no_bfloat16={"openvino": "it rounds all layers of a MobileNet, and embeddings would be a tenth off"},
     read_checkpoint=_read_checkpoint,
+    identify=_identify,
     # Megabytes are four bytes a parameter, and 0.1 for the names.
     variants=(
         Variant(

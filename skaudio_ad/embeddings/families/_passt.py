@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._checks import check_number
-from ._family import Clock, Family, Output, OwnRuntime, Variant
+from ._family import Clock, Family, Output, OwnRuntime, Variant, count_blocks, tensor_shape
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +24,15 @@ def _build_network(variant: Variant) -> "torch.nn.Module":
     from ...networks import PaSST
 
     return PaSST(stride=variant.settings["stride"], depth=variant.settings["depth"])
+
+
+def _identify(content: Any) -> dict[str, Any] | None:
+    bins = tensor_shape(content, "freq_new_pos_embed")
+    if bins is None or "dist_token" not in content:
+        return None
+    # Other numbers of rows would fit several strides.
+    stride = {12: {"stride": 10}, 8: {"stride": 16}}.get(bins[2], {})
+    return {**stride, "depth": count_blocks(content, "blocks.")}
 
 
 def _build_front_end(variant: Variant) -> "torch.nn.Module":
@@ -102,6 +111,7 @@ PASST = Family(
     min_samples=lambda variant: (_PATCH - 1) * _HOP_LENGTH + 1,
     longest_window=10.0,  # the positions in time are as many as ten seconds need
     batch_size=4,
+    identify=_identify,
     own_runtimes={
         "hear21passt": OwnRuntime(
             _hear21passt, ("hear21passt", "timm", "torchaudio", "torchvision"), extra="passt"

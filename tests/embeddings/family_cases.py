@@ -1,0 +1,31 @@
+"""A small network of every family, for the tests that all families must pass.
+
+Everything else (outputs, shortest clip, estimator) follows from the family of the network.
+"""
+
+from skaudio_ad import MobileNetEmbedding, PaSSTEmbedding
+from skaudio_ad.embeddings import Backbone
+
+#: Estimator of every family.
+ESTIMATORS = {
+    "mobilenet": MobileNetEmbedding,
+    "passt": PaSSTEmbedding,
+}
+
+#: Backbones with two blocks or few channels. A family of any rate says a rate here.
+SMALL = {
+    "mobilenet": Backbone(
+        name="tiny_mobilenet",
+        filename="tiny_mobilenet.pt",
+        family="mobilenet",
+        settings={"width": 0.1},
+        embedding_size=96,
+    ),
+    "passt": Backbone(
+        name="tiny_passt",
+        filename="tiny_passt.pt",
+        family="passt",
+        settings={"stride": 10, "depth": 2},
+        embedding_size=768,
+    ),
+}
