@@ -3,6 +3,7 @@
 from ._classifier import DenseClassifier
 from ._dense import DenseAutoencoder
 from ._describe import LayerDescription, NetworkDescription, describe
+from ._eat import EAT, EATFrontEnd
 from ._front_end import AudioSetFrontEnd
 from ._inference import for_inference
 from ._lora import LowRank, add_low_rank, merge_low_rank
@@ -15,11 +16,13 @@ from ._tuned import TunedNetwork, make_head
 from ._vae import VariationalAutoencoder, convolutional_vae, dense_vae, kl_divergence
 
 __all__ = [
+    "EAT",
     "AdaCosHead",
     "ArcFaceHead",
     "AudioSetFrontEnd",
     "DenseAutoencoder",
     "DenseClassifier",
+    "EATFrontEnd",
     "LayerDescription",
     "LowRank",
     "MobileNet",
