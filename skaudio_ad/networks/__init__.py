@@ -5,6 +5,7 @@ from ._dense import DenseAutoencoder
 from ._describe import LayerDescription, NetworkDescription, describe
 from ._front_end import AudioSetFrontEnd
 from ._inference import for_inference
+from ._log_spectrogram import LogSpectrogram
 from ._lora import LowRank, add_low_rank, merge_low_rank
 from ._metric_heads import AdaCosHead, ArcFaceHead, SoftmaxHead, nt_xent
 from ._mobilenet import MobileNet
@@ -21,6 +22,7 @@ __all__ = [
     "DenseAutoencoder",
     "DenseClassifier",
     "LayerDescription",
+    "LogSpectrogram",
     "LowRank",
     "MobileNet",
     "NetworkDescription",
