@@ -6,6 +6,7 @@ from ._describe import LayerDescription, NetworkDescription, describe
 from ._eat import EAT, EATFrontEnd
 from ._front_end import AudioSetFrontEnd
 from ._inference import for_inference
+from ._log_spectrogram import LogSpectrogram
 from ._lora import LowRank, add_low_rank, merge_low_rank
 from ._metric_heads import AdaCosHead, ArcFaceHead, SoftmaxHead, nt_xent
 from ._mobilenet import MobileNet
@@ -24,6 +25,7 @@ __all__ = [
     "DenseClassifier",
     "EATFrontEnd",
     "LayerDescription",
+    "LogSpectrogram",
     "LowRank",
     "MobileNet",
     "NetworkDescription",
