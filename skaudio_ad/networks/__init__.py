@@ -1,6 +1,8 @@
 """Networks: torch modules without scikit-learn."""
 
+from ._ced import CED
 from ._classifier import DenseClassifier
+from ._decibel_mel import CEDFrontEnd
 from ._dense import DenseAutoencoder
 from ._describe import LayerDescription, NetworkDescription, describe
 from ._front_end import AudioSetFrontEnd
@@ -15,9 +17,11 @@ from ._tuned import TunedNetwork, make_head
 from ._vae import VariationalAutoencoder, convolutional_vae, dense_vae, kl_divergence
 
 __all__ = [
+    "CED",
     "AdaCosHead",
     "ArcFaceHead",
     "AudioSetFrontEnd",
+    "CEDFrontEnd",
     "DenseAutoencoder",
     "DenseClassifier",
     "LayerDescription",
