@@ -3,6 +3,7 @@
 from .._checksums import WeightsError, weights_digest
 from ._backbone_embedding import BackboneEmbedding
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
+from ._ced_embedding import CEDEmbedding
 from ._fine_tuned import FineTunedEmbedding
 from ._hub_embedding import HubEmbedding
 from ._module_embedding import ModuleEmbedding
@@ -23,6 +24,7 @@ __all__ = [
     "BACKBONES",
     "Backbone",
     "BackboneEmbedding",
+    "CEDEmbedding",
     "Clock",
     "Family",
     "FineTunedEmbedding",

@@ -1,6 +1,8 @@
 """Networks: torch modules without scikit-learn."""
 
+from ._ced import CED
 from ._classifier import DenseClassifier
+from ._decibel_mel import CEDFrontEnd
 from ._dense import DenseAutoencoder
 from ._describe import LayerDescription, NetworkDescription, describe
 from ._eat import EAT, EATFrontEnd
@@ -18,9 +20,11 @@ from ._vae import VariationalAutoencoder, convolutional_vae, dense_vae, kl_diver
 
 __all__ = [
     "EAT",
+    "CED",
     "AdaCosHead",
     "ArcFaceHead",
     "AudioSetFrontEnd",
+    "CEDFrontEnd",
     "DenseAutoencoder",
     "DenseClassifier",
     "EATFrontEnd",
