@@ -4,6 +4,7 @@ from .._checksums import WeightsError, weights_digest
 from ._backbone_embedding import BackboneEmbedding
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
 from ._fine_tuned import FineTunedEmbedding
+from ._fisher_embedding import FISHEREmbedding
 from ._hub_embedding import HubEmbedding
 from ._module_embedding import ModuleEmbedding
 from ._registry import AUDIOSET_LABELS, BACKBONES, Backbone, get_backbone, get_family
@@ -24,6 +25,7 @@ __all__ = [
     "Backbone",
     "BackboneEmbedding",
     "Clock",
+    "FISHEREmbedding",
     "Family",
     "FineTunedEmbedding",
     "HubEmbedding",
