@@ -5,6 +5,7 @@ from ._backbone_embedding import BackboneEmbedding
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
 from ._ced_embedding import CEDEmbedding
 from ._fine_tuned import FineTunedEmbedding
+from ._fisher_embedding import FISHEREmbedding
 from ._hub_embedding import HubEmbedding
 from ._module_embedding import ModuleEmbedding
 from ._registry import AUDIOSET_LABELS, BACKBONES, Backbone, get_backbone, get_family
@@ -26,6 +27,7 @@ __all__ = [
     "BackboneEmbedding",
     "CEDEmbedding",
     "Clock",
+    "FISHEREmbedding",
     "Family",
     "FineTunedEmbedding",
     "HubEmbedding",
