@@ -3,7 +3,9 @@
 from .._checksums import WeightsError, weights_digest
 from ._backbone_embedding import BackboneEmbedding
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
+from ._ced_embedding import CEDEmbedding
 from ._fine_tuned import FineTunedEmbedding
+from ._fisher_embedding import FISHEREmbedding
 from ._hub_embedding import HubEmbedding
 from ._module_embedding import ModuleEmbedding
 from ._registry import AUDIOSET_LABELS, BACKBONES, Backbone, get_backbone, get_family
@@ -23,7 +25,9 @@ __all__ = [
     "BACKBONES",
     "Backbone",
     "BackboneEmbedding",
+    "CEDEmbedding",
     "Clock",
+    "FISHEREmbedding",
     "Family",
     "FineTunedEmbedding",
     "HubEmbedding",
