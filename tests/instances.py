@@ -102,6 +102,7 @@ PARAMETERS = {
         },
     ],
     "BackboneEmbedding": [{"variant": "mn01", "weights": None}],
+    "BEATsEmbedding": [{"variant": SMALL["beats"], "weights": None}],
     "BandMemoryDetector": [{"n_neighbors": 2, "metric": "euclidean", "normalization": "ratio"}],
     "CEDEmbedding": [{"variant": SMALL["ced"], "weights": None}],
     "ClipScaler": [

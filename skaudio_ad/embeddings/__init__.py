@@ -3,6 +3,7 @@
 from .._checksums import WeightsError, weights_digest
 from ._backbone_embedding import BackboneEmbedding
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
+from ._beats_embedding import BEATsEmbedding
 from ._ced_embedding import CEDEmbedding
 from ._fine_tuned import FineTunedEmbedding
 from ._fisher_embedding import FISHEREmbedding
@@ -23,6 +24,7 @@ from .families import Clock, Family, Output, Variant
 __all__ = [
     "AUDIOSET_LABELS",
     "BACKBONES",
+    "BEATsEmbedding",
     "Backbone",
     "BackboneEmbedding",
     "CEDEmbedding",

@@ -1,5 +1,6 @@
 """Networks: torch modules without scikit-learn."""
 
+from ._beats import BEATs, BEATsFrontEnd
 from ._ced import CED
 from ._classifier import DenseClassifier
 from ._decibel_mel import CEDFrontEnd
@@ -20,12 +21,14 @@ from ._tuned import TunedNetwork, make_head
 from ._vae import VariationalAutoencoder, convolutional_vae, dense_vae, kl_divergence
 
 __all__ = [
-    "EAT",
     "CED",
+    "EAT",
     "FISHER",
     "AdaCosHead",
     "ArcFaceHead",
     "AudioSetFrontEnd",
+    "BEATs",
+    "BEATsFrontEnd",
     "CEDFrontEnd",
     "DenseAutoencoder",
     "DenseClassifier",

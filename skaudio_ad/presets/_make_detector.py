@@ -16,6 +16,7 @@ from ..detectors import FleetDetector, MahalanobisDetector, NearestNeighborsDete
 from ..embeddings import (
     Backbone,
     BackboneEmbedding,
+    BEATsEmbedding,
     CEDEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
@@ -38,6 +39,7 @@ HEADS: dict[str, str] = {
 _EMBEDDINGS: dict[str, Any] = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
+    "beats": BEATsEmbedding,
     "ced": CEDEmbedding,
     "fisher": FISHEREmbedding,
 }

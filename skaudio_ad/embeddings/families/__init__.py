@@ -3,8 +3,9 @@
 To add a family, describe it in a file of this folder and add it to the tuple below.
 """
 
-from ._eat import EAT
+from ._beats import BEATS
 from ._ced import CED
+from ._eat import EAT
 from ._family import Clock, Family, Output, OwnRuntime, Variant
 from ._fisher import FISHER
 from ._mobilenet import MOBILENET
@@ -14,6 +15,7 @@ from ._passt import PASST
 FAMILIES: tuple[Family, ...] = (
     MOBILENET,
     PASST,
+    BEATS,
     EAT,
     CED,
     FISHER,
