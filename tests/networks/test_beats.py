@@ -188,7 +188,7 @@ def test_files_as_the_authors_write_them_give_the_authors_embeddings(tmp_path):
     labels = {number: AUDIOSET_IDS[index] for number, index in enumerate(order)}
     path = tmp_path / "BEATs_iter3_finetuned_on_AS2M_cpt1.pt"
     torch.save({"cfg": beats.configuration(**sizes), "model": state, "label_dict": labels}, path)
-    waveforms = seeded.seeded_waveforms(10 * RATE, RATE)
+    waveforms = seeded.seeded_waveforms(3 * RATE, RATE)
     states = beats.tokens_of_blocks(theirs, waveforms)
     expected = torch.empty(2, 527, dtype=torch.float64)
     expected[:, torch.from_numpy(order)] = beats.logits(theirs, waveforms)
