@@ -32,6 +32,8 @@ from skaudio_ad import (
     ThresholdedDetector,
 )
 
+from .embeddings.family_cases import SMALL
+
 ROOT = Path(skaudio_ad.__file__).parent
 # The program's package defines commands, not estimators.
 SUBPACKAGES = sorted(path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name != "cli")
@@ -109,6 +111,7 @@ PARAMETERS = {
     "DetectorPipeline": [
         {"steps": [("whiten", ShrinkageWhitener()), ("detector", NearestNeighborsDetector(coreset_size=0.5))]}
     ],
+    "EATEmbedding": [{"variant": SMALL["eat"], "weights": None}],
     "FineTunedEmbedding": [
         {
             "embedding": MobileNetEmbedding("mn01", weights=None),

@@ -52,6 +52,7 @@ CASES = [
     (skaudio_ad.BackboneEmbedding("mn01", weights=None, output="multilevel"), WAVES),
     (skaudio_ad.MobileNetEmbedding("mn01", weights=None, random_state=0), WAVES),
     (skaudio_ad.PaSSTEmbedding("passt_l_kd", weights=None, output="frames", random_state=0), WAVES),
+    (skaudio_ad.EATEmbedding("eat_base", weights=None, layers=[2, 1], random_state=0), WAVES),
     (
         skaudio_ad.FineTunedEmbedding(
             skaudio_ad.MobileNetEmbedding("mn01", weights=None),
@@ -189,6 +190,7 @@ def test_only_estimators_and_their_stopping_criteria_are_trusted_types():
         "ClipScaler",
         "ConformalThreshold",
         "DetectorPipeline",
+        "EATEmbedding",
         "FBetaThreshold",
         "FineTunedEmbedding",
         "FleetDetector",

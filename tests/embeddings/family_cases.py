@@ -3,13 +3,18 @@
 Everything else (outputs, shortest clip, estimator) follows from the family of the network.
 """
 
-from skaudio_ad import MobileNetEmbedding, PaSSTEmbedding
+from skaudio_ad import (
+    EATEmbedding,
+    MobileNetEmbedding,
+    PaSSTEmbedding,
+)
 from skaudio_ad.embeddings import Backbone
 
 #: Estimator of every family.
 ESTIMATORS = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
+    "eat": EATEmbedding,
 }
 
 #: Backbones with two blocks or few channels. A family of any rate says a rate here.
@@ -27,5 +32,12 @@ SMALL = {
         family="passt",
         settings={"stride": 10, "depth": 2},
         embedding_size=768,
+    ),
+    "eat": Backbone(
+        name="small_eat",
+        filename="small_eat.pt",
+        family="eat",
+        settings={"size": 24, "heads": 2, "depth": 3, "n_classes": 5},
+        embedding_size=24,
     ),
 }
