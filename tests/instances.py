@@ -103,6 +103,7 @@ PARAMETERS = {
     ],
     "BackboneEmbedding": [{"variant": "mn01", "weights": None}],
     "BandMemoryDetector": [{"n_neighbors": 2, "metric": "euclidean", "normalization": "ratio"}],
+    "CEDEmbedding": [{"variant": SMALL["ced"], "weights": None}],
     "ClipScaler": [
         {},
         {"method": "zscore", "statistics": "bin"},
@@ -112,6 +113,7 @@ PARAMETERS = {
         {"steps": [("whiten", ShrinkageWhitener()), ("detector", NearestNeighborsDetector(coreset_size=0.5))]}
     ],
     "EATEmbedding": [{"variant": SMALL["eat"], "weights": None}],
+    "FISHEREmbedding": [{"variant": SMALL["fisher"], "weights": None}],
     "FineTunedEmbedding": [
         {
             "embedding": MobileNetEmbedding("mn01", weights=None),

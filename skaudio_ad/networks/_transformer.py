@@ -89,9 +89,9 @@ class Attention(nn.Module):
         return self.proj(attend(q[:, :, :n_made], k, v))
 
     def multiply_accumulates(self, output: torch.Tensor) -> int:
-        """Number of multiply-accumulates of the attention for one clip: two products of all pairs of tokens."""
-        n_tokens, n_values = output.shape[1:]
-        return 2 * n_tokens**2 * n_values
+        """Number of multiply-accumulates of the attention: two products of all pairs of tokens of every sequence."""
+        n_sequences, n_tokens, n_values = output.shape
+        return 2 * n_sequences * n_tokens**2 * n_values
 
 
 def attend(

@@ -5,6 +5,8 @@ Everything else (outputs, shortest clip, estimator) follows from the family of t
 
 from skaudio_ad import (
     EATEmbedding,
+    CEDEmbedding,
+    FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
 )
@@ -15,6 +17,8 @@ ESTIMATORS = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
     "eat": EATEmbedding,
+    "ced": CEDEmbedding,
+    "fisher": FISHEREmbedding,
 }
 
 #: Backbones with two blocks or few channels. A family of any rate says a rate here.
@@ -39,5 +43,18 @@ SMALL = {
         family="eat",
         settings={"size": 24, "heads": 2, "depth": 3, "n_classes": 5},
         embedding_size=24,
+    "ced": Backbone(
+        name="small_ced",
+        filename="small_ced.pt",
+        family="ced",
+        settings={"size": 12, "heads": 2, "depth": 3, "n_classes": 5},
+        embedding_size=12,
+    "fisher": Backbone(
+        name="small_fisher",
+        filename="small_fisher.pt",
+        family="fisher",
+        settings={"size": 64, "depth": 2, "band_width": 50, "flatten": "freq"},
+        embedding_size=256,
+        sample_rate=16_000,
     ),
 }
