@@ -96,8 +96,10 @@ from .embeddings import (
     BackboneEmbedding as BackboneEmbedding,
 )
 from .embeddings import (
-    EATEmbedding as EATEmbedding,
     CEDEmbedding as CEDEmbedding,
+)
+from .embeddings import (
+    EATEmbedding as EATEmbedding,
 )
 from .embeddings import (
     FineTunedEmbedding as FineTunedEmbedding,

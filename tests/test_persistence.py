@@ -58,7 +58,7 @@ CASES = [
         WAVES,
     ),
     (skaudio_ad.PaSSTEmbedding("passt_l_kd", weights=None, output="frames", random_state=0), WAVES),
-    (skaudio_ad.EATEmbedding("eat_base", weights=None, layers=[2, 1], random_state=0), WAVES),
+    (skaudio_ad.EATEmbedding("eat_base", weights=None, layers=1, random_state=0), WAVES),
     (skaudio_ad.CEDEmbedding("ced_tiny", weights=None, layers=[1, 2], random_state=0), WAVES),
     (
         skaudio_ad.FineTunedEmbedding(

@@ -4,8 +4,8 @@ Everything else (outputs, shortest clip, estimator) follows from the family of t
 """
 
 from skaudio_ad import (
-    EATEmbedding,
     CEDEmbedding,
+    EATEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
@@ -41,14 +41,16 @@ SMALL = {
         name="small_eat",
         filename="small_eat.pt",
         family="eat",
-        settings={"size": 24, "heads": 2, "depth": 3, "n_classes": 5},
+        settings={"size": 24, "heads": 2, "depth": 2, "n_classes": 5},
         embedding_size=24,
+    ),
     "ced": Backbone(
         name="small_ced",
         filename="small_ced.pt",
         family="ced",
         settings={"size": 12, "heads": 2, "depth": 3, "n_classes": 5},
         embedding_size=12,
+    ),
     "fisher": Backbone(
         name="small_fisher",
         filename="small_fisher.pt",
