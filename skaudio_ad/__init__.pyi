@@ -99,6 +99,9 @@ from .embeddings import (
     CEDEmbedding as CEDEmbedding,
 )
 from .embeddings import (
+    EATEmbedding as EATEmbedding,
+)
+from .embeddings import (
     FineTunedEmbedding as FineTunedEmbedding,
 )
 from .embeddings import (

@@ -58,6 +58,7 @@ CASES = [
         WAVES,
     ),
     (skaudio_ad.PaSSTEmbedding("passt_l_kd", weights=None, output="frames", random_state=0), WAVES),
+    (skaudio_ad.EATEmbedding("eat_base", weights=None, layers=1, random_state=0), WAVES),
     (skaudio_ad.CEDEmbedding("ced_tiny", weights=None, layers=[1, 2], random_state=0), WAVES),
     (
         skaudio_ad.FineTunedEmbedding(
@@ -197,6 +198,7 @@ def test_only_estimators_and_their_stopping_criteria_are_trusted_types():
         "ClipScaler",
         "ConformalThreshold",
         "DetectorPipeline",
+        "EATEmbedding",
         "FBetaThreshold",
         "FISHEREmbedding",
         "FineTunedEmbedding",

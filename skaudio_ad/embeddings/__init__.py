@@ -4,6 +4,7 @@ from .._checksums import WeightsError, weights_digest
 from ._backbone_embedding import BackboneEmbedding
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
 from ._ced_embedding import CEDEmbedding
+from ._eat_embedding import EATEmbedding
 from ._fine_tuned import FineTunedEmbedding
 from ._fisher_embedding import FISHEREmbedding
 from ._hub_embedding import HubEmbedding
@@ -27,6 +28,7 @@ __all__ = [
     "BackboneEmbedding",
     "CEDEmbedding",
     "Clock",
+    "EATEmbedding",
     "FISHEREmbedding",
     "Family",
     "FineTunedEmbedding",

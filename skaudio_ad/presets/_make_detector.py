@@ -17,6 +17,7 @@ from ..embeddings import (
     Backbone,
     BackboneEmbedding,
     CEDEmbedding,
+    EATEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
@@ -38,6 +39,7 @@ HEADS: dict[str, str] = {
 _EMBEDDINGS: dict[str, Any] = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
+    "eat": EATEmbedding,
     "ced": CEDEmbedding,
     "fisher": FISHEREmbedding,
 }

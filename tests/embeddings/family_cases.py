@@ -5,6 +5,7 @@ Everything else (outputs, shortest clip, estimator) follows from the family of t
 
 from skaudio_ad import (
     CEDEmbedding,
+    EATEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
@@ -15,6 +16,7 @@ from skaudio_ad.embeddings import Backbone
 ESTIMATORS = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
+    "eat": EATEmbedding,
     "ced": CEDEmbedding,
     "fisher": FISHEREmbedding,
 }
@@ -34,6 +36,13 @@ SMALL = {
         family="passt",
         settings={"stride": 10, "depth": 2},
         embedding_size=768,
+    ),
+    "eat": Backbone(
+        name="small_eat",
+        filename="small_eat.pt",
+        family="eat",
+        settings={"size": 24, "heads": 2, "depth": 2, "n_classes": 5},
+        embedding_size=24,
     ),
     "ced": Backbone(
         name="small_ced",
