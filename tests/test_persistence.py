@@ -51,6 +51,7 @@ CASES = [
     (skaudio_ad.SoundQualities(full_scale_level=100), WAVES),
     (skaudio_ad.BackboneEmbedding("mn01", weights=None, output="multilevel"), WAVES),
     (skaudio_ad.MobileNetEmbedding("mn01", weights=None, random_state=0), WAVES),
+    (skaudio_ad.ECHOEmbedding("echo_tiny", weights=None, sample_rate=8000), WAVES),
     (skaudio_ad.PaSSTEmbedding("passt_l_kd", weights=None, output="frames", random_state=0), WAVES),
     (
         skaudio_ad.FineTunedEmbedding(
@@ -189,6 +190,7 @@ def test_only_estimators_and_their_stopping_criteria_are_trusted_types():
         "ClipScaler",
         "ConformalThreshold",
         "DetectorPipeline",
+        "ECHOEmbedding",
         "FBetaThreshold",
         "FineTunedEmbedding",
         "FleetDetector",

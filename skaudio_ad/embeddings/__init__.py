@@ -3,6 +3,7 @@
 from .._checksums import WeightsError, weights_digest
 from ._backbone_embedding import BackboneEmbedding
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
+from ._echo_embedding import ECHOEmbedding
 from ._fine_tuned import FineTunedEmbedding
 from ._hub_embedding import HubEmbedding
 from ._module_embedding import ModuleEmbedding
@@ -24,6 +25,7 @@ __all__ = [
     "Backbone",
     "BackboneEmbedding",
     "Clock",
+    "ECHOEmbedding",
     "Family",
     "FineTunedEmbedding",
     "HubEmbedding",

@@ -3,6 +3,7 @@
 from ._classifier import DenseClassifier
 from ._dense import DenseAutoencoder
 from ._describe import LayerDescription, NetworkDescription, describe
+from ._echo import ECHO
 from ._front_end import AudioSetFrontEnd
 from ._inference import for_inference
 from ._log_spectrogram import LogSpectrogram
@@ -16,6 +17,7 @@ from ._tuned import TunedNetwork, make_head
 from ._vae import VariationalAutoencoder, convolutional_vae, dense_vae, kl_divergence
 
 __all__ = [
+    "ECHO",
     "AdaCosHead",
     "ArcFaceHead",
     "AudioSetFrontEnd",

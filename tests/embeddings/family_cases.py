@@ -3,13 +3,14 @@
 Everything else (outputs, shortest clip, estimator) follows from the family of the network.
 """
 
-from skaudio_ad import MobileNetEmbedding, PaSSTEmbedding
+from skaudio_ad import ECHOEmbedding, MobileNetEmbedding, PaSSTEmbedding
 from skaudio_ad.embeddings import Backbone
 
 #: Estimator of every family.
 ESTIMATORS = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
+    "echo": ECHOEmbedding,
 }
 
 #: Backbones with two blocks or few channels. A family of any rate says a rate here.
@@ -27,5 +28,13 @@ SMALL = {
         family="passt",
         settings={"stride": 10, "depth": 2},
         embedding_size=768,
+    ),
+    "echo": Backbone(
+        name="smallest_echo",
+        filename="smallest_echo.pt",
+        family="echo",
+        settings={"size": 32, "heads": 2, "depth": 2},
+        sample_rate=16_000,
+        embedding_size=224,
     ),
 }

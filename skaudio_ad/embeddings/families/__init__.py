@@ -3,6 +3,7 @@
 To add a family, describe it in a file of this folder and add it to the tuple below.
 """
 
+from ._echo import ECHO
 from ._family import Clock, Family, Output, OwnRuntime, Variant
 from ._mobilenet import MOBILENET
 from ._passt import PASST
@@ -11,6 +12,7 @@ from ._passt import PASST
 FAMILIES: tuple[Family, ...] = (
     MOBILENET,
     PASST,
+    ECHO,
 )  # fmt: skip
 
 __all__ = ["FAMILIES", "MOBILENET", "PASST", "Clock", "Family", "Output", "OwnRuntime", "Variant"]
