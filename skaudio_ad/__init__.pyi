@@ -97,9 +97,13 @@ from .embeddings import (
 )
 from .embeddings import (
     ECHOEmbedding as ECHOEmbedding,
+    CEDEmbedding as CEDEmbedding,
 )
 from .embeddings import (
     FineTunedEmbedding as FineTunedEmbedding,
+)
+from .embeddings import (
+    FISHEREmbedding as FISHEREmbedding,
 )
 from .embeddings import (
     HubEmbedding as HubEmbedding,

@@ -4,7 +4,9 @@ from .._checksums import WeightsError, weights_digest
 from ._backbone_embedding import BackboneEmbedding
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
 from ._echo_embedding import ECHOEmbedding
+from ._ced_embedding import CEDEmbedding
 from ._fine_tuned import FineTunedEmbedding
+from ._fisher_embedding import FISHEREmbedding
 from ._hub_embedding import HubEmbedding
 from ._module_embedding import ModuleEmbedding
 from ._registry import AUDIOSET_LABELS, BACKBONES, Backbone, get_backbone, get_family
@@ -24,8 +26,10 @@ __all__ = [
     "BACKBONES",
     "Backbone",
     "BackboneEmbedding",
+    "CEDEmbedding",
     "Clock",
     "ECHOEmbedding",
+    "FISHEREmbedding",
     "Family",
     "FineTunedEmbedding",
     "HubEmbedding",

@@ -1,9 +1,13 @@
 """Networks: torch modules without scikit-learn."""
 
+from ._ced import CED
 from ._classifier import DenseClassifier
+from ._decibel_mel import CEDFrontEnd
 from ._dense import DenseAutoencoder
 from ._describe import LayerDescription, NetworkDescription, describe
 from ._echo import ECHO
+from ._eat import EAT, EATFrontEnd
+from ._fisher import FISHER
 from ._front_end import AudioSetFrontEnd
 from ._inference import for_inference
 from ._log_spectrogram import LogSpectrogram
@@ -18,11 +22,16 @@ from ._vae import VariationalAutoencoder, convolutional_vae, dense_vae, kl_diver
 
 __all__ = [
     "ECHO",
+    "EAT",
+    "CED",
+    "FISHER",
     "AdaCosHead",
     "ArcFaceHead",
     "AudioSetFrontEnd",
+    "CEDFrontEnd",
     "DenseAutoencoder",
     "DenseClassifier",
+    "EATFrontEnd",
     "LayerDescription",
     "LogSpectrogram",
     "LowRank",

@@ -138,12 +138,18 @@ def check_waveforms(waveforms, dtype, min_samples, reason):
         )
 
 
-def check_spectrograms(spectrograms, *, min_frames, max_frames=None):
-    """Raise unless `spectrograms` are (n_clips, 128, n_frames) with a number of frames that the network takes."""
-    n_mels = AudioSetFrontEnd.n_mels
-    if spectrograms.ndim != 3 or spectrograms.shape[1] != n_mels:
+def check_spectrograms(
+    spectrograms,
+    *,
+    min_frames,
+    max_frames=None,
+    n_bins=AudioSetFrontEnd.n_mels,
+    front_end=AudioSetFrontEnd.__name__,
+):
+    """Raise unless `spectrograms` are (n_clips, n_bins, n_frames) with a number of frames that the network takes."""
+    if spectrograms.ndim != 3 or spectrograms.shape[1] != n_bins:
         raise ValueError(
-            f"spectrograms must have the shape (n_clips, {n_mels}, n_frames), as AudioSetFrontEnd makes "
+            f"spectrograms must have the shape (n_clips, {n_bins}, n_frames), as {front_end} makes "
             f"them, got {tuple(spectrograms.shape)}."
         )
     n_frames = spectrograms.shape[2]

@@ -17,6 +17,8 @@ from ..embeddings import (
     Backbone,
     BackboneEmbedding,
     ECHOEmbedding,
+    CEDEmbedding,
+    FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
     available_backbones,
@@ -38,6 +40,8 @@ _EMBEDDINGS: dict[str, Any] = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
     "echo": ECHOEmbedding,
+    "ced": CEDEmbedding,
+    "fisher": FISHEREmbedding,
 }
 # Best fixed outputs of a family, by the mean AUC of whitened nearest neighbours over MIMII, HLS-CMDS, ESC-10 and
 # PhysioNet (benchmarks.pretraining.judge). "block15" alone is level. Other families have been tried with "clip" only.

@@ -4,6 +4,12 @@ Everything else (outputs, shortest clip, estimator) follows from the family of t
 """
 
 from skaudio_ad import ECHOEmbedding, MobileNetEmbedding, PaSSTEmbedding
+from skaudio_ad import (
+    CEDEmbedding,
+    FISHEREmbedding,
+    MobileNetEmbedding,
+    PaSSTEmbedding,
+)
 from skaudio_ad.embeddings import Backbone
 
 #: Estimator of every family.
@@ -11,6 +17,8 @@ ESTIMATORS = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
     "echo": ECHOEmbedding,
+    "ced": CEDEmbedding,
+    "fisher": FISHEREmbedding,
 }
 
 #: Backbones with two blocks or few channels. A family of any rate says a rate here.
@@ -36,5 +44,18 @@ SMALL = {
         settings={"size": 32, "heads": 2, "depth": 2},
         sample_rate=16_000,
         embedding_size=224,
+    "ced": Backbone(
+        name="small_ced",
+        filename="small_ced.pt",
+        family="ced",
+        settings={"size": 12, "heads": 2, "depth": 3, "n_classes": 5},
+        embedding_size=12,
+    "fisher": Backbone(
+        name="small_fisher",
+        filename="small_fisher.pt",
+        family="fisher",
+        settings={"size": 64, "depth": 2, "band_width": 50, "flatten": "freq"},
+        embedding_size=256,
+        sample_rate=16_000,
     ),
 }

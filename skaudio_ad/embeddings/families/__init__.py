@@ -4,7 +4,10 @@ To add a family, describe it in a file of this folder and add it to the tuple be
 """
 
 from ._echo import ECHO
+from ._eat import EAT
+from ._ced import CED
 from ._family import Clock, Family, Output, OwnRuntime, Variant
+from ._fisher import FISHER
 from ._mobilenet import MOBILENET
 from ._passt import PASST
 
@@ -13,6 +16,9 @@ FAMILIES: tuple[Family, ...] = (
     MOBILENET,
     PASST,
     ECHO,
+    EAT,
+    CED,
+    FISHER,
 )  # fmt: skip
 
 __all__ = ["FAMILIES", "MOBILENET", "PASST", "Clock", "Family", "Output", "OwnRuntime", "Variant"]
