@@ -102,6 +102,9 @@ from .embeddings import (
     EATEmbedding as EATEmbedding,
 )
 from .embeddings import (
+    ECHOEmbedding as ECHOEmbedding,
+)
+from .embeddings import (
     FineTunedEmbedding as FineTunedEmbedding,
 )
 from .embeddings import (

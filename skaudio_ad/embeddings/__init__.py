@@ -5,6 +5,7 @@ from ._backbone_embedding import BackboneEmbedding
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
 from ._ced_embedding import CEDEmbedding
 from ._eat_embedding import EATEmbedding
+from ._echo_embedding import ECHOEmbedding
 from ._fine_tuned import FineTunedEmbedding
 from ._fisher_embedding import FISHEREmbedding
 from ._hub_embedding import HubEmbedding
@@ -29,6 +30,7 @@ __all__ = [
     "CEDEmbedding",
     "Clock",
     "EATEmbedding",
+    "ECHOEmbedding",
     "FISHEREmbedding",
     "Family",
     "FineTunedEmbedding",

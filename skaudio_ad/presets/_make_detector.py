@@ -18,6 +18,7 @@ from ..embeddings import (
     BackboneEmbedding,
     CEDEmbedding,
     EATEmbedding,
+    ECHOEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
@@ -40,6 +41,7 @@ _EMBEDDINGS: dict[str, Any] = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
     "eat": EATEmbedding,
+    "echo": ECHOEmbedding,
     "ced": CEDEmbedding,
     "fisher": FISHEREmbedding,
 }

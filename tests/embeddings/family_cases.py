@@ -6,6 +6,7 @@ Everything else (outputs, shortest clip, estimator) follows from the family of t
 from skaudio_ad import (
     CEDEmbedding,
     EATEmbedding,
+    ECHOEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
@@ -17,6 +18,7 @@ ESTIMATORS = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
     "eat": EATEmbedding,
+    "echo": ECHOEmbedding,
     "ced": CEDEmbedding,
     "fisher": FISHEREmbedding,
 }
@@ -43,6 +45,14 @@ SMALL = {
         family="eat",
         settings={"size": 24, "heads": 2, "depth": 2, "n_classes": 5},
         embedding_size=24,
+    ),
+    "echo": Backbone(
+        name="smallest_echo",
+        filename="smallest_echo.pt",
+        family="echo",
+        settings={"size": 32, "heads": 2, "depth": 2},
+        sample_rate=16_000,
+        embedding_size=224,
     ),
     "ced": Backbone(
         name="small_ced",
