@@ -99,6 +99,9 @@ from .embeddings import (
     CEDEmbedding as CEDEmbedding,
 )
 from .embeddings import (
+    DashengEmbedding as DashengEmbedding,
+)
+from .embeddings import (
     FineTunedEmbedding as FineTunedEmbedding,
 )
 from .embeddings import (

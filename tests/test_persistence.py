@@ -53,6 +53,7 @@ CASES = [
     (skaudio_ad.MobileNetEmbedding("mn01", weights=None, random_state=0), WAVES),
     (skaudio_ad.PaSSTEmbedding("passt_l_kd", weights=None, output="frames", random_state=0), WAVES),
     (skaudio_ad.CEDEmbedding("ced_tiny", weights=None, layers=[1, 2], random_state=0), WAVES),
+    (skaudio_ad.DashengEmbedding(weights=None, layers=1, output="frames", random_state=0), WAVES),
     (
         skaudio_ad.FineTunedEmbedding(
             skaudio_ad.MobileNetEmbedding("mn01", weights=None),
@@ -190,6 +191,7 @@ def test_only_estimators_and_their_stopping_criteria_are_trusted_types():
         "ChannelResidual",
         "ClipScaler",
         "ConformalThreshold",
+        "DashengEmbedding",
         "DetectorPipeline",
         "FBetaThreshold",
         "FineTunedEmbedding",

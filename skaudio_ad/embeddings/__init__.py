@@ -4,6 +4,7 @@ from .._checksums import WeightsError, weights_digest
 from ._backbone_embedding import BackboneEmbedding
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
 from ._ced_embedding import CEDEmbedding
+from ._dasheng_embedding import DashengEmbedding
 from ._fine_tuned import FineTunedEmbedding
 from ._hub_embedding import HubEmbedding
 from ._module_embedding import ModuleEmbedding
@@ -26,6 +27,7 @@ __all__ = [
     "BackboneEmbedding",
     "CEDEmbedding",
     "Clock",
+    "DashengEmbedding",
     "Family",
     "FineTunedEmbedding",
     "HubEmbedding",

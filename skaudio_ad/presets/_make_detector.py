@@ -17,6 +17,7 @@ from ..embeddings import (
     Backbone,
     BackboneEmbedding,
     CEDEmbedding,
+    DashengEmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
     available_backbones,
@@ -38,6 +39,7 @@ _EMBEDDINGS: dict[str, Any] = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
     "ced": CEDEmbedding,
+    "dasheng": DashengEmbedding,
 }
 # Best fixed outputs of a family, by the mean AUC of whitened nearest neighbours over MIMII, HLS-CMDS, ESC-10 and
 # PhysioNet (benchmarks.pretraining.judge). "block15" alone is level. Other families have been tried with "clip" only.

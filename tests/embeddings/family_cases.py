@@ -5,6 +5,7 @@ Everything else (outputs, shortest clip, estimator) follows from the family of t
 
 from skaudio_ad import (
     CEDEmbedding,
+    DashengEmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
 )
@@ -15,6 +16,7 @@ ESTIMATORS = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
     "ced": CEDEmbedding,
+    "dasheng": DashengEmbedding,
 }
 
 #: Backbones with two blocks or few channels. A family of any rate says a rate here.
@@ -39,5 +41,13 @@ SMALL = {
         family="ced",
         settings={"size": 12, "heads": 2, "depth": 3, "n_classes": 5},
         embedding_size=12,
+    ),
+    "dasheng": Backbone(
+        name="small_dasheng",
+        filename="small_dasheng.pt",
+        family="dasheng",
+        settings={"size": 12, "heads": 2, "depth": 3, "n_classes": 0},
+        embedding_size=12,
+        outputs=("clip", "frames"),
     ),
 }

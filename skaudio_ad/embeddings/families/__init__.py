@@ -4,6 +4,7 @@ To add a family, describe it in a file of this folder and add it to the tuple be
 """
 
 from ._ced import CED
+from ._dasheng import DASHENG
 from ._family import Clock, Family, Output, OwnRuntime, Variant
 from ._mobilenet import MOBILENET
 from ._passt import PASST
@@ -13,6 +14,7 @@ FAMILIES: tuple[Family, ...] = (
     MOBILENET,
     PASST,
     CED,
+    DASHENG,
 )  # fmt: skip
 
 __all__ = ["FAMILIES", "MOBILENET", "PASST", "Clock", "Family", "Output", "OwnRuntime", "Variant"]
