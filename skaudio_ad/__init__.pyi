@@ -105,6 +105,9 @@ from .embeddings import (
     FineTunedEmbedding as FineTunedEmbedding,
 )
 from .embeddings import (
+    FISHEREmbedding as FISHEREmbedding,
+)
+from .embeddings import (
     HubEmbedding as HubEmbedding,
 )
 from .embeddings import (

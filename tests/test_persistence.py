@@ -51,6 +51,12 @@ CASES = [
     (skaudio_ad.SoundQualities(full_scale_level=100), WAVES),
     (skaudio_ad.BackboneEmbedding("mn01", weights=None, output="multilevel"), WAVES),
     (skaudio_ad.MobileNetEmbedding("mn01", weights=None, random_state=0), WAVES),
+    (
+        skaudio_ad.FISHEREmbedding(
+            "fisher_tiny", weights=None, layers=[1, 2], sample_rate=16_000, random_state=0
+        ),
+        WAVES,
+    ),
     (skaudio_ad.PaSSTEmbedding("passt_l_kd", weights=None, output="frames", random_state=0), WAVES),
     (skaudio_ad.CEDEmbedding("ced_tiny", weights=None, layers=[1, 2], random_state=0), WAVES),
     (skaudio_ad.DashengEmbedding(weights=None, layers=1, output="frames", random_state=0), WAVES),
@@ -194,6 +200,7 @@ def test_only_estimators_and_their_stopping_criteria_are_trusted_types():
         "DashengEmbedding",
         "DetectorPipeline",
         "FBetaThreshold",
+        "FISHEREmbedding",
         "FineTunedEmbedding",
         "FleetDetector",
         "FrameTransformer",

@@ -6,6 +6,7 @@ from ._backbones import MobileNetEmbedding, PaSSTEmbedding
 from ._ced_embedding import CEDEmbedding
 from ._dasheng_embedding import DashengEmbedding
 from ._fine_tuned import FineTunedEmbedding
+from ._fisher_embedding import FISHEREmbedding
 from ._hub_embedding import HubEmbedding
 from ._module_embedding import ModuleEmbedding
 from ._registry import AUDIOSET_LABELS, BACKBONES, Backbone, get_backbone, get_family
@@ -28,6 +29,7 @@ __all__ = [
     "CEDEmbedding",
     "Clock",
     "DashengEmbedding",
+    "FISHEREmbedding",
     "Family",
     "FineTunedEmbedding",
     "HubEmbedding",

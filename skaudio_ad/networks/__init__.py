@@ -6,8 +6,11 @@ from ._dasheng import Dasheng
 from ._decibel_mel import CEDFrontEnd
 from ._dense import DenseAutoencoder
 from ._describe import LayerDescription, NetworkDescription, describe
+from ._eat import EAT, EATFrontEnd
+from ._fisher import FISHER
 from ._front_end import AudioSetFrontEnd
 from ._inference import for_inference
+from ._log_spectrogram import LogSpectrogram
 from ._lora import LowRank, add_low_rank, merge_low_rank
 from ._metric_heads import AdaCosHead, ArcFaceHead, SoftmaxHead, nt_xent
 from ._mobilenet import MobileNet
@@ -18,7 +21,9 @@ from ._tuned import TunedNetwork, make_head
 from ._vae import VariationalAutoencoder, convolutional_vae, dense_vae, kl_divergence
 
 __all__ = [
+    "EAT",
     "CED",
+    "FISHER",
     "AdaCosHead",
     "ArcFaceHead",
     "AudioSetFrontEnd",
@@ -26,7 +31,9 @@ __all__ = [
     "Dasheng",
     "DenseAutoencoder",
     "DenseClassifier",
+    "EATFrontEnd",
     "LayerDescription",
+    "LogSpectrogram",
     "LowRank",
     "MobileNet",
     "NetworkDescription",

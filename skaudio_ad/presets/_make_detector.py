@@ -18,6 +18,7 @@ from ..embeddings import (
     BackboneEmbedding,
     CEDEmbedding,
     DashengEmbedding,
+    FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
     available_backbones,
@@ -40,6 +41,7 @@ _EMBEDDINGS: dict[str, Any] = {
     "passt": PaSSTEmbedding,
     "ced": CEDEmbedding,
     "dasheng": DashengEmbedding,
+    "fisher": FISHEREmbedding,
 }
 # Best fixed outputs of a family, by the mean AUC of whitened nearest neighbours over MIMII, HLS-CMDS, ESC-10 and
 # PhysioNet (benchmarks.pretraining.judge). "block15" alone is level. Other families have been tried with "clip" only.

@@ -6,6 +6,7 @@ Everything else (outputs, shortest clip, estimator) follows from the family of t
 from skaudio_ad import (
     CEDEmbedding,
     DashengEmbedding,
+    FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
 )
@@ -17,6 +18,7 @@ ESTIMATORS = {
     "passt": PaSSTEmbedding,
     "ced": CEDEmbedding,
     "dasheng": DashengEmbedding,
+    "fisher": FISHEREmbedding,
 }
 
 #: Backbones with two blocks or few channels. A family of any rate says a rate here.
@@ -41,6 +43,13 @@ SMALL = {
         family="ced",
         settings={"size": 12, "heads": 2, "depth": 3, "n_classes": 5},
         embedding_size=12,
+    "fisher": Backbone(
+        name="small_fisher",
+        filename="small_fisher.pt",
+        family="fisher",
+        settings={"size": 64, "depth": 2, "band_width": 50, "flatten": "freq"},
+        embedding_size=256,
+        sample_rate=16_000,
     ),
     "dasheng": Backbone(
         name="small_dasheng",
