@@ -21,8 +21,8 @@ from ._tuned import TunedNetwork, make_head
 from ._vae import VariationalAutoencoder, convolutional_vae, dense_vae, kl_divergence
 
 __all__ = [
-    "EAT",
     "CED",
+    "EAT",
     "FISHER",
     "AdaCosHead",
     "ArcFaceHead",

@@ -41,8 +41,17 @@ SMALL = {
         name="small_ced",
         filename="small_ced.pt",
         family="ced",
-        settings={"size": 12, "heads": 2, "depth": 3, "n_classes": 5},
+        settings={"size": 12, "heads": 2, "depth": 2, "n_classes": 5},
         embedding_size=12,
+    ),
+    "dasheng": Backbone(
+        name="small_dasheng",
+        filename="small_dasheng.pt",
+        family="dasheng",
+        settings={"size": 12, "heads": 2, "depth": 2, "n_classes": 0},
+        embedding_size=12,
+        outputs=("clip", "frames"),
+    ),
     "fisher": Backbone(
         name="small_fisher",
         filename="small_fisher.pt",
@@ -50,13 +59,5 @@ SMALL = {
         settings={"size": 64, "depth": 2, "band_width": 50, "flatten": "freq"},
         embedding_size=256,
         sample_rate=16_000,
-    ),
-    "dasheng": Backbone(
-        name="small_dasheng",
-        filename="small_dasheng.pt",
-        family="dasheng",
-        settings={"size": 12, "heads": 2, "depth": 3, "n_classes": 0},
-        embedding_size=12,
-        outputs=("clip", "frames"),
     ),
 }
