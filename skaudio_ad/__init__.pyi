@@ -103,6 +103,7 @@ from .embeddings import (
 )
 from .embeddings import (
     ECHOEmbedding as ECHOEmbedding,
+    DashengEmbedding as DashengEmbedding,
 )
 from .embeddings import (
     FineTunedEmbedding as FineTunedEmbedding,

@@ -109,6 +109,7 @@ PARAMETERS = {
         {"method": "zscore", "statistics": "bin"},
         {"method": "minmax", "statistics": "dataset"},
     ],
+    "DashengEmbedding": [{"variant": SMALL["dasheng"], "weights": None}],
     "DetectorPipeline": [
         {"steps": [("whiten", ShrinkageWhitener()), ("detector", NearestNeighborsDetector(coreset_size=0.5))]}
     ],

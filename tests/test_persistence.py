@@ -61,6 +61,7 @@ CASES = [
     (skaudio_ad.PaSSTEmbedding("passt_l_kd", weights=None, output="frames", random_state=0), WAVES),
     (skaudio_ad.EATEmbedding("eat_base", weights=None, layers=1, random_state=0), WAVES),
     (skaudio_ad.CEDEmbedding("ced_tiny", weights=None, layers=[1, 2], random_state=0), WAVES),
+    (skaudio_ad.DashengEmbedding(weights=None, layers=1, output="frames", random_state=0), WAVES),
     (
         skaudio_ad.FineTunedEmbedding(
             skaudio_ad.MobileNetEmbedding("mn01", weights=None),
@@ -198,6 +199,7 @@ def test_only_estimators_and_their_stopping_criteria_are_trusted_types():
         "ChannelResidual",
         "ClipScaler",
         "ConformalThreshold",
+        "DashengEmbedding",
         "DetectorPipeline",
         "EATEmbedding",
         "ECHOEmbedding",

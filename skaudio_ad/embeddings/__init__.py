@@ -6,6 +6,7 @@ from ._backbones import MobileNetEmbedding, PaSSTEmbedding
 from ._ced_embedding import CEDEmbedding
 from ._eat_embedding import EATEmbedding
 from ._echo_embedding import ECHOEmbedding
+from ._dasheng_embedding import DashengEmbedding
 from ._fine_tuned import FineTunedEmbedding
 from ._fisher_embedding import FISHEREmbedding
 from ._hub_embedding import HubEmbedding
@@ -31,6 +32,7 @@ __all__ = [
     "Clock",
     "EATEmbedding",
     "ECHOEmbedding",
+    "DashengEmbedding",
     "FISHEREmbedding",
     "Family",
     "FineTunedEmbedding",

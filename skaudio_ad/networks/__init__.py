@@ -2,6 +2,7 @@
 
 from ._ced import CED
 from ._classifier import DenseClassifier
+from ._dasheng import Dasheng
 from ._decibel_mel import CEDFrontEnd
 from ._dense import DenseAutoencoder
 from ._describe import LayerDescription, NetworkDescription, describe
@@ -29,6 +30,7 @@ __all__ = [
     "ArcFaceHead",
     "AudioSetFrontEnd",
     "CEDFrontEnd",
+    "Dasheng",
     "DenseAutoencoder",
     "DenseClassifier",
     "EATFrontEnd",

@@ -19,6 +19,7 @@ from ..embeddings import (
     CEDEmbedding,
     EATEmbedding,
     ECHOEmbedding,
+    DashengEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
@@ -43,6 +44,7 @@ _EMBEDDINGS: dict[str, Any] = {
     "eat": EATEmbedding,
     "echo": ECHOEmbedding,
     "ced": CEDEmbedding,
+    "dasheng": DashengEmbedding,
     "fisher": FISHEREmbedding,
 }
 # Best fixed outputs of a family, by the mean AUC of whitened nearest neighbours over MIMII, HLS-CMDS, ESC-10 and

@@ -7,6 +7,7 @@ from skaudio_ad import (
     CEDEmbedding,
     EATEmbedding,
     ECHOEmbedding,
+    DashengEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
@@ -20,6 +21,7 @@ ESTIMATORS = {
     "eat": EATEmbedding,
     "echo": ECHOEmbedding,
     "ced": CEDEmbedding,
+    "dasheng": DashengEmbedding,
     "fisher": FISHEREmbedding,
 }
 
@@ -58,8 +60,16 @@ SMALL = {
         name="small_ced",
         filename="small_ced.pt",
         family="ced",
-        settings={"size": 12, "heads": 2, "depth": 3, "n_classes": 5},
+        settings={"size": 12, "heads": 2, "depth": 2, "n_classes": 5},
         embedding_size=12,
+    ),
+    "dasheng": Backbone(
+        name="small_dasheng",
+        filename="small_dasheng.pt",
+        family="dasheng",
+        settings={"size": 12, "heads": 2, "depth": 2, "n_classes": 0},
+        embedding_size=12,
+        outputs=("clip", "frames"),
     ),
     "fisher": Backbone(
         name="small_fisher",
