@@ -103,6 +103,7 @@ PARAMETERS = {
     ],
     "BackboneEmbedding": [{"variant": "mn01", "weights": None}],
     "BandMemoryDetector": [{"n_neighbors": 2, "metric": "euclidean", "normalization": "ratio"}],
+    "CEDEmbedding": [{"variant": SMALL["ced"], "weights": None}],
     "ClipScaler": [
         {},
         {"method": "zscore", "statistics": "bin"},

@@ -58,6 +58,7 @@ CASES = [
         WAVES,
     ),
     (skaudio_ad.PaSSTEmbedding("passt_l_kd", weights=None, output="frames", random_state=0), WAVES),
+    (skaudio_ad.CEDEmbedding("ced_tiny", weights=None, layers=[1, 2], random_state=0), WAVES),
     (
         skaudio_ad.FineTunedEmbedding(
             skaudio_ad.MobileNetEmbedding("mn01", weights=None),
@@ -191,6 +192,7 @@ def test_only_estimators_and_their_stopping_criteria_are_trusted_types():
         "AutoencoderDetector",
         "BackboneEmbedding",
         "BandMemoryDetector",
+        "CEDEmbedding",
         "ChannelResidual",
         "ClipScaler",
         "ConformalThreshold",

@@ -4,6 +4,7 @@ Everything else (outputs, shortest clip, estimator) follows from the family of t
 """
 
 from skaudio_ad import (
+    CEDEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
@@ -14,6 +15,7 @@ from skaudio_ad.embeddings import Backbone
 ESTIMATORS = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
+    "ced": CEDEmbedding,
     "fisher": FISHEREmbedding,
 }
 
@@ -33,6 +35,12 @@ SMALL = {
         settings={"stride": 10, "depth": 2},
         embedding_size=768,
     ),
+    "ced": Backbone(
+        name="small_ced",
+        filename="small_ced.pt",
+        family="ced",
+        settings={"size": 12, "heads": 2, "depth": 3, "n_classes": 5},
+        embedding_size=12,
     "fisher": Backbone(
         name="small_fisher",
         filename="small_fisher.pt",

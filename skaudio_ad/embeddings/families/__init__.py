@@ -3,6 +3,8 @@
 To add a family, describe it in a file of this folder and add it to the tuple below.
 """
 
+from ._eat import EAT
+from ._ced import CED
 from ._family import Clock, Family, Output, OwnRuntime, Variant
 from ._fisher import FISHER
 from ._mobilenet import MOBILENET
@@ -12,6 +14,8 @@ from ._passt import PASST
 FAMILIES: tuple[Family, ...] = (
     MOBILENET,
     PASST,
+    EAT,
+    CED,
     FISHER,
 )  # fmt: skip
 
