@@ -118,3 +118,11 @@ def authors_formats(name: str, state: Mapping[str, torch.Tensor]):
     """Contents of files of weights as the authors and others write them, each with the end of its file's name."""
     yield "state_dict.pt", dict(state)
     yield "state_dict.safetensors", dict(state)
+    if name == "fisher":
+        names = {key: key if key.startswith("blocks.") else f"modality_encoders.IMAGE.{key}" for key in state}
+        theirs = {names[key]: value for key, value in state.items()}
+        yield (
+            "cfg_and_model.pt",
+            {"cfg": {"model": {"band_width": 50, "layer_norm_first": False}}, "model": theirs},
+        )
+        yield "hub.safetensors", theirs

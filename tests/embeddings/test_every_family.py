@@ -84,7 +84,9 @@ def test_frames_are_the_mean_of_the_grid_over_its_bands(kit):
     frames, grid = made["frames"], made["grid"]
     assert grid.shape[-1] == frames.shape[-1]
     # The frames of a family with a sequence for every band hold all bands, one after the other.
-    expected = np.concatenate(list(grid.swapaxes(0, 1))) if len(frames) > len(grid) else grid.mean(axis=1)
+    n_bands = len(frames) // len(grid)
+    bands = grid.reshape(len(grid), n_bands, -1, grid.shape[-1]).mean(axis=2)
+    expected = np.concatenate(list(bands.swapaxes(0, 1)))
     assert_equal_up_to_rounding(frames[None], expected[None])
 
 
