@@ -2,6 +2,7 @@
 
 from .._checksums import WeightsError, weights_digest
 from ._backbone_embedding import BackboneEmbedding
+from ._backbone_table import BackboneTable, ListedBackbone, list_backbones
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
 from ._fine_tuned import FineTunedEmbedding
 from ._hub_embedding import HubEmbedding
@@ -23,10 +24,12 @@ __all__ = [
     "BACKBONES",
     "Backbone",
     "BackboneEmbedding",
+    "BackboneTable",
     "Clock",
     "Family",
     "FineTunedEmbedding",
     "HubEmbedding",
+    "ListedBackbone",
     "MobileNetEmbedding",
     "ModuleEmbedding",
     "Output",
@@ -39,6 +42,7 @@ __all__ = [
     "find_weights",
     "get_backbone",
     "get_family",
+    "list_backbones",
     "load_state_dict",
     "weights_digest",
     "weights_path",
