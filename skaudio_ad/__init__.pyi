@@ -96,7 +96,13 @@ from .embeddings import (
     BackboneEmbedding as BackboneEmbedding,
 )
 from .embeddings import (
+    CEDEmbedding as CEDEmbedding,
+)
+from .embeddings import (
     FineTunedEmbedding as FineTunedEmbedding,
+)
+from .embeddings import (
+    FISHEREmbedding as FISHEREmbedding,
 )
 from .embeddings import (
     HubEmbedding as HubEmbedding,

@@ -4,7 +4,9 @@ from .._checksums import WeightsError, weights_digest
 from ._backbone_embedding import BackboneEmbedding
 from ._backbone_table import BackboneTable, ListedBackbone, list_backbones
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
+from ._ced_embedding import CEDEmbedding
 from ._fine_tuned import FineTunedEmbedding
+from ._fisher_embedding import FISHEREmbedding
 from ._hub_embedding import HubEmbedding
 from ._module_embedding import ModuleEmbedding
 from ._registry import AUDIOSET_LABELS, BACKBONES, Backbone, get_backbone, get_family
@@ -25,7 +27,9 @@ __all__ = [
     "Backbone",
     "BackboneEmbedding",
     "BackboneTable",
+    "CEDEmbedding",
     "Clock",
+    "FISHEREmbedding",
     "Family",
     "FineTunedEmbedding",
     "HubEmbedding",

@@ -333,6 +333,12 @@ class BackboneEmbedding(BaseEmbedding):
         """Raise unless the backbone has this output."""
         backbone, family = self._backbone(), self._its_family()
         check_option(output, "output", family.output_names())
+        layers = backbone.settings.get("layers")
+        if output == "logits" and layers is not None:
+            raise ValueError(
+                'output="logits" needs layers=None, because the classifier follows the last block, got layers='
+                f"{layers!r}."
+            )
         known = family.output_names(backbone)
         if output not in known:
             others = [

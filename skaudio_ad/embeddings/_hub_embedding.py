@@ -9,7 +9,7 @@ from .._checks import check_number, check_option
 from ..training import resolve_device
 from ._embedding import BaseEmbedding
 from ._hub_engine import HubEngine
-from ._hub_model import OUTPUTS, HubModel, hub_model
+from ._hub_model import HubModel, hub_model
 from .families import Clock
 
 
@@ -148,28 +148,30 @@ class HubEmbedding(BaseEmbedding):
         return self._model().sample_rate
 
     def _shortest(self) -> int:
-        return self._model().min_samples
+        return self._model().geometry.min_samples
 
     def _clock(self, n_samples: int) -> Clock:
         model = self._model()
         self._check_output(model, "frames")
-        frames, rate = model.frames, model.sample_rate
+        frames, rate = model.geometry.of_layer(model.layer(self.layer)), model.sample_rate
         return Clock(frames.centre(0) / rate, frames.step / rate, frames.number(n_samples))
 
     @property
     def _longest_window(self) -> float:  # type: ignore[override]
         model = self._model()
-        return np.inf if model.max_samples is None else model.max_samples / model.sample_rate
+        longest = model.geometry.max_samples
+        return np.inf if longest is None else longest / model.sample_rate
 
     def _column_names(self, output: str) -> list[str]:
         model = self._model()
         if output == "logits":
             self._check_output(model, "logits")
             return [f"{model.name}_{label}" for label in model.labels]
-        return [f"{model.name}_{output}{i}" for i in range(model.n_features)]
+        last = model.layer(self.layer) == model.n_layers
+        return [f"{model.name}_{output}{i}" for i in range(model.n_last_features if last else model.n_features)]
 
     def _check_output(self, model: HubModel, output: str) -> None:
-        check_option(output, f"output of {model.name}", OUTPUTS[model.model_type])
+        check_option(output, f"output of {model.name}", model.kind.outputs)
         if output == "logits" and not model.labels:
             raise ValueError(
                 f"output='logits' needs a model that was trained to classify, {model.name} was not. Use output='clip'."
@@ -184,7 +186,7 @@ class HubEmbedding(BaseEmbedding):
                 "with different models. Put one HubEmbedding for each into a FeatureUnion."
             )
         self._check_output(model, outputs[0])
-        if model.model_type == "clap":
+        if not model.kind.n_layers:
             check_option(self.layer, f"layer of {model.name}", (-1,))
         check_number(self.layer, "layer", low=-1 - model.n_layers, high=model.n_layers, integer=True)
         check_option(self.precision, "precision", ("float32", "bfloat16"))
@@ -193,7 +195,7 @@ class HubEmbedding(BaseEmbedding):
         model = self._model()
         return HubEngine(
             model=model,
-            layer=self.layer if self.layer >= 0 else 1 + model.n_layers + self.layer,
+            layer=model.layer(self.layer),
             classifier=self._names(self.output) == ("logits",),
             precision=self.precision,
             device=str(resolve_device(self.device)),

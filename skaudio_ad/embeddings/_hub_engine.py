@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import numpy as np
 from .._checksums import WeightsError
 from ..training import drawing_from, inference, resolve_device
 from ._hub_files import digest_of, model_files, stamps_of, weights_files
-from ._hub_model import HubModel, import_transformers, quiet, quiet_warnings
+from ._hub_model import HubModel, encoder_config, import_transformers, quiet, quiet_warnings
 
-# Parts of names of tensors that a checkpoint may lack, because they serve training only or are not used here.
-_NOT_NEEDED = ("masked_spec_embed", "decoder.")
+# Parts of names of tensors that a checkpoint may lack, because they serve training only.
+_NOT_NEEDED = ("masked_spec_embed",)
 # Number of models that stay in memory for the next call. The largest take a gigabyte.
 _KEPT = 2
 _LOCK = threading.Lock()
@@ -75,19 +76,16 @@ def _load(model, classifier, device):
     folder = model.folder
     if digest_of(stamps_of(model_files(Path(folder)))) != model.digest:
         raise WeightsError(f"{folder}: has changed since the embedding began; begin again.")
+    kind = model.kind
     if classifier:
-        kind = transformers.AutoModelForAudioClassification
+        network_class, options = transformers.AutoModelForAudioClassification, {}
     else:
-        kind = (
-            transformers.ClapAudioModelWithProjection
-            if model.model_type == "clap"
-            else transformers.AutoModel
-        )
+        network_class, options = _encoder(transformers, folder, kind)
     # What the checkpoint lacks is drawn: refused below, and the global generator must not notice.
     # transformers draws them in threads of its own too, so the state of the global generator is also kept and put back.
     with quiet(), drawing_from(0), torch.random.fork_rng(devices=[]):
         try:
-            network, report = kind.from_pretrained(
+            network, report = network_class.from_pretrained(
                 folder,
                 dtype=torch.float32,
                 local_files_only=True,
@@ -95,6 +93,7 @@ def _load(model, classifier, device):
                 use_safetensors=weights_files(Path(folder))[0].suffix == ".safetensors",
                 weights_only=True,
                 output_loading_info=True,
+                **options,
             )
         except Exception as error:  # damaged files raise errors of four libraries
             raise WeightsError(f"{folder}: no weights of a {model.model_type}. {error}") from error
@@ -104,10 +103,23 @@ def _load(model, classifier, device):
         raise WeightsError(
             f"{folder}: the weights lack {len(missing)} tensors of {type(network).__name__}, such as {min(missing)}."
         )
-    if model.model_type == "whisper" and not classifier:
-        network = network.get_encoder()
     device = resolve_device(device)
     return extractor, network.eval().requires_grad_(False).to(device), device
+
+
+def _encoder(transformers, folder, kind):
+    """Class of the network that encodes audio, and options of its loading."""
+    options = {}
+    if kind.part:
+        config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        options["config"] = encoder_config(config, kind)
+    if kind.weights:
+        options["key_mapping"] = {kind.weights: ""}
+    package, _, name = kind.network.rpartition(".")
+    if not package:
+        return getattr(transformers, name), options
+    module = import_module(f"transformers.models.{package}.modeling_{package}")
+    return getattr(module, name), options
 
 
 @dataclass(frozen=True)
@@ -147,41 +159,38 @@ class LoadedHubModel:
         return made.float().cpu().numpy()
 
     def _inputs(self, waveforms):
+        kind = self.engine.model.kind
         # The front end of CLAP draws from NumPy's global generator, whose state is put back.
         state = np.random.get_state()  # noqa: NPY002
         try:
-            inputs = self.extractor(
-                list(waveforms), sampling_rate=self.engine.model.sample_rate, return_tensors="pt"
-            )
+            inputs = self.extractor(list(waveforms), **kind.options(self.network.config, self.extractor))
         finally:
             np.random.set_state(state)  # noqa: NPY002
         if "is_longer" in inputs:
             # The front end of CLAP calls one window of a batch longer than it is, by chance. No window is longer than
             # the model takes.
             inputs["is_longer"] = inputs["is_longer"].new_zeros(inputs["is_longer"].shape)
+        names = kind.arguments or {name: name for name in inputs}
+        inputs = {argument: inputs[name] for name, argument in names.items() if name in inputs}
         return {
             name: (value.float() if value.is_floating_point() else value).to(self.device)
             for name, value in inputs.items()
         }
 
     def _output(self, inputs, output, n_samples):
-        model = self.engine.model
         if output == "logits":
             return self.network(**inputs).logits
-        if model.model_type == "clap":
-            return self.network(**inputs).audio_embeds
-        states = self._states(inputs).float().transpose(1, 2)  # time last
-        n_frames = model.frames.number(n_samples)
-        if model.grid is not None:
-            if output == "clip":
-                return states[..., :2].mean(dim=2)
-            patches = states[..., 2:].unflatten(2, model.grid)[..., :n_frames]
-            return patches if output == "grid" else patches.mean(dim=2)
-        frames = states[..., :n_frames]
+        engine = self.engine
+        kind, geometry = engine.model.kind, engine.model.geometry
+        last = engine.layer == engine.model.n_layers
+        states = kind.states(self.network, inputs, None if last else engine.layer).float().transpose(1, 2)
+        if kind.n_tokens and output == "clip":
+            return states[..., : kind.n_tokens].mean(dim=2)
+        frames = states[..., kind.n_tokens :]  # time last
+        if geometry.grid is not None:
+            frames = frames.unflatten(2, geometry.grid)
+        frames = frames[..., : geometry.of_layer(engine.layer).number(n_samples)]
+        if output == "grid":
+            return frames
+        frames = frames if geometry.grid is None else frames.mean(dim=2)
         return frames if output == "frames" else frames.mean(dim=2)
-
-    def _states(self, inputs):
-        """States of the layer, (n_windows, n_tokens, n_features)."""
-        if self.engine.layer == self.engine.model.n_layers:
-            return self.network(**inputs).last_hidden_state  # normalised, where the model does that last
-        return self.network(**inputs, output_hidden_states=True).hidden_states[self.engine.layer]

@@ -1,9 +1,12 @@
 """Files of a model of the transformers library, in a folder, in the cache of the hub or on the hub."""
 
 import hashlib
+import json
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from .._checksums import WeightsError
 
@@ -16,7 +19,7 @@ _WEIGHTS_FILES = (
 )
 
 
-def find_folder(model_id: str, revision: str | None) -> Path:
+def find_folder(model_id: str, revision: str | None, check: Callable[[Path], None]) -> Path:
     """The folder of a model. Files on the disk are not downloaded again.
 
     Parameters
@@ -25,6 +28,9 @@ def find_folder(model_id: str, revision: str | None) -> Path:
         Folder, or name on the hub.
     revision : str or None
         Branch, tag or commit on the hub.
+    check : callable
+        Takes the path of config.json and raises for a model that cannot be used. It is called before anything else is
+        looked for or downloaded.
 
     Returns
     -------
@@ -44,7 +50,7 @@ def find_folder(model_id: str, revision: str | None) -> Path:
         if revision is not None:
             raise ValueError(f"revision must be None for a folder, got {revision!r}.")
         folder = Path(model_id).absolute()
-        problem = _problem(folder)
+        problem = _problem(folder, check)
         if problem:
             raise WeightsError(
                 f"{folder}: {problem}. Write all of a model with model.save_pretrained(folder) and "
@@ -60,14 +66,15 @@ def find_folder(model_id: str, revision: str | None) -> Path:
     reason = ""
     try:
         try:
-            problem = _problem(folder := look(None, local_files_only=True))
+            problem = _problem(folder := look(None, local_files_only=True), check)
         except LocalEntryNotFoundError:
             problem = "nothing of it is in the cache"
         if problem:
+            _problem(look(["config.json"]), check)
             folder = look(["config.json", *_EXTRACTOR_FILES, "*.safetensors", "*.index.json"])
             if not weights_files(folder):
                 look(["pytorch_model*.bin"])
-            problem = _problem(folder)
+            problem = _problem(folder, check)
     except HFValidationError as error:
         raise WeightsError(
             f"{model_id!r}: model_id must name a folder that exists or a model of the hub, such as "
@@ -89,13 +96,37 @@ def _first_line(error):
     return str(error).strip().partition("\n")[0].rstrip(".")
 
 
-def _problem(folder):
+def _problem(folder, check):
     """A sentence that says which file a folder lacks, or None."""
     if not (folder / "config.json").is_file():
         return "there is no config.json"
+    check(folder / "config.json")
     if not any((folder / name).is_file() for name in _EXTRACTOR_FILES):
         return f"there is no {_EXTRACTOR_FILES[0]}, of the front end"
     return None if weights_files(folder) else "there are no weights, model.safetensors"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Content of a file of JSON; {} if it is not a dictionary.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    WeightsError
+        If the file holds no JSON.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WeightsError(f"{path}: no JSON ({error}).") from error
+    return content if isinstance(content, dict) else {}
 
 
 def weights_files(folder: Path) -> list[Path]:

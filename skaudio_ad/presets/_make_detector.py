@@ -16,6 +16,8 @@ from ..detectors import FleetDetector, MahalanobisDetector, NearestNeighborsDete
 from ..embeddings import (
     Backbone,
     BackboneEmbedding,
+    CEDEmbedding,
+    FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
     available_backbones,
@@ -33,7 +35,12 @@ HEADS: dict[str, str] = {
     "one_class_svm": "one-class support vector machine of scikit-learn, after standardisation",
     "gaussian_mixture": "one Gaussian with a diagonal covariance, after standardisation (GaussianMixture)",
 }
-_EMBEDDINGS: dict[str, Any] = {"mobilenet": MobileNetEmbedding, "passt": PaSSTEmbedding}
+_EMBEDDINGS: dict[str, Any] = {
+    "mobilenet": MobileNetEmbedding,
+    "passt": PaSSTEmbedding,
+    "ced": CEDEmbedding,
+    "fisher": FISHEREmbedding,
+}
 # Best fixed outputs of a family, by the mean AUC of whitened nearest neighbours over MIMII, HLS-CMDS, ESC-10 and
 # PhysioNet (benchmarks.pretraining.judge). "block15" alone is level. Other families have been tried with "clip" only.
 _BEST_OUTPUT = {"mobilenet": ("block13", "block15")}

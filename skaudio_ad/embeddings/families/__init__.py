@@ -3,7 +3,10 @@
 To add a family, describe it in a file of this folder and add it to the tuple below.
 """
 
+from ._eat import EAT
+from ._ced import CED
 from ._family import Clock, Family, Output, OwnRuntime, Variant
+from ._fisher import FISHER
 from ._mobilenet import MOBILENET
 from ._passt import PASST
 
@@ -11,6 +14,9 @@ from ._passt import PASST
 FAMILIES: tuple[Family, ...] = (
     MOBILENET,
     PASST,
+    EAT,
+    CED,
+    FISHER,
 )  # fmt: skip
 
 __all__ = ["FAMILIES", "MOBILENET", "PASST", "Clock", "Family", "Output", "OwnRuntime", "Variant"]

@@ -138,7 +138,7 @@ def _any_length(variant: Variant) -> int:
 
 def tensor_shape(content: Any, name: str) -> tuple[int, ...] | None:
     """Shape of a tensor in the content of a file of weights, or None where the file has no such tensor."""
-    value = content.get(name) if isinstance(content, Mapping) else None
+    value: Any = content.get(name) if isinstance(content, Mapping) else None
     return tuple(value.shape) if hasattr(value, "shape") else None
 
 
