@@ -2,6 +2,7 @@
 
 from .._checksums import WeightsError, weights_digest
 from ._backbone_embedding import BackboneEmbedding
+from ._backbone_table import BackboneTable, ListedBackbone, list_backbones
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
 from ._ced_embedding import CEDEmbedding
 from ._eat_embedding import EATEmbedding
@@ -28,6 +29,7 @@ __all__ = [
     "BACKBONES",
     "Backbone",
     "BackboneEmbedding",
+    "BackboneTable",
     "CEDEmbedding",
     "Clock",
     "EATEmbedding",
@@ -37,6 +39,7 @@ __all__ = [
     "Family",
     "FineTunedEmbedding",
     "HubEmbedding",
+    "ListedBackbone",
     "MobileNetEmbedding",
     "ModuleEmbedding",
     "Output",
@@ -49,6 +52,7 @@ __all__ = [
     "find_weights",
     "get_backbone",
     "get_family",
+    "list_backbones",
     "load_state_dict",
     "weights_digest",
     "weights_path",
