@@ -41,6 +41,7 @@ SMALL = {
         family="ced",
         settings={"size": 12, "heads": 2, "depth": 3, "n_classes": 5},
         embedding_size=12,
+    ),
     "fisher": Backbone(
         name="small_fisher",
         filename="small_fisher.pt",

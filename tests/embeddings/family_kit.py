@@ -25,6 +25,8 @@ class Kit:
         Name of the family.
     family : Family
     backbone : Backbone
+    depth : int or None
+        Number of blocks, for a family of blocks.
     rate : int
         Sample rate of the clips, in hertz.
     network, front_end : torch.nn.Module
@@ -35,6 +37,7 @@ class Kit:
 
     def __init__(self, name, folder):
         self.name, self.backbone, self.family = name, SMALL[name], get_family(name)
+        self.depth = self.backbone.settings.get("depth")
         self.rate = self.backbone.sample_rate
         self.front_end = self.family.build_front_end(self.backbone).eval()
         self.network = build(self.backbone)

@@ -19,7 +19,7 @@ from skaudio_ad.embeddings import WeightsError
 from skaudio_ad.embeddings._backbone_engine import LoadedBackbone
 from skaudio_ad.persistence import load_detector, save_detector
 
-from .family_kit import FAMILIES, LAYERED, OF_ANY_RATE, Kit, build
+from .family_kit import FAMILIES, LAYERED, OF_ANY_RATE, Kit
 from .small_backbones import assert_equal_up_to_rounding
 
 
@@ -83,8 +83,10 @@ def test_frames_are_the_mean_of_the_grid_over_its_bands(kit):
     made = kit.direct(("frames", "grid"), clip)
     frames, grid = made["frames"], made["grid"]
     assert grid.shape[-1] == frames.shape[-1]
-    # The frames of a family with a sequence for every band hold all bands, one after the other.
-    expected = np.concatenate(list(grid.swapaxes(0, 1))) if len(frames) > len(grid) else grid.mean(axis=1)
+    # A family with a sequence for every band of the spectrogram has frames of every band, one after the other.
+    size, _, n_frames = grid.shape
+    bands = grid.reshape(size, len(frames) // size, -1, n_frames).mean(axis=2)
+    expected = bands.swapaxes(0, 1).reshape(-1, n_frames)
     assert_equal_up_to_rounding(frames[None], expected[None])
 
 
@@ -390,7 +392,7 @@ _CLIP_OF_STATES = {
 def test_layers_give_the_states_of_the_blocks_of_the_whole_network(kit):
     [clip] = kit.noise(1.0)
     states = [_CLIP_OF_STATES[kit.name](state).ravel() for state in _states(kit, clip)]
-    assert len(states) == 2
+    assert len(states) == kit.depth
     for layers, numbers in ((1, (1,)), (2, (2,)), ([1], (1,)), ([2, 1], (2, 1)), ((1, 2), (1, 2))):
         embedding = kit.embedding(layers=layers)
         made = embedding.fit([clip]).transform([clip])
@@ -413,15 +415,15 @@ def test_outputs_of_layers_are_those_of_each_layer_one_after_the_other(kit):
 
 @of_layers
 def test_blocks_behind_the_highest_layer_are_neither_built_nor_read(kit):
-    assert len(build(kit.with_settings(layers=(1,))).stages) == 1
-    assert len(build(kit.with_settings(layers=(1, 2))).stages) == 2
+    for layers in ((1,), (2, 1)):
+        assert len(kit.family.build_network(kit.with_settings(layers=layers)).stages) == max(layers)
 
 
 @of_layers
 @pytest.mark.parametrize(
     ("layers", "error", "message"),
     [
-        (3, ValueError, "layers must be numbers from 1 to 2, the number of blocks of .*, got"),
+        (9, ValueError, "layers must be numbers from 1 to [23], the number of blocks of .*, got"),
         (0, ValueError, "every number in layers must lie in"),
         ([1, 1], ValueError, "layers must be None or a tuple of different numbers of blocks"),
         ([], ValueError, "layers must be None or a tuple of different numbers of blocks"),
