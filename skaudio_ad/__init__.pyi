@@ -99,11 +99,13 @@ from .embeddings import (
     CEDEmbedding as CEDEmbedding,
 )
 from .embeddings import (
+    DashengEmbedding as DashengEmbedding,
+)
+from .embeddings import (
     EATEmbedding as EATEmbedding,
 )
 from .embeddings import (
     ECHOEmbedding as ECHOEmbedding,
-    DashengEmbedding as DashengEmbedding,
 )
 from .embeddings import (
     FineTunedEmbedding as FineTunedEmbedding,

@@ -5,9 +5,9 @@ Everything else (outputs, shortest clip, estimator) follows from the family of t
 
 from skaudio_ad import (
     CEDEmbedding,
+    DashengEmbedding,
     EATEmbedding,
     ECHOEmbedding,
-    DashengEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
