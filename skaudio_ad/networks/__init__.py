@@ -3,10 +3,12 @@
 from ._beats import BEATs, BEATsFrontEnd
 from ._ced import CED
 from ._classifier import DenseClassifier
+from ._dasheng import Dasheng
 from ._decibel_mel import CEDFrontEnd
 from ._dense import DenseAutoencoder
 from ._describe import LayerDescription, NetworkDescription, describe
 from ._eat import EAT, EATFrontEnd
+from ._echo import ECHO
 from ._fisher import FISHER
 from ._front_end import AudioSetFrontEnd
 from ._inference import for_inference
@@ -23,6 +25,7 @@ from ._vae import VariationalAutoencoder, convolutional_vae, dense_vae, kl_diver
 __all__ = [
     "CED",
     "EAT",
+    "ECHO",
     "FISHER",
     "AdaCosHead",
     "ArcFaceHead",
@@ -30,6 +33,7 @@ __all__ = [
     "BEATs",
     "BEATsFrontEnd",
     "CEDFrontEnd",
+    "Dasheng",
     "DenseAutoencoder",
     "DenseClassifier",
     "EATFrontEnd",

@@ -18,6 +18,9 @@ from ..embeddings import (
     BackboneEmbedding,
     BEATsEmbedding,
     CEDEmbedding,
+    DashengEmbedding,
+    EATEmbedding,
+    ECHOEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
@@ -40,7 +43,10 @@ _EMBEDDINGS: dict[str, Any] = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
     "beats": BEATsEmbedding,
+    "eat": EATEmbedding,
+    "echo": ECHOEmbedding,
     "ced": CEDEmbedding,
+    "dasheng": DashengEmbedding,
     "fisher": FISHEREmbedding,
 }
 # Best fixed outputs of a family, by the mean AUC of whitened nearest neighbours over MIMII, HLS-CMDS, ESC-10 and

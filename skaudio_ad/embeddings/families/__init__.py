@@ -6,6 +6,10 @@ To add a family, describe it in a file of this folder and add it to the tuple be
 from ._beats import BEATS
 from ._ced import CED
 from ._eat import EAT
+from ._ced import CED
+from ._dasheng import DASHENG
+from ._eat import EAT
+from ._echo import ECHO
 from ._family import Clock, Family, Output, OwnRuntime, Variant
 from ._fisher import FISHER
 from ._mobilenet import MOBILENET
@@ -16,8 +20,10 @@ FAMILIES: tuple[Family, ...] = (
     MOBILENET,
     PASST,
     BEATS,
+    ECHO,
     EAT,
     CED,
+    DASHENG,
     FISHER,
 )  # fmt: skip
 
