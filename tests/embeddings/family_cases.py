@@ -49,6 +49,7 @@ SMALL = {
         family="beats",
         settings={"size": 32, "heads": 2, "depth": 2, "n_classes": 5},
         embedding_size=32,
+    ),
     "eat": Backbone(
         name="small_eat",
         filename="small_eat.pt",
