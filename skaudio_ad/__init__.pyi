@@ -96,8 +96,10 @@ from .embeddings import (
     BackboneEmbedding as BackboneEmbedding,
 )
 from .embeddings import (
-    ECHOEmbedding as ECHOEmbedding,
     CEDEmbedding as CEDEmbedding,
+)
+from .embeddings import (
+    ECHOEmbedding as ECHOEmbedding,
 )
 from .embeddings import (
     FineTunedEmbedding as FineTunedEmbedding,

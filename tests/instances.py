@@ -112,6 +112,7 @@ PARAMETERS = {
     "DetectorPipeline": [
         {"steps": [("whiten", ShrinkageWhitener()), ("detector", NearestNeighborsDetector(coreset_size=0.5))]}
     ],
+    "ECHOEmbedding": [{"variant": SMALL["echo"], "weights": None}],
     "FISHEREmbedding": [{"variant": SMALL["fisher"], "weights": None}],
     "FineTunedEmbedding": [
         {

@@ -53,7 +53,7 @@ _EXPECTED = {
 )
 @pytest.mark.filterwarnings("ignore:Empty filters detected:UserWarning")
 @pytest.mark.filterwarnings(
-    "ignore:(Backbone|MobileNet)Embedding with weights=None has random weights:UserWarning"
+    r"ignore:\w+Embedding with weights=None has random weights:UserWarning"
 )
 def test_estimator_meets_scikit_learns_contract(estimator, check):
     check(estimator)

@@ -3,8 +3,8 @@
 from .._checksums import WeightsError, weights_digest
 from ._backbone_embedding import BackboneEmbedding
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
-from ._echo_embedding import ECHOEmbedding
 from ._ced_embedding import CEDEmbedding
+from ._echo_embedding import ECHOEmbedding
 from ._fine_tuned import FineTunedEmbedding
 from ._fisher_embedding import FISHEREmbedding
 from ._hub_embedding import HubEmbedding

@@ -5,8 +5,8 @@ from ._classifier import DenseClassifier
 from ._decibel_mel import CEDFrontEnd
 from ._dense import DenseAutoencoder
 from ._describe import LayerDescription, NetworkDescription, describe
-from ._echo import ECHO
 from ._eat import EAT, EATFrontEnd
+from ._echo import ECHO
 from ._fisher import FISHER
 from ._front_end import AudioSetFrontEnd
 from ._inference import for_inference
@@ -21,9 +21,9 @@ from ._tuned import TunedNetwork, make_head
 from ._vae import VariationalAutoencoder, convolutional_vae, dense_vae, kl_divergence
 
 __all__ = [
-    "ECHO",
-    "EAT",
     "CED",
+    "EAT",
+    "ECHO",
     "FISHER",
     "AdaCosHead",
     "ArcFaceHead",

@@ -16,8 +16,8 @@ from ..detectors import FleetDetector, MahalanobisDetector, NearestNeighborsDete
 from ..embeddings import (
     Backbone,
     BackboneEmbedding,
-    ECHOEmbedding,
     CEDEmbedding,
+    ECHOEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,

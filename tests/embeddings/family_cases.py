@@ -3,9 +3,9 @@
 Everything else (outputs, shortest clip, estimator) follows from the family of the network.
 """
 
-from skaudio_ad import ECHOEmbedding, MobileNetEmbedding, PaSSTEmbedding
 from skaudio_ad import (
     CEDEmbedding,
+    ECHOEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
@@ -44,12 +44,14 @@ SMALL = {
         settings={"size": 32, "heads": 2, "depth": 2},
         sample_rate=16_000,
         embedding_size=224,
+    ),
     "ced": Backbone(
         name="small_ced",
         filename="small_ced.pt",
         family="ced",
         settings={"size": 12, "heads": 2, "depth": 3, "n_classes": 5},
         embedding_size=12,
+    ),
     "fisher": Backbone(
         name="small_fisher",
         filename="small_fisher.pt",

@@ -3,9 +3,9 @@
 To add a family, describe it in a file of this folder and add it to the tuple below.
 """
 
-from ._echo import ECHO
-from ._eat import EAT
 from ._ced import CED
+from ._eat import EAT
+from ._echo import ECHO
 from ._family import Clock, Family, Output, OwnRuntime, Variant
 from ._fisher import FISHER
 from ._mobilenet import MOBILENET
