@@ -83,11 +83,8 @@ class ECHO(nn.Module):
         self.cls_token = nn.Parameter(torch.empty(1, 1, size))
         nn.init.normal_(self.cls_token, std=0.02)
         # The positions are a buffer, because they were fixed in training. The checkpoints hold them.
-        # Tables are computed on the CPU, because a device without values would load a second's worth of modules for it.
-        device = self.cls_token.device
-        self.register_buffer("pos_embed", time_positions(size).to(device))
-        places = _frequency_positions(n_fft, size).to(device)
-        self.register_buffer("frequency_positions", places, persistent=False)
+        self.register_buffer("pos_embed", time_positions(size))
+        self.register_buffer("frequency_positions", _frequency_positions(n_fft, size), persistent=False)
         # The authors' checkpoints have the names patch_embed.proj and encoder.layers.
         self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(1, size, (_BAND, _PATCH), (_BAND, _PATCH))})
         blocks = nn.Sequential(*(EncoderBlock(size, heads) for _ in range(depth)))
@@ -252,8 +249,8 @@ class EncoderAttention(nn.Module):
 
 def time_positions(size: int) -> torch.Tensor:
     """The authors' table of positions in time, (1, 126, size). The row 0 is zero, and no token gets it."""
-    rates = 10_000.0 ** -(torch.arange(size // 2, dtype=torch.float64, device="cpu") / (size / 2))
-    angles = torch.arange(_N_POSITIONS, dtype=torch.float64, device="cpu")[:, None] * rates
+    rates = 10_000.0 ** -(torch.arange(size // 2, dtype=torch.float64) / (size / 2))
+    angles = torch.arange(_N_POSITIONS, dtype=torch.float64)[:, None] * rates
     table = torch.cat([angles.sin(), angles.cos()], dim=1)
     return functional.pad(table, (0, 0, 1, 0)).float()[None]
 
@@ -262,10 +259,10 @@ def _frequency_positions(n_fft: int, size: int) -> torch.Tensor:
     """Positions of the bands among all frequencies, (n_bands, size)."""
     n_bins = n_fft // 2 + 1
     # The middle of the frequencies that a band has, as a share of the highest frequency.
-    starts = torch.arange(0, n_bins, _BAND, dtype=torch.float64, device="cpu")
+    starts = torch.arange(0, n_bins, _BAND, dtype=torch.float64)
     ends = (starts + _BAND).clamp(max=n_bins)
     places = ((starts + ends - 1) / n_fft).float()[:, None]
     # All steps are in float32, as in training.
-    rates = torch.exp(torch.arange(0, size, 2, device="cpu").float() * (-math.log(10_000.0) / size))
+    rates = torch.exp(torch.arange(0, size, 2).float() * (-math.log(10_000.0) / size))
     angles = places * 25 * rates
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
