@@ -115,6 +115,7 @@ PARAMETERS = {
         {"steps": [("whiten", ShrinkageWhitener()), ("detector", NearestNeighborsDetector(coreset_size=0.5))]}
     ],
     "EATEmbedding": [{"variant": SMALL["eat"], "weights": None}],
+    "ECHOEmbedding": [{"variant": SMALL["echo"], "weights": None}],
     "FISHEREmbedding": [{"variant": SMALL["fisher"], "weights": None}],
     "FineTunedEmbedding": [
         {

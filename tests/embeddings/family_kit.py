@@ -59,8 +59,17 @@ class Kit:
         """Number of samples of the shortest waveform that the network takes."""
         return self.family.min_samples(self.backbone)
 
+    def prepared(self, clip):
+        """A clip as the family wants it before windows are cut."""
+        prepare = self.family.prepare_clip
+        return clip if prepare is None else prepare(np.asarray(clip, dtype=np.float32), self.backbone)
+
     def direct(self, outputs, clip):
         """Outputs of one waveform by front end and network themselves: a dict, or an array for one name."""
+        return self.of_window(outputs, self.prepared(clip))
+
+    def of_window(self, outputs, clip):
+        """The same for a window of a prepared waveform."""
         names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
         with torch.no_grad():
             made = self.network(
@@ -93,7 +102,12 @@ def build(backbone):
             return family.build_network(backbone).eval().requires_grad_(False)
     with torch.device("meta"):
         network = family.build_network(backbone)
-    network = network.to_empty(device="cpu").eval().requires_grad_(False)
+    if {name for name, _ in network.named_buffers()} - set(network.state_dict()):
+        with torch.random.fork_rng():  # to_empty would lose the values of buffers that no file holds
+            network = family.build_network(backbone)
+    else:
+        network = network.to_empty(device="cpu")
+    network = network.eval().requires_grad_(False)
     network.load_state_dict(seeded_state_dict(network.state_dict()), strict=True)
     return network
 
@@ -140,7 +154,7 @@ def authors_formats(name: str, state: Mapping[str, torch.Tensor]):
     elif name == "beats":
         yield "authors.pt", {"cfg": {}, "model": dict(state)}
     elif name == "echo":
-        yield "zenodo.pth", {"encoder": dict(state)}
+        yield "zenodo.pth", {"encoder": dict(state), "model_type": "tiny", "epoch": 3}
         # The authors load their files with strict=False, and the table of positions may be absent.
         yield "hub.safetensors", {each: value for each, value in state.items() if each != "pos_embed"}
     elif name == "fisher":

@@ -133,12 +133,12 @@ def test_a_clip_shorter_than_the_network_takes_gets_silence_after_it(kit):
     shortest = kit.shortest()
     for n_samples in sorted({1, 2, max(1, shortest - 1), shortest}):
         clip = np.full(n_samples, 0.25, dtype=np.float32)
-        padded = np.pad(clip, (0, shortest - n_samples))
+        padded = np.pad(kit.prepared(clip), (0, shortest - n_samples))
         for output in {"clip", "frames"} & set(kit.outputs()):
             made = kit.embedding(output).transform([clip])
             assert made.shape[-1] >= 1
             assert np.isfinite(made).all()
-            assert_equal_up_to_rounding(made, [kit.direct(output, padded)])
+            assert_equal_up_to_rounding(made, [kit.of_window(output, padded)])
 
 
 def test_the_network_does_not_take_a_clip_that_is_one_sample_shorter_than_the_family_states(kit):
@@ -150,8 +150,9 @@ def test_the_network_does_not_take_a_clip_that_is_one_sample_shorter_than_the_fa
 def test_a_longer_clip_is_the_mean_over_the_windows_of_the_family(kit):
     [clip] = kit.noise(1.3)
     outputs = list(kit.outputs(vectors=True))
-    windows = kit.family.cut_windows(clip, kit.rate, round(kit.family.hop_share * kit.rate))
-    made = [kit.direct(outputs, window) for window in windows]
+    length, step = kit.family.window_lengths(kit.backbone, 1.0)
+    windows = kit.family.cut_windows(kit.prepared(clip), length, round(kit.family.hop_share * step))
+    made = [kit.of_window(outputs, window) for window in windows]
     expected = np.concatenate([np.mean([one[name] for one in made], axis=0) for name in outputs])
     assert len(windows) > 1
     assert_equal_up_to_rounding(kit.embedding(outputs, window=1.0).transform([clip]), [expected])
@@ -160,7 +161,9 @@ def test_a_longer_clip_is_the_mean_over_the_windows_of_the_family(kit):
 def test_outputs_with_time_are_those_of_windows_end_to_end(kit):
     [clip] = kit.noise(1.6)
     outputs = kit.outputs(vectors=False)
-    made = [kit.direct(outputs, part) for part in (clip[: kit.rate], clip[kit.rate :])]
+    length, step = kit.family.window_lengths(kit.backbone, 1.0)
+    prepared = kit.prepared(clip)
+    made = [kit.of_window(outputs, part) for part in (prepared[:length], prepared[step:])]
     for output in outputs:
         expected = np.concatenate([one[output] for one in made], axis=-1)
         assert_equal_up_to_rounding(kit.embedding(output, window=1.0).transform([clip]), [expected])
@@ -186,8 +189,8 @@ def test_a_click_shows_in_the_frame_whose_time_is_the_nearest(kit):
     n_frames = embedding.transform([quiet]).shape[-1]
     seconds = embedding.frames_to_seconds(np.arange(n_frames))
     assert (np.diff(seconds) > 0).all()
-    clock = kit.family.clock(kit.backbone, kit.rate)
-    chosen = [1, clock.per_window + 1]
+    clock = kit.family.clock(kit.backbone, kit.family.window_lengths(kit.backbone, 1.0)[0])
+    chosen = [1, clock.per_window - 2, clock.per_window + 1]
     # The patches of the small PaSST overlap, and hear a click near their edges as well as in their middle.
     share = 0.1 if kit.name == "passt" else 0.3
     clicks = [
