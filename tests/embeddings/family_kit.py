@@ -118,3 +118,11 @@ def authors_formats(name: str, state: Mapping[str, torch.Tensor]):
     """Contents of files of weights as the authors and others write them, each with the end of its file's name."""
     yield "state_dict.pt", dict(state)
     yield "state_dict.safetensors", dict(state)
+    if name in ("ced", "dasheng"):
+        in_blocks = {each: f"encoder.{each}" for each in state if not each.startswith("outputlayer.")}
+        yield "hub.safetensors", {in_blocks.get(each, each): value for each, value in state.items()}
+        zenodo = {each.replace("init_bn.", "init_bn.1."): value for each, value in state.items()}
+        zenodo["front_end.0.spectrogram.window"] = torch.ones(512)
+        zenodo["front_end.0.mel_scale.fb"] = torch.ones(257, 64)
+        yield "zenodo.pt", zenodo
+        yield "nested.pt", {"model": zenodo, "config": {"depth": 2}}
