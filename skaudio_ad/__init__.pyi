@@ -102,6 +102,12 @@ from .embeddings import (
     DashengEmbedding as DashengEmbedding,
 )
 from .embeddings import (
+    EATEmbedding as EATEmbedding,
+)
+from .embeddings import (
+    ECHOEmbedding as ECHOEmbedding,
+)
+from .embeddings import (
     FineTunedEmbedding as FineTunedEmbedding,
 )
 from .embeddings import (

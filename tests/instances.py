@@ -113,6 +113,7 @@ PARAMETERS = {
     "DetectorPipeline": [
         {"steps": [("whiten", ShrinkageWhitener()), ("detector", NearestNeighborsDetector(coreset_size=0.5))]}
     ],
+    "EATEmbedding": [{"variant": SMALL["eat"], "weights": None}],
     "FISHEREmbedding": [{"variant": SMALL["fisher"], "weights": None}],
     "FineTunedEmbedding": [
         {

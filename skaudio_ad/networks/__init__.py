@@ -7,6 +7,7 @@ from ._decibel_mel import CEDFrontEnd
 from ._dense import DenseAutoencoder
 from ._describe import LayerDescription, NetworkDescription, describe
 from ._eat import EAT, EATFrontEnd
+from ._echo import ECHO
 from ._fisher import FISHER
 from ._front_end import AudioSetFrontEnd
 from ._inference import for_inference
@@ -23,6 +24,7 @@ from ._vae import VariationalAutoencoder, convolutional_vae, dense_vae, kl_diver
 __all__ = [
     "CED",
     "EAT",
+    "ECHO",
     "FISHER",
     "AdaCosHead",
     "ArcFaceHead",

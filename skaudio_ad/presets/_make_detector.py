@@ -18,6 +18,8 @@ from ..embeddings import (
     BackboneEmbedding,
     CEDEmbedding,
     DashengEmbedding,
+    EATEmbedding,
+    ECHOEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
@@ -39,6 +41,8 @@ HEADS: dict[str, str] = {
 _EMBEDDINGS: dict[str, Any] = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
+    "eat": EATEmbedding,
+    "echo": ECHOEmbedding,
     "ced": CEDEmbedding,
     "dasheng": DashengEmbedding,
     "fisher": FISHEREmbedding,

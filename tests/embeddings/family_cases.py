@@ -6,6 +6,8 @@ Everything else (outputs, shortest clip, estimator) follows from the family of t
 from skaudio_ad import (
     CEDEmbedding,
     DashengEmbedding,
+    EATEmbedding,
+    ECHOEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
@@ -16,6 +18,8 @@ from skaudio_ad.embeddings import Backbone
 ESTIMATORS = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
+    "eat": EATEmbedding,
+    "echo": ECHOEmbedding,
     "ced": CEDEmbedding,
     "dasheng": DashengEmbedding,
     "fisher": FISHEREmbedding,
@@ -36,6 +40,21 @@ SMALL = {
         family="passt",
         settings={"stride": 10, "depth": 2},
         embedding_size=768,
+    ),
+    "eat": Backbone(
+        name="small_eat",
+        filename="small_eat.pt",
+        family="eat",
+        settings={"size": 24, "heads": 2, "depth": 2, "n_classes": 5},
+        embedding_size=24,
+    ),
+    "echo": Backbone(
+        name="smallest_echo",
+        filename="smallest_echo.pt",
+        family="echo",
+        settings={"size": 32, "heads": 2, "depth": 2},
+        sample_rate=16_000,
+        embedding_size=224,
     ),
     "ced": Backbone(
         name="small_ced",

@@ -6,6 +6,7 @@ To add a family, describe it in a file of this folder and add it to the tuple be
 from ._ced import CED
 from ._dasheng import DASHENG
 from ._eat import EAT
+from ._echo import ECHO
 from ._family import Clock, Family, Output, OwnRuntime, Variant
 from ._fisher import FISHER
 from ._mobilenet import MOBILENET
@@ -15,6 +16,7 @@ from ._passt import PASST
 FAMILIES: tuple[Family, ...] = (
     MOBILENET,
     PASST,
+    ECHO,
     EAT,
     CED,
     DASHENG,
