@@ -77,6 +77,14 @@ def test_a_file_of_the_other_training_stage_is_refused_with_the_variant_that_it_
         read_as({"model": state, "config": {}}, BACKBONES[wanted])
 
 
+@pytest.mark.parametrize("variant", ["dasheng_06b", "dasheng_12b"])
+def test_a_network_of_more_than_two_gigabytes_runs_with_torch_only(variant):
+    parameters = {"weights": None, "device": "cpu"}
+    assert DashengEmbedding(variant, runtime="auto", **parameters)._engine().runtime == "torch"
+    with pytest.raises(ValueError, match=r'a file of ONNX holds at most two gigabytes\. Use runtime="torch"'):
+        DashengEmbedding(variant, runtime="onnxruntime", **parameters).fit([noise(0.1)])
+
+
 def test_only_the_fine_tuned_dasheng_has_classes():
     with pytest.raises(
         ValueError, match=r"'dasheng_base' has no classes.* Variants that have it: dasheng_base_audioset"
