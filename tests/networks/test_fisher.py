@@ -102,15 +102,13 @@ def test_frames_and_frequencies_after_the_last_whole_patches_are_not_seen():
 
 
 def test_the_network_takes_as_many_frames_as_the_table_has_positions():
-    with torch.device("meta"):
-        network = FISHER(16_000, size=64, depth=1)
-    assert network.max_frames == 6400 // 3 * 16 + 15
-    longest = network(torch.empty(1, 201, network.max_frames, device="meta"), "grid")["grid"]
-    assert tuple(longest.shape[2:]) == network.grid_size == (12, 2133)
-    with pytest.raises(
-        ValueError, match=rf"at most {network.max_frames} frames, got {network.max_frames + 1}"
-    ):
-        network(torch.empty(1, 201, network.max_frames + 1, device="meta"))
+    # Bands of 800 frequencies have 50 rows of patches, so 128 columns take all 6400 positions.
+    network = FISHER(64_000, size=64, depth=1, band_width=800).requires_grad_(False)
+    assert (network.max_frames, network.grid_size) == (128 * 16 + 15, (50, 128))
+    longest = network._tokens(torch.zeros(1, 801, network.max_frames))
+    assert longest.shape == (1, 1 + 6400, 64)
+    with pytest.raises(ValueError, match="at most 2063 frames, got 2064. Cut the waveform into windows"):
+        network(torch.zeros(1, 801, 2064))
 
 
 @pytest.mark.parametrize("shape", [(1, 200, 40), (201, 40), (1, 1, 201, 40)])
