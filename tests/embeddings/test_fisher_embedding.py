@@ -130,7 +130,7 @@ def test_windows_have_whole_patches_and_lie_on_frames():
 
 
 def test_a_rate_without_a_whole_window_is_refused():
-    with pytest.raises(ValueError, match=r"sample_rate of FISHER must lie in \[100, inf\), got 50"):
+    with pytest.raises(ValueError, match=r"sample_rate of FISHER must lie in \[100, inf\], got 50"):
         FISHEREmbedding(at_rate(50), weights=None).fit([np.zeros(100, np.float32)])
 
 

@@ -110,7 +110,7 @@ def _build_front_end(variant: Variant) -> "torch.nn.Module":
 def _prepare_clip(clip: np.ndarray, variant: Variant) -> np.ndarray:
     """Subtract the mean, and leave out samples behind the last whole frame, so that windows lie on frames."""
     n_fft, hop_length = _frame(variant)
-    n_over = (len(clip) - n_fft) % hop_length if len(clip) > n_fft else 0
+    n_over = (len(clip) - n_fft) % hop_length if len(clip) > _min_samples(variant) else 0
     return (clip - clip.mean(dtype=np.float64)).astype(np.float32)[: len(clip) - n_over]
 
 
