@@ -17,6 +17,9 @@ from ..embeddings import (
     Backbone,
     BackboneEmbedding,
     CEDEmbedding,
+    DashengEmbedding,
+    EATEmbedding,
+    ECHOEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
@@ -38,7 +41,10 @@ HEADS: dict[str, str] = {
 _EMBEDDINGS: dict[str, Any] = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
+    "eat": EATEmbedding,
+    "echo": ECHOEmbedding,
     "ced": CEDEmbedding,
+    "dasheng": DashengEmbedding,
     "fisher": FISHEREmbedding,
 }
 # Best fixed outputs of a family, by the mean AUC of whitened nearest neighbours over MIMII, HLS-CMDS, ESC-10 and

@@ -137,9 +137,17 @@ def authors_formats(name: str, state: Mapping[str, torch.Tensor]):
         training = {each.replace("pre_norm", "context_encoder.norm"): training[each] for each in training}
         decoder = {"modality_encoders.IMAGE.decoder.proj.weight": torch.zeros(2, 2), "_ema": {}}
         yield "training.pt", {"cfg": None, "model": training | decoder}
-    elif name in ("fisher", "beats"):
+    elif name == "beats":
         yield "authors.pt", {"cfg": {}, "model": dict(state)}
     elif name == "echo":
         yield "zenodo.pth", {"encoder": dict(state)}
         # The authors load their files with strict=False, and the table of positions may be absent.
         yield "hub.safetensors", {each: value for each, value in state.items() if each != "pos_embed"}
+    elif name == "fisher":
+        names = {key: key if key.startswith("blocks.") else f"modality_encoders.IMAGE.{key}" for key in state}
+        theirs = {names[key]: value for key, value in state.items()}
+        yield (
+            "cfg_and_model.pt",
+            {"cfg": {"model": {"band_width": 50, "layer_norm_first": False}}, "model": theirs},
+        )
+        yield "hub.safetensors", theirs
