@@ -40,7 +40,7 @@ SMALL = {
         name="tiny_passt",
         filename="tiny_passt.pt",
         family="passt",
-        settings={"stride": 10, "depth": 2},
+        settings={"stride": 16, "depth": 2},
         embedding_size=768,
     ),
     "beats": Backbone(
