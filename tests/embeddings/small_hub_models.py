@@ -306,7 +306,11 @@ def _pe_audio(t, name, adapter):
     front_end = t.PeAudioFeatureExtractor(hop_length=24)
     if name == "pe_audio_encoder":
         return t.PeAudioEncoder(t.PeAudioEncoderConfig(**PE_AUDIO)), front_end, ""
-    return t.PeAudioModel(t.PeAudioConfig(audio_config=PE_AUDIO, text_config=PE_TEXT)), front_end, "audio_encoder"
+    return (
+        t.PeAudioModel(t.PeAudioConfig(audio_config=PE_AUDIO, text_config=PE_TEXT)),
+        front_end,
+        "audio_encoder",
+    )
 
 
 @_makes("pe_audio_video")
