@@ -5,39 +5,46 @@ A table stands between two comments of its page. `TABLES` names the pages and th
 - Facts of the checkpoints come from the register of the package: licence, size of the download, sample rate, and mean
   average precision as the authors publish it.
 - AUC and rates come from ``docs/results/detection/summary.csv``, which ``python -m benchmarks.results_page`` copies.
-- Times and sizes come from ``docs/results/backbones.csv``. ``--measure`` writes this file, and the machine and the date
-  into ``backbones.json``: the script times every backbone in turn with "mini", and ``describe`` counts parameters and
-  multiply-accumulates. The weights are random where the published weights are not on this machine, because the time
-  does not depend on the weights.
+- Times and counts come from ``costs.json`` of the package, which ``list_backbones`` reads too. ``--measure`` writes
+  this file with the machine and the date: the script times every backbone in turn with "mn10", and ``describe`` counts
+  parameters and multiply-accumulates on a window of 10 s. Backbones of any rate hear 16 kHz. The weights are random,
+  because the time does not depend on the weights, so checkpoints of the same network are timed once. Every call of a
+  backbone stands between two calls of "mn10", and the file holds the times whose ratio is the median, so that other
+  programs on the machine change the ratio little. ``--measure NAME ...`` measures some backbones and keeps the figures
+  of the others.
 
-Run: ``python -m benchmarks.guide_tables [--measure]``, about four minutes with ``--measure``.
+Run: ``python -m benchmarks.guide_tables [--measure [NAME ...]]``, about an hour with ``--measure``.
 """
 
 import argparse
 import csv
+import gc
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 
-from skaudio_ad.embeddings import BACKBONES, BackboneEmbedding
+from skaudio_ad.embeddings import BACKBONES, BackboneEmbedding, get_family, list_backbones
+from skaudio_ad.embeddings._backbone_engine import backbone_engine, build_network
+from skaudio_ad.embeddings._backbone_table import COSTS_FILE, TIME_REFERENCE, measured_costs, significant
+from skaudio_ad.embeddings._runtimes import make_runtime
+from skaudio_ad.training import inference
 
-from ._report import environment, interleave, markdown, one_thread
+from ._report import environment, markdown, one_thread
 from .detection._tables import MEAN
 from .results_page import DOCS
-from .speed.embeddings import load
 
-ABOUT = DOCS / "results" / "backbones.json"
-MEASURED = DOCS / "results" / "backbones.csv"
 SUMMARY = DOCS / "results" / "detection" / "summary.csv"
 SETS = ("MIMII", "HLS-CMDS", "ESC-10", "PhysioNet")
 START, END = "<!-- The next table is made by `python -m benchmarks.guide_tables`. -->\n\n", "<!-- End. -->\n"
 TIMED_SET = "MIMII"  # set whose training times the table of heads gives
-REFERENCE = "mini"
 SECONDS = 10.0  # length of the clip that is embedded
-# Number of timed calls of every backbone.
-REPEATS = 15
+ANY_RATE = 16_000  # sample rate of the clip for a backbone of any rate, in hertz
+# Minimum and maximum number of timed calls of a backbone, and maximum seconds that calls beyond the minimum take.
+REPEATS = (5, 50)
+MAX_SECONDS = 30.0
 SEED = 0
 # Configurations of the benchmark of detection, by what the guide calls them.
 FEATURES = {
@@ -60,43 +67,132 @@ HEADS = {
 }
 
 
-def measure():
-    """Time all backbones with one thread each, count their weights, and write both to a file."""
-    rate = BACKBONES[REFERENCE].sample_rate
-    clip = np.random.default_rng(SEED).normal(scale=0.1, size=(1, round(SECONDS * rate))).astype(np.float32)
-    rows = []
+def embedder(name):
+    """Return a function that embeds a clip of `SECONDS` by a backbone with random weights, on one thread.
+
+    The network is freed with the function, because the largest networks take gigabytes.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    callable
+    """
+    import torch
+
+    backbone = BACKBONES[name]
+    backbone = replace(backbone, sample_rate=backbone.sample_rate or ANY_RATE)
+    engine = backbone_engine(
+        backbone, None, runtime="torch", precision="float32", device="cpu", random_state=SEED
+    )
+    runtime = make_runtime(
+        "torch",
+        build_network(engine),
+        family=get_family(backbone.family),
+        backbone=backbone,
+        precision="float32",
+        device="cpu",
+    )
+    n_samples = round(SECONDS * backbone.sample_rate)
+    clip = torch.from_numpy(np.random.default_rng(SEED).normal(scale=0.1, size=(1, n_samples))).float()
+
+    def embed():
+        with inference():
+            return runtime(runtime.front_end(clip), "clip")
+
+    return embed
+
+
+def same_network(backbone):
+    """Return a key that is equal for checkpoints whose embeddings take the same time.
+
+    Parameters
+    ----------
+    backbone : Backbone
+
+    Returns
+    -------
+    tuple
+    """
+    settings = {name: value for name, value in backbone.settings.items() if name != "n_classes"}
+    return backbone.family, backbone.sample_rate, tuple(sorted(settings.items()))
+
+
+def time_network(name, reference):
+    """Time a backbone in turn with the reference.
+
+    Parameters
+    ----------
+    name : str
+    reference : callable
+        :func:`embedder` of `TIME_REFERENCE`.
+
+    Returns
+    -------
+    dict
+        Seconds of a processor for one call of each, where their ratio is the median.
+    """
+    if name == TIME_REFERENCE:
+        reference()
+        seconds = _cpu_seconds(reference)
+        return {"seconds": seconds, "reference_seconds": seconds}
+    other = embedder(name)
+    reference()
+    _cpu_seconds(other)
+    repeats = int(np.clip(MAX_SECONDS / _cpu_seconds(other), *REPEATS))
+    before, pairs = _cpu_seconds(reference), []
+    for _ in range(repeats):
+        seconds, after = _cpu_seconds(other), _cpu_seconds(reference)
+        pairs.append((seconds, (before + after) / 2))
+        before = after
+    gc.collect()
+    pairs.sort(key=lambda pair: pair[0] / pair[1])
+    seconds, of_reference = pairs[len(pairs) // 2]
+    return {"seconds": seconds, "reference_seconds": of_reference}
+
+
+def _cpu_seconds(function):
+    start = time.process_time()
+    function()
+    return time.process_time() - start
+
+
+def measure(names=()):
+    """Time backbones with one thread, count their weights, and write both to the file of the package.
+
+    Parameters
+    ----------
+    names : sequence of str, default=()
+        Backbones to measure. () measures all.
+    """
+    kept = measured_costs()["backbones"] if names else {}
+    made, timed = {}, {}
     with one_thread():
         machine = environment()
-        reference = load(REFERENCE, "torch", "float32")
-        for name in BACKBONES:
-            loaded = load(name, "torch", "float32")
-            contenders = {
-                REFERENCE: lambda: reference.embed(clip, "clip"),
-                "other": lambda loaded=loaded: loaded.embed(clip, "clip"),
+        reference = embedder(TIME_REFERENCE)
+        for name in names or BACKBONES:
+            network = same_network(BACKBONES[name])
+            if network not in timed:
+                timed[network] = time_network(name, reference)
+            rate = ANY_RATE if BACKBONES[name].sample_rate is None else None
+            counts = BackboneEmbedding(name, sample_rate=rate, window=SECONDS).describe()
+            made[name] = {
+                "parameters": counts.parameters,
+                "multiply_accumulates": counts.multiply_accumulates,
+                **{key: float(f"{value:.4g}") for key, value in timed[network].items()},
             }
-            timings = interleave(contenders, repeats=REPEATS, clock=time.process_time)
-            best, of_reference = timings["other"].best, timings[REFERENCE].best
-            network = BackboneEmbedding(name).describe()
-            rows.append(
-                {
-                    "backbone": name,
-                    "CPU seconds": f"{best:.4f}",
-                    f"CPU seconds of {REFERENCE}": f"{of_reference:.4f}",
-                    "parameters": network.parameters,
-                    "multiply-accumulates": network.multiply_accumulates,
-                }
-            )
-            print(rows[-1], flush=True)
-    with open(MEASURED, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+            print(name, made[name], flush=True)
+    everything = {name: made.get(name, kept.get(name)) for name in BACKBONES if name in made or name in kept}
     about = {
         "command": "python -m benchmarks.guide_tables --measure",
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "environment": machine,
+        "backbones": everything,
     }
-    ABOUT.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    COSTS_FILE.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    measured_costs.cache_clear()
 
 
 def backbone_note():
@@ -106,7 +202,7 @@ def backbone_note():
     -------
     str
     """
-    about = json.loads(ABOUT.read_text(encoding="utf-8"))
+    about = measured_costs()
     return f"Times: `{about['command']}`, {about['date']}. {about['environment']}"
 
 
@@ -117,23 +213,24 @@ def backbone_rows():
     -------
     list of dict
     """
-    measured = {row["backbone"]: row for row in _read(MEASURED)}
     means = _column("AUC", MEAN)
     made = []
-    for name, backbone in BACKBONES.items():
-        row, precision, mean = measured[name], backbone.mean_average_precision, means.get(f"{name}/nearest")
-        time_ratio = float(row["CPU seconds"]) / float(row[f"CPU seconds of {REFERENCE}"])
+    for row in list_backbones().backbones:
+        mean = means.get(f"{row.name}/nearest")
         made.append(
             {
-                "name": f'`"{name}"`',
-                "published mAP": "" if precision is None else f"{precision:.3f}",
-                "measured AUC": "" if mean is None else f"{mean:.3f}",
-                "measured time": "1" if name == REFERENCE else _significant(time_ratio),
-                "MB": "none" if backbone.folder else _significant(backbone.megabytes),
-                "licence": backbone.licence,
-                "kHz": f"{backbone.sample_rate / 1000:g}",
-                "values": backbone.embedding_size,
-                "weights, M": _significant(int(row["parameters"]) / 1e6),
+                "name": f'`"{row.name}"`',
+                "mAP": "" if row.mean_average_precision is None else f"{row.mean_average_precision:.3f}",
+                "RMIS": "" if row.rmis is None else f"{row.rmis:.2f}",
+                "SIREN": "" if row.siren is None else f"{row.siren:.2f}",
+                "AUC": "" if mean is None else f"{mean:.3f}",
+                "time": significant(row.relative_time),
+                "GMAC": significant(row.multiply_accumulates / 1e9),
+                "weights, M": significant(row.parameters / 1e6),
+                "MB": "none" if BACKBONES[row.name].folder else significant(row.megabytes),
+                "kHz": "any" if row.sample_rate is None else f"{row.sample_rate / 1000:g}",
+                "values": row.embedding_size,
+                "licence": row.licence,
             }
         )
     return made
@@ -158,7 +255,7 @@ def head_rows():
     """
     cost, load_cost = _column("fit CPU seconds", TIMED_SET), _column("feature CPU seconds", TIMED_SET)
     title = f"training, CPU s on {TIMED_SET}"
-    seconds = [_significant(cost[key] + load_cost[key]) for key in HEADS.values()]
+    seconds = [significant(cost[key] + load_cost[key]) for key in HEADS.values()]
     return [{**row, title: value} for row, value in zip(_detection_rows("head", HEADS), seconds)]
 
 
@@ -186,11 +283,6 @@ def _read(path):
         return list(csv.DictReader(file))
 
 
-def _significant(value):
-    """Write a number with two significant digits, and whole numbers in full."""
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
-
-
 TABLES = {"backbones.md": backbone_rows, "features.md": feature_rows, "detectors.md": head_rows}
 NOTES = {"backbones.md": backbone_note}
 
@@ -216,9 +308,15 @@ def page(name):
 def main(arguments=None):
     """Run the script with command-line arguments; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guide_tables")
-    parser.add_argument("--measure", action="store_true", help="time the backbones first")
-    if parser.parse_args(arguments).measure:
-        measure()
+    parser.add_argument(
+        "--measure",
+        nargs="*",
+        metavar="NAME",
+        help="time these backbones first, or all where no name is given",
+    )
+    names = parser.parse_args(arguments).measure
+    if names is not None:
+        measure(names)
     for name in TABLES:
         (DOCS / name).write_text(page(name), encoding="utf-8")
 

@@ -96,7 +96,22 @@ from .embeddings import (
     BackboneEmbedding as BackboneEmbedding,
 )
 from .embeddings import (
+    CEDEmbedding as CEDEmbedding,
+)
+from .embeddings import (
+    DashengEmbedding as DashengEmbedding,
+)
+from .embeddings import (
+    EATEmbedding as EATEmbedding,
+)
+from .embeddings import (
+    ECHOEmbedding as ECHOEmbedding,
+)
+from .embeddings import (
     FineTunedEmbedding as FineTunedEmbedding,
+)
+from .embeddings import (
+    FISHEREmbedding as FISHEREmbedding,
 )
 from .embeddings import (
     HubEmbedding as HubEmbedding,

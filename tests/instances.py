@@ -32,6 +32,8 @@ from skaudio_ad import (
     ThresholdedDetector,
 )
 
+from .embeddings.family_cases import SMALL
+
 ROOT = Path(skaudio_ad.__file__).parent
 # The program's package defines commands, not estimators.
 SUBPACKAGES = sorted(path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name != "cli")
@@ -101,14 +103,18 @@ PARAMETERS = {
     ],
     "BackboneEmbedding": [{"variant": "mn01", "weights": None}],
     "BandMemoryDetector": [{"n_neighbors": 2, "metric": "euclidean", "normalization": "ratio"}],
+    "CEDEmbedding": [{"variant": SMALL["ced"], "weights": None}],
     "ClipScaler": [
         {},
         {"method": "zscore", "statistics": "bin"},
         {"method": "minmax", "statistics": "dataset"},
     ],
+    "DashengEmbedding": [{"variant": SMALL["dasheng"], "weights": None}],
     "DetectorPipeline": [
         {"steps": [("whiten", ShrinkageWhitener()), ("detector", NearestNeighborsDetector(coreset_size=0.5))]}
     ],
+    "EATEmbedding": [{"variant": SMALL["eat"], "weights": None}],
+    "FISHEREmbedding": [{"variant": SMALL["fisher"], "weights": None}],
     "FineTunedEmbedding": [
         {
             "embedding": MobileNetEmbedding("mn01", weights=None),

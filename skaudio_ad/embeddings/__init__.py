@@ -2,8 +2,14 @@
 
 from .._checksums import WeightsError, weights_digest
 from ._backbone_embedding import BackboneEmbedding
+from ._backbone_table import BackboneTable, ListedBackbone, list_backbones
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
+from ._ced_embedding import CEDEmbedding
+from ._dasheng_embedding import DashengEmbedding
+from ._eat_embedding import EATEmbedding
+from ._echo_embedding import ECHOEmbedding
 from ._fine_tuned import FineTunedEmbedding
+from ._fisher_embedding import FISHEREmbedding
 from ._hub_embedding import HubEmbedding
 from ._module_embedding import ModuleEmbedding
 from ._registry import AUDIOSET_LABELS, BACKBONES, Backbone, get_backbone, get_family
@@ -23,10 +29,17 @@ __all__ = [
     "BACKBONES",
     "Backbone",
     "BackboneEmbedding",
+    "BackboneTable",
+    "CEDEmbedding",
     "Clock",
+    "DashengEmbedding",
+    "EATEmbedding",
+    "ECHOEmbedding",
+    "FISHEREmbedding",
     "Family",
     "FineTunedEmbedding",
     "HubEmbedding",
+    "ListedBackbone",
     "MobileNetEmbedding",
     "ModuleEmbedding",
     "Output",
@@ -39,6 +52,7 @@ __all__ = [
     "find_weights",
     "get_backbone",
     "get_family",
+    "list_backbones",
     "load_state_dict",
     "weights_digest",
     "weights_path",

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._checksums import WeightsError, weights_digest
 from ..training import draw_seed, drawing_from, inference
+from ._checkpoint import describe_difference
 from ._registry import Backbone, get_family
 from ._runtimes import check_runtime, fastest_runtime, make_runtime
 from ._store import load_state_dict, weights_path
@@ -199,10 +200,12 @@ def build_network(engine: BackboneEngine) -> "torch.nn.Module":
     with drawing_from(draw_seed(engine.random_state or 0)):
         network = family.build_network(backbone)
     if engine.path is not None:
+        state = load_state_dict(backbone, path=engine.path)
         try:
-            network.load_state_dict(load_state_dict(backbone, path=engine.path), strict=True)
+            network.load_state_dict(state, strict=True)
         except RuntimeError as error:
-            raise WeightsError(f"{engine.path}: no weights of {backbone.name}. {error}") from error
+            difference = describe_difference(state, network.state_dict()) or str(error)
+            raise WeightsError(f"{engine.path}: no weights of {backbone.name}. {difference}") from error
         digest = weights_digest(engine.path)
         if digest != engine.digest:
             raise WeightsError(

@@ -1,5 +1,6 @@
 """Files of weights to tensors. No code in a file is run."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,13 @@ from .._checksums import WeightsError
 
 if TYPE_CHECKING:
     import torch
+
+# First bytes of a file of torch.save: a zip archive, or a pickle before torch 1.6.
+_TORCH = (b"PK\x03\x04", b"\x80")
+_STATE_DICT = "Write a state dict: torch.save(module.state_dict(), file)."
+_AGAIN = "Download or copy the file again."
+# Maximum number of names of tensors in a message.
+_N_NAMES = 3
 
 
 def read_state_dict(
@@ -54,9 +62,7 @@ def _read_torch(path: str | Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the kind of exception depends on the bytes of the file
         raise WeightsError(
-            f"{path}: not a file that torch.load(weights_only=True) reads ({type(error).__name__}): damaged, or "
-            "no weights, or weights with Python objects among them. Write a state dict: "
-            "torch.save(module.state_dict(), file)."
+            f"{path}: not a file that torch.load(weights_only=True) reads. {_problem_of_torch(path, error)}"
         ) from error
 
 
@@ -66,10 +72,79 @@ def _read_safetensors(path: str | Path) -> Any:
     try:
         return load_file(path)
     except Exception as error:  # safetensors has an exception of its own, and raises others too
-        raise WeightsError(
-            f"{path}: not a file of safetensors ({error}). The file is damaged, or it is a file of torch.save; then "
-            "its name must not end in .safetensors."
-        ) from error
+        problem = _problem_of_any(path) or (
+            "The file is one of torch.save, so its name must not end in .safetensors."
+            if _first_bytes(path).startswith(_TORCH)
+            else f"The file is damaged or cut short ({error}). {_AGAIN}"
+        )
+        raise WeightsError(f"{path}: not a file of safetensors. {problem}") from error
+
+
+def _problem_of_torch(path: str | Path, error: Exception) -> str:
+    """What is wrong with a file that torch cannot read, and the remedy."""
+    start = _first_bytes(path)
+    if problem := _problem_of_any(path):
+        return problem
+    if start[8:9] == b"{":  # after the length of the header
+        return "The file is one of safetensors, so its name must end in .safetensors."
+    if found := re.search(r"GLOBAL ([\w.]*\w)", str(error)):
+        return (
+            f"The file holds the Python object {found[1]} and not only tensors. Such an object could run any code, so "
+            "no such file is read. If you trust the source of the file, write its tensors alone, with "
+            "torch.save(module.state_dict(), file) or as safetensors."
+        )
+    if not start.startswith(_TORCH):
+        return f"The file holds no weights ({type(error).__name__}). {_STATE_DICT}"
+    return f"The file is damaged or cut short ({type(error).__name__}). {_AGAIN}"
+
+
+def _problem_of_any(path: str | Path) -> str | None:
+    """What is wrong with a file that is no file of weights at all, or None."""
+    start = _first_bytes(path).lstrip()
+    if not start:
+        return f"The file is empty. {_AGAIN}"
+    if start.startswith(b"<"):
+        return f"The file is a web page. {_AGAIN}"
+    if start.startswith(b"version https://git-lfs"):
+        return "The file is a pointer of Git LFS. Fetch the file itself: git lfs pull."
+    return None
+
+
+def _first_bytes(path: str | Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(64)
+    except OSError:  # the error of the reader says why
+        return b"?"
+
+
+def describe_difference(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """How the names and shapes of a state dict differ from those of a network, in a few sentences.
+
+    Parameters
+    ----------
+    state, wanted : mapping of str to torch.Tensor
+        State dicts of the file and of the network.
+
+    Returns
+    -------
+    str
+        An empty text if names and shapes are equal.
+    """
+    lacking = [repr(name) for name in wanted if name not in state]
+    unknown = [repr(name) for name in state if name not in wanted]
+    shapes = [
+        f"{name!r} of shape {tuple(state[name].shape)} and not {tuple(value.shape)}"
+        for name, value in wanted.items()
+        if name in state and state[name].shape != value.shape
+    ]
+    starts = {"The file lacks": lacking, "The network has no": unknown, "The file has": shapes}
+    return " ".join(f"{start} {_few(names)}." for start, names in starts.items() if names)
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - _N_NAMES
+    return ", ".join(names[:_N_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _is_state_dict(state: Any) -> bool:

@@ -47,7 +47,7 @@ _MAKES_AUDIO = "it makes audio and has no encoder of recordings"
 _CODEC = (
     "its encoder needs inputs that only its own codec makes; DAC, EnCodec and Mimi are codecs that are taken"
 )
-_LANGUAGE = "its encoder of audio is part of a language model, and takes chunks and masks that only its own processor makes"
+_LANGUAGE = "its encoder of audio is part of a language model, and takes chunks or masks that only its processor makes"
 _STREAMING = "its encoder is made for streams, and takes chunks and caches"
 
 # Types of transformers that deal with audio and are left out, with the reason.

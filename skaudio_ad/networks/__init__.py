@@ -1,10 +1,17 @@
 """Networks: torch modules without scikit-learn."""
 
+from ._ced import CED
 from ._classifier import DenseClassifier
+from ._dasheng import Dasheng
+from ._decibel_mel import CEDFrontEnd
 from ._dense import DenseAutoencoder
 from ._describe import LayerDescription, NetworkDescription, describe
+from ._eat import EAT, EATFrontEnd
+from ._echo import ECHO
+from ._fisher import FISHER
 from ._front_end import AudioSetFrontEnd
 from ._inference import for_inference
+from ._log_spectrogram import LogSpectrogram
 from ._lora import LowRank, add_low_rank, merge_low_rank
 from ._metric_heads import AdaCosHead, ArcFaceHead, SoftmaxHead, nt_xent
 from ._mobilenet import MobileNet
@@ -15,12 +22,20 @@ from ._tuned import TunedNetwork, make_head
 from ._vae import VariationalAutoencoder, convolutional_vae, dense_vae, kl_divergence
 
 __all__ = [
+    "CED",
+    "EAT",
+    "ECHO",
+    "FISHER",
     "AdaCosHead",
     "ArcFaceHead",
     "AudioSetFrontEnd",
+    "CEDFrontEnd",
+    "Dasheng",
     "DenseAutoencoder",
     "DenseClassifier",
+    "EATFrontEnd",
     "LayerDescription",
+    "LogSpectrogram",
     "LowRank",
     "MobileNet",
     "NetworkDescription",

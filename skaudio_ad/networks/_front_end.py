@@ -58,8 +58,9 @@ class AudioSetFrontEnd(nn.Module):
         window = torch.hann_window(_WIN_LENGTH, periodic=False)
         # The buffers are not persistent, because the checkpoints of the networks do not hold them.
         self.register_buffer("window", window, persistent=False)
-        self.register_buffer("mel_bank", _kaldi_mel_bank(self.sample_rate, self.n_mels), persistent=False)
-        self._groups = _band_groups(self.mel_bank)
+        mel_bank = kaldi_mel_bank(self.sample_rate, _N_FFT, self.n_mels, 0.0, _FMAX)
+        self.register_buffer("mel_bank", mel_bank, persistent=False)
+        self._groups = band_groups(self.mel_bank)
 
     def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Compute normalised log-mel spectrograms of waveforms at 32 kHz.
@@ -81,7 +82,8 @@ class AudioSetFrontEnd(nn.Module):
         ValueError
             If the waveforms are not 2-D, empty, or shorter than 514 samples.
         """
-        _check_waveforms(waveforms, self.window.dtype)
+        reason = "(16 ms at 32 kHz), because half a window is reflected at both ends"
+        check_waveforms(waveforms, self.window.dtype, _MIN_SAMPLES, reason)
         if waveforms.device.type == "cpu":
             # One clip at a time gives the same numbers in any batch.
             return self._in_batches(waveforms, 1, _CPU_FRAMES)
@@ -110,7 +112,7 @@ class AudioSetFrontEnd(nn.Module):
         return torch.cat(made, dim=2)
 
 
-def _band_groups(mel_bank):
+def band_groups(mel_bank):
     """Slices of neighbouring bands and of the frequencies that these bands weigh."""
     n_bands = len(mel_bank) // _N_BAND_GROUPS
     groups = [slice(start, start + n_bands) for start in range(0, len(mel_bank), n_bands)]
@@ -118,7 +120,8 @@ def _band_groups(mel_bank):
     return [(bands, slice(int(bins.min()), int(bins.max()) + 1)) for bands, bins in zip(groups, weighed)]
 
 
-def _check_waveforms(waveforms, dtype):
+def check_waveforms(waveforms, dtype, min_samples, reason):
+    """Raise unless `waveforms` are (n_clips, n_samples) of a dtype, with `min_samples` samples for some reason."""
     if waveforms.ndim != 2 or not len(waveforms):
         raise ValueError(
             "waveforms must have the shape (n_clips, n_samples) with at least one clip, got "
@@ -128,19 +131,25 @@ def _check_waveforms(waveforms, dtype):
         raise TypeError(
             f"waveforms must be {dtype}, got {waveforms.dtype}; convert them with waveforms.to({dtype})."
         )
-    if waveforms.shape[1] < _MIN_SAMPLES:
+    if waveforms.shape[1] < min_samples:
         raise ValueError(
-            f"waveforms must have at least {_MIN_SAMPLES} samples (16 ms at 32 kHz), because half a window "
-            f"is reflected at both ends; got {waveforms.shape[1]}. Pad them with zeros."
+            f"waveforms must have at least {min_samples} samples {reason}; got {waveforms.shape[1]}. Pad them "
+            "with zeros."
         )
 
 
-def check_spectrograms(spectrograms, *, min_frames, max_frames=None):
-    """Raise unless `spectrograms` are (n_clips, 128, n_frames) with a number of frames that the network takes."""
-    n_mels = AudioSetFrontEnd.n_mels
-    if spectrograms.ndim != 3 or spectrograms.shape[1] != n_mels:
+def check_spectrograms(
+    spectrograms,
+    *,
+    min_frames,
+    max_frames=None,
+    n_bins=AudioSetFrontEnd.n_mels,
+    front_end=AudioSetFrontEnd.__name__,
+):
+    """Raise unless `spectrograms` are (n_clips, n_bins, n_frames) with a number of frames that the network takes."""
+    if spectrograms.ndim != 3 or spectrograms.shape[1] != n_bins:
         raise ValueError(
-            f"spectrograms must have the shape (n_clips, {n_mels}, n_frames), as AudioSetFrontEnd makes "
+            f"spectrograms must have the shape (n_clips, {n_bins}, n_frames), as {front_end} makes "
             f"them, got {tuple(spectrograms.shape)}."
         )
     n_frames = spectrograms.shape[2]
@@ -181,13 +190,14 @@ def band_to_hertz(bands):
     return 700 * np.expm1(mel / 1127)
 
 
-def _kaldi_mel_bank(sample_rate, n_mels):
-    """Kaldi's mel bank, (n_mels, n_fft // 2 + 1): triangles of height 1 on the mel axis."""
+def kaldi_mel_bank(sample_rate, n_fft, n_mels, fmin, fmax):
+    """Kaldi's mel bank, (n_mels, n_fft // 2 + 1): triangles of height 1 on the mel axis from `fmin` to `fmax` hertz."""
     # All steps are in float32, as in training. A value next to a corner is only a rounding error, which shows with a
     # tone at that frequency: in float64, spectrograms of recordings differed by up to 3e-4.
-    step = 1127 * math.log(1 + _FMAX / 700) / (n_mels + 1)
-    corners = torch.arange(n_mels + 2, dtype=torch.float32)[:, None] * step
+    lowest, highest = (1127 * math.log(1 + frequency / 700) for frequency in (fmin, fmax))
+    step = (highest - lowest) / (n_mels + 1)
+    corners = lowest + torch.arange(n_mels + 2, dtype=torch.float32)[:, None] * step
     lower, centre, upper = corners[:-2], corners[1:-1], corners[2:]
-    bins = 1127 * (1 + torch.arange(_N_FFT // 2) * (sample_rate / _N_FFT) / 700).log()
+    bins = 1127 * (1 + torch.arange(n_fft // 2) * (sample_rate / n_fft) / 700).log()
     bank = torch.minimum((bins - lower) / (centre - lower), (upper - bins) / (upper - centre)).clamp(min=0)
     return functional.pad(bank, (0, 1))  # the bin at half the sample rate has no weight

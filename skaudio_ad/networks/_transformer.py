@@ -1,7 +1,7 @@
 """Blocks that spectrogram transformers share."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import nn
@@ -89,9 +89,9 @@ class Attention(nn.Module):
         return self.proj(attend(q[:, :, :n_made], k, v))
 
     def multiply_accumulates(self, output: torch.Tensor) -> int:
-        """Number of multiply-accumulates of the attention for one clip: two products of all pairs of tokens."""
-        n_tokens, n_values = output.shape[1:]
-        return 2 * n_tokens**2 * n_values
+        """Number of multiply-accumulates of the attention: two products of all pairs of tokens of every sequence."""
+        n_sequences, n_tokens, n_values = output.shape
+        return 2 * n_sequences * n_tokens**2 * n_values
 
 
 def attend(
@@ -120,26 +120,30 @@ def attend(
 
 
 def states_after(
-    blocks: Iterable[nn.Module], tokens: torch.Tensor, layers: Sequence[int] | None = None
+    blocks: Collection[nn.Module],
+    tokens: torch.Tensor,
+    layers: Sequence[int] | None = None,
+    n_made: int | None = None,
 ) -> list[torch.Tensor]:
     """Pass tokens through blocks and keep what comes out of some of them.
 
     Parameters
     ----------
-    blocks : iterable of torch.nn.Module
+    blocks : collection of torch.nn.Module
     tokens : torch.Tensor of shape (n_clips, n_tokens, size)
     layers : sequence of int or None, default=None
         Numbers of blocks, counted from 1. None is the last block alone.
+    n_made : int or None, default=None
+        Number of tokens that are wanted, the first ones. The last block then computes no others. None is all tokens.
 
     Returns
     -------
-    list of torch.Tensor of shape (n_clips, n_tokens, size)
+    list of torch.Tensor of shape (n_clips, n_made or n_tokens, size)
         States after the blocks of `layers`, in the order of `layers`.
     """
     after = {}
-    number = 0
     for number, block in enumerate(blocks, start=1):
-        tokens = block(tokens)
+        tokens = block(tokens) if n_made is None or number < len(blocks) else block(tokens, n_made)
         if layers is not None and number in layers:
-            after[number] = tokens
+            after[number] = tokens[:, :n_made]
     return [tokens] if layers is None else [after[layer] for layer in layers]

@@ -16,6 +16,11 @@ from ..detectors import FleetDetector, MahalanobisDetector, NearestNeighborsDete
 from ..embeddings import (
     Backbone,
     BackboneEmbedding,
+    CEDEmbedding,
+    DashengEmbedding,
+    EATEmbedding,
+    ECHOEmbedding,
+    FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
     available_backbones,
@@ -33,7 +38,15 @@ HEADS: dict[str, str] = {
     "one_class_svm": "one-class support vector machine of scikit-learn, after standardisation",
     "gaussian_mixture": "one Gaussian with a diagonal covariance, after standardisation (GaussianMixture)",
 }
-_EMBEDDINGS: dict[str, Any] = {"mobilenet": MobileNetEmbedding, "passt": PaSSTEmbedding}
+_EMBEDDINGS: dict[str, Any] = {
+    "mobilenet": MobileNetEmbedding,
+    "passt": PaSSTEmbedding,
+    "eat": EATEmbedding,
+    "echo": ECHOEmbedding,
+    "ced": CEDEmbedding,
+    "dasheng": DashengEmbedding,
+    "fisher": FISHEREmbedding,
+}
 # Best fixed outputs of a family, by the mean AUC of whitened nearest neighbours over MIMII, HLS-CMDS, ESC-10 and
 # PhysioNet (benchmarks.pretraining.judge). "block15" alone is level. Other families have been tried with "clip" only.
 _BEST_OUTPUT = {"mobilenet": ("block13", "block15")}

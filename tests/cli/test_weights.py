@@ -1,11 +1,14 @@
 """``skaudio-ad weights``."""
 
+import csv
+import json
+
 import pytest
 from click.testing import CliRunner
 
 import skaudio_ad.embeddings._registry
 from skaudio_ad.cli import main
-from skaudio_ad.embeddings import AUDIOSET_LABELS, BACKBONES, Backbone, find_weights
+from skaudio_ad.embeddings import BACKBONES, Backbone, ListedBackbone, find_weights
 
 from ..weights_server import serve
 
@@ -39,12 +42,51 @@ def test_list_prints_all_weights_and_their_places(cache):
     path.write_bytes(_CONTENT)
     result = run("list")
     assert result.exit_code == 0, result.output
-    header, *rows, last = result.stdout.splitlines()
-    assert header.split() == ["name", "MB", "embedding", "licence", "where"]
-    assert [row.split()[0] for row in rows] == [*BACKBONES, AUDIOSET_LABELS.name]
-    assert ["mn04", "4.1", "384", "MIT", str(path)] in [row.split() for row in rows]
-    assert ["passt_s_kd", "345", "768", "Apache-2.0", "not", "here"] in [row.split() for row in rows]
+    header, *rows, labels, last = result.stdout.splitlines()
+    assert header.split() == [
+        *("name", "weights,", "M", "GMAC", "time", "kHz", "values", "mAP", "RMIS", "SIREN", "MB", "licence"),
+        "where",
+    ]
+    assert [row.split()[0] for row in rows] == [*BACKBONES]
+    mn04 = next(row.split() for row in rows if row.startswith("mn04 "))
+    assert (mn04[1], mn04[4:8], mn04[8:]) == ("0.98", ["32", "384", "0.432", "4.1"], ["MIT", str(path)])
+    assert next(row.split() for row in rows if row.startswith("passt_s_kd "))[-3:] == [
+        "Apache-2.0",
+        "not",
+        "here",
+    ]
+    assert labels.startswith("Names of AudioSet's classes")
+    assert labels.endswith("not here: `skaudio-ad weights download audioset_labels`")
     assert last == f"Looked in {cache}"
+
+
+def test_the_list_fits_into_120_columns(cache):
+    lines = run("list").stdout.splitlines()
+    assert [line for line in lines if len(line) > 120 and not line.startswith(("mini ", "Looked in"))] == []
+
+
+def test_the_list_can_be_limited_to_a_family_and_to_this_machine(cache):
+    names = [line.split()[0] for line in run("list", "--here").stdout.splitlines()]
+    assert names[:2] == ["name", "mini"]
+    assert names[2] == "Names"
+    family = run("list", "--family", "passt").stdout.splitlines()
+    assert {line.split("_")[0] for line in family[1:-1]} == {"passt"}
+    assert run("list", "--family", "passt", "--here").stdout.splitlines()[1:] == [f"Looked in {cache}"]
+    assert run("list", "--family", "resnet").exit_code == 2
+
+
+def test_the_list_is_written_as_csv_and_as_json(cache, tmp_path):
+    table, data = tmp_path / "table.csv", tmp_path / "table.json"
+    result = run("list", "--family", "mobilenet", "--csv", table, "--json", data)
+    assert result.exit_code == 0, result.output
+    with open(table, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    made = json.loads(data.read_text(encoding="utf-8"))
+    assert [row["name"] for row in rows] == [row["name"] for row in made]
+    assert list(rows[0]) == list(made[0]) == list(ListedBackbone.__dataclass_fields__)
+    mn10 = next(row for row in made if row["name"] == "mn10")
+    assert (mn10["mean_average_precision"], mn10["relative_time"], mn10["path"]) == (0.471, 1.0, None)
+    assert run("list", "--csv", tmp_path / "missing" / "table.csv").exit_code == 1
 
 
 def test_path_finds_the_weights_that_download_has_written(cache, server):
@@ -98,9 +140,8 @@ def test_a_variable_that_names_a_missing_folder_is_an_error(cache, monkeypatch, 
 
 def test_the_weights_of_the_package_are_listed_found_and_not_downloaded(cache):
     path = find_weights("mini")
-    assert ["mini", "1.1", "384", "BSD-3-Clause", str(path)] in [
-        row.split() for row in run("list").stdout.splitlines()
-    ]
+    line = next(line.split() for line in run("list").stdout.splitlines() if line.startswith("mini "))
+    assert line[-3:] == ["1.1", "BSD-3-Clause", str(path)]
     assert (run("path", "mini").exit_code, run("path", "mini").stdout) == (0, f"{path}\n")
     result = run("download", "mini")
     assert (result.exit_code, result.stdout, result.stderr) == (0, f"mini: {path}\n", "")

@@ -3,13 +3,26 @@
 Everything else (outputs, shortest clip, estimator) follows from the family of the network.
 """
 
-from skaudio_ad import MobileNetEmbedding, PaSSTEmbedding
+from skaudio_ad import (
+    CEDEmbedding,
+    DashengEmbedding,
+    EATEmbedding,
+    ECHOEmbedding,
+    FISHEREmbedding,
+    MobileNetEmbedding,
+    PaSSTEmbedding,
+)
 from skaudio_ad.embeddings import Backbone
 
 #: Estimator of every family.
 ESTIMATORS = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
+    "eat": EATEmbedding,
+    "echo": ECHOEmbedding,
+    "ced": CEDEmbedding,
+    "dasheng": DashengEmbedding,
+    "fisher": FISHEREmbedding,
 }
 
 #: Backbones with two blocks or few channels. A family of any rate says a rate here.
@@ -27,5 +40,43 @@ SMALL = {
         family="passt",
         settings={"stride": 10, "depth": 2},
         embedding_size=768,
+    ),
+    "eat": Backbone(
+        name="small_eat",
+        filename="small_eat.pt",
+        family="eat",
+        settings={"size": 24, "heads": 2, "depth": 2, "n_classes": 5},
+        embedding_size=24,
+    ),
+    "echo": Backbone(
+        name="smallest_echo",
+        filename="smallest_echo.pt",
+        family="echo",
+        settings={"size": 32, "heads": 2, "depth": 2},
+        sample_rate=16_000,
+        embedding_size=224,
+    ),
+    "ced": Backbone(
+        name="small_ced",
+        filename="small_ced.pt",
+        family="ced",
+        settings={"size": 12, "heads": 2, "depth": 2, "n_classes": 5},
+        embedding_size=12,
+    ),
+    "dasheng": Backbone(
+        name="small_dasheng",
+        filename="small_dasheng.pt",
+        family="dasheng",
+        settings={"size": 12, "heads": 2, "depth": 2, "n_classes": 0},
+        embedding_size=12,
+        outputs=("clip", "frames"),
+    ),
+    "fisher": Backbone(
+        name="small_fisher",
+        filename="small_fisher.pt",
+        family="fisher",
+        settings={"size": 64, "depth": 2, "band_width": 50, "flatten": "freq"},
+        embedding_size=256,
+        sample_rate=16_000,
     ),
 }

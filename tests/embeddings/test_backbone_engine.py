@@ -224,8 +224,14 @@ def test_the_key_tells_apart_all_that_changes_the_numbers_and_nothing_else(save)
     [
         (MobileNet(0.4), r"is a file of MobileNet \(width 0\.4\), .* and 'mine' needs width 0\.1"),
         (PaSST(depth=1), r"is no file of MobileNet but a file of PaSST \(stride 10, depth 1\)\."),
-        (torch.nn.Linear(2, 2), r"no weights of mine\. .*state_dict"),
-        (torch.nn.Sequential(MobileNet(0.1)), r"no weights of mine\. .*state_dict"),
+        (
+            torch.nn.Linear(2, 2),
+            r"no weights of mine\. The file lacks 'features\.0\.0\.weight', .* The network has no 'weight', 'bias'\.",
+        ),
+        (
+            torch.nn.Sequential(MobileNet(0.1)),
+            r"holds, with '0\.' before every name, a file of MobileNet \(width 0\.1\)",
+        ),
     ],
     ids=["wider", "passt", "linear", "nested"],
 )
