@@ -99,6 +99,15 @@ from .embeddings import (
     CEDEmbedding as CEDEmbedding,
 )
 from .embeddings import (
+    DashengEmbedding as DashengEmbedding,
+)
+from .embeddings import (
+    EATEmbedding as EATEmbedding,
+)
+from .embeddings import (
+    ECHOEmbedding as ECHOEmbedding,
+)
+from .embeddings import (
     FineTunedEmbedding as FineTunedEmbedding,
 )
 from .embeddings import (

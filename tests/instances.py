@@ -109,9 +109,11 @@ PARAMETERS = {
         {"method": "zscore", "statistics": "bin"},
         {"method": "minmax", "statistics": "dataset"},
     ],
+    "DashengEmbedding": [{"variant": SMALL["dasheng"], "weights": None}],
     "DetectorPipeline": [
         {"steps": [("whiten", ShrinkageWhitener()), ("detector", NearestNeighborsDetector(coreset_size=0.5))]}
     ],
+    "EATEmbedding": [{"variant": SMALL["eat"], "weights": None}],
     "FISHEREmbedding": [{"variant": SMALL["fisher"], "weights": None}],
     "FineTunedEmbedding": [
         {

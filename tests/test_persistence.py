@@ -51,6 +51,7 @@ CASES = [
     (skaudio_ad.SoundQualities(full_scale_level=100), WAVES),
     (skaudio_ad.BackboneEmbedding("mn01", weights=None, output="multilevel"), WAVES),
     (skaudio_ad.MobileNetEmbedding("mn01", weights=None, random_state=0), WAVES),
+    (skaudio_ad.ECHOEmbedding("echo_tiny", weights=None, sample_rate=8000), WAVES),
     (
         skaudio_ad.FISHEREmbedding(
             "fisher_tiny", weights=None, layers=[1, 2], sample_rate=16_000, random_state=0
@@ -58,7 +59,9 @@ CASES = [
         WAVES,
     ),
     (skaudio_ad.PaSSTEmbedding("passt_l_kd", weights=None, output="frames", random_state=0), WAVES),
+    (skaudio_ad.EATEmbedding("eat_base", weights=None, layers=1, random_state=0), WAVES),
     (skaudio_ad.CEDEmbedding("ced_tiny", weights=None, layers=[1, 2], random_state=0), WAVES),
+    (skaudio_ad.DashengEmbedding(weights=None, layers=1, output="frames", random_state=0), WAVES),
     (
         skaudio_ad.FineTunedEmbedding(
             skaudio_ad.MobileNetEmbedding("mn01", weights=None),
@@ -196,7 +199,10 @@ def test_only_estimators_and_their_stopping_criteria_are_trusted_types():
         "ChannelResidual",
         "ClipScaler",
         "ConformalThreshold",
+        "DashengEmbedding",
         "DetectorPipeline",
+        "EATEmbedding",
+        "ECHOEmbedding",
         "FBetaThreshold",
         "FISHEREmbedding",
         "FineTunedEmbedding",

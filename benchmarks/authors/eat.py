@@ -1,10 +1,10 @@
 """EAT as its authors publish it: https://github.com/cwx-worst-one/EAT, commit 06c1c34e2a, in the folder "eat".
 
-The network is that of ``models/EAT_pretraining.py``, with ``images.py``, ``base.py``, ``mae.py`` and ``modules.py`` of the
-same folder. SSLAM has the same files. The code needs omegaconf, and fairseq, which no longer installs. Stand-ins take the
-place of both packages: the base classes are plain ones, and functions for training, which nothing calls here, are
-missing. The classifier is that of ``models/EAT_audio_classification.py``, two layers that this module applies itself.
-Waveforms become spectrograms as in ``feature_extract/feature_extract.py``.
+The network is that of ``models/EAT_pretraining.py``, with ``images.py``, ``base.py``, ``mae.py`` and ``modules.py``
+of the same folder. SSLAM has the same files. The code needs omegaconf, and fairseq, which no longer installs.
+Stand-ins take the place of both packages: the base classes are plain ones, and functions for training, which nothing
+calls here, are missing. The classifier is that of ``models/EAT_audio_classification.py``, two layers that this module
+applies itself. Waveforms become spectrograms as in ``feature_extract/feature_extract.py``.
 
 The recorded network has 3 blocks of 96 values with 4 heads and 5 classes, the weights of :func:`small_state`, and the
 authors' own table of positions. The waveforms are two of :func:`seeded_waveforms`, of 10, 5 and 1 s.

@@ -5,6 +5,9 @@ from ._backbone_embedding import BackboneEmbedding
 from ._backbone_table import BackboneTable, ListedBackbone, list_backbones
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
 from ._ced_embedding import CEDEmbedding
+from ._dasheng_embedding import DashengEmbedding
+from ._eat_embedding import EATEmbedding
+from ._echo_embedding import ECHOEmbedding
 from ._fine_tuned import FineTunedEmbedding
 from ._fisher_embedding import FISHEREmbedding
 from ._hub_embedding import HubEmbedding
@@ -29,6 +32,9 @@ __all__ = [
     "BackboneTable",
     "CEDEmbedding",
     "Clock",
+    "DashengEmbedding",
+    "EATEmbedding",
+    "ECHOEmbedding",
     "FISHEREmbedding",
     "Family",
     "FineTunedEmbedding",

@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -230,7 +231,7 @@ class BackboneEmbedding(BaseEmbedding):
         from ..networks import describe
 
         backbone = self._backbone()
-        waveform = torch.zeros(1, round(self.window * self._rate()))
+        waveform = torch.zeros(1, self._window_lengths()[0])
         with torch.inference_mode():
             _, n_bins, n_frames = self._its_family().build_front_end(backbone)(waveform).shape
         return describe(build_on_meta(backbone), n_frames, n_bins=n_bins, depth=depth, title=backbone.name)
@@ -245,6 +246,7 @@ class BackboneEmbedding(BaseEmbedding):
         ndarray of shape (n_bands, 2), float64, or None
             Lowest and highest frequency of every band, in hertz. None if the family does not know the frequencies.
         """
+        self._rate()  # raises where the rate is not known yet
         grid_bands = self._its_family().grid_bands
         return None if grid_bands is None else grid_bands(self._backbone())
 
@@ -305,6 +307,7 @@ class BackboneEmbedding(BaseEmbedding):
 
     def _learn_rate(self, X: Any) -> None:
         self.__dict__.pop("sample_rate_", None)
+        check_number(getattr(self, "sample_rate", None), "sample_rate", low=1, integer=True, none=True)
         rate = self._backbone().sample_rate
         if rate is None:
             rate = X.sample_rate if isinstance(X, AudioClips) else None
@@ -321,9 +324,17 @@ class BackboneEmbedding(BaseEmbedding):
     def _clock(self, n_samples: int) -> Clock:
         return self._its_family().clock(self._backbone(), n_samples)
 
+    def _window_lengths(self) -> tuple[int, int]:
+        return self._its_family().window_lengths(self._backbone(), self.window)
+
+    def _prepare(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        prepare = self._its_family().prepare_clip
+        return None if prepare is None else partial(prepare, variant=self._backbone())
+
     def _column_names(self, output: str) -> list[str]:
         backbone = self._backbone()
         self._check_output(output)
+        self._rate()  # raises where the rate, and so the number of columns, is not known yet
         # The name of a block ends in a number, so a line stands before the number of the column.
         blocks = "".join(f"_layer{number}" for number in backbone.settings.get("layers") or ())
         start = f"{backbone.name}{blocks}_{output}{'_' if output[-1].isdigit() else ''}"

@@ -42,6 +42,10 @@ class Plan:
         Maximum number of windows that go through the network together; all have one length.
     cut : callable, default=averaged_windows
         Takes a clip, `length` and `hop_length`, and returns the windows to average.
+    step : int or None, default=None
+        Step between windows that lie end to end, in samples. None is `length`.
+    prepare : callable or None, default=None
+        Takes a clip and returns the clip that windows are cut from.
     """
 
     outputs: tuple[str, ...]
@@ -51,13 +55,17 @@ class Plan:
     min_samples: int
     batch_size: int
     cut: Callable[[np.ndarray, int, int], Any] = averaged_windows
+    step: int | None = None
+    prepare: Callable[[np.ndarray], np.ndarray] | None = None
 
     def windows(self, clip: np.ndarray) -> list[np.ndarray]:
         """The windows of a clip, of shape (n_samples,), one after the other."""
+        if self.prepare is not None:
+            clip = self.prepare(clip)
         windows = (
             self.cut(clip, self.length, self.hop_length)
             if self.averaged
-            else adjacent_windows(clip, self.length)
+            else adjacent_windows(clip, self.length, self.step)
         )
         return [pad_to(window, self.min_samples) for window in windows]
 

@@ -159,11 +159,11 @@ class BaseEmbedding(BatchFunctionMixin, TableOutputMixin, BaseEstimator):
         ndarray of float64
             Seconds from the start of the clip.
         """
-        length = round(self.window * self._rate())
+        length, step = self._window_lengths()
         clock = self._clock(length)
         frames = np.asarray(frames, dtype=np.float64)
         window = np.floor((frames + 0.5) / clock.per_window)
-        start = window * (length / self._rate())
+        start = window * (step / self._rate())
         return start + clock.first + (frames - window * clock.per_window) * clock.step
 
     @property
@@ -191,6 +191,15 @@ class BaseEmbedding(BatchFunctionMixin, TableOutputMixin, BaseEstimator):
 
     def _clock(self, n_samples: int) -> Clock:
         raise NotImplementedError
+
+    def _window_lengths(self) -> tuple[int, int]:
+        """Number of samples of a window, and step between windows that lie end to end, in samples."""
+        length = round(self.window * self._rate())
+        return length, length
+
+    def _prepare(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        """What changes a whole clip before windows are cut from it."""
+        return None
 
     def _column_names(self, output: str) -> list[str]:
         raise NotImplementedError
@@ -258,17 +267,21 @@ class BaseEmbedding(BatchFunctionMixin, TableOutputMixin, BaseEstimator):
         rate, averaged = self._rate(), outputs[0] in self._vectors
         high = self._longest_window
         check_number(self.window, "window", low=1, high=high, closed="left" if np.isinf(high) else "both")
-        hop = self.window * self._hop_share if self.hop is None else self.hop
-        if averaged:
-            check_number(hop, "hop", low=0, high=self.window, closed="right")
+        length, step = self._window_lengths()
+        hop_length = step * self._hop_share
+        if averaged and self.hop is not None:
+            check_number(self.hop, "hop", low=0, high=self.window, closed="right")
+            hop_length = self.hop * rate
         return Plan(
             outputs=outputs,
             averaged=averaged,
-            length=round(self.window * rate),
-            hop_length=max(1, round(hop * rate)) if averaged else 0,
+            length=length,
+            hop_length=max(1, round(hop_length)) if averaged else 0,
             min_samples=self._shortest(),
             batch_size=self._windows_at_once(),
             cut=self._cut,
+            step=step,
+            prepare=self._prepare(),
         )
 
     def __getstate__(self) -> dict[str, Any]:

@@ -313,7 +313,7 @@ class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
         WeightsError
             If the weights cannot be found, downloaded or read.
         """
-        embedding, recipe = check_parameters(self)
+        embedding, recipe = check_parameters(self, X)
         stopping = make_stopping(self.early_stopping, n_iter_no_change=self.n_iter_no_change, tol=self.tol)
         device = resolve_device(embedding.device)
         clips = as_clips(self, X, sample_rate=embedding._rate(), reset=True)
@@ -330,6 +330,10 @@ class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
             temperature=self.temperature,
         )
         waveforms, positions, labels = training_clips(clips, labels)
+        change = embedding._prepare()
+        if change is not None:
+            waveforms = [change(waveform) for waveform in waveforms]
+        length, _ = family.window_lengths(backbone, self.window)
         if self.objective == "self":
             self.classes_, numbers = np.empty(0), np.zeros(len(waveforms), dtype=int)
             if len(waveforms) < 2:
@@ -353,9 +357,7 @@ class FineTunedEmbedding(CallbackSupportMixin, TableOutputMixin, BaseEstimator):
 
             train, held_out = hold_out(numbers, self.validation_fraction, seed, groups)
             self.held_out_indices_ = positions[held_out]
-            bank = WindowBank(
-                waveforms, numbers, round(self.window * embedding._rate()), embedding._shortest()
-            )
+            bank = WindowBank(waveforms, numbers, length, embedding._shortest())
             loss.bank = bank
             per_clip = self.windows_per_clip
             if per_clip == "auto":

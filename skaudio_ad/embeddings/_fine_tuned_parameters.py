@@ -19,17 +19,19 @@ _POSITIVE = ("alpha", "scale", "temperature", "learning_rate", "backbone_learnin
 _PROJECTION_SIZE = 128
 
 
-def check_parameters(tuned: Any) -> tuple[BackboneEmbedding, dict[str, Any]]:
+def check_parameters(tuned: Any, X: Any = None) -> tuple[BackboneEmbedding, dict[str, Any]]:
     """Raise for parameters out of range.
 
     Parameters
     ----------
     tuned : FineTunedEmbedding
+    X : AudioClips, array-like of shape (n_clips, n_samples), list of 1-D ndarray, list of paths, or None
+        Training clips. A network of any rate learns its sample rate from them.
 
     Returns
     -------
     embedding : BackboneEmbedding
-        Copy of the parameter, on the device of the tuning.
+        Copy of the parameter, on the device of the tuning, at the sample rate of the training clips.
     recipe : dict
         Parameters of :class:`~skaudio_ad.networks.TunedNetwork`, as plain values.
 
@@ -63,6 +65,8 @@ def check_parameters(tuned: Any) -> tuple[BackboneEmbedding, dict[str, Any]]:
     embedding = clone(tuned.embedding)
     if tuned.device is not None:
         embedding.set_params(device=tuned.device)
+    if X is not None:
+        embedding._learn_rate(X)
     embedding._check(embedding.output)
     check_number(tuned.window, "window", low=0, high=embedding._longest_window, closed="right")
     split_augmenter(tuned.augmenter, embedding._rate())

@@ -168,7 +168,9 @@ class HubEmbedding(BaseEmbedding):
             self._check_output(model, "logits")
             return [f"{model.name}_{label}" for label in model.labels]
         last = model.layer(self.layer) == model.n_layers
-        return [f"{model.name}_{output}{i}" for i in range(model.n_last_features if last else model.n_features)]
+        return [
+            f"{model.name}_{output}{i}" for i in range(model.n_last_features if last else model.n_features)
+        ]
 
     def _check_output(self, model: HubModel, output: str) -> None:
         check_option(output, f"output of {model.name}", model.kind.outputs)

@@ -13,6 +13,7 @@ from ._hub_frames import Geometry
 from ._hub_refusals import check_name, check_type
 from ._hub_types import TYPES, HubType
 
+
 @dataclass(frozen=True)
 class HubModel:
     """Inputs and outputs of a model, read from the configuration files beside its weights.

@@ -43,10 +43,10 @@ _NATIVE = {
 }
 
 _MAKES_AUDIO = "it makes audio and has no encoder of recordings"
-_CODEC = "its encoder needs inputs that only its own codec makes; DAC, EnCodec and Mimi are codecs that are taken"
-_LANGUAGE = (
-    "its encoder of audio is part of a language model, and takes chunks and masks that only its own processor makes"
+_CODEC = (
+    "its encoder needs inputs that only its own codec makes; DAC, EnCodec and Mimi are codecs that are taken"
 )
+_LANGUAGE = "its encoder of audio is part of a language model, and takes chunks and masks that only its own processor makes"
 _STREAMING = "its encoder is made for streams, and takes chunks and caches"
 _SEVERAL = "it has no encoder of its own: take the audio model that it was made from"
 
@@ -192,7 +192,9 @@ def check_type(path: Path, name: str) -> None:
             else f"{code or name + ': '}{_use(estimator)}. Give its file to it as weights, {family.file}."
         )
     if model_type in _LEFT_OUT:
-        raise ValueError(f"{name}: HubEmbedding leaves out models of type {model_type!r}: {_LEFT_OUT[model_type]}.")
+        raise ValueError(
+            f"{name}: HubEmbedding leaves out models of type {model_type!r}: {_LEFT_OUT[model_type]}."
+        )
     if model_type in TYPES or own_code or not _is_known(model_type):
         import transformers
 

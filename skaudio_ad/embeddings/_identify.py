@@ -118,4 +118,6 @@ def _without_prefix(state: Mapping[Any, Any]) -> tuple[Mapping[Any, Any], str]:
 
 
 def _differs(backbone: Backbone, name: str, value: Any) -> bool:
-    return bool(backbone.settings.get(name) != value)
+    wanted = backbone.settings.get(name)
+    # A setting that a backbone does not give is none of the things that the value counts: no classes, for example.
+    return bool(wanted != value and (wanted or value))

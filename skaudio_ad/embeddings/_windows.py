@@ -44,7 +44,7 @@ def windows_to_the_end(clip: np.ndarray, length: int, hop_length: int) -> list[n
     return [clip[start : start + length] for start in starts]
 
 
-def adjacent_windows(clip: np.ndarray, length: int) -> list[np.ndarray]:
+def adjacent_windows(clip: np.ndarray, length: int, step: int | None = None) -> list[np.ndarray]:
     """Windows that lie end to end, for outputs that keep time; the last window is what is left of the clip.
 
     Parameters
@@ -52,12 +52,17 @@ def adjacent_windows(clip: np.ndarray, length: int) -> list[np.ndarray]:
     clip : ndarray of shape (n_samples,)
     length : int
         Length of a window, in samples.
+    step : int or None, default=None
+        Step between two windows, in samples. None is `length`. A smaller step is for a spectrogram, whose frames
+        overlap: a window holds the samples of the last frames that begin in it.
 
     Returns
     -------
     list of ndarray of shape (n,)
     """
-    return [clip[start : start + length] for start in range(0, len(clip), length)]
+    step = length if step is None else step
+    # A window behind the first one begins only where samples are left that the window before does not have.
+    return [clip[start : start + length] for start in range(0, max(1, len(clip) - (length - step)), step)]
 
 
 def pad_to(clip: np.ndarray, length: int) -> np.ndarray:

@@ -2,10 +2,12 @@
 
 from ._ced import CED
 from ._classifier import DenseClassifier
+from ._dasheng import Dasheng
 from ._decibel_mel import CEDFrontEnd
 from ._dense import DenseAutoencoder
 from ._describe import LayerDescription, NetworkDescription, describe
 from ._eat import EAT, EATFrontEnd
+from ._echo import ECHO
 from ._fisher import FISHER
 from ._front_end import AudioSetFrontEnd
 from ._inference import for_inference
@@ -20,13 +22,15 @@ from ._tuned import TunedNetwork, make_head
 from ._vae import VariationalAutoencoder, convolutional_vae, dense_vae, kl_divergence
 
 __all__ = [
-    "EAT",
     "CED",
+    "EAT",
+    "ECHO",
     "FISHER",
     "AdaCosHead",
     "ArcFaceHead",
     "AudioSetFrontEnd",
     "CEDFrontEnd",
+    "Dasheng",
     "DenseAutoencoder",
     "DenseClassifier",
     "EATFrontEnd",

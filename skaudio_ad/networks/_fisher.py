@@ -163,8 +163,9 @@ class FISHER(nn.Module):
         n_bins = self.n_bands * self.band_width
         if self.n_bins < n_bins:
             spectrograms = nn.functional.pad(spectrograms, (0, 0, 0, n_bins - self.n_bins))
+        # reshape and not unflatten, because an export of unflatten would treat the number of frames as a constant.
+        bands = spectrograms[:, :n_bins].reshape(-1, self.band_width, spectrograms.shape[2])
         # The authors' convolution takes images whose first axis is time.
-        bands = spectrograms[:, :n_bins].unflatten(1, (self.n_bands, self.band_width)).flatten(0, 1)
         patches = self.local_encoder["proj"](bands.transpose(1, 2)[:, None])
         if self.flatten == "time":
             patches = patches.transpose(2, 3)

@@ -53,16 +53,19 @@ def for_inference(network: nn.Module, precision: Literal["float32", "bfloat16"] 
             for index, (first, second) in enumerate(itertools.pairwise(module)):
                 if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
                     module[index], module[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity().eval()
+    one_dnn = torch.backends.mkldnn.is_available() and hasattr(torch.ops.aten, "mkldnn_convolution")
     for module in network.modules():
-        if isinstance(module, (PointwiseConvolution, TokenLinear)):
-            module.one_dnn = torch.backends.mkldnn.is_available() and hasattr(
-                torch.ops.aten, "mkldnn_convolution"
-            )
+        if isinstance(module, TokenLinear):
+            # Without AVX-512, oneDNN is no faster than MKL, and three times as slow for some numbers of tokens.
+            module.one_dnn = one_dnn and torch.backends.cpu.get_cpu_capability() == "AVX512"
+        elif hasattr(module, "one_dnn"):
+            module.one_dnn = one_dnn
     if precision == "bfloat16":
         layers: Any = network.bfloat16_layers
         for module in layers.modules():
-            if isinstance(module, (PointwiseConvolution, TokenLinear)):
-                module.weight.data = module.weight.data.bfloat16()
+            if hasattr(module, "one_dnn"):
+                weight = getattr(module, getattr(module, "product", "weight"))
+                weight.data = weight.data.bfloat16()
     return network.to(memory_format=torch.channels_last)
 
 
@@ -96,13 +99,32 @@ class TokenLinear(nn.Linear):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Map tokens, (n_clips, n_tokens, n_in). The output is bfloat16 if the weights are bfloat16."""
-        if self.weight.dtype == torch.bfloat16:
-            return functional.linear(tokens.bfloat16(), self.weight, self.bias.bfloat16())
-        if self.one_dnn and _plain(tokens):
-            # Tokens are an image whose channels are the values, last in memory. The conversion needs no copy.
-            image = tokens.transpose(1, 2)[:, :, None]
-            return _one_dnn(image, self.weight[:, :, None, None], self.bias)[:, :, 0].transpose(1, 2)
-        return super().forward(tokens)
+        return map_tokens(tokens, self.weight, self.bias, self.one_dnn)
+
+
+def map_tokens(tokens: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, one_dnn: bool) -> torch.Tensor:
+    """Map tokens by a linear layer.
+
+    Parameters
+    ----------
+    tokens : torch.Tensor of shape (n_clips, n_tokens, n_in)
+    weight : torch.Tensor of shape (n_out, n_in)
+    bias : torch.Tensor of shape (n_out,)
+    one_dnn : bool
+        Whether oneDNN is there, and nothing is trained.
+
+    Returns
+    -------
+    torch.Tensor of shape (n_clips, n_tokens, n_out)
+        The values are bfloat16 if the weights are bfloat16.
+    """
+    if weight.dtype == torch.bfloat16:
+        return functional.linear(tokens.bfloat16(), weight, bias.bfloat16())
+    if one_dnn and _plain(tokens):
+        # Tokens are an image whose channels are the values, last in memory. The conversion needs no copy.
+        image = tokens.transpose(1, 2)[:, :, None]
+        return _one_dnn(image, weight[:, :, None, None], bias)[:, :, 0].transpose(1, 2)
+    return functional.linear(tokens, weight, bias)
 
 
 def _plain(x):

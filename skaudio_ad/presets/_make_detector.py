@@ -17,6 +17,9 @@ from ..embeddings import (
     Backbone,
     BackboneEmbedding,
     CEDEmbedding,
+    DashengEmbedding,
+    EATEmbedding,
+    ECHOEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
@@ -39,7 +42,10 @@ HEADS: dict[str, str] = {
 _EMBEDDINGS: dict[str, Any] = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
+    "eat": EATEmbedding,
+    "echo": ECHOEmbedding,
     "ced": CEDEmbedding,
+    "dasheng": DashengEmbedding,
     "fisher": FISHEREmbedding,
 }
 # Maximum time of the backbone "auto", relative to "mn10". All MobileNets, and small transformers, are faster.

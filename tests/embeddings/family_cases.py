@@ -5,6 +5,9 @@ Everything else (outputs, shortest clip, estimator) follows from the family of t
 
 from skaudio_ad import (
     CEDEmbedding,
+    DashengEmbedding,
+    EATEmbedding,
+    ECHOEmbedding,
     FISHEREmbedding,
     MobileNetEmbedding,
     PaSSTEmbedding,
@@ -15,7 +18,10 @@ from skaudio_ad.embeddings import Backbone
 ESTIMATORS = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
+    "eat": EATEmbedding,
+    "echo": ECHOEmbedding,
     "ced": CEDEmbedding,
+    "dasheng": DashengEmbedding,
     "fisher": FISHEREmbedding,
 }
 
@@ -35,12 +41,36 @@ SMALL = {
         settings={"stride": 10, "depth": 2},
         embedding_size=768,
     ),
+    "eat": Backbone(
+        name="small_eat",
+        filename="small_eat.pt",
+        family="eat",
+        settings={"size": 24, "heads": 2, "depth": 2, "n_classes": 5},
+        embedding_size=24,
+    ),
+    "echo": Backbone(
+        name="smallest_echo",
+        filename="smallest_echo.pt",
+        family="echo",
+        settings={"size": 32, "heads": 2, "depth": 2},
+        sample_rate=16_000,
+        embedding_size=224,
+    ),
     "ced": Backbone(
         name="small_ced",
         filename="small_ced.pt",
         family="ced",
-        settings={"size": 12, "heads": 2, "depth": 3, "n_classes": 5},
+        settings={"size": 12, "heads": 2, "depth": 2, "n_classes": 5},
         embedding_size=12,
+    ),
+    "dasheng": Backbone(
+        name="small_dasheng",
+        filename="small_dasheng.pt",
+        family="dasheng",
+        settings={"size": 12, "heads": 2, "depth": 2, "n_classes": 0},
+        embedding_size=12,
+        outputs=("clip", "frames"),
+    ),
     "fisher": Backbone(
         name="small_fisher",
         filename="small_fisher.pt",

@@ -25,6 +25,8 @@ class Kit:
         Name of the family.
     family : Family
     backbone : Backbone
+    depth : int or None
+        Number of blocks, for a family of blocks.
     rate : int
         Sample rate of the clips, in hertz.
     network, front_end : torch.nn.Module
@@ -35,6 +37,7 @@ class Kit:
 
     def __init__(self, name, folder):
         self.name, self.backbone, self.family = name, SMALL[name], get_family(name)
+        self.depth = self.backbone.settings.get("depth")
         self.rate = self.backbone.sample_rate
         self.front_end = self.family.build_front_end(self.backbone).eval()
         self.network = build(self.backbone)
@@ -115,6 +118,36 @@ def other_settings(backbone):
 
 
 def authors_formats(name: str, state: Mapping[str, torch.Tensor]):
-    """Contents of files of weights as the authors and others write them, each with the end of its file's name."""
+    """Contents of files of weights as the authors and others write them, each with the name of its file."""
     yield "state_dict.pt", dict(state)
     yield "state_dict.safetensors", dict(state)
+    constant = {"front_end.0.mel_scale.fb": torch.zeros(3, 2)}
+    if name in ("ced", "dasheng"):
+        # The files of Zenodo hold constants of the front end, and call the batch normalisation "init_bn.1".
+        zenodo = {each.replace("init_bn.", "init_bn.1."): value for each, value in state.items()} | constant
+        yield "zenodo.pt", {"model": zenodo, "config": {"depth": 2}}
+        hub = {("" if each.startswith("outputlayer") else "encoder.") + each: state[each] for each in state}
+        yield "hub.safetensors", hub
+    elif name == "eat":
+        yield "hub.safetensors", {f"model.{each}": value for each, value in state.items()}
+        training = {
+            each if each.startswith("blocks.") else f"modality_encoders.IMAGE.{each}": value
+            for each, value in state.items()
+        }
+        training = {each.replace("pre_norm", "context_encoder.norm"): training[each] for each in training}
+        decoder = {"modality_encoders.IMAGE.decoder.proj.weight": torch.zeros(2, 2), "_ema": {}}
+        yield "training.pt", {"cfg": None, "model": training | decoder}
+    elif name == "beats":
+        yield "authors.pt", {"cfg": {}, "model": dict(state)}
+    elif name == "echo":
+        yield "zenodo.pth", {"encoder": dict(state)}
+        # The authors load their files with strict=False, and the table of positions may be absent.
+        yield "hub.safetensors", {each: value for each, value in state.items() if each != "pos_embed"}
+    elif name == "fisher":
+        names = {key: key if key.startswith("blocks.") else f"modality_encoders.IMAGE.{key}" for key in state}
+        theirs = {names[key]: value for key, value in state.items()}
+        yield (
+            "cfg_and_model.pt",
+            {"cfg": {"model": {"band_width": 50, "layer_norm_first": False}}, "model": theirs},
+        )
+        yield "hub.safetensors", theirs

@@ -19,7 +19,7 @@ from skaudio_ad.embeddings import WeightsError
 from skaudio_ad.embeddings._backbone_engine import LoadedBackbone
 from skaudio_ad.persistence import load_detector, save_detector
 
-from .family_kit import FAMILIES, LAYERED, OF_ANY_RATE, Kit, build
+from .family_kit import FAMILIES, LAYERED, OF_ANY_RATE, Kit
 from .small_backbones import assert_equal_up_to_rounding
 
 
@@ -83,8 +83,10 @@ def test_frames_are_the_mean_of_the_grid_over_its_bands(kit):
     made = kit.direct(("frames", "grid"), clip)
     frames, grid = made["frames"], made["grid"]
     assert grid.shape[-1] == frames.shape[-1]
-    # The frames of a family with a sequence for every band hold all bands, one after the other.
-    expected = np.concatenate(list(grid.swapaxes(0, 1))) if len(frames) > len(grid) else grid.mean(axis=1)
+    # A family with a sequence for every band of the spectrogram has frames of every band, one after the other.
+    size, _, n_frames = grid.shape
+    bands = grid.reshape(size, len(frames) // size, -1, n_frames).mean(axis=2)
+    expected = bands.swapaxes(0, 1).reshape(-1, n_frames)
     assert_equal_up_to_rounding(frames[None], expected[None])
 
 
@@ -105,10 +107,11 @@ def test_a_clip_is_embedded_alike_in_any_company(kit, output):
     clips = kit.noise(0.4, 1.2, 0.4, 0.4, 0.3, 0.001)
     clips[2] = 30 * clips[2]
     clips[3] = np.zeros_like(clips[3])
-    embedding = kit.embedding(output, window=1.0, batch_size=3).fit(clips)
+    hop = None if output == "frames" else 0.6
+    embedding = kit.embedding(output, window=1.0, hop=hop, batch_size=3).fit(clips)
     alone = [embedding.transform([clip])[0] for clip in clips]
     assert all(np.isfinite(one).all() for one in alone)
-    for batch_size, order in ((3, (0, 1, 2, 3, 4, 5)), (3, (5, 3, 1, 0, 4, 2)), (6, (2, 3, 0, 5, 1, 4))):
+    for batch_size, order in ((3, (5, 3, 1, 0, 4, 2)), (6, (2, 3, 0, 5, 1, 4))):
         embedding.set_params(batch_size=batch_size)
         made = embedding.transform([clips[i] for i in order])
         for index, one in zip(order, made, strict=True):
@@ -184,7 +187,7 @@ def test_a_click_shows_in_the_frame_whose_time_is_the_nearest(kit):
     seconds = embedding.frames_to_seconds(np.arange(n_frames))
     assert (np.diff(seconds) > 0).all()
     clock = kit.family.clock(kit.backbone, kit.rate)
-    chosen = [1, clock.per_window - 2, clock.per_window + 1]
+    chosen = [1, clock.per_window + 1]
     # The patches of the small PaSST overlap, and hear a click near their edges as well as in their middle.
     share = 0.1 if kit.name == "passt" else 0.3
     clicks = [
@@ -220,13 +223,15 @@ def test_bands_of_the_grid_rise_and_lie_below_half_the_sample_rate(kit):
 def test_a_tone_shows_in_its_band_of_the_grid(kit):
     if kit.name == "mobilenet" or "grid" not in kit.outputs():
         pytest.skip("bands of a MobileNet see all frequencies, and some families have no grid")
-    [quiet] = kit.noise(1.0)
+    [quiet] = kit.noise(0.5)
     embedding = kit.embedding("grid").fit([quiet])
     seconds = np.arange(len(quiet)) / kit.rate
     middles = embedding.band_edges().mean(axis=1)
     tones = [quiet + 0.05 * np.sin(2 * np.pi * middle * seconds) for middle in middles]
     grids = embedding.transform([quiet, *tones])
-    change = np.linalg.norm(grids[1:] - grids[0], axis=(1, 3))
+    change = grids[1:] - grids[0]
+    # Attention carries a part of the change to all bands alike.
+    change = np.linalg.norm(change - change.mean(axis=2, keepdims=True), axis=(1, 3))
     assert change.argmax(axis=1).tolist() == list(range(len(middles)))
 
 
@@ -390,7 +395,7 @@ _CLIP_OF_STATES = {
 def test_layers_give_the_states_of_the_blocks_of_the_whole_network(kit):
     [clip] = kit.noise(1.0)
     states = [_CLIP_OF_STATES[kit.name](state).ravel() for state in _states(kit, clip)]
-    assert len(states) == 2
+    assert len(states) == kit.depth
     for layers, numbers in ((1, (1,)), (2, (2,)), ([1], (1,)), ([2, 1], (2, 1)), ((1, 2), (1, 2))):
         embedding = kit.embedding(layers=layers)
         made = embedding.fit([clip]).transform([clip])
@@ -413,15 +418,15 @@ def test_outputs_of_layers_are_those_of_each_layer_one_after_the_other(kit):
 
 @of_layers
 def test_blocks_behind_the_highest_layer_are_neither_built_nor_read(kit):
-    assert len(build(kit.with_settings(layers=(1,))).stages) == 1
-    assert len(build(kit.with_settings(layers=(1, 2))).stages) == 2
+    for layers in ((1,), (2, 1)):
+        assert len(kit.family.build_network(kit.with_settings(layers=layers)).stages) == max(layers)
 
 
 @of_layers
 @pytest.mark.parametrize(
     ("layers", "error", "message"),
     [
-        (3, ValueError, "layers must be numbers from 1 to 2, the number of blocks of .*, got"),
+        (9, ValueError, "layers must be numbers from 1 to [23], the number of blocks of .*, got"),
         (0, ValueError, "every number in layers must lie in"),
         ([1, 1], ValueError, "layers must be None or a tuple of different numbers of blocks"),
         ([], ValueError, "layers must be None or a tuple of different numbers of blocks"),

@@ -114,11 +114,12 @@ def test_a_file_of_another_size_depth_or_stage_is_refused_by_the_setting(kit):
 @pytest.mark.parametrize("name", BACKBONES)
 def test_a_file_of_a_published_variant_is_recognised_by_its_tensors(name):
     backbone = BACKBONES[name]
-    family, found = identify(state_of(backbone))
+    state = state_of(backbone)
+    family, found = identify(state)
     assert family.name == backbone.family
     assert {key: backbone.settings.get(key) for key in found if key in family.settings} == found
     assert repr(name) in describe_file(family, found)
-    assert read_as(state_of(backbone), backbone).keys() == state_of(backbone).keys()
+    assert read_as(state, backbone).keys() == state.keys()
 
 
 def test_a_file_without_one_of_its_tensors_is_refused_by_the_name_of_the_tensor(kit, tmp_path):

@@ -3,8 +3,10 @@
 To add a family, describe it in a file of this folder and add it to the tuple below.
 """
 
-from ._eat import EAT
 from ._ced import CED
+from ._dasheng import DASHENG
+from ._eat import EAT
+from ._echo import ECHO
 from ._family import Clock, Family, Output, OwnRuntime, Variant
 from ._fisher import FISHER
 from ._mobilenet import MOBILENET
@@ -14,8 +16,10 @@ from ._passt import PASST
 FAMILIES: tuple[Family, ...] = (
     MOBILENET,
     PASST,
+    ECHO,
     EAT,
     CED,
+    DASHENG,
     FISHER,
 )  # fmt: skip
 

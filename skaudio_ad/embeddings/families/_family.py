@@ -136,6 +136,11 @@ def _any_length(variant: Variant) -> int:
     return 1
 
 
+def _end_to_end(variant: Variant, window: float) -> tuple[int, int]:
+    length = round(window * (variant.sample_rate or 0))
+    return length, length
+
+
 def tensor_shape(content: Any, name: str) -> tuple[int, ...] | None:
     """Shape of a tensor in the content of a file of weights, or None where the file has no such tensor."""
     value: Any = content.get(name) if isinstance(content, Mapping) else None
@@ -214,6 +219,15 @@ class Family:
     cut_windows : callable, default=averaged_windows
         Takes a clip, the length of a window and the step between windows in samples, and returns the windows whose
         embeddings are averaged.
+    window_lengths : callable, default: the rounded number of samples, twice
+        Takes a variant and the length of a window in seconds. Returns the number of samples of a window, and the step
+        between two windows that lie end to end, in samples. The step is smaller where windows of a spectrogram overlap,
+        so that windows that lie end to end have all frames of the clip.
+    prepare_clip : callable or None, default=None
+        Takes a whole clip, (n_samples,), and the variant, and returns the clip that windows are cut from. None changes
+        nothing. The function must be one of a module, because other processes call it too.
+    lowest_rate : int, default=1
+        Lowest sample rate that a family of any rate takes, in hertz.
     hop_share : float, default=0.25
         Default step between these windows, as a share of their length.
     batch_size : int, default=8
@@ -250,6 +264,9 @@ class Family:
     min_samples: Callable[[Variant], int] = _any_length
     longest_window: float = np.inf
     cut_windows: Callable[[np.ndarray, int, int], Any] = averaged_windows
+    window_lengths: Callable[[Variant, float], tuple[int, int]] = _end_to_end
+    prepare_clip: Callable[[np.ndarray, Variant], np.ndarray] | None = None
+    lowest_rate: int = 1
     hop_share: float = 0.25
     batch_size: int = 8
     read_checkpoint: Callable[[Any, Variant], Any] = _as_it_is
@@ -287,6 +304,11 @@ class Family:
             raise ValueError(
                 f"sample_rate must be {self.sample_rate}, the rate of the front end of {self.title}, got "
                 f"{variant.sample_rate!r}. A ModuleEmbedding takes a network at any other rate."
+            )
+
+        if self.sample_rate is None and variant.sample_rate is not None:
+            check_number(
+                variant.sample_rate, f"sample_rate of {self.title}", low=self.lowest_rate, integer=True
             )
 
     def output_names(self, variant: Variant | None = None, *, vectors: bool | None = None) -> tuple[str, ...]:

@@ -1,0 +1,110 @@
+"""ECHO of its authors: https://github.com/yucongzh/ECHO, commit f55b5a3a0c.
+
+`numbers` runs a network of two blocks with two heads and 32 values a token, with weights of `seeded_state_dict`, on two
+clips of 0.5 s at 16 kHz. The weights and the tokens are large, so that errors show.
+"""
+
+import sys
+import types
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from . import import_from
+from .seeded import seeded_state_dict, seeded_waveforms
+
+COMMIT = "f55b5a3a0c"
+SMALL = {"size": 32, "heads": 2, "depth": 2}
+RATE, SECONDS = 16_000, 0.5
+
+
+def network(
+    state: Mapping[str, torch.Tensor] | None = None, *, size: int = 192, heads: int = 3, depth: int = 12
+) -> Any:
+    """The authors' network.
+
+    Parameters
+    ----------
+    state : mapping of str to tensor or None
+        Weights. None keeps random ones.
+    size, heads, depth : int
+        As of :class:`skaudio_ad.networks.ECHO`.
+
+    Returns
+    -------
+    torch.nn.Module
+        In evaluation mode.
+    """
+    added = _without_einops()
+    try:
+        module = import_from("echo/models/ECHO", "audioMAE_band_upgrade")
+    finally:
+        for name in added:
+            del sys.modules[name]
+    made = module.AudioMAEWithBand(
+        spec_len=2000,
+        band_width=32,
+        shift_size=16,
+        embed_dim=size,
+        encoder_depth=depth,
+        num_heads=heads,
+        freq_pos_emb_dim=size,
+        # As in the README and in SIREN. The default eps of the code is 1e-5.
+        norm_layer=lambda n_values: torch.nn.LayerNorm(n_values, eps=1e-6),
+    ).eval()
+    if state is not None:
+        made.load_state_dict(state, strict=True)
+    return made
+
+
+def run(made: Any, waveform: torch.Tensor, sample_rate: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Embed one waveform as the authors do.
+
+    Parameters
+    ----------
+    made : torch.nn.Module
+    waveform : torch.Tensor of shape (n_samples,)
+    sample_rate : int
+
+    Returns
+    -------
+    clip : torch.Tensor of shape (n_bands * size,)
+    frames : torch.Tensor of shape (n_frames, n_bands * size)
+    """
+    with torch.no_grad():
+        return made.extract_features_from_audio(waveform[None], sample_rate)
+
+
+def numbers() -> dict[str, Any]:
+    """Outputs of the small network, for :mod:`benchmarks.authors.record`."""
+    shapes = network(**SMALL).state_dict()
+    made = network(seeded_state_dict(shapes), **SMALL)
+    clips, frames = zip(*(run(made, waveform, RATE) for waveform in waveforms()))
+    outputs = {
+        "clip": torch.stack(clips).numpy(),
+        "frames": torch.stack(frames).transpose(1, 2).numpy(),
+    }
+    return {"commit": COMMIT, "outputs": outputs}
+
+
+def waveforms() -> torch.Tensor:
+    """Waveforms of the recorded numbers."""
+    return seeded_waveforms(int(SECONDS * RATE), RATE)
+
+
+def _without_einops():
+    """Stand in for einops, if the package is not there. The authors call it once, with one pattern."""
+    try:
+        import einops  # noqa: F401
+    except ImportError:
+        module = types.ModuleType("einops")
+
+        def rearrange(values, pattern):
+            assert pattern == "b t d -> t (b d)"
+            return values.transpose(0, 1).flatten(1)
+
+        module.rearrange = rearrange  # type: ignore[attr-defined]
+        sys.modules["einops"] = module
+        return ["einops"]
+    return []
