@@ -183,7 +183,7 @@ EAT = Family(
             "worstchan/EAT-base_epoch30_pretrain",
             _BASE,
             sha256="8623072d09aac4f3ad1168b4fed3a24e4f68fe1da25b9fe733375efb237e5f48",
-            scores={"RMIS": 60.7},
+            scores={"RMIS": 60.67, "SIREN": 60.84},
         ),
         _variant(
             "eat_base_as2m",
@@ -192,7 +192,12 @@ EAT = Family(
             n_classes=527,
             precision=0.489,
         ),
-        _variant("eat_large", "worstchan/EAT-large_epoch20_pretrain", _LARGE, scores={"RMIS": 61.2}),
+        _variant(
+            "eat_large",
+            "worstchan/EAT-large_epoch20_pretrain",
+            _LARGE,
+            scores={"RMIS": 61.2, "SIREN": 61.58},
+        ),
         _variant(
             "eat_large_as2m",
             "worstchan/EAT-large_epoch20_finetune_AS2M",

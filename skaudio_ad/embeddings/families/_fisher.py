@@ -255,8 +255,8 @@ FISHER = Family(
     identify=_identify,
     depth=_depth,
     variants=(
-        _variant("fisher_tiny", 192, 26.4, "not stated", {"RMIS": 59.11}),
-        _variant("fisher_mini", 256, 44.7, "not stated", {"RMIS": 59.6}),
+        _variant("fisher_tiny", 192, 26.4, "not stated", {"RMIS": 59.11, "SIREN": 59.62}),
+        _variant("fisher_mini", 256, 44.7, "not stated", {"RMIS": 59.6, "SIREN": 59.91}),
         _variant("fisher_small", 384, 95.4, "MIT", {"RMIS": 61.15, "SIREN": 61.0}),
     ),
     default_variant="fisher_small",
