@@ -59,11 +59,6 @@ class Kit:
         """Number of samples of the shortest waveform that the network takes."""
         return self.family.min_samples(self.backbone)
 
-    def prepared(self, clip):
-        """A clip as the family wants it before windows are cut."""
-        prepare = self.family.prepare_clip
-        return clip if prepare is None else prepare(np.asarray(clip, dtype=np.float32), self.backbone)
-
     def direct(self, outputs, clip):
         """Outputs of a clip of one window by front end and network: a dict, or an array for one name."""
         clip = np.pad(self.prepared(clip), (0, max(0, self.shortest() - len(clip))))
