@@ -266,9 +266,12 @@ def _download(weights, path, download, quiet):
     places = weights_places(path)
     folder = next((place for place in places if may_write(place)), places[-1])
     file = folder / weights.filename
+    if weights.url is not None:
+        how = f"By hand: save {weights.url}"
+    else:  # a program cannot follow the links of some authors
+        how = f"Get it from its authors ({weights.source}), and save it" if weights.source else "Put it there"
     by_hand = (
-        f"{'Put it there' if weights.url is None else f'By hand: save {weights.url}'} as {file}, or under the same "
-        f"name in a folder that the environment variable {WEIGHTS_VARIABLE} names."
+        f"{how} as {file}, or under the same name in a folder that the environment variable {WEIGHTS_VARIABLE} names."
     )
     offline = bool(os.environ.get(OFFLINE_VARIABLE))
     looked = ", ".join(map(str, places))
