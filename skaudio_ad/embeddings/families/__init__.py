@@ -5,8 +5,6 @@ To add a family, describe it in a file of this folder and add it to the tuple be
 
 from ._beats import BEATS
 from ._ced import CED
-from ._eat import EAT
-from ._ced import CED
 from ._dasheng import DASHENG
 from ._eat import EAT
 from ._echo import ECHO
