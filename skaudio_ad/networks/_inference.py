@@ -64,9 +64,14 @@ def for_inference(network: nn.Module, precision: Literal["float32", "bfloat16"] 
         layers: Any = network.bfloat16_layers
         for module in layers.modules():
             if hasattr(module, "one_dnn"):
-                weight = getattr(module, getattr(module, "product", "weight"))
+                weight = getattr(module, product_name(module))
                 weight.data = weight.data.bfloat16()
     return network.to(memory_format=torch.channels_last)
+
+
+def product_name(module: nn.Module) -> str:
+    """Name of the weight of a layer that is a product of matrices."""
+    return getattr(module, "product", "weight")  # type: ignore[return-value]
 
 
 class PointwiseConvolution(nn.Conv2d):

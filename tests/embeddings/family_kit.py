@@ -167,7 +167,7 @@ def authors_formats(name: str, state: Mapping[str, torch.Tensor]):
     elif name == "beats":
         yield "authors.pt", {"cfg": {}, "model": dict(state)}
     elif name == "echo":
-        yield "zenodo.pth", {"encoder": dict(state)}
+        yield "zenodo.pth", {"encoder": dict(state), "model_type": "tiny", "epoch": 3}
         # The authors load their files with strict=False, and the table of positions may be absent.
         yield "hub.safetensors", {each: value for each, value in state.items() if each != "pos_embed"}
     elif name == "fisher":

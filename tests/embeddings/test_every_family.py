@@ -186,7 +186,7 @@ def test_a_click_shows_in_the_frame_whose_time_is_the_nearest(kit):
     seconds = embedding.frames_to_seconds(np.arange(n_frames))
     assert (np.diff(seconds) > 0).all()
     clock = kit.family.clock(kit.backbone, kit.family.window_lengths(kit.backbone, 1.0)[0])
-    chosen = [1, clock.per_window + 1]
+    chosen = [1, clock.per_window - 2, clock.per_window + 1]
     clicks = [seconds[frame] + share * clock.step for frame in chosen for share in (-0.3, 0.3)]
     clips = [quiet]
     for click in clicks:
