@@ -17,8 +17,18 @@ class HubEmbedding(BaseEmbedding):
     """Embed clips with an audio model of the transformers library, frozen.
 
     The library is an optional package: ``pip install 'skaudio_ad[hub]'``. The model brings its own front end, and its
-    configuration says its sample rate. The model may be an audio spectrogram transformer (AST), CLAP, data2vec-audio,
-    HuBERT, UniSpeech, wav2vec 2.0, WavLM or Whisper.
+    configuration says its sample rate. The model may be
+
+    - a model of all sounds: audio spectrogram transformer (AST), CLAP, PE Audio;
+    - a model of speech on the waveform: data2vec-audio, HuBERT, Moonshine, OmniASR, SEW, SEW-D, SpeechT5, UniSpeech,
+      UniSpeech-SAT, wav2vec 2.0, wav2vec 2.0 Conformer, WavLM;
+    - a model of speech on a spectrogram: Canary, Granite Speech, Lasr, Parakeet, SeamlessM4T, Speech2Text, wav2vec 2.0
+      BERT, Whisper;
+    - the encoder of audio of a language model: Audio Flamingo 3, GLM-ASR, Music Flamingo, Qwen2-Audio, Voxtral;
+    - the encoder of a codec, without its quantiser: DAC, EnCodec of one channel, Mimi.
+
+    Models that transformers has no code for are refused, and the error names the estimator that takes them if there is
+    one, such as :class:`PaSSTEmbedding`.
 
     Parameters
     ----------
@@ -31,20 +41,22 @@ class HubEmbedding(BaseEmbedding):
         Branch, tag or commit on the hub; None is the main branch.
 
     output : {"clip", "frames", "grid", "logits"}, default="clip"
-        "clip": (n_clips, C); for an AST the mean of its two tokens, as its authors do, for CLAP the projection that
-        CLAP compares with texts, for other models the mean over time. "frames": (n_clips, C, T), every 0.1 s for the
-        published AST (its mean over frequency) and every 0.02 s for other models; CLAP has no frames. "grid":
-        (n_clips, C, F, T), the patches of an AST. "logits": (n_clips, n_classes), for a model that was trained to
-        classify.
+        "clip": (n_clips, C); for an AST the mean of its two tokens, as its authors do, for PE Audio its class token,
+        for CLAP the projection that CLAP compares with texts, for other models the mean over time. "frames": (n_clips,
+        C, T), every 0.1 s for the published AST (its mean over frequency) and every 0.02 s for most other models;
+        :meth:`frames_to_seconds` gives the times; CLAP has no frames. "grid": (n_clips, C, F, T), the patches of an
+        AST. "logits": (n_clips, n_classes), for a model that was trained to classify.
 
     layer : int, default=-1
         Layer whose states make "clip", "frames" and "grid": 0 is the input of the first layer, -1 the last layer,
         normalised where the model does so, and 1 to n and -2 downwards are the layers between. For other sounds than
-        speech the middle layers of a speech model may serve better than its last. CLAP takes -1 only.
+        speech the middle layers of a speech model may serve better than its last. CLAP and codecs take -1 only. Behind
+        the last layer, SEW has more frames than between its layers, and models with an adapter have fewer.
 
     window : float, default=10.0
         Length of the longest stretch that is embedded at once, in seconds. AST and CLAP take about 10 at most, Whisper
-        30. Longer windows are refused, because the front end of the model would cut them.
+        and the encoders of language models 30. Longer windows are refused, because the front end of the model would
+        cut them.
 
     hop : float or None, default=None
         Step between the windows of a longer clip, in seconds, for outputs without time, which are averaged over the
@@ -91,10 +103,16 @@ class HubEmbedding(BaseEmbedding):
     batch have one length and none is padded for another window.
 
     Short clips: AST puts silence (zeros in its spectrogram) after a window up to the length that AST takes, CLAP
-    repeats the window, and Whisper puts silence after it up to 30 s, at the cost of 30 s. Frames of the padding are
-    left out, but the padding still changes the other frames: compare clips of about one length. Other models pad
-    only clips shorter than their first frame, 25 ms. Speech models may bring every window to one level first, as
-    their configuration says.
+    repeats the window, and Whisper and the encoders of language models put silence after it up to 30 s, at the cost of
+    30 s. Frames of the padding are left out, but the padding still changes the other frames: compare clips of about
+    one length. Other models pad only clips shorter than their first frame, 25 ms for most. Speech models may bring
+    every window to one level first, as their configuration says.
+
+    The time of a frame is the centre of its receptive field. A frame of DAC, EnCodec, Mimi and PE Audio stands for its
+    own samples, from which its time is taken; EnCodec and Mimi hear nothing after a frame.
+
+    Of a model with other parts, such as a language model, only the encoder of audio is loaded, but all files of weights
+    are downloaded.
 
     Weights are read from ``model.safetensors``. If there is no such file, they are read from ``pytorch_model.bin`` with
     ``weights_only=True``.

@@ -5,6 +5,7 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -173,4 +174,4 @@ def _describe(folder, name, stamps):
 
 def encoder_config(config: Any, kind: HubType) -> Any:
     """The part of a configuration that describes the encoder of audio."""
-    return getattr(config, kind.part) if kind.part else config
+    return attrgetter(kind.part)(config) if kind.part else config

@@ -1,5 +1,6 @@
 """Models that `HubEmbedding` refuses, and what to use instead."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,28 +28,27 @@ class _Native:
     file: str = "model.safetensors"
 
 
+_PT = "its .pt file"
 # Estimators for networks that are on the hub with code of their own, or without any.
 _NATIVE = {
     "BEATsEmbedding": _Native(
-        r"(shikhar7ssu|espnet)/OpenBEATs-.+|.+/beats[_-](ckpts|checkpoints)",
-        r"(open)?beats",
-        "the .pt file, such as BEATs_iter3.pt",
+        r"(shikhar7ssu|espnet)/OpenBEATs-.+|.+/beats[_-](ckpts|checkpoints)", r"(open)?beats", _PT
     ),
     "CEDEmbedding": _Native(r"mispeech/ced-.+", r"ced"),
     "DashengEmbedding": _Native(r"mispeech/dasheng-(base|0\.6B|1\.2B)", r"dasheng"),
     "EATEmbedding": _Native(r"worstchan/EAT-.+|ta012/SSLAM.*", r"eat|sslam"),
     "ECHOEmbedding": _Native(r"yucongzh/echo-.+", r"echo"),
-    "FISHEREmbedding": _Native(r"jiangab/FISHER-.+", r"fisher", "the .pt file"),
-    "PaSSTEmbedding": _Native(r".+/passt[_-].+", r"passt", "the .pt file"),
+    "FISHEREmbedding": _Native(r"jiangab/FISHER-.+", r"fisher", _PT),
+    "PaSSTEmbedding": _Native(r".+/passt[_-].+", r"passt", _PT),
 }
 
+_OWN_CODE = "HubEmbedding never runs code that comes with a model"
 _MAKES_AUDIO = "it makes audio and has no encoder of recordings"
 _CODEC = (
     "its encoder needs inputs that only its own codec makes; DAC, EnCodec and Mimi are codecs that are taken"
 )
-_LANGUAGE = "its encoder of audio is part of a language model, and takes chunks and masks that only its own processor makes"
+_LANGUAGE = "its encoder of audio is part of a language model, and takes chunks or masks that only its processor makes"
 _STREAMING = "its encoder is made for streams, and takes chunks and caches"
-_SEVERAL = "it has no encoder of its own: take the audio model that it was made from"
 
 # Types of transformers that deal with audio and are left out, with the reason.
 _LEFT_OUT = {
@@ -64,7 +64,6 @@ _LEFT_OUT = {
             "musicgen",
             "musicgen_melody",
             "pocket_tts",
-            "pop2piano",
             "univnet",
             "vibevoice",
             "vits",
@@ -106,6 +105,7 @@ _LEFT_OUT = {
             "moss_transcribe_diarize_audio",
             "muse_spark",
             "muse_spark_audio",
+            "nemotron_h_omni",
             "phi4_multimodal",
             "qwen2_5_omni",
             "qwen3_asr",
@@ -130,28 +130,37 @@ _LEFT_OUT = {
     "clvp": "its encoder of speech compares tokens of speech with texts, and takes no recordings",
     "cohere_asr": "its front end adds random noise, so that a clip has no embedding of its own",
     "mimi_encoder": "the configuration must be that of the whole codec, with model_type 'mimi'",
-    "speech-encoder-decoder": _SEVERAL,
+    "pop2piano": "its front end cuts a recording at its beats, and gives notes",
+    "speech-encoder-decoder": "it has no encoder of its own: take the model of its encoder",
 }
 
 
 def check_name(model_id: str) -> None:
-    """Raise for the name of a model on the hub that a public class has code for. Nothing is downloaded.
+    """Raise for a file, and for a model on the hub that another estimator takes. Nothing is downloaded.
 
     Parameters
     ----------
     model_id : str
-        Name on the hub.
+        Name on the hub, or a path that is no folder.
 
     Raises
     ------
     ValueError
-        If the name is that of a published model that another estimator takes.
+        If HubEmbedding does not take the model. The message says what takes it.
     """
+    if os.path.isfile(model_id):
+        estimator = _native([os.path.basename(model_id)])
+        use = (
+            f"{estimator}(weights={model_id!r}) may take it"
+            if estimator
+            else "such as save_pretrained writes"
+        )
+        raise ValueError(f"model_id must be a folder or a name on the hub, got the file {model_id!r}: {use}.")
     for estimator, family in _NATIVE.items():
         if re.fullmatch(family.names, model_id, flags=re.IGNORECASE):
             raise ValueError(
-                f"{model_id!r}: {_use(estimator)}: download {family.file} of it (hf download {model_id}), and write "
-                f"{estimator}(weights=...) with the path of the file."
+                f"{model_id!r}: {_OWN_CODE}. {estimator} computes this network with code of skaudio_ad: download "
+                f"{family.file} (hf download {model_id}), and write {estimator}(weights=...) with the path of the file."
             )
 
 
@@ -172,35 +181,29 @@ def check_type(path: Path, name: str) -> None:
     WeightsError
         If the file holds no JSON.
     """
+    import transformers
+
     config = read_json(path)
     model_type = config.get("model_type")
-    if isinstance(model_type, str) and model_type in TYPES and _is_known(model_type):
+    known = model_type in transformers.CONFIG_MAPPING
+    if known and model_type in TYPES:
         return
-    own_code = config.get("auto_map")
-    code = (
-        f"{name}: {path} names code that comes with the model (auto_map), and HubEmbedding never runs such code. "
-        if own_code
-        else ""
-    )
-    estimator = _native(config)
+    estimator = _native(_class_names(config))
     if estimator:
-        family = _NATIVE[estimator]
+        file = _NATIVE[estimator].file
+        found = path.parent / file
+        use = f"{estimator}(weights={str(found)!r})" if found.is_file() else f"give {file} to it as weights"
         raise ValueError(
-            f"{code or name + ': '}{_use(estimator)}. Give {family.file} of the model to it: "
-            f"{estimator}(weights={str(path.parent / 'model.safetensors')!r})."
-            if family.file == "model.safetensors"
-            else f"{code or name + ': '}{_use(estimator)}. Give its file to it as weights, {family.file}."
+            f"{name}: {_OWN_CODE}. {estimator} computes this network with code of skaudio_ad: {use}."
         )
     if model_type in _LEFT_OUT:
+        reason = _LEFT_OUT[model_type]
+        raise ValueError(f"{name}: HubEmbedding leaves out models of type {model_type!r}, because {reason}.")
+    if not known and isinstance(model_type, str):
+        own_code = f"{path} names such code (auto_map), and {_OWN_CODE}. " if "auto_map" in config else ""
         raise ValueError(
-            f"{name}: HubEmbedding leaves out models of type {model_type!r}: {_LEFT_OUT[model_type]}."
-        )
-    if model_type in TYPES or own_code or not _is_known(model_type):
-        import transformers
-
-        raise ValueError(
-            f"{code or name + ': '}The installed transformers {transformers.__version__} has no model of type "
-            f"{model_type!r}, which {path} names. If a later release has it, pip install -U transformers. A "
+            f"{name}: transformers {transformers.__version__} has no models of type {model_type!r} without code that "
+            f"comes with the model. {own_code}A later release may have them: pip install -U transformers. A "
             "ModuleEmbedding takes any network that you load yourself."
         )
     raise ValueError(
@@ -209,26 +212,18 @@ def check_type(path: Path, name: str) -> None:
     )
 
 
-def _use(estimator):
-    return f"{estimator} takes this network, by code of skaudio_ad"
-
-
-def _is_known(model_type):
-    """Whether the installed transformers has models of a type."""
-    from transformers import CONFIG_MAPPING
-
-    return model_type in CONFIG_MAPPING
-
-
-def _native(config):
-    """The estimator for a network, by the type of the model and the names of its classes; None if there is none."""
-    named = [config.get("model_type"), *(config.get("architectures") or ())]
+def _class_names(config):
+    """Type of a model and names of its classes: "modeling_ced.CedModel" is the class CedModel."""
+    names = [config.get("model_type"), *(config.get("architectures") or ())]
     for value in (config.get("auto_map") or {}).values():
-        named += value if isinstance(value, list) else [value]
-    # "modeling_ced.CedForAudioClassification" is the class CedForAudioClassification, and its first word is "Ced".
-    classes = [name.rpartition(".")[2] for name in named if isinstance(name, str)]
+        names += value if isinstance(value, list) else [value]
+    return [name.rpartition(".")[2] for name in names if isinstance(name, str)]
+
+
+def _native(names):
+    """The estimator whose networks have such names; None if there is none."""
     for estimator, family in _NATIVE.items():
-        for name in classes:
-            if re.match(rf"(?i:{family.words})(?=[A-Z_-]|$)", name):
-                return estimator
+        # "EATModel", "eat_base" and "CedModel" begin with a word of a family, "Eaton" and "cedar" do not.
+        if any(re.match(rf"(?i:{family.words})(?=[A-Z_-]|$)", name) for name in names):
+            return estimator
     return None

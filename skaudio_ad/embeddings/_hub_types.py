@@ -33,7 +33,8 @@ class HubType:
     outputs : tuple of str
         Names of the outputs.
     part : str
-        Attribute of the configuration that describes the encoder of audio, for a model that holds other parts too.
+        Attribute of the configuration that describes the encoder of audio, for a model that holds other parts too. Dots
+        lead to attributes of attributes.
     network : str
         Class of transformers that encodes audio; ``folder.Class`` for a class that only the file of the model exports.
     weights : str
@@ -103,7 +104,10 @@ def _with_mask(config, extractor):
 
 
 def _whole_frames(config, extractor):
-    return _with_mask(config, extractor) | {"pad_to_multiple_of": geometry.streaming_frame(config)}
+    return _with_mask(config, extractor) | {
+        "padding": True,
+        "pad_to_multiple_of": geometry.streaming_frame(config),
+    }
 
 
 def _only_waveforms(config, extractor):
@@ -229,7 +233,7 @@ TYPES: dict[str, HubType] = {
     "parakeet_tdt": _parakeet(),
     "pe_audio": _pe_audio("audio_config", r"^audio_encoder\."),
     "pe_audio_encoder": _pe_audio("", ""),
-    "pe_audio_video": _pe_audio("audio_config", r"^audio_model\.audio_encoder\."),
+    "pe_audio_video": _pe_audio("audio_video_config.audio_config", r"^audio_model\.audio_encoder\."),
     "qwen2_audio": _whisper_tower("audio_config", **_D_MODEL),
     "qwen2_audio_encoder": _whisper_tower("", **_D_MODEL),
     "seamless_m4t": _seamless("seamless_m4t.SeamlessM4TSpeechEncoder"),
