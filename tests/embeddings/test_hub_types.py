@@ -52,7 +52,8 @@ def models(tmp_path_factory):
 
     def model(name):
         if name not in made:
-            if name.removesuffix(" with an adapter") not in transformers.CONFIG_MAPPING:
+            too_old = name == "mimi" and not hasattr(transformers.MimiConfig(), "encoder_config")
+            if too_old or name.removesuffix(" with an adapter") not in transformers.CONFIG_MAPPING:
                 pytest.skip(f"transformers {transformers.__version__} has no {name}")
             folder = tmp_path_factory.mktemp(name.replace(" ", "_"))
             transformers.utils.logging.disable_progress_bar()
