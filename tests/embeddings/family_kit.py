@@ -165,7 +165,9 @@ def authors_formats(name: str, state: Mapping[str, torch.Tensor]):
         decoder = {"modality_encoders.IMAGE.decoder.proj.weight": torch.zeros(2, 2), "_ema": {}}
         yield "training.pt", {"cfg": None, "model": training | decoder}
     elif name == "beats":
-        yield "authors.pt", {"cfg": {}, "model": dict(state)}
+        cfg = {"input_patch_size": 16, "deep_norm": True, "num_buckets": 320, "max_distance": 800}
+        cfg |= {"conv_pos": 128, "relative_position_embedding": True, "gru_rel_pos": True}
+        yield "authors.pt", {"cfg": cfg, "model": dict(state)}
     elif name == "echo":
         yield "zenodo.pth", {"encoder": dict(state), "model_type": "tiny", "epoch": 3}
         # The authors load their files with strict=False, and the table of positions may be absent.
