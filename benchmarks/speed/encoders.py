@@ -162,8 +162,10 @@ def _sizes(backbone, *names):
 
 def _beats(backbone):
     beats, sizes = _authors("beats"), _sizes(backbone, "size", "depth", "heads")
+    sizes["n_classes"] = backbone.settings.get("n_classes") or 0
     state = beats.authors_state(**sizes)
     made = beats.network(state, **sizes)
+    made.predictor = None  # with a classifier the authors' code returns probabilities alone
     content = {"cfg": beats.configuration(**sizes), "model": state}
     return content, lambda waveforms: made.extract_features(waveforms)[0].mean(1)
 
