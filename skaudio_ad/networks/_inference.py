@@ -55,11 +55,11 @@ def for_inference(network: nn.Module, precision: Literal["float32", "bfloat16"] 
                     module[index], module[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity().eval()
     one_dnn = torch.backends.mkldnn.is_available() and hasattr(torch.ops.aten, "mkldnn_convolution")
     for module in network.modules():
-        if isinstance(module, TokenLinear):
+        if isinstance(module, PointwiseConvolution):
+            module.one_dnn = one_dnn
+        elif hasattr(module, "one_dnn"):
             # Without AVX-512, oneDNN is no faster than MKL, and three times as slow for some numbers of tokens.
             module.one_dnn = one_dnn and torch.backends.cpu.get_cpu_capability() == "AVX512"
-        elif hasattr(module, "one_dnn"):
-            module.one_dnn = one_dnn
     if precision == "bfloat16":
         layers: Any = network.bfloat16_layers
         for module in layers.modules():
