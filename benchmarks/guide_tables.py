@@ -44,7 +44,7 @@ SECONDS = 10.0  # length of the clip that is embedded
 ANY_RATE = 16_000  # sample rate of the clip for a backbone of any rate, in hertz
 # Minimum and maximum number of timed calls of a backbone, and maximum seconds that calls beyond the minimum take.
 REPEATS = (2, 40)
-MAX_SECONDS = 12.0
+MAX_SECONDS = 6.0
 SEED = 0
 # Configurations of the benchmark of detection, by what the guide calls them.
 FEATURES = {

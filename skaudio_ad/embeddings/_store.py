@@ -266,10 +266,10 @@ def _download(weights, path, download, quiet):
     places = weights_places(path)
     folder = next((place for place in places if may_write(place)), places[-1])
     file = folder / weights.filename
-    by_hand = (
-        f"{'Put it there' if weights.url is None else f'By hand: save {weights.url}'} as {file}, or under the same "
-        f"name in a folder that the environment variable {WEIGHTS_VARIABLE} names."
-    )
+    by_hand = f"Put it there as {file}" if weights.url is None else f"By hand: save {weights.url} as {file}"
+    if weights.url is None and weights.source:
+        by_hand = f"A program cannot download it. Its source is {weights.source}. {by_hand}"
+    by_hand += f", or under the same name in a folder that the environment variable {WEIGHTS_VARIABLE} names."
     offline = bool(os.environ.get(OFFLINE_VARIABLE))
     looked = ", ".join(map(str, places))
     if weights.url is None or offline or not download:

@@ -164,7 +164,8 @@ def test_a_published_file_has_its_checksum_and_says_where_to_put_it(monkeypatch,
     assert all(each.sha256 for each in published if each.name.startswith("beats_"))
     assert find_weights("beats_iter2") is None
     with pytest.raises(
-        WeightsError, match=r"BEATs_iter2\.pt is not on this machine.*Put it there as .*BEATs_iter2\.pt"
+        WeightsError,
+        match=r"BEATs_iter2\.pt is not on this machine.*unilm/tree/master/beats\. Put it there as .*BEATs_iter2\.pt",
     ):
         BEATsEmbedding("beats_iter2").fit([np.zeros(4000)])
 

@@ -67,6 +67,15 @@ def test_the_network_for_inference_equals_the_network(small):
         assert_relatively_close(fast[name], exact[name], 3e-6)
 
 
+@pytest.mark.parametrize("capability", ["AVX2", "AVX512"])
+def test_linear_layers_of_tokens_take_onednn_with_avx_512_only(small, monkeypatch, capability):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    fast = for_inference(small)
+    assert fast.stages[0].fc1.one_dnn == (capability == "AVX512")
+    inputs = noise(1, 128, 48)
+    assert_relatively_close(fast(inputs)["clip"], small(inputs)["clip"])
+
+
 def test_bfloat16_keeps_clip_embeddings_within_a_hundredth(small):
     inputs = spectrograms(1)
     exact = small(inputs)["clip"]
