@@ -325,6 +325,7 @@ class BackboneEmbedding(BaseEmbedding):
         return self._its_family().clock(self._backbone(), n_samples)
 
     def _window_lengths(self) -> tuple[int, int]:
+        self._rate()  # raises where the rate is not known yet
         return self._its_family().window_lengths(self._backbone(), self.window)
 
     def _prepare(self) -> Callable[[np.ndarray], np.ndarray] | None:
