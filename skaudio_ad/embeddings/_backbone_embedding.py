@@ -330,7 +330,10 @@ class BackboneEmbedding(BaseEmbedding):
 
     def _prepare(self) -> Callable[[np.ndarray], np.ndarray] | None:
         prepare = self._its_family().prepare_clip
-        return None if prepare is None else partial(prepare, variant=self._backbone())
+        if prepare is None:
+            return None
+        # A partial function, and no lambda, because other processes get a pickle of it.
+        return partial(prepare, variant=self._backbone())  # type: ignore[call-arg]
 
     def _column_names(self, output: str) -> list[str]:
         backbone = self._backbone()
