@@ -49,6 +49,7 @@ def for_inference(network: nn.Module, precision: Literal["float32", "bfloat16"] 
     """
     check_option(precision, "precision", ("float32", "bfloat16"))
     network = copy.deepcopy(network).eval().requires_grad_(False)
+    module: Any
     for module in list(network.modules()):
         if isinstance(module, nn.Sequential):
             for index, (first, second) in enumerate(itertools.pairwise(module)):
@@ -72,7 +73,7 @@ def for_inference(network: nn.Module, precision: Literal["float32", "bfloat16"] 
 
 def product_name(module: nn.Module) -> str:
     """Name of the weight of a layer that is a product of matrices."""
-    return getattr(module, "product", "weight")
+    return str(getattr(module, "product", "weight"))
 
 
 class PointwiseConvolution(nn.Conv2d):
@@ -117,7 +118,7 @@ def map_tokens(tokens: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, o
     weight : torch.Tensor of shape (n_out, n_in)
     bias : torch.Tensor of shape (n_out,)
     one_dnn : bool
-        Whether oneDNN is there, and nothing is trained.
+        Whether oneDNN is the faster way, and nothing is trained.
 
     Returns
     -------
