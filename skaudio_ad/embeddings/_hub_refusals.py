@@ -38,7 +38,7 @@ _NATIVE = {
     "DashengEmbedding": _Native(r"mispeech/dasheng-(base|0\.6B|1\.2B)", r"dasheng"),
     "EATEmbedding": _Native(r"worstchan/EAT-.+|ta012/SSLAM.*", r"eat|sslam"),
     "ECHOEmbedding": _Native(r"yucongzh/echo-.+", r"echo"),
-    "FISHEREmbedding": _Native(r"jiangab/FISHER-.+", r"fisher", _PT),
+    "FISHEREmbedding": _Native(r"jiangab/FISHER-.+", r"fisher"),
     "PaSSTEmbedding": _Native(r".+/passt[_-].+", r"passt", _PT),
 }
 
