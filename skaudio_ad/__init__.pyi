@@ -96,6 +96,9 @@ from .embeddings import (
     BackboneEmbedding as BackboneEmbedding,
 )
 from .embeddings import (
+    BEATsEmbedding as BEATsEmbedding,
+)
+from .embeddings import (
     CEDEmbedding as CEDEmbedding,
 )
 from .embeddings import (

@@ -102,6 +102,7 @@ PARAMETERS = {
         },
     ],
     "BackboneEmbedding": [{"variant": "mn01", "weights": None}],
+    "BEATsEmbedding": [{"variant": SMALL["beats"], "weights": None}],
     "BandMemoryDetector": [{"n_neighbors": 2, "metric": "euclidean", "normalization": "ratio"}],
     "CEDEmbedding": [{"variant": SMALL["ced"], "weights": None}],
     "ClipScaler": [
@@ -114,6 +115,7 @@ PARAMETERS = {
         {"steps": [("whiten", ShrinkageWhitener()), ("detector", NearestNeighborsDetector(coreset_size=0.5))]}
     ],
     "EATEmbedding": [{"variant": SMALL["eat"], "weights": None}],
+    "ECHOEmbedding": [{"variant": SMALL["echo"], "weights": None}],
     "FISHEREmbedding": [{"variant": SMALL["fisher"], "weights": None}],
     "FineTunedEmbedding": [
         {

@@ -60,7 +60,12 @@ def import_from(name: str, module: str):
         return sys.modules[module]
     finally:
         sys.path.remove(str(folder))
-        for added in set(sys.modules) - before:
-            file = getattr(sys.modules[added], "__file__", None) or ""
+        # A folder without __init__.py is a package with a path and without a file.
+        files = {
+            added: getattr(sys.modules[added], "__file__", None)
+            or "".join(getattr(sys.modules[added], "__path__", ()))
+            for added in set(sys.modules) - before
+        }
+        for added, file in files.items():
             if file.startswith(str(folder)):
                 del sys.modules[added]

@@ -59,17 +59,20 @@ def run(network: Any, waveforms: torch.Tensor) -> dict[str, np.ndarray]:
 
 
 def seeded_weights(settings: Mapping[str, Any], seed: int = 0) -> dict[str, torch.Tensor]:
-    """Random weights with the names of the files on Zenodo.
+    """Random weights with the names of the files on Zenodo."""
+    from skaudio_ad.networks import CED
+
+    return seeded_like(CED(**settings).state_dict(), seed)
+
+
+def seeded_like(shapes: Mapping[str, torch.Tensor], seed: int = 0) -> dict[str, torch.Tensor]:
+    """Random weights of the shapes of our network, with the names of the files on Zenodo.
 
     The statistics of the batch normalisation are those of decibels, and position embeddings are as large as patches, so
     that an error in one of them shows.
     """
-    from skaudio_ad.networks import CED
-
-    shapes = CED(**settings).state_dict()
-    state = seeded_state_dict(
-        {name.replace("init_bn.", "init_bn.1."): value for name, value in shapes.items()}, seed
-    )
+    names = {name.replace("init_bn.", "init_bn.1."): value for name, value in shapes.items()}
+    state = seeded_state_dict(names, seed)
     state["init_bn.1.running_mean"] = 40 * state["init_bn.1.running_mean"] - 20
     state["init_bn.1.running_var"] *= 300
     for name in ("time_pos_embed", "freq_pos_embed"):

@@ -26,10 +26,10 @@ SMALL_SIZE, SMALL_DEPTH = 128, 3
 CASES = {"16k": (16_000, "freq"), "22k": (22_050, "time"), "2k": (2_000, "freq")}
 
 
-def checkpoint(size, depth, *, band_width=50, flatten="freq", seed=0):
+def checkpoint(size, depth, *, band_width=50, flatten="freq", seed=0, table=None):
     """Seeded weights as the authors' files hold them: a dict with "cfg" and "model".
 
-    The table of positions is part of the files, and is the one that the authors' code computes.
+    The table of positions is part of the files. None is the table that the authors' code computes.
     """
     block = {
         "norm1": (size,), "attn.qkv": (3 * size, size), "attn.proj": (size, size),
@@ -55,7 +55,7 @@ def checkpoint(size, depth, *, band_width=50, flatten="freq", seed=0):
         "modalities": {"image": {"embed_dim": size, "band_width": band_width, "flatten": flatten}},
     }
     state = seeded_state_dict(shapes, seed)
-    state[f"{_PREFIX}fixed_positional_encoder.positions"] = positions(size)
+    state[f"{_PREFIX}fixed_positional_encoder.positions"] = positions(size) if table is None else table
     return {"cfg": {"model": cfg}, "model": state}
 
 
@@ -79,7 +79,10 @@ def network(content):
 
 
 def spectrogram(waveform, sample_rate, band_width=50):
-    """Input of the authors' network, (1, 1, n_frames, n_bins), for one waveform, as their README computes it."""
+    """Input of the authors' network, (1, 1, n_frames, n_bins), for one waveform, as their README computes it.
+
+    The README cuts the spectrogram after 1024 frames, and this function does not.
+    """
     import torchaudio
 
     waveform = (waveform - waveform.mean())[None]
@@ -88,7 +91,6 @@ def spectrogram(waveform, sample_rate, band_width=50):
     )
     values = torch.log(torch.abs(transform(waveform)) + 1e-10).transpose(1, 2)
     values = (values + 3.017344307886898) / (2.1531635155379805 * 2)
-    values = values[:, :1024]
     missing = max(0, band_width - values.shape[2])
     return torch.nn.functional.pad(values, (0, missing))[:, None]
 
@@ -112,6 +114,20 @@ def run(model, waveforms, sample_rate):
     return torch.stack(clips).numpy(), [layer.numpy() for layer in torch.stack(states, dim=1)]
 
 
+def run_long(model, waveform, sample_rate):
+    """Embedding of a long waveform: the mean over pieces of 1024 frames, of which the last one ends the spectrogram.
+
+    The comparison of encoders SIREN (https://github.com/yucongzh/SIREN, commit f9fa43e5e5) does so in its example for
+    FISHER.
+    """
+    values = spectrogram(waveform, sample_rate, model.cfg.band_width)
+    pieces = list(values.split(1024, dim=2))
+    if values.shape[2] % 1024:
+        pieces[-1] = values[:, :, -1024:]
+    with torch.no_grad():
+        return torch.stack([model.extract_features(piece)[0] for piece in pieces]).mean(dim=0).numpy()
+
+
 @contextlib.contextmanager
 def _states(blocks):
     """The list of what comes out of the blocks while the context is open."""
@@ -125,6 +141,11 @@ def _states(blocks):
         hook.remove()
 
 
+def long_waveform():
+    """24.3 s at 2000 Hz, whose spectrogram has two whole pieces of 1024 frames and a part of a third one."""
+    return seeded_waveforms(48_609, 2_000, 1)[0]
+
+
 def numbers():
     """Recorded outputs: two waveforms of 1.1 s of :func:`seeded_waveforms`, and a network with seed 0."""
     outputs = {"positions": positions(SMALL_SIZE).numpy()}
@@ -135,6 +156,8 @@ def numbers():
         outputs[f"clip_{name}"] = clip
         outputs[f"tokens_{name}"] = states[-1]
         outputs[f"tokens_{name}_block1"] = states[0]
+    # 24.3 s at 2000 Hz, with the network and the rate of the last case.
+    outputs["long_2k"] = run_long(model, long_waveform(), 2_000)
     return {"repository": "jianganbai/FISHER", "commit": COMMIT, "outputs": outputs}
 
 

@@ -4,6 +4,7 @@ from .._checksums import WeightsError, weights_digest
 from ._backbone_embedding import BackboneEmbedding
 from ._backbone_table import BackboneTable, ListedBackbone, list_backbones
 from ._backbones import MobileNetEmbedding, PaSSTEmbedding
+from ._beats_embedding import BEATsEmbedding
 from ._ced_embedding import CEDEmbedding
 from ._dasheng_embedding import DashengEmbedding
 from ._eat_embedding import EATEmbedding
@@ -27,6 +28,7 @@ from .families import Clock, Family, Output, Variant
 __all__ = [
     "AUDIOSET_LABELS",
     "BACKBONES",
+    "BEATsEmbedding",
     "Backbone",
     "BackboneEmbedding",
     "BackboneTable",

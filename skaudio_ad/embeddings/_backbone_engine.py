@@ -2,7 +2,7 @@
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,8 @@ def backbone_engine(
         If the weights cannot be found or downloaded.
     """
     family = get_family(backbone.family)
+    if backbone.no_export is not None:
+        family = replace(family, no_export=backbone.no_export)
     if runtime == "auto":
         runtime = fastest_runtime(family=family, precision=precision, device=device)
     device = check_runtime(runtime, family=family, precision=precision, device=device)

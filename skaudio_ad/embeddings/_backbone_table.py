@@ -218,7 +218,7 @@ def measured_costs() -> dict[str, Any]:
 def relative_time(name: str) -> float | None:
     """Measured time of a published backbone, where that of `TIME_REFERENCE` is 1, or None where it was not measured."""
     cost = measured_costs()["backbones"].get(name)
-    return None if cost is None else cost["seconds"] / cost["reference_seconds"]
+    return None if cost is None or "seconds" not in cost else cost["seconds"] / cost["reference_seconds"]
 
 
 def _listed(backbone: Backbone, path: PathLike | None) -> ListedBackbone:

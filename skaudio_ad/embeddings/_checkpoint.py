@@ -1,6 +1,7 @@
 """Files of weights to tensors. No code in a file is run."""
 
 import re
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,7 @@ def read_state_dict(
 def _read_torch(path: str | Path) -> Any:
     import torch
 
+    _check_archive(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the kind of exception depends on the bytes of the file
@@ -78,6 +80,20 @@ def _read_safetensors(path: str | Path) -> Any:
             else f"The file is damaged or cut short ({error}). {_AGAIN}"
         )
         raise WeightsError(f"{path}: not a file of safetensors. {problem}") from error
+
+
+def _check_archive(path: str | Path) -> None:
+    """Raise for a compressed archive, because a small one may unpack to more than the memory of the machine."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            compressed = any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist())
+    except Exception:  # no archive, or a damaged one: torch says so
+        return
+    if compressed:
+        raise WeightsError(
+            f"{path}: not a file that torch.load(weights_only=True) reads. The file is a compressed archive, and "
+            f"torch.save compresses nothing. {_STATE_DICT}"
+        )
 
 
 def _problem_of_torch(path: str | Path, error: Exception) -> str:

@@ -62,7 +62,8 @@ class DashengEmbedding(BackboneEmbedding):
 
     runtime : {"torch", "onnxruntime", "openvino", "auto"}, default="torch"
         Software that runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'`` or
-        ``[onnx]``. "auto" takes one of them where it is installed and suits, and torch elsewhere.
+        ``[onnx]``. "auto" takes one of them where it is installed and suits, and torch elsewhere. "dasheng_06b" and
+        "dasheng_12b" run with torch only, because a file of ONNX holds at most two gigabytes.
 
     memory : str, path-like or None, default=None
         Folder that keeps embeddings, clip by clip. An embedding in the folder is not computed again, whichever process

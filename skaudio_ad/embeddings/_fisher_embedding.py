@@ -34,15 +34,15 @@ class FISHEREmbedding(BackboneEmbedding):
         patches, three to a band. A list names outputs that are vectors, without time. One pass of the network computes
         all of them, and their columns stand one after the other.
 
-    window : float, default=10.0
-        Length of the longest stretch that is embedded at once, in seconds. The network was trained on 10.255 s, 1024
-        frames of the spectrogram, and takes no more.
+    window : float, default=10.24
+        Length of the longest stretch that is embedded at once, in seconds, rounded up to 0.16 s. The default is the
+        maximum: 1024 frames of the spectrogram, as in the training.
 
     hop : float or None, default=None
         Step between the windows of a longer clip, in seconds, for outputs without time, which are averaged over the
         windows. None is `window`: windows lie end to end, and the last one ends where the clip ends, as in the
-        comparison of encoders [2]_. The authors embed only the beginning of a longer clip. For "frames" and "grid"
-        windows lie end to end.
+        comparison of encoders [2]_. The authors themselves embed only the first 10.24 s of a longer clip. For "frames"
+        and "grid" windows lie end to end.
 
     batch_size : int, default=4
         Number of windows of one length that go through the network together.
@@ -99,7 +99,7 @@ class FISHEREmbedding(BackboneEmbedding):
 
     Notes
     -----
-    Silence is put after a clip shorter than 0.175 s, 16 frames of the spectrogram. The mean of every window is
+    Silence is put after a clip shorter than 0.175 s, 16 frames of the spectrogram. The mean of the clip is
     subtracted. Frequencies above the last whole band are dropped, such as the last one of 201 at 16 kHz. Below 3.96
     kHz, half the sample rate is less than one band, and zeros fill the band, as the authors do. A clip gets the same
     embedding alone and in any batch, up to rounding (1e-5 relative).
@@ -145,7 +145,7 @@ class FISHEREmbedding(BackboneEmbedding):
         *,
         weights: str | os.PathLike[str] | None = "pretrained",
         output: str | Sequence[str] = "clip",
-        window: float = 10.0,
+        window: float = 10.24,
         hop: float | None = None,
         batch_size: int = 4,
         layers: int | Sequence[int] | None = None,

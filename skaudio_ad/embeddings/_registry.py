@@ -37,6 +37,8 @@ class Backbone(Variant):
         Name of the checkpoint in the code of its authors.
     mean_average_precision : float or None, default=None
         Mean average precision on the evaluation set of AudioSet, as the authors publish it, between 0 and 1.
+    no_export : str or None, default=None
+        Reason why the network of this checkpoint cannot be exported to ONNX. None is what the family says.
     frozen_scores : dict, default={}
         Published scores of the frozen network on DCASE Task 2, in percent, by the name of the publication.
 

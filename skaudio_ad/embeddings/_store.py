@@ -120,14 +120,21 @@ def available_backbones(*, path=None):
     Returns
     -------
     list of str
-        Names of :data:`BACKBONES`, the highest published mean average precision on AudioSet first. Backbones with equal
-        figures are in order of size, the smallest first. Backbones without a figure, such as "mini", come last. "mini"
-        is part of the package, so the list is not empty.
+        Names of :data:`BACKBONES`. Backbones with a published score of the frozen network on DCASE Task 2 come first,
+        the highest score first, because this score measures what the package is for. Where two publications give a
+        score, their mean counts. Backbones with a published mean average precision on AudioSet follow, the highest
+        first. Equal backbones are in order of size, the smallest first. Backbones without a figure, such as "mini",
+        come last. "mini" is part of the package, so the list is not empty. Whether a backbone without a published score
+        finds more or fewer anomalies than one with a score is not known.
 
     Raises
     ------
     WeightsError
         If `path`, or what the environment variable names, does not exist.
+
+    See Also
+    --------
+    list_backbones : A table of all backbones with their figures.
 
     Examples
     --------
@@ -138,8 +145,15 @@ def available_backbones(*, path=None):
     if path is not None and _given_file(path) is not None:
         raise WeightsError(f"path must be a folder or None, got the file {str(path)!r}.")
     found = [backbone for backbone in BACKBONES.values() if find_weights(backbone, path=path) is not None]
-    found.sort(key=lambda backbone: (-(backbone.mean_average_precision or 0), backbone.megabytes or 0))
+    found.sort(key=_merit)
     return [backbone.name for backbone in found]
+
+
+def _merit(backbone):
+    """Key that sorts backbones by their published figures, the best first."""
+    scores = backbone.frozen_scores.values()
+    score = sum(scores) / len(scores) if scores else 0
+    return -score, -(backbone.mean_average_precision or 0), backbone.megabytes or 0
 
 
 def weights_places(path=None):
@@ -252,10 +266,10 @@ def _download(weights, path, download, quiet):
     places = weights_places(path)
     folder = next((place for place in places if may_write(place)), places[-1])
     file = folder / weights.filename
-    by_hand = (
-        f"{'Put it there' if weights.url is None else f'By hand: save {weights.url}'} as {file}, or under the same "
-        f"name in a folder that the environment variable {WEIGHTS_VARIABLE} names."
-    )
+    by_hand = f"Put it there as {file}" if weights.url is None else f"By hand: save {weights.url} as {file}"
+    if weights.url is None and weights.source:
+        by_hand = f"A program cannot download it. Its source is {weights.source}. {by_hand}"
+    by_hand += f", or under the same name in a folder that the environment variable {WEIGHTS_VARIABLE} names."
     offline = bool(os.environ.get(OFFLINE_VARIABLE))
     looked = ", ".join(map(str, places))
     if weights.url is None or offline or not download:

@@ -1,5 +1,6 @@
 """Networks: torch modules without scikit-learn."""
 
+from ._beats import BEATs, BEATsFrontEnd
 from ._ced import CED
 from ._classifier import DenseClassifier
 from ._dasheng import Dasheng
@@ -29,6 +30,8 @@ __all__ = [
     "AdaCosHead",
     "ArcFaceHead",
     "AudioSetFrontEnd",
+    "BEATs",
+    "BEATsFrontEnd",
     "CEDFrontEnd",
     "Dasheng",
     "DenseAutoencoder",

@@ -1,15 +1,15 @@
 """BEATs and OpenBEATs, transformers that were trained to predict the tokens of masked patches."""
 
 import math
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from ._front_end import check_outputs
+from ._front_end import check_outputs, check_spectrograms
 from ._inference import TokenLinear
 from ._kaldi import KaldiFilterBank
 from ._transformer import attend, states_after
@@ -17,10 +17,10 @@ from ._transformer import attend, states_after
 _PATCH, _N_BANDS, _PATCH_SIZE = 16, 8, 512
 _POSITION_KERNEL, _POSITION_GROUPS = 128, 16
 _GATES = 8
-#: Number of distances that the positions tell apart, half of them ahead of a token and half of them behind.
-N_BUCKETS = 320
-#: Distance from which on all distances have the same bucket.
-MAX_DISTANCE = 800
+# Number of buckets of distances, half of them for keys ahead of the query and half of them for keys behind.
+_N_BUCKETS = 320
+# Distance in tokens from which on all distances have the same bucket.
+_MAX_DISTANCE = 800
 
 
 class BEATsFrontEnd(nn.Module):
@@ -170,7 +170,8 @@ class BEATs(nn.Module):
             - "frames": (n_clips, C, T), the mean over the 8 bands;
             - "grid": (n_clips, C, 8, T), the tokens by band, the lowest first, and time;
             - "tokens": (n_clips, C, 8 * T), the tokens in order of time, and for one time in order of frequency;
-            - "bands": (n_clips, 8 * C), the mean over time of every band, all values of the lowest band first;
+            - "bands": (n_clips, 8 * C), the mean over time of every band, all values of the lowest band first, layer by
+              layer;
             - "logits": (n_clips, n_classes), before the sigmoid.
 
         Returns
@@ -183,7 +184,7 @@ class BEATs(nn.Module):
             If the spectrograms have another shape or fewer than 16 frames, or an output is unknown.
         """
         outputs = check_outputs(outputs, self.outputs)
-        _check_spectrograms(spectrograms)
+        check_spectrograms(spectrograms, min_frames=_PATCH, front_end="BEATsFrontEnd")
         # (n_clips, 512, T, 8): the authors' images have time first.
         patches = self.patch_embedding(spectrograms.transpose(1, 2)[:, None])
         tokens = self.post_extract_proj(self.layer_norm(patches.flatten(2).transpose(1, 2)))
@@ -194,7 +195,8 @@ class BEATs(nn.Module):
         if {"frames", "grid", "bands"} & set(outputs):
             by_time = tokens.unflatten(2, (-1, _N_BANDS))
             made |= {"frames": by_time.mean(3), "grid": by_time.transpose(2, 3)}
-            made["bands"] = by_time.mean(2).transpose(1, 2).flatten(1)
+            by_layer = by_time.mean(2).unflatten(1, (1 if self.layers is None else len(self.layers), -1))
+            made["bands"] = by_layer.transpose(2, 3).flatten(1)
         if "logits" in outputs and self.predictor is not None:
             # The mean of the tokens' logits, as the authors compute it, is the logits of their mean.
             made["logits"] = self.predictor(clip)
@@ -210,15 +212,15 @@ class _Encoder(nn.Module):
         self.pos_conv = nn.Sequential(PositionConvolution(size), nn.GELU())
         self.layer_norm = nn.LayerNorm(size)
         blocks = [DeepNormBlock(size, heads, (2 * depth) ** 0.25) for _ in range(n_built)]
-        blocks[0].self_attn.relative_attention_bias = nn.Embedding(N_BUCKETS, heads)
+        blocks[0].self_attn.relative_attention_bias = RelativePositions(heads)
         self.layers = nn.ModuleList(blocks)
 
     def forward(self, tokens, layers):
         """States after blocks of tokens, (n_clips, n_tokens, size)."""
         tokens = self.layer_norm(tokens + self.pos_conv(tokens))
         first: Any = self.layers[0]
-        bias = relative_bias(first.self_attn.relative_attention_bias.weight, tokens)
-        return states_after((lambda x, block=block: block(x, bias) for block in self.layers), tokens, layers)
+        bias = first.self_attn.relative_attention_bias(tokens)
+        return states_after([partial(block, bias=bias) for block in self.layers], tokens, layers)
 
 
 class PositionConvolution(nn.Conv2d):
@@ -265,7 +267,7 @@ class DeepNormBlock(nn.Module):
         self.final_layer_norm = nn.LayerNorm(size)
 
     def forward(self, tokens: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        """Map tokens, (n_clips, n_tokens, size), with the bias of :func:`relative_bias`."""
+        """Map tokens, (n_clips, n_tokens, size), with the bias of :class:`RelativePositions`."""
         mixed = torch.add(self.self_attn(tokens, bias), tokens, alpha=self.skip)
         tokens = self.self_attn_layer_norm(mixed)
         made = self.fc2(functional.gelu(self.fc1(tokens)))
@@ -290,10 +292,10 @@ class GatedAttention(nn.Module):
         self.k_proj, self.v_proj, self.q_proj, self.out_proj = (TokenLinear(size, size) for _ in names)
         self.grep_linear = nn.Linear(size // heads, _GATES)
         self.grep_a = nn.Parameter(torch.ones(1, heads, 1, 1))
-        self.relative_attention_bias: nn.Embedding | None = None
+        self.relative_attention_bias: RelativePositions | None = None
 
     def forward(self, tokens: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        """Mix tokens, (n_clips, n_tokens, size), with the bias of :func:`relative_bias`."""
+        """Mix tokens, (n_clips, n_tokens, size), with the bias of :class:`RelativePositions`."""
         q, k, v = (
             layer(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2)
             for layer in (self.q_proj, self.k_proj, self.v_proj)
@@ -309,47 +311,54 @@ class GatedAttention(nn.Module):
         return a * (b * self.grep_a - 1) + 2
 
     def multiply_accumulates(self, output: torch.Tensor) -> int:
-        """Number of multiply-accumulates of the attention for one clip: two products of all pairs of tokens."""
-        n_tokens, n_values = output.shape[1:]
-        return 2 * n_tokens**2 * n_values
+        """Number of multiply-accumulates of the attention: two products of all pairs of tokens of every clip."""
+        n_clips, n_tokens, n_values = output.shape
+        return 2 * n_clips * n_tokens**2 * n_values
 
 
-def relative_bias(table: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+class RelativePositions(nn.Module):
     """Bias of the attention by the distance from a query to a key.
+
+    The first 80 distances have a bias each, and longer distances share buckets that grow with the logarithm of the
+    distance up to 800. Keys ahead of the query have buckets of their own.
 
     Parameters
     ----------
-    table : torch.Tensor of shape (320, heads)
-        Bias by bucket. The first 80 distances have a bucket each, and longer distances share buckets that grow with
-        the logarithm of the distance up to 800. Keys ahead of the query have buckets of their own.
-    tokens : torch.Tensor of shape (n_clips, n_tokens, size)
-
-    Returns
-    -------
-    torch.Tensor of shape (heads, n_tokens, n_tokens)
+    heads : int
+        Number of heads. Every head has its own bias.
     """
-    places = torch.arange(tokens.shape[1], device=tokens.device)
-    distance = places[None, :] - places[:, None]
-    # Distances from minus n_tokens + 1 to n_tokens - 1. Every distance needs its bucket once.
-    furthest = tokens.shape[1] - 1
-    distances = torch.arange(2 * tokens.shape[1] - 1, device=tokens.device) - furthest
-    half, apart = N_BUCKETS // 2, distances.abs()
-    exact = half // 2
-    growth = (apart.clamp(min=exact) / exact).log() / math.log(MAX_DISTANCE / exact)
-    far = (exact + (growth * (half - exact)).long()).clamp(max=half - 1)
-    buckets = torch.where(apart < exact, apart, far) + half * (distances > 0)
-    by_distance = table[buckets].T
-    # A selection by a list of numbers takes a quarter of the time of a selection by a matrix.
-    bias = by_distance.index_select(1, (distance + furthest).flatten())
-    return bias.unflatten(1, (tokens.shape[1], -1))
+
+    def __init__(self, heads: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(_N_BUCKETS, heads))
+        nn.init.normal_(self.weight)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Bias for tokens, (n_clips, n_tokens, size). Its shape is (heads, n_tokens, n_tokens)."""
+        places = torch.arange(tokens.shape[1], device=tokens.device)
+        furthest = tokens.shape[1] - 1
+        # Distances from -furthest to furthest. Every distance needs its bucket once.
+        distances = torch.arange(2 * tokens.shape[1] - 1, device=tokens.device) - furthest
+        half, apart = _N_BUCKETS // 2, distances.abs()
+        exact = half // 2
+        growth = (apart.clamp(min=exact) / exact).log() / math.log(_MAX_DISTANCE / exact)
+        far = (exact + (growth * (half - exact)).long()).clamp(max=half - 1)
+        by_distance = self.weight[torch.where(apart < exact, apart, far) + half * (distances > 0)].T
+        # A selection by a list of numbers takes a quarter of the time of a selection by a matrix.
+        wanted = places[None, :] - places[:, None] + furthest
+        return by_distance.index_select(1, wanted.flatten()).unflatten(1, (tokens.shape[1], -1))
+
+    def multiply_accumulates(self, output: torch.Tensor) -> int:
+        """Number of multiply-accumulates for one clip: none, because the bias is read from a table."""
+        return 0
 
 
-def beats_state_dict(state: OrderedDict | dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def beats_state_dict(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Convert a state dict of the authors to one of :class:`BEATs`.
 
     Parameters
     ----------
-    state : dict of str to torch.Tensor
+    state : mapping of str to torch.Tensor
         State dict of BEATs or of OpenBEATs.
 
     Returns
@@ -368,16 +377,3 @@ def beats_state_dict(state: OrderedDict | dict[str, torch.Tensor]) -> dict[str, 
         length = direction.float().square().sum((0, 1), keepdim=True).sqrt()
         made["encoder.pos_conv.0.weight"] = (scale * direction / length)[:, :, None]
     return made
-
-
-def _check_spectrograms(spectrograms):
-    n_mels = BEATsFrontEnd.n_mels
-    if spectrograms.ndim != 3 or spectrograms.shape[1] != n_mels:
-        raise ValueError(
-            f"spectrograms must have the shape (n_clips, {n_mels}, n_frames), as BEATsFrontEnd makes them, got "
-            f"{tuple(spectrograms.shape)}."
-        )
-    if spectrograms.shape[2] < _PATCH:
-        raise ValueError(
-            f"spectrograms must have at least {_PATCH} frames, got {spectrograms.shape[2]}. Pad the waveform."
-        )

@@ -89,7 +89,7 @@ class EAT(nn.Module):
     Parameters
     ----------
     size : int, default=768
-        Number of values of a token: 768 for base and SSLAM, 1024 for large.
+        Number of values of a token, a multiple of 4 and of `heads`: 768 for base and SSLAM, 1024 for large.
     depth : int, default=12
         Number of transformer blocks: 12 for base and SSLAM, 24 for large.
     heads : int, default=12
@@ -110,6 +110,11 @@ class EAT(nn.Module):
     outputs : tuple of str
         Names of the outputs of :meth:`forward`. "logits" is missing if there is no classifier.
 
+    Raises
+    ------
+    ValueError
+        If `size` is no multiple of 4 and of `heads`.
+
     References
     ----------
     Chen et al., "EAT: Self-supervised pre-training with efficient audio transformer", IJCAI 2024,
@@ -129,6 +134,11 @@ class EAT(nn.Module):
         layers: Sequence[int] | None = None,
     ):
         super().__init__()
+        if size % 4 or size % heads:
+            raise ValueError(
+                f"size must be a multiple of 4, for the table of positions, and of heads, got {size!r} with {heads!r} "
+                "heads."
+            )
         self.layers = layers
         self.embedding_size = size * len(layers or (0,))
         self.outputs = ("clip", "token_mean", "frames", "grid", "tokens")

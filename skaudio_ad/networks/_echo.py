@@ -242,9 +242,9 @@ class EncoderAttention(nn.Module):
         return self.out_proj(attend(q[:, :, :n_made], k, v))
 
     def multiply_accumulates(self, output: torch.Tensor) -> int:
-        """Number of multiply-accumulates for one sequence: the map to queries, keys and values, and two products."""
-        n_tokens, n_values = output.shape[1:]
-        return n_tokens * n_values * (3 * n_values + 2 * n_tokens)
+        """Number of multiply-accumulates: for every band the map to queries, keys and values, and two products."""
+        n_sequences, n_tokens, n_values = output.shape
+        return n_sequences * n_tokens * n_values * (3 * n_values + 2 * n_tokens)
 
 
 def time_positions(size: int) -> torch.Tensor:

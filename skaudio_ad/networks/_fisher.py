@@ -20,8 +20,9 @@ class FISHER(nn.Module):
 
     The spectrogram is cut into bands of `band_width` frequencies, from 0 Hz. Frequencies above the last whole band are
     dropped, and a spectrogram with fewer frequencies than one band is filled up with zeros. Every band is one sequence:
-    a token for the class (CLS) and patches of 16 by 16. The same network embeds all bands. The state dict has the names
-    and shapes of the authors, without their prefix ``modality_encoders.IMAGE``.
+    a token for the class (CLS) and patches of 16 by 16. Frequencies of a band above the last whole patch are dropped
+    too, and the patches see 48 of 50. The same network embeds all bands. The state dict has the names and shapes of the
+    authors, without their prefix ``modality_encoders.IMAGE``.
 
     The authors give positions to the patches in the order of the sequence: patch n has the place (n // 50, n % 50) of
     a table, whatever its time and frequency are. This network does the same, because the weights were trained so.

@@ -21,21 +21,22 @@ def for_inference(network: nn.Module, precision: Literal["float32", "bfloat16"] 
     """Copy a network so that the copy computes the same outputs faster. The copy cannot be trained.
 
     Every batch normalisation is merged into the convolution before. Convolutions keep their channels last in memory. On
-    a CPU, oneDNN computes the products of matrices. Outputs change by rounding only, at most 1e-5 relative. The names
-    and shapes of the state dict change, so load a checkpoint first. To export a network (ONNX, OpenVINO), export the
-    original.
+    a CPU with AVX-512, oneDNN also computes the linear layers of transformers. Outputs change by rounding only, at most
+    1e-5 relative. The names and shapes of the state dict change, so load a checkpoint first. To export a network (ONNX,
+    OpenVINO), export the original.
 
     Parameters
     ----------
     network : torch.nn.Module
-        :class:`MobileNet` or :class:`PaSST`. The original does not change.
+        Network of a family of backbones, such as :class:`MobileNet`. The original does not change.
     precision : {"float32", "bfloat16"}, default="float32"
         "bfloat16" has three digits and is used for products only. Weights that need more digits, and all inputs and
         outputs, stay float32. The network needs no autocast. Clip embeddings and logits differ from those of float32 by
-        at most a hundredth. A PaSST computes its blocks in bfloat16, and is twice as fast on a CPU with instructions
-        for bfloat16 (AVX-512 BF16, AMX). A MobileNet computes only the pointwise convolutions of ``features[12:]`` in
-        bfloat16, because the first layers would cost 4 to 10 %. With a width of 4 or more, a MobileNet gets a sixth
-        faster. Narrower MobileNets get no faster: use float32.
+        at most a hundredth. A transformer computes its blocks in bfloat16. A PaSST is then twice as fast on a CPU with
+        instructions for bfloat16 (AVX-512 BF16, AMX). Without these instructions, bfloat16 is several times slower. A
+        MobileNet computes only the pointwise convolutions of ``features[12:]`` in bfloat16, because the first layers
+        would cost 4 to 10 %. With a width of 4 or more, a MobileNet gets a sixth faster. Narrower MobileNets get no
+        faster: use float32.
 
     Returns
     -------
@@ -64,9 +65,14 @@ def for_inference(network: nn.Module, precision: Literal["float32", "bfloat16"] 
         layers: Any = network.bfloat16_layers
         for module in layers.modules():
             if hasattr(module, "one_dnn"):
-                weight = getattr(module, getattr(module, "product", "weight"))
+                weight = getattr(module, product_name(module))
                 weight.data = weight.data.bfloat16()
     return network.to(memory_format=torch.channels_last)
+
+
+def product_name(module: nn.Module) -> str:
+    """Name of the weight of a layer that is a product of matrices."""
+    return getattr(module, "product", "weight")  # type: ignore[return-value]
 
 
 class PointwiseConvolution(nn.Conv2d):

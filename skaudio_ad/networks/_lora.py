@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from ._inference import product_name
+
 
 class LowRank(nn.Module):
     """Add a product of two small matrices to a weight [1]_: ``weight + alpha / rank * (up @ down)``.
@@ -56,9 +58,10 @@ def add_low_rank(layers: nn.Module, rank: int, alpha: float) -> int:
     layers.requires_grad_(False)
     adapted = [part for part in layers.modules() if _is_a_product(part)]
     for part in adapted:
-        weight: torch.Tensor = part.weight  # type: ignore[assignment]
+        name = product_name(part)
+        weight: torch.Tensor = getattr(part, name)
         adapter = LowRank(weight.shape, rank, alpha).to(weight.device)
-        parametrize.register_parametrization(part, "weight", adapter)
+        parametrize.register_parametrization(part, name, adapter)
     return len(adapted)
 
 
@@ -70,11 +73,14 @@ def merge_low_rank(layers: nn.Module) -> None:
     layers : torch.nn.Module
     """
     for part in list(layers.modules()):
-        if parametrize.is_parametrized(part, "weight"):
-            parametrize.remove_parametrizations(part, "weight", leave_parametrized=True)
+        name = product_name(part)
+        if parametrize.is_parametrized(part, name):
+            parametrize.remove_parametrizations(part, name, leave_parametrized=True)
 
 
 def _is_a_product(part):
-    return isinstance(part, nn.Linear) or (
-        isinstance(part, nn.Conv2d) and part.kernel_size == (1, 1) and part.groups == 1
+    return (
+        isinstance(part, nn.Linear)
+        or hasattr(part, "product")
+        or (isinstance(part, nn.Conv2d) and part.kernel_size == (1, 1) and part.groups == 1)
     )

@@ -16,6 +16,7 @@ from ..detectors import FleetDetector, MahalanobisDetector, NearestNeighborsDete
 from ..embeddings import (
     Backbone,
     BackboneEmbedding,
+    BEATsEmbedding,
     CEDEmbedding,
     DashengEmbedding,
     EATEmbedding,
@@ -26,6 +27,7 @@ from ..embeddings import (
     available_backbones,
     get_backbone,
 )
+from ..embeddings._backbone_table import relative_time
 from ..features import ShrinkageWhitener
 from ..thresholds import ConformalThreshold, ThresholdedDetector
 from ._detector_pipeline import DetectorPipeline
@@ -41,12 +43,15 @@ HEADS: dict[str, str] = {
 _EMBEDDINGS: dict[str, Any] = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
+    "beats": BEATsEmbedding,
     "eat": EATEmbedding,
     "echo": ECHOEmbedding,
     "ced": CEDEmbedding,
     "dasheng": DashengEmbedding,
     "fisher": FISHEREmbedding,
 }
+# Maximum time of the backbone "auto", relative to "mn10". All MobileNets, and small transformers, are faster.
+_MAX_AUTO_TIME = 10.0
 # Best fixed outputs of a family, by the mean AUC of whitened nearest neighbours over MIMII, HLS-CMDS, ESC-10 and
 # PhysioNet (benchmarks.pretraining.judge). "block15" alone is level. Other families have been tried with "clip" only.
 _BEST_OUTPUT = {"mobilenet": ("block13", "block15")}
@@ -79,9 +84,12 @@ def make_detector(
     Parameters
     ----------
     backbone : str, Backbone or transformer, default="mini"
-        A name of :data:`BACKBONES`; "auto", the best of :func:`available_backbones`, whose weights are on this machine
-        (``pipeline["embed"].variant`` tells which); a :class:`Backbone`; or any transformer of waveforms, such as
-        ``ModuleEmbedding(...)``. "mini" is part of the package and needs no download.
+        A name of :data:`BACKBONES`; "auto"; a :class:`Backbone`; or any transformer of waveforms, such as
+        ``ModuleEmbedding(...)``. "mini" is part of the package and needs no download. "auto" is the first of
+        :func:`available_backbones`, whose weights are on this machine, that takes at most ten times as long as "mn10"
+        (``relative_time`` of :func:`list_backbones`). Slower ones, such as BEATs and PaSST, must be named. "auto" with
+        `sample_rate` is the first of any sample rate, and without it the first of one rate.
+        ``pipeline["embed"].variant`` tells which backbone was taken.
 
     head : str or estimator, default="nearest"
         Name of :data:`HEADS`, or any detector with ``fit`` and ``score_samples``.
@@ -218,7 +226,7 @@ def _make_embedding(backbone, given):
             )
         return backbone, rate
     if isinstance(backbone, str) and backbone == "auto":
-        backbone = available_backbones(path=given.get("weights") or None)[0]
+        backbone = _best_here(given)
     known = get_backbone(backbone)
     outputs = best_outputs(known)
     given = {"output": outputs if len(outputs) > 1 else outputs[0], **given}
@@ -229,6 +237,20 @@ def _make_embedding(backbone, given):
             f"backbone {known.name!r} takes any sample rate: set sample_rate, in hertz, to the rate of the recordings."
         )
     return _EMBEDDINGS.get(known.family, BackboneEmbedding)(variant, **given), rate
+
+
+def _best_here(given):
+    """The name that the backbone "auto" stands for, with the given parameters of the embedding."""
+    any_rate = given.get("sample_rate") is not None
+    for name in available_backbones(path=given.get("weights") or None):
+        time = relative_time(name)
+        is_fast = time is not None and time <= _MAX_AUTO_TIME
+        if is_fast and (get_backbone(name).sample_rate is None) == any_rate:
+            return name
+    raise ValueError(
+        f'backbone="auto" with sample_rate={given["sample_rate"]!r} takes a backbone of any sample rate, and the '
+        "weights of none are on this machine: `skaudio-ad weights list` names them. Or leave out sample_rate."
+    )
 
 
 def _make_head(head: Any, random_state: RandomState) -> BaseEstimator:

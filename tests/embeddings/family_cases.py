@@ -4,6 +4,7 @@ Everything else (outputs, shortest clip, estimator) follows from the family of t
 """
 
 from skaudio_ad import (
+    BEATsEmbedding,
     CEDEmbedding,
     DashengEmbedding,
     EATEmbedding,
@@ -18,6 +19,7 @@ from skaudio_ad.embeddings import Backbone
 ESTIMATORS = {
     "mobilenet": MobileNetEmbedding,
     "passt": PaSSTEmbedding,
+    "beats": BEATsEmbedding,
     "eat": EATEmbedding,
     "echo": ECHOEmbedding,
     "ced": CEDEmbedding,
@@ -38,8 +40,15 @@ SMALL = {
         name="tiny_passt",
         filename="tiny_passt.pt",
         family="passt",
-        settings={"stride": 10, "depth": 2},
+        settings={"stride": 16, "depth": 2},
         embedding_size=768,
+    ),
+    "beats": Backbone(
+        name="small_beats",
+        filename="small_beats.pt",
+        family="beats",
+        settings={"size": 32, "heads": 2, "depth": 2, "n_classes": 5},
+        embedding_size=32,
     ),
     "eat": Backbone(
         name="small_eat",

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from benchmarks.authors import beats
 from benchmarks.authors.seeded import seeded_state_dict
 from skaudio_ad.embeddings._registry import get_family
 
@@ -60,14 +61,39 @@ class Kit:
         return self.family.min_samples(self.backbone)
 
     def direct(self, outputs, clip):
-        """Outputs of one waveform by front end and network themselves: a dict, or an array for one name."""
+        """Outputs of a clip of one window by front end and network: a dict, or an array for one name."""
+        clip = np.pad(self.prepared(clip), (0, max(0, self.shortest() - len(clip))))
+        return self.of_window(outputs, clip)
+
+    def of_window(self, outputs, window):
+        """Outputs of one window of a clip that is prepared."""
         names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
         with torch.no_grad():
             made = self.network(
-                self.front_end(torch.from_numpy(np.array(clip, dtype=np.float32))[None]), names
+                self.front_end(torch.from_numpy(np.array(window, dtype=np.float32))[None]), names
             )
         made = {name: values[0].numpy() for name, values in made.items()}
         return made[outputs] if isinstance(outputs, str) else made
+
+    def prepared(self, clip):
+        """The clip that windows are cut from."""
+        prepare = self.family.prepare_clip
+        return clip if prepare is None else prepare(clip, self.backbone)
+
+    def averaged_windows(self, clip, seconds):
+        """Windows of a clip whose outputs are averaged."""
+        length, step = self.family.window_lengths(self.backbone, seconds)
+        return self.family.cut_windows(self.prepared(clip), length, round(self.family.hop_share * step))
+
+    def adjacent_windows(self, clip, seconds):
+        """Windows of a clip that lie end to end."""
+        length, step = self.family.window_lengths(self.backbone, seconds)
+        clip = self.prepared(clip)
+        starts = range(0, max(1, len(clip) - (length - step)), step)
+        return [
+            np.pad(part, (0, max(0, self.shortest() - len(part))))
+            for part in (clip[i : i + length] for i in starts)
+        ]
 
     def noise(self, *seconds, seed=0):
         """Noise of these lengths. Every clip has a spectrum and an offset of its own."""
@@ -91,10 +117,12 @@ def build(backbone):
         with torch.random.fork_rng():
             torch.manual_seed(0)
             return family.build_network(backbone).eval().requires_grad_(False)
-    with torch.device("meta"):
-        network = family.build_network(backbone)
-    network = network.to_empty(device="cpu").eval().requires_grad_(False)
-    network.load_state_dict(seeded_state_dict(network.state_dict()), strict=True)
+    with torch.random.fork_rng():
+        network = family.build_network(backbone).eval().requires_grad_(False)
+    state = seeded_state_dict(network.state_dict())
+    if family.name == "echo":  # a file may lack the table of positions, which is then computed
+        state["pos_embed"] = network.state_dict()["pos_embed"]
+    network.load_state_dict(state, strict=True)
     return network
 
 
@@ -138,9 +166,13 @@ def authors_formats(name: str, state: Mapping[str, torch.Tensor]):
         decoder = {"modality_encoders.IMAGE.decoder.proj.weight": torch.zeros(2, 2), "_ema": {}}
         yield "training.pt", {"cfg": None, "model": training | decoder}
     elif name == "beats":
-        yield "authors.pt", {"cfg": {}, "model": dict(state)}
+        yield "authors.pt", {"cfg": beats.configuration(**SMALL[name].settings), "model": dict(state)}
+        yield (
+            "espnet.pth",
+            {f"encoder.{each}".replace("encoder.predictor", "classifier"): state[each] for each in state},
+        )
     elif name == "echo":
-        yield "zenodo.pth", {"encoder": dict(state)}
+        yield "zenodo.pth", {"encoder": dict(state), "model_type": "tiny", "epoch": 3}
         # The authors load their files with strict=False, and the table of positions may be absent.
         yield "hub.safetensors", {each: value for each, value in state.items() if each != "pos_embed"}
     elif name == "fisher":

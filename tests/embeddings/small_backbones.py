@@ -21,13 +21,6 @@ BACKBONE = {
     ),
 }
 ESTIMATOR = {"mobilenet": MobileNetEmbedding, "passt": PaSSTEmbedding}
-WITHOUT_TIME = {
-    "mobilenet": ("clip", "clip_stats", "multilevel", "block5", "block15", "logits"),
-    "passt": ("clip", "class_token", "distillation_token", "patch_mean", "logits"),
-}
-WITH_TIME = {"mobilenet": ("frames", "grid"), "passt": ("frames", "grid", "tokens")}
-OUTPUTS = [(family, output) for family in FAMILIES for output in WITHOUT_TIME[family] + WITH_TIME[family]]
-MIN_SAMPLES = {"mobilenet": 514, "passt": 4801}
 
 
 def noise(*seconds, seed=0):

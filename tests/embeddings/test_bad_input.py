@@ -23,7 +23,6 @@ from .small_backbones import (
     BACKBONE,
     ESTIMATOR,
     FAMILIES,
-    MIN_SAMPLES,
     SAMPLE_RATE,
     assert_equal_up_to_rounding,
     noise,
@@ -32,24 +31,11 @@ from .small_backbones import (
 # Short, missing and bad clips
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("output", ["clip", "frames"])
-@pytest.mark.parametrize("n_samples", [1, 2, 513])
-def test_a_clip_shorter_than_the_backbone_takes_gets_silence_after_it(
-    make, direct, family, output, n_samples
-):
-    clip = np.full(n_samples, 0.5, dtype=np.float32)
-    padded = np.concatenate([clip, np.zeros(MIN_SAMPLES[family] - n_samples, dtype=np.float32)])
-    embedded = make(family, output).fit_transform([clip])
-    assert_equal_up_to_rounding(embedded, [direct(family, output, padded)])
-
-
 @pytest.mark.parametrize("output", ["clip", "frames"])
 @pytest.mark.parametrize("missing", [(0,), (3,), (1, 2), (0, 1, 2, 3)])
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_clip_that_could_not_be_read_is_nan_in_its_place(make, write_wavs, family, output, missing):
+def test_clips_that_could_not_be_read_are_nan_in_their_places(make, write_wavs, output, missing):
     paths = write_wavs([9000] * 4, sample_rate=SAMPLE_RATE)
-    embedding = make(family, output, batch_size=2).fit(paths)
+    embedding = make("mobilenet", output, batch_size=2).fit(paths)
     expected = embedding.transform(paths)
     for index in missing:
         Path(paths[index]).write_bytes(b"no audio")

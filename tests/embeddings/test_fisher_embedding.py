@@ -13,6 +13,7 @@ from skaudio_ad import AudioClips, FineTunedEmbedding, FISHEREmbedding
 from skaudio_ad.embeddings import BACKBONES, Family, WeightsError, get_family
 from skaudio_ad.embeddings._identify import read_as
 
+from ..networks.authors_numbers import assert_equals_the_authors
 from .family_cases import SMALL
 
 FISHER: Family = get_family("fisher")
@@ -108,16 +109,28 @@ def test_a_row_of_the_grid_has_the_frequencies_of_its_patches():
     assert edges[-1].tolist() == [7260, 7900]
 
 
-def test_the_last_window_of_a_long_clip_ends_where_the_clip_ends():
-    clip = np.random.default_rng(0).normal(scale=0.1, size=20_000).astype(np.float32)
-    embedding = FISHEREmbedding(at_rate(8000), weights=None, layers=1, window=1.0)
-    windows = [clip[:8000], clip[8000:16_000], clip[-8000:]]
-    expected = np.mean([embedding.transform([window])[0] for window in windows], axis=0)
-    np.testing.assert_allclose(embedding.transform([clip])[0], expected, atol=1e-5 * np.abs(expected).max())
+def test_a_long_clip_equals_the_mean_of_the_pieces_that_the_authors_code_embeds(tmp_path):
+    small = at_rate(2000, size=authors.SMALL_SIZE, depth=authors.SMALL_DEPTH)
+    table = FISHER.build_network(small).fixed_positional_encoder.positions
+    torch.save(
+        authors.checkpoint(authors.SMALL_SIZE, authors.SMALL_DEPTH, table=table), tmp_path / "model.pt"
+    )
+    embedding = FISHEREmbedding(small, weights=tmp_path / "model.pt")
+    made = embedding.fit_transform([authors.long_waveform().numpy()])[0]
+    assert_equals_the_authors("fisher", "long_2k", made)
+
+
+def test_windows_have_whole_patches_and_lie_on_frames():
+    # At 8 kHz a frame has 200 samples and begins 80 samples after the one before.
+    assert FISHER.window_lengths(at_rate(8000), 10.24) == (1023 * 80 + 200, 1024 * 80)
+    assert FISHER.window_lengths(at_rate(8000), 1.0) == (111 * 80 + 200, 112 * 80)
+    prepared = FISHER.prepare_clip(np.arange(1000, dtype=np.float32), at_rate(8000))
+    assert len(prepared) == 10 * 80 + 200
+    assert prepared[0] == -499.5
 
 
 def test_a_rate_without_a_whole_window_is_refused():
-    with pytest.raises(ValueError, match="sample_rate must be at least 100 Hz, got 50"):
+    with pytest.raises(ValueError, match=r"sample_rate of FISHER must lie in \[100, inf\], got 50"):
         FISHEREmbedding(at_rate(50), weights=None).fit([np.zeros(100, np.float32)])
 
 

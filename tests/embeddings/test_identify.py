@@ -1,5 +1,7 @@
 """What an error says of a file of weights: its family, and how the file must be written."""
 
+import zipfile
+
 import pytest
 import torch
 
@@ -92,3 +94,52 @@ def test_a_reader_that_stumbles_over_a_file_becomes_an_error_that_names_the_fami
     monkeypatch.setitem(vars(family), "read_checkpoint", stumble)
     with pytest.raises(ValueError, match=r"is no file of MobileNet, or is damaged \(KeyError: 'nothing'\)\."):
         read_as(MN01, BACKBONES["mn01"])
+
+
+# Damaged files of two tensors. test_every_family_files.py has files of other kinds.
+
+
+@pytest.fixture(params=["pt", "safetensors"])
+def small_file(request, tmp_path):
+    state = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.ones(2)}
+    path = tmp_path / f"small.{request.param}"
+    if request.param == "pt":
+        torch.save(state, path)
+    else:
+        pytest.importorskip("safetensors.torch").save_file(state, path)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_a_flipped_bit_raises_no_other_error_than_one_that_names_the_file(small_file):
+    content = small_file.read_bytes()
+    refused = 0
+    for index in range(0, len(content), 17):
+        damaged = bytearray(content)
+        damaged[index] ^= 1 << index % 8
+        small_file.write_bytes(damaged)
+        try:
+            state = load_state_dict("mn01", path=small_file)
+        except WeightsError as error:
+            refused += str(error).startswith(f"{small_file}: ")
+        else:  # a flip among the numbers, or in a name
+            assert describe_difference(state, MN01)
+            refused += 1
+    assert refused == len(range(0, len(content), 17))
+
+
+def test_a_compressed_archive_is_not_unpacked(tmp_path):
+    """torch would unpack a file of 200 kB to gigabytes."""
+    torch.save({"weight": torch.zeros(100_000)}, tmp_path / "plain.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pt") as plain,
+        zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for member in plain.infolist():
+            bomb.writestr(member.filename, plain.read(member.filename))
+    assert (tmp_path / "bomb.pt").stat().st_size < 5000
+    assert torch.load(tmp_path / "bomb.pt", weights_only=True)["weight"].shape == (100_000,)
+    with pytest.raises(
+        WeightsError, match=r"bomb\.pt: .* The file is a compressed archive.*Write a state dict"
+    ):
+        load_state_dict("mn01", path=tmp_path / "bomb.pt")

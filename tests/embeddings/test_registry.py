@@ -57,11 +57,13 @@ def test_the_published_checkpoints_have_the_shapes_of_their_networks():
 def test_every_file_has_a_name_a_url_and_a_citation_of_its_own():
     files = [*BACKBONES.values(), AUDIOSET_LABELS]
     for attribute in ("name", "filename", "url"):
-        assert len({getattr(file, attribute) for file in files}) == len(files)
+        # Some authors publish their files where no program may fetch them, and "mini" is part of the package.
+        values = [getattr(file, attribute) for file in files if getattr(file, attribute) is not None]
+        assert len(set(values)) == len(values)
     assert BACKBONES["mini"].url is None
     for file in files:
         assert re.search(r", .* 20\d\d", file.source)
-        if file.name == "mini":
+        if file.url is None:
             continue
         assert file.url.startswith("https://")
         # Every file of weights on the Hugging Face hub has the same name.

@@ -111,9 +111,18 @@ def test_settings_reach_the_steps(tmp_path):
     )
 
 
-def test_auto_names_the_best_backbone_on_the_disk(monkeypatch):
-    monkeypatch.setattr("skaudio_ad.presets._make_detector.available_backbones", lambda **_: ["mn10", "mini"])
+def test_auto_names_the_best_fast_backbone_on_the_disk(monkeypatch):
+    here = ["passt_s_kd", "fisher_small", "fisher_tiny", "mn10", "mini"]
+    monkeypatch.setattr("skaudio_ad.presets._make_detector.available_backbones", lambda **_: here)
+    times = {"passt_s_kd": 90.0, "fisher_small": 10.1, "fisher_tiny": 9.9, "mn10": 1.0, "mini": 0.5}
+    monkeypatch.setattr("skaudio_ad.presets._make_detector.relative_time", times.get)
     assert make_detector("auto")["embed"].variant == "mn10"
+    assert make_detector("auto", sample_rate=48_000)["embed"].variant == "fisher_tiny"
+    del times["mn10"]  # a backbone that was not timed may be slow
+    assert make_detector("auto")["embed"].variant == "mini"
+    here.remove("fisher_tiny")
+    with pytest.raises(ValueError, match=r"any sample rate, and the weights of none are on this machine"):
+        make_detector("auto", sample_rate=48_000)
 
 
 def test_any_transformer_of_waveforms_is_a_backbone_and_any_detector_is_a_head():

@@ -3,6 +3,7 @@
 To add a family, describe it in a file of this folder and add it to the tuple below.
 """
 
+from ._beats import BEATS
 from ._ced import CED
 from ._dasheng import DASHENG
 from ._eat import EAT
@@ -16,6 +17,7 @@ from ._passt import PASST
 FAMILIES: tuple[Family, ...] = (
     MOBILENET,
     PASST,
+    BEATS,
     ECHO,
     EAT,
     CED,

@@ -1,5 +1,6 @@
 """EAT, the efficient audio transformer, and SSLAM."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +53,12 @@ def _build_front_end(variant: Variant) -> "torch.nn.Module":
 
 
 def _our_names(content: Any) -> dict[str, Any]:
-    """The tensors of a file of either kind, with the names of our network."""
-    state = content.get("model", content) if isinstance(content, dict) else {}
-    renamed = {}
-    for name, value in state.items() if isinstance(state, dict) else ():
+    """The tensors of a file of the hub or of the training framework, with the names of our network."""
+    state = content.get("model", content) if isinstance(content, Mapping) else None
+    renamed: dict[str, Any] = {}
+    if not isinstance(state, Mapping):
+        return renamed
+    for name, value in state.items():
         new = str(name)
         for prefix in _PREFIXES:
             new = new.removeprefix(prefix)
@@ -69,7 +72,9 @@ def _identify(content: Any) -> dict[str, Any] | None:
     state = _our_names(content)
     positions = tensor_shape(state, "fixed_positional_encoder.positions")
     token = tensor_shape(state, "extra_tokens")
-    if positions is None or token is None or positions[1] != _N_POSITIONS:
+    if positions is None or token is None or (len(positions), len(token)) != (3, 3):
+        return None
+    if positions[1] != _N_POSITIONS:
         return None
     classes = tensor_shape(state, "head.weight") or (0,)
     return {"size": token[2], "depth": count_blocks(state, "blocks."), "n_classes": classes[0]}
@@ -178,7 +183,7 @@ EAT = Family(
             "worstchan/EAT-base_epoch30_pretrain",
             _BASE,
             sha256="8623072d09aac4f3ad1168b4fed3a24e4f68fe1da25b9fe733375efb237e5f48",
-            scores={"RMIS": 60.7},
+            scores={"RMIS": 60.67, "SIREN": 60.84},
         ),
         _variant(
             "eat_base_as2m",
@@ -187,7 +192,12 @@ EAT = Family(
             n_classes=527,
             precision=0.489,
         ),
-        _variant("eat_large", "worstchan/EAT-large_epoch20_pretrain", _LARGE, scores={"RMIS": 61.2}),
+        _variant(
+            "eat_large",
+            "worstchan/EAT-large_epoch20_pretrain",
+            _LARGE,
+            scores={"RMIS": 61.2, "SIREN": 61.58},
+        ),
         _variant(
             "eat_large_as2m",
             "worstchan/EAT-large_epoch20_finetune_AS2M",

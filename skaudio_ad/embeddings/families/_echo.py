@@ -188,8 +188,8 @@ ECHO = Family(
     identify=_identify,
     depth=_depth,
     variants=(
-        _variant("echo_tiny", "0828", 192, 3, 22, "not stated", 61.3),
-        _variant("echo_small", "0824", 384, 6, 86, "MIT", 62.1),
+        _variant("echo_tiny", "0828", 192, 3, 22, "not stated", 61.33),
+        _variant("echo_small", "0824", 384, 6, 86, "MIT", 62.11),
     ),
     default_variant="echo_tiny",
 )

@@ -41,6 +41,8 @@ class Variant(WeightsFile):
     mean_average_precision : float or None, default=None
         Mean average precision on the evaluation set of AudioSet, as the authors publish it, between 0 and 1. None is
         for a checkpoint without a published figure.
+    no_export : str or None, default=None
+        Reason why the network of this checkpoint cannot be exported to ONNX. None is what the family says.
     """
 
     embedding_size: int
@@ -49,6 +51,7 @@ class Variant(WeightsFile):
     outputs: tuple[str, ...] | None = field(default=None, repr=False)
     author_name: str | None = None
     mean_average_precision: float | None = field(default=None, repr=False)
+    no_export: str | None = field(default=None, repr=False)
     frozen_scores: Mapping[str, float] = field(default_factory=dict, hash=False, repr=False)
     first_bytes: tuple[bytes, ...] = field(default=_TORCH_FIRST_BYTES, repr=False)
 

@@ -1,5 +1,6 @@
 """FISHER, a transformer for industrial signals of any sample rate."""
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,12 @@ _FAN = (
     'Representation", IEEE Transactions on Industrial Informatics 2026, https://github.com/jianganbai/FISHER'
 )
 _PATCH = 16
-_TARGET_RATE = 16_000  # of the published scores, and of a variant that says no rate
-# Number of frames of the longest spectrograms of the training: 10.255 s.
-_TRAINED_FRAMES = 1024
+# Sample rate of the variants' embedding size, in hertz.
+_USUAL_RATE = 16_000
+# Lowest sample rate that has a sample for every step of the spectrogram, in hertz.
+_LOWEST_RATE = 100
+# Maximum number of frames of a window, as in the training and as the authors cut longer clips.
+_MAX_FRAMES = 1024
 # Number of positions in the table of a checkpoint. The table of an EAT, whose tensors have the same names, is another.
 _N_POSITIONS = 6400
 _HEAD_SIZE = 64
@@ -46,7 +50,7 @@ def _check_size(value: Any, name: str) -> None:
 
 
 def _rate(variant: Variant) -> int:
-    return _TARGET_RATE if variant.sample_rate is None else variant.sample_rate
+    return _USUAL_RATE if variant.sample_rate is None else variant.sample_rate
 
 
 def _n_layers(variant: Variant) -> int:
@@ -68,7 +72,8 @@ def _one_band(variant: Variant) -> int:
     return variant.settings["size"] * _n_layers(variant)
 
 
-def _window_and_hop(variant: Variant) -> tuple[int, int]:
+def _frame(variant: Variant) -> tuple[int, int]:
+    """Length of a window of the spectrogram and step between two windows, in samples."""
     return 25 * _rate(variant) // 1000, 10 * _rate(variant) // 1000
 
 
@@ -88,9 +93,9 @@ def _build_network(variant: Variant) -> "torch.nn.Module":
 
 
 def _build_front_end(variant: Variant) -> "torch.nn.Module":
-    from ...networks._log_spectrogram import LogSpectrogram
+    from ...networks import LogSpectrogram
 
-    n_fft, hop_length = _window_and_hop(variant)
+    n_fft, hop_length = _frame(variant)
     return LogSpectrogram(
         _rate(variant),
         n_fft=n_fft,
@@ -98,11 +103,26 @@ def _build_front_end(variant: Variant) -> "torch.nn.Module":
         offset=1e-10,
         mean=-3.017344307886898,
         std=2.1531635155379805,
+        subtract_mean=False,  # _prepare_clip subtracts the mean of the whole clip
     )
 
 
+def _prepare_clip(clip: np.ndarray, variant: Variant) -> np.ndarray:
+    """Subtract the mean, and leave out samples behind the last whole frame, so that windows lie on frames."""
+    n_fft, hop_length = _frame(variant)
+    n_over = (len(clip) - n_fft) % hop_length if len(clip) > _min_samples(variant) else 0
+    return (clip - clip.mean(dtype=np.float64)).astype(np.float32)[: len(clip) - n_over]
+
+
+def _window_lengths(variant: Variant, window: float) -> tuple[int, int]:
+    n_fft, hop_length = _frame(variant)
+    # A window has whole patches, so that windows that lie end to end leave out no frame.
+    n_frames = min(_MAX_FRAMES, math.ceil(round(100 * window) / _PATCH) * _PATCH)
+    return n_fft + (n_frames - 1) * hop_length, n_frames * hop_length
+
+
 def _clock(variant: Variant, n_samples: int) -> Clock:
-    n_fft, hop_length = _window_and_hop(variant)
+    n_fft, hop_length = _frame(variant)
     n_frames = 1 + (n_samples - n_fft) // hop_length
     return Clock(
         first=((_PATCH - 1) * hop_length + n_fft) / 2 / _rate(variant),
@@ -112,7 +132,7 @@ def _clock(variant: Variant, n_samples: int) -> Clock:
 
 
 def _min_samples(variant: Variant) -> int:
-    n_fft, hop_length = _window_and_hop(variant)
+    n_fft, hop_length = _frame(variant)
     return n_fft + (_PATCH - 1) * hop_length
 
 
@@ -126,7 +146,7 @@ def _grid_bands(variant: Variant) -> np.ndarray:
     first = first[first < n_bins]
     # A bin reaches half a bin to either side of its frequency.
     edges = np.column_stack([first - 0.5, np.minimum(first + _PATCH, n_bins) - 0.5])
-    return np.clip(edges * _rate(variant) / _window_and_hop(variant)[0], 0, _rate(variant) / 2)
+    return np.clip(edges * _rate(variant) / _frame(variant)[0], 0, _rate(variant) / 2)
 
 
 def _parts(content: Any) -> tuple[dict[str, Any], Mapping[str, Any]]:
@@ -224,8 +244,10 @@ FISHER = Family(
     clock=_clock,
     grid_bands=_grid_bands,
     min_samples=_min_samples,
-    # The authors cut spectrograms after the frames of the training.
-    longest_window=(10 * (_TRAINED_FRAMES - 1) + 25) / 1000,
+    longest_window=_MAX_FRAMES / 100,
+    window_lengths=_window_lengths,
+    prepare_clip=_prepare_clip,
+    lowest_rate=_LOWEST_RATE,
     cut_windows=windows_to_the_end,
     hop_share=1.0,
     batch_size=4,
@@ -233,8 +255,8 @@ FISHER = Family(
     identify=_identify,
     depth=_depth,
     variants=(
-        _variant("fisher_tiny", 192, 26.4, "not stated", {"RMIS": 59.11}),
-        _variant("fisher_mini", 256, 44.7, "not stated", {"RMIS": 59.6}),
+        _variant("fisher_tiny", 192, 26.4, "not stated", {"RMIS": 59.11, "SIREN": 59.62}),
+        _variant("fisher_mini", 256, 44.7, "not stated", {"RMIS": 59.6, "SIREN": 59.91}),
         _variant("fisher_small", 384, 95.4, "MIT", {"RMIS": 61.15, "SIREN": 61.0}),
     ),
     default_variant="fisher_small",
