@@ -11,7 +11,7 @@ _TIME = ("clip", "frames")
 _CLASSIFIER = ("clip", "frames", "logits")
 
 
-def _no_options(config: Any, extractor: Any) -> dict[str, Any]:
+def _usual_options(config: Any, extractor: Any) -> dict[str, Any]:
     return {"sampling_rate": extractor.sampling_rate, "return_tensors": "pt"}
 
 
@@ -64,7 +64,7 @@ class HubType:
     last_features: str = ""
     n_tokens: int = 0
     arguments: dict[str, str] = field(default_factory=dict)
-    options: Callable[[Any, Any], dict[str, Any]] = _no_options
+    options: Callable[[Any, Any], dict[str, Any]] = _usual_options
     states: Callable[[Any, dict[str, Any], int | None], Any] = _last_states
 
 
@@ -100,7 +100,7 @@ def _mimi_states(network, inputs, layer):
 
 
 def _with_mask(config, extractor):
-    return _no_options(config, extractor) | {"return_attention_mask": True}
+    return _usual_options(config, extractor) | {"return_attention_mask": True}
 
 
 def _whole_frames(config, extractor):
