@@ -111,14 +111,16 @@ def _encoder(transformers, folder, kind):
     """Class of the network that encodes audio, and options of its loading."""
     options = {}
     if kind.part:
-        config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        with quiet():
+            config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
         options["config"] = encoder_config(config, kind)
     if kind.weights:
         options["key_mapping"] = {kind.weights: ""}
     package, _, name = kind.network.rpartition(".")
     if not package:
         return getattr(transformers, name), options
-    module = import_module(f"transformers.models.{package}.modeling_{package}")
+    with quiet():
+        module = import_module(f"transformers.models.{package}.modeling_{package}")
     return getattr(module, name), options
 
 

@@ -146,7 +146,13 @@ def _describe(folder, name, stamps):
         config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
         extractor = transformers.AutoFeatureExtractor.from_pretrained(folder, trust_remote_code=False)
     kind = TYPES[model_type]
-    encoder = encoder_config(config, kind)
+    try:
+        encoder = encoder_config(config, kind)
+    except AttributeError as error:
+        raise ValueError(
+            f"{name}: transformers {transformers.__version__} cannot load the encoder of {model_type!r} alone. "
+            "pip install -U transformers."
+        ) from error
     # Only a classifier of the checkpoint itself counts: any other would have random weights.
     classifies = "logits" in kind.outputs and any(
         name.endswith(("ForAudioClassification", "ForSequenceClassification"))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from benchmarks.authors import beats
 from benchmarks.authors.seeded import seeded_state_dict
 from skaudio_ad.embeddings._registry import get_family
 
@@ -165,9 +166,11 @@ def authors_formats(name: str, state: Mapping[str, torch.Tensor]):
         decoder = {"modality_encoders.IMAGE.decoder.proj.weight": torch.zeros(2, 2), "_ema": {}}
         yield "training.pt", {"cfg": None, "model": training | decoder}
     elif name == "beats":
-        cfg = {"input_patch_size": 16, "deep_norm": True, "num_buckets": 320, "max_distance": 800}
-        cfg |= {"conv_pos": 128, "relative_position_embedding": True, "gru_rel_pos": True}
-        yield "authors.pt", {"cfg": cfg, "model": dict(state)}
+        yield "authors.pt", {"cfg": beats.configuration(**SMALL[name].settings), "model": dict(state)}
+        yield (
+            "espnet.pth",
+            {f"encoder.{each}".replace("encoder.predictor", "classifier"): state[each] for each in state},
+        )
     elif name == "echo":
         yield "zenodo.pth", {"encoder": dict(state), "model_type": "tiny", "epoch": 3}
         # The authors load their files with strict=False, and the table of positions may be absent.

@@ -1,5 +1,6 @@
 """Small random models of transformers, one of every type that `HubEmbedding` takes."""
 
+import warnings
 from operator import attrgetter
 
 import torch
@@ -374,7 +375,8 @@ def save(transformers, name, folder):
         The part of the model that HubEmbedding runs, and what makes its inputs.
     """
     model_type = name.removesuffix(" with an adapter")
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch, about code of older releases
         torch.manual_seed(len(name))
         model, front_end, part = _MAKERS[model_type](
             transformers, model_type, ADAPTER if name != model_type else {}
@@ -384,4 +386,6 @@ def save(transformers, name, folder):
             tensor.data += 0.05 * torch.randn(tensor.shape)
     model.eval().save_pretrained(folder)
     front_end.save_pretrained(folder)
+    if not hasattr(model, "model"):  # an older release
+        part = part.removeprefix("model.")
     return attrgetter(part)(model) if part else model, front_end

@@ -27,20 +27,11 @@ from skaudio_ad.embeddings import WeightsError
 from skaudio_ad.persistence import load_detector, save_detector
 
 from .small_backbones import assert_equal_up_to_rounding
+from .small_hub_models import CONVOLUTIONS, SMALL
 
 transformers = pytest.importorskip("transformers")
 safetensors_torch = pytest.importorskip("safetensors.torch")
 
-SMALL = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24, "hidden_size": 16}
-# Frames of 60 samples, every 40.
-CONVOLUTIONS = {
-    "conv_dim": (8, 8),
-    "conv_kernel": (20, 5),
-    "conv_stride": (10, 4),
-    "num_feat_extract_layers": 2,
-    "num_conv_pos_embeddings": 4,
-    "num_conv_pos_embedding_groups": 2,
-}
 WAVEFORM_MODELS = ("hubert", "wav2vec2", "wavlm")
 MODELS = ("ast", *WAVEFORM_MODELS, "clap", "clap_fused", "whisper")
 SAMPLE_RATE = {name: 48000 if name.startswith("clap") else 16000 for name in MODELS}

@@ -1,6 +1,6 @@
 """CED, transformers that an ensemble of larger transformers taught on AudioSet."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +94,7 @@ def n_logits(variant: Variant) -> int:
 
 
 #: Parameters of the networks of CED and Dasheng.
-MEL_TRANSFORMER_SETTINGS = {
+MEL_TRANSFORMER_SETTINGS: dict[str, Callable[[Any, str], None]] = {
     "size": partial(check_number, low=1, integer=True),
     "heads": partial(check_number, low=1, integer=True),
     "depth": partial(check_number, low=1, integer=True),
