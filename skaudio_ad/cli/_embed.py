@@ -10,10 +10,11 @@ from .._atomic import atomic_path
 from .._csv_text import utf8_name
 from ..audio import AudioLoader, LevelNormalizer
 from ..embeddings import BackboneEmbedding, get_backbone, get_family
-from ..presets._make_detector import best_outputs
+from ..presets._make_detector import _EMBEDDINGS, best_outputs
 from ._common import check_writable, expand_recordings, friendly_errors
 from ._messages import translate
 from ._options import FILE, jobs_option, memory_option, recordings_argument
+from ._sample_rate import choose_sample_rate, sample_rate_option
 from ._terminal import say, track
 
 
@@ -33,6 +34,7 @@ from ._terminal import say, track
     show_default=True,
     help="Name of the backbone. `skaudio-ad weights list` prints all names.",
 )
+@sample_rate_option
 @click.option(
     "--kind",
     help="Kind of vector: clip for all backbones; clip_stats, multilevel, block5, block11, block13 and block15 for "
@@ -79,7 +81,7 @@ def embed(recordings, output, backbone, **settings):
     run_embed(recordings, output, backbone, level=None if level == "none" else level, **settings)
 
 
-def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings):
+def run_embed(recordings, output, backbone, *, kind, level, on_error, sample_rate=None, **settings):
     """Embed recordings and write a table with one row for every recording.
 
     Parameters
@@ -95,6 +97,8 @@ def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings
     level : str or None
         Level of :class:`LevelNormalizer`. None keeps the loudness.
     on_error : {"raise", "skip"}
+    sample_rate : int or None, default=None
+        Sample rate for a backbone of any rate, in hertz. None is the rate of the recordings.
     **settings : dict
         Other parameters of the embedding.
     """
@@ -113,9 +117,15 @@ def run_embed(recordings, output, backbone, *, kind, level, on_error, **settings
             )
         if kinds.count(one) > 1:
             raise click.BadParameter(f"must name every kind once, got {kind!r}.", param_hint="--kind")
-    embedding = BackboneEmbedding(backbone, output=kinds[0] if len(kinds) == 1 else kinds, **settings)
     paths = expand_recordings(recordings)
-    clips = AudioLoader(backbone.sample_rate, on_error=on_error).fit_transform(paths)
+    rate = choose_sample_rate(backbone, paths, sample_rate)
+    output_names = kinds[0] if len(kinds) == 1 else kinds
+    if rate is not None:
+        settings["sample_rate"] = rate
+    # The class of the family has the window that `fit` takes.
+    make = _EMBEDDINGS.get(backbone.family, BackboneEmbedding)
+    embedding = make(backbone, output=output_names, **settings)
+    clips = AudioLoader(rate or backbone.sample_rate, on_error=on_error).fit_transform(paths)
     if level is not None:
         clips = LevelNormalizer(level).fit_transform(clips)
     start = time.perf_counter()
@@ -146,7 +156,10 @@ def table_settings(embedding, level):
     -------
     dict
     """
-    return {"level": level or "none", "window": float(embedding.window)}
+    settings = {"level": level or "none", "window": float(embedding.window)}
+    if getattr(embedding, "sample_rate", None) is not None:  # a backbone of any rate
+        settings["sample_rate"] = embedding.sample_rate
+    return settings
 
 
 def _writer(output):

@@ -20,6 +20,7 @@ from ._embedding_tables import find_table, read_table
 from ._fit_windows import cut_recordings, hop_option, window_option
 from ._groups import read_groups, read_machines
 from ._options import FILE, jobs_option, memory_option, recordings_argument
+from ._sample_rate import choose_sample_rate, sample_rate_option
 from ._terminal import say
 from ._training import (
     examine,
@@ -31,10 +32,20 @@ from ._training import (
 
 # Options of `make_detector`, of the published presets, and of recordings. Every set applies only to its own way to
 # train. The values are the names of the parameters of the command.
-_OF_DETECTOR = ("backbone", "head", "false_alarms", "machines", "embedding_window", "memory", "n_jobs")
+_OF_DETECTOR = (
+    "backbone",
+    "sample_rate",
+    "head",
+    "false_alarms",
+    "machines",
+    "embedding_window",
+    "memory",
+    "n_jobs",
+)
 _OF_PRESET = ("max_epochs", "held_out")
 _OF_RECORDINGS = (
     "backbone",
+    "sample_rate",
     "machines",
     "embedding_window",
     "segment_window",
@@ -67,6 +78,7 @@ _EMBEDDING_PRESET = "embedding_"
     "weights are on this machine and that takes at most ten times as long as mn10. `skaudio-ad weights list` prints "
     "all names.",
 )
+@sample_rate_option
 @click.option(
     "--head",
     type=click.Choice(list(HEADS)),
@@ -209,6 +221,7 @@ def run_fit(
     groups_from=None,
     machines=None,
     backbone="mini",
+    sample_rate=None,
     head="nearest",
     false_alarms=0.05,
     segment_window=None,
@@ -239,6 +252,8 @@ def run_fit(
         Machine of every recording (:func:`read_machines`). None trains one detector for all recordings.
     backbone, head, false_alarms, memory, n_jobs
         Parameters of :func:`make_detector`.
+    sample_rate : int or None, default=None
+        Sample rate for a backbone of any rate, in hertz. None is the rate of the recordings.
     segment_window, segment_hop : float or None, default=None
         Duration of the segments that the recordings are cut into, and time between the starts of two segments, in
         seconds. None trains on whole recordings.
@@ -265,8 +280,11 @@ def run_fit(
             "memory": memory,
             "n_jobs": n_jobs,
         }
+        rate = choose_sample_rate(_known_backbone(backbone), paths, sample_rate)
+        if rate is not None:
+            settings["sample_rate"] = rate
         pipeline = make_detector(
-            _known_backbone(backbone), head=head, groups=groups_from, machines=machines, **settings, **common
+            backbone, head=head, groups=groups_from, machines=machines, **settings, **common
         )
     else:
         trained = {"max_epochs": max_epochs, "validation_fraction": held_out}

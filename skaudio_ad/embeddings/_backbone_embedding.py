@@ -325,11 +325,15 @@ class BackboneEmbedding(BaseEmbedding):
         return self._its_family().clock(self._backbone(), n_samples)
 
     def _window_lengths(self) -> tuple[int, int]:
+        self._rate()  # raises where the rate is not known yet
         return self._its_family().window_lengths(self._backbone(), self.window)
 
     def _prepare(self) -> Callable[[np.ndarray], np.ndarray] | None:
         prepare = self._its_family().prepare_clip
-        return None if prepare is None else partial(prepare, variant=self._backbone())
+        if prepare is None:
+            return None
+        # A partial function, and no lambda, because other processes get a pickle of it.
+        return partial(prepare, variant=self._backbone())  # type: ignore[call-arg]
 
     def _column_names(self, output: str) -> list[str]:
         backbone = self._backbone()

@@ -49,18 +49,19 @@ def for_inference(network: nn.Module, precision: Literal["float32", "bfloat16"] 
     """
     check_option(precision, "precision", ("float32", "bfloat16"))
     network = copy.deepcopy(network).eval().requires_grad_(False)
+    module: Any
     for module in list(network.modules()):
         if isinstance(module, nn.Sequential):
             for index, (first, second) in enumerate(itertools.pairwise(module)):
                 if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
                     module[index], module[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity().eval()
     one_dnn = torch.backends.mkldnn.is_available() and hasattr(torch.ops.aten, "mkldnn_convolution")
-    for module in network.modules():
-        if isinstance(module, TokenLinear):
-            # Without AVX-512, oneDNN is no faster than MKL, and three times as slow for some numbers of tokens.
-            module.one_dnn = one_dnn and torch.backends.cpu.get_cpu_capability() == "AVX512"
-        elif hasattr(module, "one_dnn"):
-            module.one_dnn = one_dnn
+    # Without AVX-512, oneDNN is no faster than MKL for tokens, and three times as slow for some numbers of tokens.
+    for_tokens = one_dnn and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    part: Any
+    for part in network.modules():
+        if hasattr(part, "one_dnn"):
+            part.one_dnn = one_dnn if isinstance(part, PointwiseConvolution) else for_tokens
     if precision == "bfloat16":
         layers: Any = network.bfloat16_layers
         for module in layers.modules():
@@ -72,7 +73,7 @@ def for_inference(network: nn.Module, precision: Literal["float32", "bfloat16"] 
 
 def product_name(module: nn.Module) -> str:
     """Name of the weight of a layer that is a product of matrices."""
-    return getattr(module, "product", "weight")  # type: ignore[return-value]
+    return str(getattr(module, "product", "weight"))
 
 
 class PointwiseConvolution(nn.Conv2d):
@@ -117,7 +118,7 @@ def map_tokens(tokens: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, o
     weight : torch.Tensor of shape (n_out, n_in)
     bias : torch.Tensor of shape (n_out,)
     one_dnn : bool
-        Whether oneDNN is there, and nothing is trained.
+        Whether oneDNN is the faster way, and nothing is trained.
 
     Returns
     -------

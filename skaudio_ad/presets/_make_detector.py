@@ -26,6 +26,7 @@ from ..embeddings import (
     PaSSTEmbedding,
     available_backbones,
     get_backbone,
+    get_family,
 )
 from ..embeddings._backbone_table import relative_time
 from ..features import ShrinkageWhitener
@@ -231,7 +232,14 @@ def _make_embedding(backbone, given):
     outputs = best_outputs(known)
     given = {"output": outputs if len(outputs) > 1 else outputs[0], **given}
     variant = backbone if isinstance(backbone, Backbone) else known.name
-    rate = known.sample_rate or given.get("sample_rate")
+    rate = given.get("sample_rate") or known.sample_rate
+    if get_family(known.family).sample_rate is not None:
+        if rate != known.sample_rate:
+            raise ValueError(
+                f"sample_rate must be {known.sample_rate} for the backbone {known.name!r}, got {rate!r}. Leave it out, "
+                "or take a backbone of any rate, such as 'echo_tiny'."
+            )
+        given.pop("sample_rate", None)
     if rate is None:
         raise ValueError(
             f"backbone {known.name!r} takes any sample rate: set sample_rate, in hertz, to the rate of the recordings."

@@ -59,3 +59,10 @@ def test_silence_comes_after_a_clip_that_is_too_short_and_after_no_other():
     assert padded.dtype == np.float32
     assert pad_to(clip, 3) is clip
     assert pad_to(clip, 2) is clip
+
+
+def test_windows_end_to_end_may_overlap_by_what_a_frame_reaches_beyond_its_step():
+    clip = np.arange(26)
+    for n, starts in ((1, [0]), (12, [0]), (13, [0, 10]), (22, [0, 10]), (23, [0, 10, 20])):
+        windows = adjacent_windows(clip[:n], 12, 10)
+        assert [window.tolist() for window in windows] == [clip[:n][s : s + 12].tolist() for s in starts]

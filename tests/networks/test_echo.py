@@ -108,6 +108,13 @@ def test_the_blocks_are_those_of_torch():
     torch.testing.assert_close(first, expected[:, :1], rtol=0, atol=1e-5)
 
 
+def test_operations_of_all_bands_are_counted():
+    # 7 bands of 64 tokens in 12 blocks: 12 products of 192 by 192 values for a token, and two products of 64 tokens.
+    made = ECHOEmbedding("echo_tiny", sample_rate=16_000, window=10.0).describe().multiply_accumulates
+    expected = 7 * 64 * 12 * (12 * 192**2 + 2 * 64 * 192) + 7 * 63 * 512 * 192
+    assert made == pytest.approx(expected, rel=0.01)
+
+
 # Positions
 
 
