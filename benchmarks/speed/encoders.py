@@ -196,7 +196,9 @@ def _eat(backbone):
     content = {f"model.{name}": value for name, value in {**state, positions: table}.items()}
 
     def embed(waveforms):
-        inputs = eat.spectrograms(waveforms, -(-waveforms.shape[1] // 160 // 16) * 16)
+        n_frames = 1 + (waveforms.shape[1] - 400) // 160
+        # The authors pad 10 s to 1024 frames, 5 s to 512 and 1 s to 128.
+        inputs = eat.spectrograms(waveforms, -(-n_frames // 32) * 32)
         return made.extract_features(inputs[:, None], remove_extra_tokens=False)["x"][:, 0]
 
     return content, embed

@@ -121,8 +121,10 @@ class BackboneTable:
             import pandas as pd
         except ImportError as error:
             raise ImportError("to_frame needs pandas: pip install pandas; or use rows().") from error
-        numbers = ("parameters", "multiply_accumulates", "sample_rate", "mean_average_precision")
-        numbers = (*numbers, "rmis", "siren", "relative_time", "megabytes")
+        numbers = (
+            *("parameters", "multiply_accumulates", "sample_rate", "mean_average_precision"),
+            *("rmis", "siren", "relative_time", "megabytes"),
+        )
         table = pd.DataFrame(self.rows(), columns=list(ListedBackbone.__dataclass_fields__))
         return table.astype(dict.fromkeys(numbers, "float64"))
 
