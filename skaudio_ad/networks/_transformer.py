@@ -1,7 +1,7 @@
 """Blocks that spectrogram transformers share."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import nn
@@ -120,7 +120,7 @@ def attend(
 
 
 def states_after(
-    blocks: Collection[nn.Module],
+    blocks: Iterable[Callable[..., torch.Tensor]],
     tokens: torch.Tensor,
     layers: Sequence[int] | None = None,
     n_made: int | None = None,
@@ -129,7 +129,7 @@ def states_after(
 
     Parameters
     ----------
-    blocks : collection of torch.nn.Module
+    blocks : iterable of torch.nn.Module or other callable
     tokens : torch.Tensor of shape (n_clips, n_tokens, size)
     layers : sequence of int or None, default=None
         Numbers of blocks, counted from 1. None is the last block alone.
@@ -142,8 +142,9 @@ def states_after(
         States after the blocks of `layers`, in the order of `layers`.
     """
     after = {}
-    for number, block in enumerate(blocks, start=1):
-        tokens = block(tokens) if n_made is None or number < len(blocks) else block(tokens, n_made)
+    in_order = list(blocks)
+    for number, block in enumerate(in_order, start=1):
+        tokens = block(tokens) if n_made is None or number < len(in_order) else block(tokens, n_made)
         if layers is not None and number in layers:
             after[number] = tokens[:, :n_made]
     return [tokens] if layers is None else [after[layer] for layer in layers]
