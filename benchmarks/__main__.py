@@ -16,6 +16,7 @@ NAMES = (
     "speed.neighbors",
     "speed.coreset",
     "speed.embeddings",
+    "speed.encoders",
     "speed.latency",
     "speed.jobs",
     "speed.end_to_end",

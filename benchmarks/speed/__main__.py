@@ -57,6 +57,12 @@ PARTS = {
         "--repeats 1 --seconds 1 --variants mini --files 2 --skip-passt",
         ("hear21passt", *_RUNTIMES),
     ),
+    "encoders": Part(
+        "encoders",
+        "--repeats 3 --variants ced_tiny echo_tiny fisher_small dasheng_base eat_base beats_iter3",
+        "--repeats 1 --seconds 1 --variants ced_tiny",
+        _RUNTIMES,
+    ),
     "gpu": Part("gpu", "", "--clips 2 --seconds 1 --rows 1000 --repeats 1"),
     "training": Part(
         "training",

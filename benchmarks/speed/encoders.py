@@ -93,8 +93,24 @@ def contenders(backbone, waveforms):
             ),
             "cpu",
         )
-        made[name] = lambda loaded=loaded: loaded.embed(waveforms, "clip")
+        made[name] = lambda loaded=loaded: loaded.embed(prepared(waveforms, backbone), "clip")
     return made, left_out
+
+
+def prepared(waveforms, backbone):
+    """Return the waveforms as the embedding of a family changes clips before their windows.
+
+    Parameters
+    ----------
+    waveforms : ndarray of shape (n_clips, n_samples)
+    backbone : Backbone
+
+    Returns
+    -------
+    ndarray of shape (n_clips, n), float32
+    """
+    prepare = get_family(backbone.family).prepare_clip
+    return waveforms if prepare is None else np.stack([prepare(clip, backbone) for clip in waveforms])
 
 
 def weights(backbone):
@@ -146,8 +162,10 @@ def _sizes(backbone, *names):
 
 def _beats(backbone):
     beats, sizes = _authors("beats"), _sizes(backbone, "size", "depth", "heads")
+    sizes["n_classes"] = backbone.settings.get("n_classes") or 0
     state = beats.authors_state(**sizes)
     made = beats.network(state, **sizes)
+    made.predictor = None  # with a classifier the authors' code returns probabilities alone
     content = {"cfg": beats.configuration(**sizes), "model": state}
     return content, lambda waveforms: made.extract_features(waveforms)[0].mean(1)
 

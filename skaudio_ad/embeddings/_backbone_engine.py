@@ -197,12 +197,13 @@ def build_network(engine: BackboneEngine) -> "torch.nn.Module":
     """
     backbone = engine.backbone
     family = get_family(backbone.family)
+    # The file is read first, because a network of hundreds of megabytes is not worth building for a wrong file.
+    state = {} if engine.path is None else load_state_dict(backbone, path=engine.path)
     # A network draws random weights when it is built, even if a file replaces them. The block keeps the global
     # generators as they were.
     with drawing_from(draw_seed(engine.random_state or 0)):
         network = family.build_network(backbone)
     if engine.path is not None:
-        state = load_state_dict(backbone, path=engine.path)
         try:
             network.load_state_dict(state, strict=True)
         except RuntimeError as error:

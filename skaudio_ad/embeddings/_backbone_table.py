@@ -53,6 +53,8 @@ class ListedBackbone:
         Licence of the weights, as their authors state it.
     path : str or None
         File of the weights on this machine. None means that there is no such file.
+    filename : str
+        Name under which the file must be saved.
     url : str or None
         Address of the file. None is for a file without an address that a program can use.
     """
@@ -71,6 +73,7 @@ class ListedBackbone:
     megabytes: float | None
     licence: str
     path: str | None
+    filename: str
     url: str | None
 
 
@@ -241,6 +244,7 @@ def _listed(backbone: Backbone, path: PathLike | None) -> ListedBackbone:
         megabytes=backbone.megabytes,
         licence=backbone.licence,
         path=None if found is None else str(found),
+        filename=backbone.filename,
         url=backbone.url,
     )
 

@@ -23,11 +23,11 @@ class CEDEmbedding(BackboneEmbedding):
 
     weights : "pretrained", path-like or None, default="pretrained"
         "pretrained" weights are those of the authors, found or downloaded by :func:`weights_path`. A path names a file
-        or its folder: ``model.safetensors`` of https://huggingface.co/mispeech/ced-base and its siblings, or a file of
-        https://zenodo.org/record/8275347, which holds the same weights. The hub states the licence of the files,
-        Apache-2.0, and Zenodo does not, so the registry has the addresses of the hub. For a machine without a network,
-        save the hub's file as ``ced-base.safetensors`` in a folder that `SKAUDIO_AD_WEIGHTS` names. None is random
-        weights, for tests, with a warning.
+        or its folder: ``model.safetensors`` of https://huggingface.co/mispeech/ced-base and its siblings, or a ``.pt``
+        file of https://zenodo.org/record/8275347, where the authors publish the same networks. "pretrained" is the file
+        of the hub, because its model card states the licence Apache-2.0 and the file holds no pickle. For a machine
+        without a network, save the hub's file as ``ced-base.safetensors`` in a folder that `SKAUDIO_AD_WEIGHTS` names.
+        None is random weights, for tests, with a warning.
 
     output : {"clip", "frames", "grid", "tokens", "logits"} or list of them, default="clip"
         "clip": (n_clips, C), the mean over all patches, the authors' embedding. "frames": (n_clips, C, T), the mean of

@@ -110,7 +110,8 @@ class FISHEREmbedding(BackboneEmbedding):
     default of the authors' code. For a network with another width, make a :class:`Backbone` with other ``settings``.
 
     Files are read without running code. A file of the authors' cloud storage (``.pt``) is refused if its "cfg" holds
-    Python objects. Convert such a file once, where you trust its source, because this line runs code in the file::
+    Python objects. Convert such a file once, with omegaconf installed. Do so only if you trust the source of the file,
+    because ``weights_only=False`` lets the file run code::
 
         content = torch.load("model.pt", weights_only=False)
         model = content["cfg"]["model"]

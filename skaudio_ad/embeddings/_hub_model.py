@@ -87,7 +87,7 @@ def hub_model(model_id: str | os.PathLike[str], revision: str | None) -> HubMode
     import_transformers()
     model_id = os.fspath(model_id)
     name = os.path.basename(os.path.normpath(model_id))
-    if not os.path.isdir(model_id):
+    if not os.path.isfile(os.path.join(model_id, "config.json")):
         check_name(model_id)
     folder = find_folder(model_id, revision, lambda config: check_type(config, name))
     return _describe(str(folder), name, stamps_of(model_files(folder)))

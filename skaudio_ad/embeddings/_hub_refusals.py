@@ -20,7 +20,7 @@ class _Native:
     words : str
         Regular expression for the type of the model and for the names of its classes.
     file : str
-        File of weights to give to the estimator.
+        Name of the file of weights to give to the estimator, or words for it.
     """
 
     names: str
@@ -38,7 +38,7 @@ _NATIVE = {
     "DashengEmbedding": _Native(r"mispeech/dasheng-(base|0\.6B|1\.2B)", r"dasheng"),
     "EATEmbedding": _Native(r"worstchan/EAT-.+|ta012/SSLAM.*", r"eat|sslam"),
     "ECHOEmbedding": _Native(r"yucongzh/echo-.+", r"echo"),
-    "FISHEREmbedding": _Native(r"jiangab/FISHER-.+", r"fisher", _PT),
+    "FISHEREmbedding": _Native(r"jiangab/FISHER-.+", r"fisher"),
     "PaSSTEmbedding": _Native(r".+/passt[_-].+", r"passt", _PT),
 }
 
@@ -136,26 +136,34 @@ _LEFT_OUT = {
 
 
 def check_name(model_id: str) -> None:
-    """Raise for a file, and for a model on the hub that another estimator takes. Nothing is downloaded.
+    """Raise for a file, and for a model that another estimator takes by its name. Nothing is downloaded.
 
     Parameters
     ----------
     model_id : str
-        Name on the hub, or a path that is no folder.
+        Name on the hub, or a path that is no folder with a config.json.
 
     Raises
     ------
     ValueError
         If HubEmbedding does not take the model. The message says what takes it.
     """
-    if os.path.isfile(model_id):
-        estimator = _native([os.path.basename(model_id)])
-        use = (
-            f"{estimator}(weights={model_id!r}) may take it"
-            if estimator
-            else "such as save_pretrained writes"
-        )
-        raise ValueError(f"model_id must be a folder or a name on the hub, got the file {model_id!r}: {use}.")
+    if os.path.exists(model_id):
+        estimator = _native([os.path.basename(os.path.normpath(model_id))])
+        if os.path.isdir(model_id) and estimator:
+            raise ValueError(
+                f"{model_id}: there is no config.json. {estimator} computes this network with code of skaudio_ad: give "
+                f"{_NATIVE[estimator].file} to it as weights."
+            )
+        if os.path.isfile(model_id):
+            use = (
+                f"{estimator}(weights={model_id!r}) may take it"
+                if estimator
+                else "save_pretrained writes a folder"
+            )
+            raise ValueError(
+                f"model_id must be a folder or a name on the hub, got the file {model_id!r}: {use}."
+            )
     for estimator, family in _NATIVE.items():
         if re.fullmatch(family.names, model_id, flags=re.IGNORECASE):
             raise ValueError(
@@ -214,9 +222,13 @@ def check_type(path: Path, name: str) -> None:
 
 def _class_names(config):
     """Type of a model and names of its classes: "modeling_ced.CedModel" is the class CedModel."""
-    names = [config.get("model_type"), *(config.get("architectures") or ())]
-    for value in (config.get("auto_map") or {}).values():
-        names += value if isinstance(value, list) else [value]
+    code = config.get("auto_map")
+    named = [
+        config.get("model_type"),
+        config.get("architectures"),
+        *(code.values() if isinstance(code, dict) else ()),
+    ]
+    names = [name for value in named for name in (value if isinstance(value, list) else [value])]
     return [name.rpartition(".")[2] for name in names if isinstance(name, str)]
 
 

@@ -11,7 +11,7 @@ _TIME = ("clip", "frames")
 _CLASSIFIER = ("clip", "frames", "logits")
 
 
-def _no_options(config: Any, extractor: Any) -> dict[str, Any]:
+def _usual_options(config: Any, extractor: Any) -> dict[str, Any]:
     return {"sampling_rate": extractor.sampling_rate, "return_tensors": "pt"}
 
 
@@ -64,7 +64,7 @@ class HubType:
     last_features: str = ""
     n_tokens: int = 0
     arguments: dict[str, str] = field(default_factory=dict)
-    options: Callable[[Any, Any], dict[str, Any]] = _no_options
+    options: Callable[[Any, Any], dict[str, Any]] = _usual_options
     states: Callable[[Any, dict[str, Any], int | None], Any] = _last_states
 
 
@@ -100,7 +100,7 @@ def _mimi_states(network, inputs, layer):
 
 
 def _with_mask(config, extractor):
-    return _no_options(config, extractor) | {"return_attention_mask": True}
+    return _usual_options(config, extractor) | {"return_attention_mask": True}
 
 
 def _whole_frames(config, extractor):
@@ -122,20 +122,19 @@ _ENCODER = r"^(model\.)?encoder\."
 
 def _waveform(**settings: Any) -> HubType:
     """A model of the kind of wav2vec 2.0: convolutions over the waveform, and a transformer."""
-    return HubType(**{"geometry": geometry.convolutions, "outputs": _CLASSIFIER} | settings)
+    usual: dict[str, Any] = {"geometry": geometry.convolutions, "outputs": _CLASSIFIER}
+    return HubType(**usual | settings)
 
 
 def _whisper_tower(part: str, **settings: Any) -> HubType:
     """The audio encoder of a language model that follows Whisper; alone, or in the file of the whole model."""
-    return HubType(
-        **{
-            "geometry": geometry.pooled_whisper,
-            "part": part,
-            "weights": _AUDIO_TOWER if part else "",
-            "arguments": _FEATURES,
-        }
-        | settings
-    )
+    usual: dict[str, Any] = {
+        "geometry": geometry.pooled_whisper,
+        "part": part,
+        "weights": _AUDIO_TOWER if part else "",
+        "arguments": _FEATURES,
+    }
+    return HubType(**usual | settings)
 
 
 def _seamless(network: str) -> HubType:
@@ -163,7 +162,7 @@ def _pe_audio(part: str, weights: str) -> HubType:
 
 
 _MASKED = {"input_features": "input_features", "attention_mask": "input_features_mask"}
-_D_MODEL = {"n_features": "d_model", "n_layers": "encoder_layers"}
+_D_MODEL: dict[str, Any] = {"n_features": "d_model", "n_layers": "encoder_layers"}
 
 TYPES: dict[str, HubType] = {
     "audio-spectrogram-transformer": HubType(

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ._front_end import check_outputs
-from ._transformer import PostNormBlock
+from ._transformer import PostNormBlock, states_after
 
 _PATCH = 16
 # Number of values of a head of the attention, in all published sizes.
@@ -151,12 +151,8 @@ class FISHER(nn.Module):
         tokens = self._tokens(spectrograms)
         # The last block computes only the requested tokens. A clip embedding needs no patches.
         n_made = None if set(outputs) - {"clip"} else 1
-        states = {}
-        for number, block in enumerate(self.blocks, start=1):
-            tokens = block(tokens, n_made if number == len(self.blocks) else None)
-            if number in self.layers:
-                states[number] = tokens
-        made = [self._outputs_of(states[layer], n_made is None) for layer in self.layers]
+        states = states_after(list(self.blocks), tokens, self.layers, n_made)
+        made = [self._outputs_of(state, n_made is None) for state in states]
         return {name: torch.cat([each[name] for each in made], dim=1) for name in outputs}
 
     def _tokens(self, spectrograms):

@@ -56,12 +56,12 @@ def for_inference(network: nn.Module, precision: Literal["float32", "bfloat16"] 
                 if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
                     module[index], module[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity().eval()
     one_dnn = torch.backends.mkldnn.is_available() and hasattr(torch.ops.aten, "mkldnn_convolution")
-    for module in network.modules():
-        if isinstance(module, PointwiseConvolution):
-            module.one_dnn = one_dnn
-        elif hasattr(module, "one_dnn"):
-            # Without AVX-512, oneDNN is no faster than MKL, and three times as slow for some numbers of tokens.
-            module.one_dnn = one_dnn and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    # Without AVX-512, oneDNN is no faster than MKL for tokens, and three times as slow for some numbers of tokens.
+    for_tokens = one_dnn and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    part: Any
+    for part in network.modules():
+        if hasattr(part, "one_dnn"):
+            part.one_dnn = one_dnn if isinstance(part, PointwiseConvolution) else for_tokens
     if precision == "bfloat16":
         layers: Any = network.bfloat16_layers
         for module in layers.modules():

@@ -38,7 +38,8 @@ def test_a_row_has_the_figures_of_the_registry_and_of_the_measurement(fresh_inst
     assert (passt["family"], passt["sample_rate"], passt["embedding_size"]) == ("passt", 32_000, 768)
     assert (passt["mean_average_precision"], passt["licence"]) == (0.486, "Apache-2.0")
     assert (passt["n_classes"], rows["mini"]["n_classes"]) == (527, 0)
-    assert (passt["path"], passt["url"]) == (None, BACKBONES["passt_s_kd"].url)
+    assert (passt["path"], passt["filename"]) == (None, "passt-s-kd-ap.486.pt")
+    assert passt["url"] == BACKBONES["passt_s_kd"].url
     assert rows[TIME_REFERENCE]["relative_time"] == 1
     # 4.88 million weights and 0.54 thousand million multiply-accumulates in the README of EfficientAT.
     assert rows["mn10"]["parameters"] == pytest.approx(4.88e6, rel=0.002)

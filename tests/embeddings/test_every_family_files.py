@@ -13,8 +13,9 @@ from skaudio_ad.embeddings import BACKBONES, WeightsError
 from skaudio_ad.embeddings._checkpoint import describe_difference, read_state_dict
 from skaudio_ad.embeddings._identify import describe_file, identify, read_as
 from skaudio_ad.embeddings._registry import get_family, known_families
+from skaudio_ad.presets._make_detector import _EMBEDDINGS
 
-from .family_cases import SMALL
+from .family_cases import ESTIMATORS, SMALL
 from .family_kit import FAMILIES, Kit, authors_formats, other_settings, state_of
 from .small_backbones import assert_equal_up_to_rounding
 
@@ -251,3 +252,10 @@ def test_no_two_variants_have_one_name_or_one_file():
     for key in ("name", "filename"):
         values = [getattr(variant, key) for variant in variants]
         assert len(set(values)) == len(values), key
+
+
+def test_every_family_has_a_small_network_an_estimator_and_a_preset():
+    names = {family.name for family in known_families()}
+    assert set(SMALL) == set(ESTIMATORS) == set(_EMBEDDINGS) == names
+    assert all(_EMBEDDINGS[name] is estimator for name, estimator in ESTIMATORS.items())
+    assert all(family.identify is not None for family in known_families())

@@ -60,7 +60,7 @@ def test_a_published_model_of_a_native_family_is_named_before_a_download(monkeyp
         ({"model_type": "echo"}, "ECHOEmbedding"),
         ({"model_type": "fisher"}, "FISHEREmbedding"),
         ({"model_type": "beats"}, "BEATsEmbedding"),
-        ({"model_type": "passt"}, "PaSSTEmbedding"),
+        ({"model_type": "passt", "architectures": "PaSST", "auto_map": "own.PaSST"}, "PaSSTEmbedding"),
     ],
 )
 def test_a_folder_with_a_network_of_a_native_family_names_the_family(folder_of, config, estimator):
@@ -82,6 +82,13 @@ def test_the_file_of_weights_is_named_where_it_is_in_the_folder(folder_of):
         HubEmbedding(folder).fit(CLIPS)
 
 
+def test_a_folder_of_a_native_family_without_a_configuration_names_the_family(tmp_path):
+    folder = tmp_path / "FISHER-tiny-0723"
+    folder.mkdir()
+    with pytest.raises(ValueError, match=r"no config\.json\. FISHEREmbedding computes .* its \.pt file"):
+        HubEmbedding(folder).fit(CLIPS)
+
+
 def test_a_file_is_no_folder(tmp_path):
     path = tmp_path / "BEATs_iter3.pt"
     path.touch()
@@ -91,7 +98,7 @@ def test_a_file_is_no_folder(tmp_path):
         HubEmbedding(path).fit(CLIPS)
     path = tmp_path / "network.bin"
     path.touch()
-    with pytest.raises(ValueError, match=r"got the file .*network\.bin': such as save_pretrained writes"):
+    with pytest.raises(ValueError, match=r"got the file .*network\.bin': save_pretrained writes a folder"):
         HubEmbedding(path).fit(CLIPS)
 
 

@@ -1,7 +1,5 @@
 """EAT against numbers that the authors' code computed, and against that code where it is present."""
 
-import warnings
-
 import numpy as np
 import pytest
 import torch
@@ -104,11 +102,7 @@ def test_spectrograms_are_padded_to_a_multiple_of_32_frames_with_a_logarithm_of_
 
 def test_the_mean_of_a_waveform_makes_no_difference():
     waveforms = seeded.seeded_waveforms(RATE, RATE)
-    expected = eat.spectrograms(waveforms + 0.5, 98) if can_import_torchaudio() else None
-    made = EATFrontEnd()(waveforms + 0.5)
-    assert_relatively_close(made, EATFrontEnd()(waveforms), 1e-4)
-    if expected is not None:
-        assert_relatively_close(made.transpose(1, 2), expected, 1e-4)
+    assert_relatively_close(EATFrontEnd()(waveforms + 0.5), EATFrontEnd()(waveforms), 1e-4)
 
 
 @pytest.mark.parametrize(
@@ -198,13 +192,3 @@ def write_as_the_authors(state, folder, file_kind):
     }
     torch.save({"cfg": None, "model": fine_tuned, "extra_state": {}}, path)
     return path
-
-
-def can_import_torchaudio():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torchaudio, on its end of life
-        try:
-            import torchaudio.compliance.kaldi  # noqa: F401
-        except Exception:  # a build for another torch raises OSError or RuntimeError
-            return False
-    return True

@@ -142,7 +142,7 @@ def _check_configuration(configuration: Any) -> None:
 
 def _check_tables(state: Mapping[str, Any]) -> None:
     """Raise unless all blocks of a file have one table of relative positions, because the network has one."""
-    first = state.get(f"encoder.layers.0.{_TABLE}")
+    first: Any = state.get(f"encoder.layers.0.{_TABLE}")
     others = {name: table for name, table in state.items() if name.endswith(_TABLE) and table is not first}
     for name, table in others.items():
         if table.shape != first.shape or bool((table != first).any()):

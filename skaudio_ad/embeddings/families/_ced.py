@@ -133,8 +133,8 @@ def _variant(
 ) -> Variant:
     return Variant(
         name=f"ced_{name}",
-        # The authors publish the same weights on Zenodo without naming a licence. The files on the hub have one, and
-        # no pickle.
+        # The authors publish the same networks on Zenodo. The files on the hub have a model card that states the
+        # licence, and hold no pickle.
         filename=f"ced-{name}.safetensors",
         url=f"https://huggingface.co/mispeech/ced-{name}/resolve/main/model.safetensors",
         megabytes=megabytes,
