@@ -63,8 +63,8 @@ class ECHOEmbedding(BackboneEmbedding):
         "auto" (a GPU where there is one), "cpu", "cuda", ...
 
     precision : {"float32", "bfloat16"}, default="float32"
-        Precision of the network; the spectrogram is always float32. "bfloat16", for torch and OpenVINO, keeps embeddings
-        within a hundredth. This precision is for processors with instructions for it (AVX-512 BF16, AMX) and for GPUs;
+        Precision of the network; the spectrogram is always float32. "bfloat16", for torch and OpenVINO, keeps
+        embeddings within a hundredth. This precision is for processors with instructions for it (AVX-512 BF16, AMX) and for GPUs;
         on other processors torch is several times slower with it.
 
     runtime : {"torch", "onnxruntime", "openvino", "auto"}, default="torch"

@@ -149,7 +149,7 @@ def make_detector(
 
     **embedding : dict
         Further parameters of the embedding, such as ``runtime="openvino"`` or ``weights=path``. A backbone of any rate,
-        such as "echo_tiny", needs ``sample_rate``, in hertz: the rate of the recordings, or a rate that all have at least.
+        such as "echo_tiny", needs ``sample_rate``, in hertz, such as the lowest rate of the recordings.
 
     Returns
     -------
