@@ -64,8 +64,8 @@ class ECHOEmbedding(BackboneEmbedding):
 
     precision : {"float32", "bfloat16"}, default="float32"
         Precision of the network; the spectrogram is always float32. "bfloat16", for torch and OpenVINO, keeps
-        embeddings within a hundredth. This precision is for processors with instructions for it (AVX-512 BF16, AMX) and for GPUs;
-        on other processors torch is several times slower with it.
+        embeddings within a hundredth. This precision is for processors with instructions for it (AVX-512 BF16, AMX)
+        and for GPUs. On other processors torch is several times slower with it.
 
     runtime : {"torch", "onnxruntime", "openvino", "auto"}, default="torch"
         Software that runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'`` or
