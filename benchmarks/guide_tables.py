@@ -211,33 +211,31 @@ def backbone_note():
 
 
 def backbone_rows():
-    """Return the rows of the table of backbones.
+    """Return the rows of the table of backbones. Checkpoints of a family with the same figures share a row.
 
     Returns
     -------
     list of dict
     """
     means = _column("AUC", MEAN)
-    made = []
+    names = {}
     for row in list_backbones().backbones:
         mean = means.get(f"{row.name}/nearest")
-        made.append(
-            {
-                "name": f'`"{row.name}"`',
-                "mAP": "" if row.mean_average_precision is None else f"{row.mean_average_precision:.3f}",
-                "RMIS": "" if row.rmis is None else f"{row.rmis:.2f}",
-                "SIREN": "" if row.siren is None else f"{row.siren:.2f}",
-                "AUC": "" if mean is None else f"{mean:.3f}",
-                "time": significant(row.relative_time),
-                "GMAC": significant(row.multiply_accumulates / 1e9),
-                "weights, M": significant(row.parameters / 1e6),
-                "MB": "none" if BACKBONES[row.name].folder else significant(row.megabytes),
-                "kHz": "any" if row.sample_rate is None else f"{row.sample_rate / 1000:g}",
-                "values": row.embedding_size,
-                "licence": row.licence,
-            }
-        )
-    return made
+        figures = {
+            "mAP": "" if row.mean_average_precision is None else f"{row.mean_average_precision:.3f}",
+            "RMIS": "" if row.rmis is None else f"{row.rmis:.2f}",
+            "SIREN": "" if row.siren is None else f"{row.siren:.2f}",
+            "AUC": "" if mean is None else f"{mean:.3f}",
+            "time": significant(row.relative_time),
+            "GMAC": significant(row.multiply_accumulates / 1e9),
+            "weights, M": significant(row.parameters / 1e6),
+            "MB": "none" if BACKBONES[row.name].folder else significant(row.megabytes),
+            "kHz": "any" if row.sample_rate is None else f"{row.sample_rate / 1000:g}",
+            "values": row.embedding_size,
+            "licence": row.licence,
+        }
+        names.setdefault((row.family, *figures.items()), []).append(f'`"{row.name}"`')
+    return [{"name": ", ".join(own), **dict(figures)} for (_, *figures), own in names.items()]
 
 
 def feature_rows():

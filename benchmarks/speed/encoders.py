@@ -35,6 +35,7 @@ from .embeddings import PACKAGES, largest_error, measurable
 SEED = 0
 ANY_RATE = 16_000  # sample rate of the clip for a backbone of any rate, in hertz
 TORCH = "torch, float32"
+TITLE = "One clip at once"
 #: Backbones of the full run.
 VARIANTS = (
     *("ced_tiny", "ced_base", "echo_tiny", "echo_small", "fisher_small"),
@@ -252,7 +253,7 @@ def compare(made, n_clips, repeats):
     expected = made[TORCH]()
     errors = {name: largest_error(function(), expected) for name, function in made.items()}
     timings = interleave(made, repeats=repeats, clock=time.process_time)
-    rows = speed_rows(timings, unit="ms per clip", n_items=n_clips, reference=next(iter(made)))
+    rows = speed_rows(timings, unit="ms per clip", n_items=n_clips, reference=TORCH)
     return [{**row, "relative error": f"{errors[row['contender']]:.1e}"} for row in rows]
 
 
@@ -273,13 +274,18 @@ def main(arguments=None):
             packages=("onnxruntime", "openvino", "timm", "torchaudio"),
             folder=options.output,
         )
+        rows, notes = [], []
         for name in options.variants:
             backbone = at_a_rate(get_backbone(name))
             n_samples = round(options.seconds * backbone.sample_rate)
             noise = np.random.default_rng(SEED).normal(scale=0.1, size=(1, n_samples)).astype(np.float32)
             made, left_out = contenders(backbone, noise)
-            report.table(name, compare(made, 1, options.repeats), " ".join(left_out))
+            rows += [{"backbone": name, **row} for row in compare(made, 1, options.repeats)]
+            print(*rows[-len(made) :], *left_out, sep="\n", flush=True)
+            notes += [note for note in left_out if note not in notes]
             del made
+        notes += [lacks_bfloat16()] if lacks_bfloat16() else []
+        report.table(TITLE, rows, " ".join(notes))
     return report
 
 
@@ -291,13 +297,14 @@ def at_a_rate(backbone: Backbone) -> Backbone:
 def ratios(tables):
     """Return the rows of ``python -m benchmarks.speed``."""
     rows = []
-    for name in tables:
-        family = get_backbone(name).family
+    for name in dict.fromkeys(row["backbone"] for row in tables.get(TITLE, ())):
+        where, family = {"backbone": name}, get_backbone(name).family
         if family in AUTHORS:
             rows.append(
                 ratio_row(
                     tables,
-                    name,
+                    TITLE,
+                    where=where,
                     what=f"10 s to an embedding of {name}",
                     ours=TORCH,
                     peer="authors",
@@ -308,7 +315,8 @@ def ratios(tables):
         rows += [
             ratio_row(
                 tables,
-                name,
+                TITLE,
+                where=where,
                 what=f"10 s to an embedding of {name}",
                 ours=other,
                 peer=TORCH,

@@ -61,12 +61,15 @@ def test_the_code_of_the_authors_gives_the_same_embedding(family, monkeypatch):
 
 def test_the_rows_of_the_command_name_the_peer_and_the_target():
     times = {"authors": 2.6, encoders.TORCH: 2.0, "ONNX Runtime, float32": 1.0}
-    table = [{"contender": name, "best ms per clip": value} for name, value in times.items()]
-    rows = {row["ours"]: row for row in encoders.ratios({"beats_iter3": table})}
+    table = [
+        {"backbone": "beats_iter3", "contender": name, "best ms per clip": value}
+        for name, value in times.items()
+    ]
+    rows = {row["ours"]: row for row in encoders.ratios({encoders.TITLE: table})}
     assert (rows[encoders.TORCH]["ratio"], rows[encoders.TORCH]["met"]) == ("1.30", "yes")
     assert rows["ONNX Runtime, float32"]["ratio"] == "2.00"
     assert rows["OpenVINO, float32"]["ratio"] == ""
-    only_ours = encoders.ratios({"beats_iter3": table[1:]})[0]
+    only_ours = encoders.ratios({encoders.TITLE: table[1:]})[0]
     assert only_ours["note"].startswith("SKAUDIO_AD_AUTHORS names no folder")
 
 
