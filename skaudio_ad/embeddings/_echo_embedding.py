@@ -63,8 +63,9 @@ class ECHOEmbedding(BackboneEmbedding):
         "auto" (a GPU where there is one), "cpu", "cuda", ...
 
     precision : {"float32", "bfloat16"}, default="float32"
-        Precision of the network; the spectrogram is always float32. "bfloat16", for torch and OpenVINO, is faster on
-        processors with instructions for it (AVX-512 BF16, AMX) and on GPUs, and much slower on others.
+        Precision of the network; the spectrogram is always float32. "bfloat16", for torch and OpenVINO, keeps
+        embeddings within a hundredth. This precision is for processors with instructions for it (AVX-512 BF16, AMX)
+        and for GPUs. On other processors torch is several times slower with it.
 
     runtime : {"torch", "onnxruntime", "openvino", "auto"}, default="torch"
         Software that runs the network. The others are optional packages, ``pip install 'skaudio_ad[openvino]'`` or

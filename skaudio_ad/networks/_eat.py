@@ -141,7 +141,7 @@ class EAT(nn.Module):
             )
         self.layers = layers
         self.embedding_size = size * len(layers or (0,))
-        self.outputs = ("clip", "token_mean", "frames", "grid", "tokens")
+        self.outputs: tuple[str, ...] = ("clip", "token_mean", "frames", "grid", "tokens")
         self.extra_tokens = nn.Parameter(torch.empty(1, 1, size))
         nn.init.normal_(self.extra_tokens, std=0.02)
         # The authors' checkpoints call the convolution local_encoder.proj.

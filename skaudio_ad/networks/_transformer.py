@@ -142,8 +142,9 @@ def states_after(
         States after the blocks of `layers`, in the order of `layers`.
     """
     after = {}
-    for number, block in enumerate(blocks, start=1):
-        tokens = block(tokens) if n_made is None or number < len(blocks) else block(tokens, n_made)
+    in_order = list(blocks)
+    for number, block in enumerate(in_order, start=1):
+        tokens = block(tokens) if n_made is None or number < len(in_order) else block(tokens, n_made)
         if layers is not None and number in layers:
             after[number] = tokens[:, :n_made]
     return [tokens] if layers is None else [after[layer] for layer in layers]

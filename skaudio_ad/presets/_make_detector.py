@@ -148,7 +148,8 @@ def make_detector(
         Seed of the folds, and of the Gaussian mixture.
 
     **embedding : dict
-        Further parameters of the embedding, such as ``runtime="openvino"`` or ``weights=path``.
+        Further parameters of the embedding, such as ``runtime="openvino"`` or ``weights=path``. A backbone of any rate,
+        such as "echo_tiny", needs ``sample_rate``, in hertz, such as the lowest rate of the recordings.
 
     Returns
     -------
