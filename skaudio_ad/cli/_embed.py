@@ -38,8 +38,9 @@ from ._terminal import say, track
 @click.option(
     "--kind",
     help="Kind of vector: clip for all backbones; clip_stats, multilevel, block5, block11, block13 and block15 for "
-    "MobileNets; class_token, distillation_token and patch_mean for PaSST; logits for all but mini. Several kinds, "
-    "separated by commas, stand side by side: clip,block15.  [default: the kinds that `fit` takes]",
+    "MobileNets; class_token, distillation_token and patch_mean for PaSST; bands for BEATs; token_mean for EAT, ECHO "
+    "and FISHER; logits for backbones that were trained on classes. Several kinds, separated by commas, "
+    "stand side by side: clip,block15.  [default: the kinds that `fit` takes]",
 )
 @click.option(
     "--level",

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class BackboneEmbedding(BaseEmbedding):
     """Embed clips with any pretrained backbone that the package knows, frozen.
 
-    :class:`MobileNetEmbedding` and :class:`PaSSTEmbedding` are this class for one family; their pages describe its
-    outputs.
+    Every family has a class of its own, such as :class:`MobileNetEmbedding` or :class:`BEATsEmbedding`, whose page
+    describes the outputs. That class has the parameters of this one, and those of the family, such as `layers`.
 
     Parameters
     ----------

@@ -1,6 +1,8 @@
 """Files of weights to tensors. No code in a file is run."""
 
+import pickletools
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -61,7 +63,10 @@ def _read_torch(path: str | Path) -> Any:
 
     _check_archive(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # torch warns about files of pickle before it refuses them.
+            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the kind of exception depends on the bytes of the file
         raise WeightsError(
             f"{path}: not a file that torch.load(weights_only=True) reads. {_problem_of_torch(path, error)}"
@@ -111,7 +116,24 @@ def _problem_of_torch(path: str | Path, error: Exception) -> str:
         )
     if not start.startswith(_TORCH):
         return f"The file holds no weights ({type(error).__name__}). {_STATE_DICT}"
+    if start.startswith(b"\x80") and _is_pickle_of_objects(path):
+        return (
+            "The file was written by pickle and not by torch.save. A pickle could run any code, so no such file is "
+            "read. If you trust the source of the file, write its tensors with torch.save(state_dict, file) or as "
+            "safetensors."
+        )
     return f"The file is damaged or cut short ({type(error).__name__}). {_AGAIN}"
+
+
+def _is_pickle_of_objects(path: str | Path) -> bool:
+    """Whether a file is one whole pickle, which torch.save never wrote: its old files begin with several pickles."""
+    try:
+        with open(path, "rb") as file:
+            for _ in pickletools.genops(file):  # reads the instructions and runs none
+                pass
+            return not file.read(1)
+    except Exception:  # the kind of exception depends on the bytes of the file
+        return False
 
 
 def _problem_of_any(path: str | Path) -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ._hub_files import read_json
 from ._hub_types import TYPES
+from ._registry import known_backbones
 
 
 @dataclass(frozen=True)
@@ -166,10 +167,20 @@ def check_name(model_id: str) -> None:
             )
     for estimator, family in _NATIVE.items():
         if re.fullmatch(family.names, model_id, flags=re.IGNORECASE):
+            call = f"{estimator}({_variant(model_id)}weights=...)"
             raise ValueError(
                 f"{model_id!r}: {_OWN_CODE}. {estimator} computes this network with code of skaudio_ad: download "
-                f"{family.file} (hf download {model_id}), and write {estimator}(weights=...) with the path of the file."
+                f"{family.file} (hf download {model_id}), and write {call} with the path of the file."
             )
+
+
+def _variant(model_id: str) -> str:
+    """The first argument of the estimator: the variant whose authors call it so, or an empty text."""
+    last = model_id.rpartition("/")[2].lower()
+    for backbone in known_backbones():
+        if (backbone.author_name or "").rpartition("/")[2].lower() == last:
+            return f'"{backbone.name}", '
+    return ""
 
 
 def check_type(path: Path, name: str) -> None:

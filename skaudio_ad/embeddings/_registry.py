@@ -1,5 +1,6 @@
 """Backbones by name: the published checkpoints of every family, and checkpoints of one's own."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -22,13 +23,15 @@ class Backbone(Variant):
     name, filename, url, sha256, megabytes, licence, source, first_bytes, folder
         As of :class:`WeightsFile`. The file holds a state dict with the authors' names, written by ``torch.save`` or
         as safetensors.
-    family : {"mobilenet", "passt"}
-        Kind of the network: EfficientAT's MobileNet [2]_ or PaSST [1]_.
+    family : {"mobilenet", "passt", "beats", "eat", "echo", "ced", "dasheng", "fisher"}
+        Kind of the network: EfficientAT's MobileNet [2]_, PaSST [1]_, or the network of :class:`BEATsEmbedding`,
+        :class:`EATEmbedding` and so on.
     embedding_size : int
         Number of values of the embedding of a clip.
     settings : dict, default={}
         Parameters of the network: ``{"width": 0.4}``, the width factor, for a MobileNet, and ``{"stride": 10, "depth":
         12}``, the step between two patches in mel bands and frames and the number of transformer blocks, for a PaSST.
+        The settings of a published checkpoint, such as ``BACKBONES["ced_tiny"].settings``, show those of its family.
     sample_rate : int or None, default=None
         Sample rate of the waveforms that the backbone was trained on, in hertz. None is the rate of the family.
     outputs : tuple of str or None, default=None
@@ -162,7 +165,7 @@ def get_backbone(backbone: str | Backbone, *, family: str | None = None) -> Back
     """
     if not isinstance(backbone, Backbone):
         known = [entry for entry in _BACKBONES.values() if family in (None, entry.family)]
-        backbone = _find(backbone, known)
+        backbone = _find(backbone, known, others=list(_BACKBONES.values()))
     if family not in (None, backbone.family):
         raise ValueError(f"backbone must be of the family {family!r}, got {backbone!r}.")
     return backbone
@@ -178,12 +181,36 @@ def get_weights_file(weights: str | WeightsFile) -> WeightsFile:
 _File = TypeVar("_File", bound=WeightsFile)
 
 
-def _find(name: object, files: Sequence[_File]) -> _File:
+def _find(name: object, files: Sequence[_File], others: Sequence[Backbone] = ()) -> _File:
     if not isinstance(name, str):
         raise TypeError(f"backbone must be a name or a Backbone, got {name!r}.")
     for file in files:
-        stem = file.filename.removesuffix(".pt").removesuffix(".safetensors")
-        if name in (file.name, file.filename, stem, getattr(file, "author_name", None)):
+        if name in _names(file):
             return file
     known = ", ".join(repr(file.name) for file in files)
-    raise ValueError(f"backbone must be one of {known}, or a Backbone, got {name!r}.")
+    for other in others:
+        if name in _names(other):
+            raise ValueError(
+                f"backbone must be one of {known}, or a Backbone, got {name!r}, a backbone of the family "
+                f"{other.family!r}."
+            )
+    raise ValueError(
+        f"backbone must be one of {known}, or a Backbone, got {name!r}.{_nearest_name(name, files)}"
+    )
+
+
+def _names(file: WeightsFile) -> tuple[str | None, ...]:
+    """Our name of a file, and the names that its authors use."""
+    stem = file.filename.removesuffix(".pt").removesuffix(".safetensors")
+    return file.name, file.filename, stem, getattr(file, "author_name", None)
+
+
+def _nearest_name(name: str, files: Sequence[WeightsFile]) -> str:
+    """A question that names the most similar name, or an empty text, because the list of names is long."""
+    plain = {_plain(file.name): file.name for file in files}
+    nearest = difflib.get_close_matches(_plain(name), plain, n=1)
+    return f" Did you mean {plain[nearest[0]]!r}?" if nearest else ""
+
+
+def _plain(name: str) -> str:
+    return name.rpartition("/")[2].lower().replace("-", "_")

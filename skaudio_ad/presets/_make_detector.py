@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -217,10 +218,16 @@ def _make_embedding(backbone, given):
             )
         if given:
             raise ValueError(
-                f"{', '.join(given)} cannot be set here, because backbone is a {type(backbone).__name__}: set the "
-                "parameters of the transformer itself."
+                f"{', '.join(given)} cannot be set here, because backbone is an estimator, {type(backbone).__name__}: "
+                "set the parameters of the transformer itself."
             )
-        rate = getattr(backbone, "sample_rate", None) or getattr(backbone, "_rate", lambda: None)()
+        try:
+            rate = getattr(backbone, "sample_rate", None) or getattr(backbone, "_rate", lambda: None)()
+        except NotFittedError:
+            raise ValueError(
+                f"backbone {backbone!r} takes any sample rate: set its sample_rate, in hertz, to the rate of the "
+                "recordings."
+            ) from None
         if rate is None:
             raise ValueError(
                 f"backbone {backbone!r} has no sample_rate, so the loader does not know the rate of its waveforms. "
@@ -251,11 +258,19 @@ def _make_embedding(backbone, given):
 def _best_here(given):
     """The name that the backbone "auto" stands for, with the given parameters of the embedding."""
     any_rate = given.get("sample_rate") is not None
+    slow = []
     for name in available_backbones(path=given.get("weights") or None):
+        if (get_backbone(name).sample_rate is None) != any_rate:
+            continue
         time = relative_time(name)
-        is_fast = time is not None and time <= _MAX_AUTO_TIME
-        if is_fast and (get_backbone(name).sample_rate is None) == any_rate:
+        if time is not None and time <= _MAX_AUTO_TIME:
             return name
+        slow.append(name)
+    if slow:
+        raise ValueError(
+            f'backbone="auto" with sample_rate={given["sample_rate"]!r} takes a fast backbone of any sample rate. '
+            f"{', '.join(map(repr, slow))} may be slow: name the backbone, such as backbone={slow[0]!r}."
+        )
     raise ValueError(
         f'backbone="auto" with sample_rate={given["sample_rate"]!r} takes a backbone of any sample rate, and the '
         "weights of none are on this machine: `skaudio-ad weights list` names them. Or leave out sample_rate."

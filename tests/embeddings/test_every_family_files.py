@@ -155,6 +155,10 @@ def hostile_files(kit, folder):
         (folder / "cut.pt").write_bytes(file.read(20_000))
     torch.save({"model": Hostile(mark)}, folder / "objects.pt")
     (folder / "pickle.pt").write_bytes(pickle.dumps({"model": Hostile(mark)}, protocol=2))
+    for protocol in (2, 4):
+        with open(folder / f"numbers{protocol}.pt", "wb") as file:
+            pickle.dump({"weight": [1.0]}, file, protocol=protocol)
+        yield f"numbers{protocol}.pt", r"written by pickle and not by torch\.save.*safetensors"
     torch.save(torch.nn.Linear(2, 2), folder / "module.pt")
     (folder / "objects.safetensors").write_bytes((folder / "objects.pt").read_bytes())
     tensors = dict(list(kit.network.state_dict().items())[:2])

@@ -28,24 +28,28 @@ def folder_of(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("model_id", "estimator"),
+    ("model_id", "estimator", "variant"),
     [
-        ("shikhar7ssu/OpenBEATs-Base-i3", "BEATsEmbedding"),
-        ("espnet/OpenBEATS-Large-i2-as2m", "BEATsEmbedding"),
-        ("lpepino/beats_ckpts", "BEATsEmbedding"),
-        ("mispeech/ced-tiny", "CEDEmbedding"),
-        ("mispeech/dasheng-0.6B", "DashengEmbedding"),
-        ("worstchan/EAT-base_epoch30_pretrain", "EATEmbedding"),
-        ("ta012/SSLAM_pretrain", "EATEmbedding"),
-        ("yucongzh/echo-small-0824", "ECHOEmbedding"),
-        ("jiangab/FISHER-tiny-0723", "FISHEREmbedding"),
+        ("shikhar7ssu/OpenBEATs-Base-i3", "BEATsEmbedding", "openbeats_base_i3"),
+        ("espnet/OpenBEATS-Large-i2-as2m", "BEATsEmbedding", None),
+        ("lpepino/beats_ckpts", "BEATsEmbedding", None),
+        ("mispeech/ced-tiny", "CEDEmbedding", "ced_tiny"),
+        ("mispeech/dasheng-0.6B", "DashengEmbedding", "dasheng_06b"),
+        ("worstchan/EAT-base_epoch30_pretrain", "EATEmbedding", "eat_base"),
+        ("ta012/SSLAM_pretrain", "EATEmbedding", "sslam"),
+        ("yucongzh/echo-small-0824", "ECHOEmbedding", "echo_small"),
+        ("jiangab/FISHER-tiny-0723", "FISHEREmbedding", "fisher_tiny"),
     ],
 )
-def test_a_published_model_of_a_native_family_is_named_before_a_download(monkeypatch, model_id, estimator):
+def test_a_published_model_of_a_native_family_is_named_before_a_download(
+    monkeypatch, model_id, estimator, variant
+):
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("asked the hub"))
-    message = rf"'{model_id}': .*never runs code.* {estimator} computes .*hf download {model_id}.*{estimator}\(weights="
+    argument = f'"{variant}", ' if variant else ""
+    use = rf"{estimator}\({argument}weights="
+    message = rf"'{model_id}': .*never runs code.* {estimator} computes .*hf download {model_id}.*{use}"
     with pytest.raises(ValueError, match=message):
         HubEmbedding(model_id).fit(CLIPS)
 
@@ -85,7 +89,7 @@ def test_the_file_of_weights_is_named_where_it_is_in_the_folder(folder_of):
 def test_a_folder_of_a_native_family_without_a_configuration_names_the_family(tmp_path):
     folder = tmp_path / "FISHER-tiny-0723"
     folder.mkdir()
-    with pytest.raises(ValueError, match=r"no config\.json\. FISHEREmbedding computes .* its \.pt file"):
+    with pytest.raises(ValueError, match=r"no config\.json\. FISHEREmbedding computes .* model\.safetensors"):
         HubEmbedding(folder).fit(CLIPS)
 
 

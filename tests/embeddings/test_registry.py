@@ -107,6 +107,24 @@ def test_an_unknown_name_lists_the_known_ones():
         get_backbone("mn10", family="passt")
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("EAT-base", "eat_base"), ("echo_tny", "echo_tiny"), ("someone/CED-Tiny", "ced_tiny")]
+)
+def test_an_error_names_the_name_that_was_probably_meant(name, meant):
+    with pytest.raises(ValueError, match=rf"got '{name}'\. Did you mean '{meant}'\?$"):
+        get_backbone(name)
+
+
+def test_no_name_is_guessed_for_a_name_unlike_all_others():
+    with pytest.raises(ValueError, match=r"got 'quite another'\.$"):
+        get_backbone("quite another")
+
+
+def test_a_name_of_another_family_is_refused_with_that_family():
+    with pytest.raises(ValueError, match=r"got 'beats_iter3', a backbone of the family 'beats'\.$"):
+        get_backbone("beats_iter3", family="ced")
+
+
 @pytest.mark.parametrize("wrong", [None, 10, ["mn10"], AUDIOSET_LABELS])
 def test_something_that_is_no_name_is_a_type_error(wrong):
     with pytest.raises(TypeError, match="backbone must be a name or a Backbone, got"):

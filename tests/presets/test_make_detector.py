@@ -13,7 +13,14 @@ from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import GridSearchCV
 
-from skaudio_ad import AudioClips, MelTransformer, MobileNetEmbedding, TemporalPooling, make_detector
+from skaudio_ad import (
+    AudioClips,
+    ECHOEmbedding,
+    MelTransformer,
+    MobileNetEmbedding,
+    TemporalPooling,
+    make_detector,
+)
 from skaudio_ad.persistence import load_detector, save_detector
 from skaudio_ad.presets import HEADS
 from skaudio_ad.recordings import score_recordings
@@ -121,6 +128,9 @@ def test_auto_names_the_best_fast_backbone_on_the_disk(monkeypatch):
     del times["mn10"]  # a backbone that was not timed may be slow
     assert make_detector("auto")["embed"].variant == "mini"
     here.remove("fisher_tiny")
+    with pytest.raises(ValueError, match=r"'fisher_small' may be slow: name .* backbone='fisher_small'"):
+        make_detector("auto", sample_rate=48_000)
+    here.remove("fisher_small")
     with pytest.raises(ValueError, match=r"any sample rate, and the weights of none are on this machine"):
         make_detector("auto", sample_rate=48_000)
 
@@ -144,7 +154,12 @@ def test_any_transformer_of_waveforms_is_a_backbone_and_any_detector_is_a_head()
         (
             {"backbone": MelTransformer(), "window": 5.0},
             ValueError,
-            "window cannot be set here, because backbone is a",
+            "window cannot be set here, because backbone is an estimator, MelTransformer: set the parameters",
+        ),
+        (
+            {"backbone": ECHOEmbedding(weights=None)},
+            ValueError,
+            r"ECHOEmbedding\(weights=None\) takes any sample rate: set its sample_rate, in hertz",
         ),
         ({"backbone": TemporalPooling()}, ValueError, r"backbone TemporalPooling\(\) has no sample_rate"),
         (
