@@ -34,6 +34,7 @@ from ._training import (
 # train. The values are the names of the parameters of the command.
 _OF_DETECTOR = (
     "backbone",
+    "weights",
     "sample_rate",
     "head",
     "false_alarms",
@@ -45,6 +46,7 @@ _OF_DETECTOR = (
 _OF_PRESET = ("max_epochs", "held_out")
 _OF_RECORDINGS = (
     "backbone",
+    "weights",
     "sample_rate",
     "machines",
     "embedding_window",
@@ -77,6 +79,14 @@ _EMBEDDING_PRESET = "embedding_"
     help="Pretrained network that embeds the recordings. mini is part of the package. auto is the best one whose "
     "weights are on this machine and that takes at most ten times as long as mn10. `skaudio-ad weights list` prints "
     "all names.",
+)
+@click.option(
+    "--weights",
+    default="pretrained",
+    show_default=True,
+    metavar="FILE|FOLDER",
+    help="File of the weights of the backbone, or the folder of this file. The detector reads the file again when it "
+    "scores.",
 )
 @sample_rate_option
 @click.option(
@@ -221,6 +231,7 @@ def run_fit(
     groups_from=None,
     machines=None,
     backbone="mini",
+    weights="pretrained",
     sample_rate=None,
     head="nearest",
     false_alarms=0.05,
@@ -250,8 +261,8 @@ def run_fit(
         recording its own group.
     machines : str or None, default=None
         Machine of every recording (:func:`read_machines`). None trains one detector for all recordings.
-    backbone, head, false_alarms, memory, n_jobs
-        Parameters of :func:`make_detector`.
+    backbone, weights, head, false_alarms, memory, n_jobs
+        Parameters of :func:`make_detector`. The detector keeps the absolute path of a file of weights.
     sample_rate : int or None, default=None
         Sample rate for a backbone of any rate, in hertz. None is the rate of the recordings.
     segment_window, segment_hop : float or None, default=None
@@ -274,13 +285,15 @@ def run_fit(
     is_embedding = preset is None or preset.startswith(_EMBEDDING_PRESET)
     if is_embedding:
         head = head if preset is None else preset.removeprefix(_EMBEDDING_PRESET)
+        weights = weights if weights == "pretrained" else os.path.abspath(weights)
         settings = {
+            "weights": weights,
             "false_alarms": false_alarms,
             "window": embedding_window,
             "memory": memory,
             "n_jobs": n_jobs,
         }
-        rate = choose_sample_rate(_known_backbone(backbone), paths, sample_rate)
+        rate = choose_sample_rate(_known_backbone(backbone, weights), paths, sample_rate)
         if rate is not None:
             settings["sample_rate"] = rate
         pipeline = make_detector(
@@ -324,7 +337,7 @@ def _places(recordings):
     return [{"folder": folder, "recursive": recursive} for folder, recursive in places.items()]
 
 
-def _known_backbone(name):
+def _known_backbone(name, weights):
     """Return a name of a backbone, or raise an error of the command line that lists the names.
 
     The weights are looked for here, so that an error about missing weights comes before the recordings are decoded.
@@ -338,7 +351,9 @@ def _known_backbone(name):
             raise click.BadParameter(
                 str(error).replace(", or a Backbone, got", ", or auto, got"), param_hint="--backbone"
             ) from error
-        weights_path(name)
+        if weights != "pretrained" and not os.path.exists(weights):
+            raise click.BadParameter(f"{weights} does not exist.", param_hint="--weights")
+        weights_path(name, path=None if weights == "pretrained" else weights)
     return name
 
 

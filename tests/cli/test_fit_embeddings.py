@@ -143,10 +143,25 @@ def test_missing_weights_are_an_error_before_the_recordings_are_decoded(sounds, 
     assert "Backbones with weights on this machine: mini." in result.stderr
 
 
+def test_a_file_of_weights_is_taken_wherever_the_command_runs(sounds, tmp_path, monkeypatch):
+    shutil.copy(weights_path("mini"), tmp_path / "renamed.safetensors")
+    monkeypatch.chdir(tmp_path)
+    clips = names_of(sounds / "normal")[:2]
+    result = run("fit", *clips, "-o", "d.skops", "--weights", "renamed.safetensors")
+    assert result.exit_code == 0, result.output
+    embed = load_detector(tmp_path / "d.skops")["embed"]
+    assert embed.weights == str(tmp_path / "renamed.safetensors")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--backbone", "mn99"], "mn99"),
+        (["--weights", "none.pt"], "none.pt does not exist."),
+        (
+            ["--preset", "autoencoder", "--weights", "a.pt"],
+            "--weights does not apply to --preset autoencoder.",
+        ),
         (["--head", "best"], "'best' is not one of 'nearest', "),
         (["--false-alarms", "0"], "0.0 is not in the range 0<x<1"),
         (["--max-epochs", "3"], "--max-epochs does not apply without a --preset that trains a network."),
