@@ -150,7 +150,8 @@ def check_name(model_id: str) -> None:
         If HubEmbedding does not take the model. The message says what takes it.
     """
     if os.path.exists(model_id):
-        estimator = _native([os.path.basename(os.path.normpath(model_id))])
+        name = os.path.basename(os.path.normpath(model_id))
+        estimator = _native([name if os.path.isdir(model_id) else os.path.splitext(name)[0]])
         if os.path.isdir(model_id) and estimator:
             raise ValueError(
                 f"{model_id}: there is no config.json. {estimator} computes this network with code of skaudio_ad: give "
@@ -165,6 +166,10 @@ def check_name(model_id: str) -> None:
             raise ValueError(
                 f"model_id must be a folder or a name on the hub, got the file {model_id!r}: {use}."
             )
+    elif any(model_id == backbone.name for backbone in known_backbones()):
+        raise ValueError(
+            f"{model_id!r} is a backbone of skaudio_ad and no model of the hub: write BackboneEmbedding({model_id!r})."
+        )
     for estimator, family in _NATIVE.items():
         if re.fullmatch(family.names, model_id, flags=re.IGNORECASE):
             call = f"{estimator}({_variant(model_id)}weights=...)"

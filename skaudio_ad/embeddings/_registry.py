@@ -1,6 +1,7 @@
 """Backbones by name: the published checkpoints of every family, and checkpoints of one's own."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -138,8 +139,9 @@ def get_backbone(backbone: str | Backbone, *, family: str | None = None) -> Back
     Parameters
     ----------
     backbone : str or Backbone
-        A name of :data:`BACKBONES`, or the name that the authors use: in their code ("mn10_as") or for their file
-        ("passt-s-kd-ap.486", with or without ".pt"). A :class:`Backbone` comes back as it is.
+        A name of :data:`BACKBONES`, or the name that the authors use: in their code ("mn10_as"), for their file
+        ("passt-s-kd-ap.486", with or without ".pt"), or on the Hugging Face hub ("yucongzh/echo-tiny-0828"). A
+        :class:`Backbone` comes back as it is.
 
     family : str or None, default=None
         The only family that is allowed, such as "mobilenet" or "passt". None allows any.
@@ -202,7 +204,9 @@ def _find(name: object, files: Sequence[_File], others: Sequence[Backbone] = ())
 def _names(file: WeightsFile) -> tuple[str | None, ...]:
     """Our name of a file, and the names that its authors use."""
     stem = file.filename.removesuffix(".pt").removesuffix(".safetensors")
-    return file.name, file.filename, stem, getattr(file, "author_name", None)
+    # A repository of the hub holds one network if the file has the name that all repositories give to their network.
+    hub = re.fullmatch(r"https://huggingface\.co/([^/]+/[^/]+)/.*/model\.safetensors", file.url or "")
+    return file.name, file.filename, stem, getattr(file, "author_name", None), hub and hub[1]
 
 
 def _nearest_name(name: str, files: Sequence[WeightsFile]) -> str:

@@ -86,6 +86,20 @@ def test_the_file_of_weights_is_named_where_it_is_in_the_folder(folder_of):
         HubEmbedding(folder).fit(CLIPS)
 
 
+def test_a_name_of_our_own_list_is_sent_to_its_estimator():
+    with pytest.raises(
+        ValueError, match=r"'echo_tiny' is a backbone .*write BackboneEmbedding\('echo_tiny'\)"
+    ):
+        HubEmbedding("echo_tiny").fit(CLIPS)
+
+
+@pytest.mark.parametrize("name", ["eat.safetensors", "EAT-base_epoch30_pretrain.safetensors"])
+def test_a_file_of_a_native_family_names_the_family(name, tmp_path):
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(ValueError, match=rf"got the file .*{name}': EATEmbedding\(weights=.* may take it"):
+        HubEmbedding(tmp_path / name).fit(CLIPS)
+
+
 def test_a_folder_of_a_native_family_without_a_configuration_names_the_family(tmp_path):
     folder = tmp_path / "FISHER-tiny-0723"
     folder.mkdir()
