@@ -271,7 +271,7 @@ def _download(weights, path, download, quiet):
         by_hand = f"A program cannot download it. Its source is {weights.source}. {by_hand}"
     by_hand += f", or under the same name in a folder that the environment variable {WEIGHTS_VARIABLE} names."
     offline = bool(os.environ.get(OFFLINE_VARIABLE))
-    looked = ", ".join(map(str, places))
+    looked = ", ".join(dict.fromkeys(map(str, places)))
     if weights.url is None or offline or not download:
         how = "" if weights.url is None else f"Download it: `skaudio-ad weights download {weights.name}`"
         how += f", with {OFFLINE_VARIABLE} not set. " if how and offline else ". " if how else ""

@@ -418,13 +418,20 @@ def test_blocks_behind_the_highest_layer_are_neither_built_nor_read(kit):
 
 
 @of_layers
+def test_layers_may_be_an_array(kit):
+    known = kit.embedding(layers=[1, 2])._backbone().settings
+    assert kit.embedding(layers=np.array([1, 2]))._backbone().settings == known
+    assert kit.embedding(layers=np.array(2))._backbone().settings["layers"] == (2,)
+
+
+@of_layers
 @pytest.mark.parametrize(
     ("layers", "error", "message"),
     [
         (9, ValueError, "layers must be numbers from 1 to [23], the number of blocks of .*, got"),
         (0, ValueError, "every number in layers must lie in"),
-        ([1, 1], ValueError, "layers must be None or a tuple of different numbers of blocks"),
-        ([], ValueError, "layers must be None or a tuple of different numbers of blocks"),
+        ([1, 1], ValueError, "layers must be None or different numbers of blocks"),
+        ([], ValueError, "layers must be None or different numbers of blocks"),
         (1.5, TypeError, "every number in layers must be an integer"),
         ("1", TypeError, "every number in layers must be"),
         (True, TypeError, "every number in layers must be"),

@@ -173,7 +173,7 @@ def check_layers(value: Any, name: str) -> None:
     if value is None:
         return
     if not isinstance(value, tuple) or not value or len(set(value)) < len(value):
-        raise ValueError(f"{name} must be None or a tuple of different numbers of blocks, got {value!r}.")
+        raise ValueError(f"{name} must be None or different numbers of blocks, got {value!r}.")
     for number in value:
         check_number(number, f"every number in {name}", low=1, integer=True)
 
