@@ -261,7 +261,7 @@ class BackboneEmbedding(BaseEmbedding):
         if layers is not None:
             if "layers" not in get_family(backbone.family).settings:
                 raise ValueError(f"layers must be None for {backbone.name!r}, got {layers!r}.")
-            numbers = tuple(layers) if isinstance(layers, (list, tuple)) else (layers,)
+            numbers = tuple(layers) if isinstance(layers, (list, tuple, range, np.ndarray)) else (layers,)
             backbone = replace(backbone, settings={**backbone.settings, "layers": numbers})
         if rate is None and backbone.sample_rate is None:
             rate = getattr(self, "sample_rate_", None)
@@ -380,6 +380,12 @@ class BackboneEmbedding(BaseEmbedding):
         check_option(self.runtime, "runtime", ("auto", *RUNTIMES))
         check_number(self.random_state, "random_state", low=0, integer=True)
         check_number(getattr(self, "sample_rate", None), "sample_rate", low=1, integer=True, none=True)
+        rate, fitted = self._rate(), getattr(self, "sample_rate_", None)
+        if fitted not in (None, rate):
+            raise ValueError(
+                f"{type(self).__name__} was fitted at {fitted} Hz, and variant and sample_rate now ask for {rate} Hz: "
+                "set them back, or fit again."
+            )
 
     def _warn(self) -> None:
         if self.weights is None:

@@ -82,7 +82,8 @@ class BEATs(nn.Module):
     frequency. A convolution over the tokens and relative positions, with a gate for every token, say where a token is,
     so a spectrogram may have any length. The state dict has the names and shapes of the authors, with two differences:
     the convolution is without its weight normalisation, and the table of relative positions, which all blocks share,
-    stands in the first block only. :func:`beats_state_dict` converts a state dict of the authors.
+    stands in the first block only. :func:`~skaudio_ad.embeddings.load_state_dict` converts
+    a file of the authors.
 
     Parameters
     ----------

@@ -81,7 +81,7 @@ class CEDFrontEnd(nn.Module):
         ValueError
             If the waveforms are not 2-D, empty, or shorter than 257 samples.
         """
-        reason = "(16 ms at 16 kHz), because half a window is reflected at both ends"
+        reason = " (16 ms at 16 kHz), because half a window is reflected at both ends"
         check_waveforms(waveforms, self.window.dtype, _MIN_SAMPLES, reason)
         if waveforms.device.type == "cpu":
             # One clip at a time gives the same numbers in any batch.

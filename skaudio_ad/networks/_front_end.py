@@ -82,7 +82,7 @@ class AudioSetFrontEnd(nn.Module):
         ValueError
             If the waveforms are not 2-D, empty, or shorter than 514 samples.
         """
-        reason = "(16 ms at 32 kHz), because half a window is reflected at both ends"
+        reason = " (16 ms at 32 kHz), because half a window is reflected at both ends"
         check_waveforms(waveforms, self.window.dtype, _MIN_SAMPLES, reason)
         if waveforms.device.type == "cpu":
             # One clip at a time gives the same numbers in any batch.
@@ -133,7 +133,7 @@ def check_waveforms(waveforms, dtype, min_samples, reason):
         )
     if waveforms.shape[1] < min_samples:
         raise ValueError(
-            f"waveforms must have at least {min_samples} samples {reason}; got {waveforms.shape[1]}. Pad them "
+            f"waveforms must have at least {min_samples} samples{reason}; got {waveforms.shape[1]}. Pad them "
             "with zeros."
         )
 

@@ -93,7 +93,7 @@ class KaldiFilterBank(nn.Module):
         ValueError
             If the waveforms are not 2-D, empty, or shorter than 400 samples.
         """
-        reason = "(25 ms at 16 kHz), the length of a frame"
+        reason = " (25 ms at 16 kHz), the length of a frame"
         check_waveforms(waveforms, self.window.dtype, _WIN_LENGTH, reason)
         if waveforms.device.type == "cpu":
             # One clip at a time gives the same numbers in any batch.

@@ -43,6 +43,9 @@ class Variant(WeightsFile):
         for a checkpoint without a published figure.
     no_export : str or None, default=None
         Reason why the network of this checkpoint cannot be exported to ONNX. None is what the family says.
+    frozen_scores : mapping of str to float, default={}
+        Published scores of the frozen network on DCASE Task 2, means over the years 2020 to 2025, in percent, by the
+        name of the publication: "RMIS" or "SIREN".
     """
 
     embedding_size: int
@@ -172,10 +175,11 @@ def check_layers(value: Any, name: str) -> None:
     """Raise unless a value of the setting "layers" is None, or a tuple of numbers that are 1 or more and differ."""
     if value is None:
         return
+    if isinstance(value, tuple):
+        for number in value:
+            check_number(number, f"every number in {name}", low=1, integer=True)
     if not isinstance(value, tuple) or not value or len(set(value)) < len(value):
         raise ValueError(f"{name} must be None or a tuple of different numbers of blocks, got {value!r}.")
-    for number in value:
-        check_number(number, f"every number in {name}", low=1, integer=True)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
