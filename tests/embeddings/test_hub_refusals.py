@@ -85,7 +85,9 @@ def test_the_file_of_weights_is_named_where_it_is_in_the_folder(folder_of):
 def test_a_folder_of_a_native_family_without_a_configuration_names_the_family(tmp_path):
     folder = tmp_path / "FISHER-tiny-0723"
     folder.mkdir()
-    with pytest.raises(ValueError, match=r"no config\.json\. FISHEREmbedding computes .* give model\.safetensors to it"):
+    with pytest.raises(
+        ValueError, match=r"no config\.json\. FISHEREmbedding computes .* give model\.safetensors to it"
+    ):
         HubEmbedding(folder).fit(CLIPS)
 
 

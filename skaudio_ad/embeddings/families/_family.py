@@ -1,6 +1,5 @@
 """`Family`: everything that the package needs to know of one kind of backbone."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -147,41 +146,6 @@ def _end_to_end(variant: Variant, window: float) -> tuple[int, int]:
     return length, length
 
 
-def tensor_shape(content: Any, name: str) -> tuple[int, ...] | None:
-    """Shape of a tensor in the content of a file of weights, or None where the file has no such tensor."""
-    value: Any = content.get(name) if isinstance(content, Mapping) else None
-    return tuple(value.shape) if hasattr(value, "shape") else None
-
-
-def count_blocks(content: Mapping[Any, Any], prefix: str) -> int:
-    """Number of blocks in a state dict whose tensors are called `prefix`, the number of the block, ".", and more."""
-    numbers = (
-        str(name).removeprefix(prefix).split(".")[0] for name in content if str(name).startswith(prefix)
-    )
-    return 1 + max((int(number) for number in numbers if number.isdigit()), default=-1)
-
-
-def keep_blocks(state: Mapping[str, Any], prefix: str, depth: int) -> dict[str, Any]:
-    """A state dict without the blocks behind the first `depth` ones."""
-    dropped = re.compile(re.escape(prefix) + r"(\d+)\.")
-    return {
-        name: value
-        for name, value in state.items()
-        if (match := dropped.match(name)) is None or int(match[1]) < depth
-    }
-
-
-def check_layers(value: Any, name: str) -> None:
-    """Raise unless a value of the setting "layers" is None, or a tuple of numbers that are 1 or more and differ."""
-    if value is None:
-        return
-    if isinstance(value, tuple):
-        for number in value:
-            check_number(number, f"every number in {name}", low=1, integer=True)
-    if not isinstance(value, tuple) or not value or len(set(value)) < len(value):
-        raise ValueError(f"{name} must be None or a tuple of different numbers of blocks, got {value!r}.")
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Family:
     """A kind of pretrained backbone: its network, its front end, its outputs and its published checkpoints.
@@ -312,7 +276,6 @@ class Family:
                 f"sample_rate must be {self.sample_rate}, the rate of the front end of {self.title}, got "
                 f"{variant.sample_rate!r}. A ModuleEmbedding takes a network at any other rate."
             )
-
         if self.sample_rate is None and variant.sample_rate is not None:
             check_number(
                 variant.sample_rate, f"sample_rate of {self.title}", low=self.lowest_rate, integer=True
