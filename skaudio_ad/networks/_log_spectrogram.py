@@ -3,12 +3,7 @@
 import torch
 from torch import nn
 
-from ._front_end import check_waveforms
-
-# Number of frames that a CPU transforms at a time: their spectra take at most a few megabytes and stay in the cache.
-_CPU_FRAMES = 128
-# Maximum number of frames that a GPU transforms at a time, of all clips together.
-_GPU_FRAMES = 32_000
+from ._front_end import check_waveforms, in_parts
 
 
 class LogSpectrogram(nn.Module):
@@ -93,12 +88,7 @@ class LogSpectrogram(nn.Module):
         check_waveforms(waveforms, self.window.dtype, self.n_fft, ", one window of the spectrogram")
         # No autocast, because bfloat16 has three digits, too few for the logarithm of a quiet frequency.
         with torch.autocast(waveforms.device.type, enabled=False):
-            if waveforms.device.type == "cpu":
-                # One clip at a time gives the same numbers in any batch.
-                return torch.cat([self._spectrograms(clip, _CPU_FRAMES) for clip in waveforms.split(1)])
-            n_frames = 1 + (waveforms.shape[1] - self.n_fft) // self.hop_length
-            some = waveforms.split(max(1, _GPU_FRAMES // n_frames))
-            return torch.cat([self._spectrograms(clips, _GPU_FRAMES) for clips in some])
+            return in_parts(waveforms, self.hop_length, self._spectrograms)
 
     def _spectrograms(self, waveforms, n_frames):
         """Spectrograms of waveforms, (n_clips, n_samples), with `n_frames` frames of every clip at a time."""
