@@ -135,7 +135,7 @@ class BEATs(nn.Module):
 
     @property
     def stages(self) -> nn.ModuleList:
-        """Layers from the first to the last, of which a fine-tuning opens the last ones."""
+        """Layers from the first to the last. A fine-tuning opens the last ones of these layers."""
         return self.encoder.layers
 
     @property
@@ -205,7 +205,7 @@ class BEATs(nn.Module):
 
 
 class _Encoder(nn.Module):
-    """Positions and transformer blocks, of which the first `n_built` ones are there."""
+    """Positions, and the first `n_built` transformer blocks."""
 
     def __init__(self, size, depth, heads, n_built):
         super().__init__()

@@ -96,7 +96,7 @@ class ECHO(nn.Module):
 
     @property
     def stages(self) -> nn.Module:
-        """Layers from the first to the last, of which a fine-tuning opens the last ones."""
+        """Layers from the first to the last. A fine-tuning opens the last ones of these layers."""
         return self.encoder["layers"]
 
     @property

@@ -99,7 +99,7 @@ class FISHER(nn.Module):
 
     @property
     def stages(self) -> nn.Sequential:
-        """Layers from the first to the last, of which a fine-tuning opens the last ones."""
+        """Layers from the first to the last. A fine-tuning opens the last ones of these layers."""
         return self.blocks
 
     @property
