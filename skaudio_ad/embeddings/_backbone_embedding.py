@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 class BackboneEmbedding(BaseEmbedding):
     """Embed clips with any pretrained backbone that the package knows, frozen.
 
-    :class:`MobileNetEmbedding` and :class:`PaSSTEmbedding` are this class for one family; their pages describe its
-    outputs.
+    :class:`MobileNetEmbedding`, :class:`PaSSTEmbedding`, :class:`BEATsEmbedding`, :class:`EATEmbedding`,
+    :class:`ECHOEmbedding`, :class:`CEDEmbedding`, :class:`DashengEmbedding` and :class:`FISHEREmbedding` are this class
+    for one family. Their pages describe the outputs.
 
     Parameters
     ----------
@@ -47,7 +48,8 @@ class BackboneEmbedding(BaseEmbedding):
         computes all of them, and their columns stand one after the other.
 
     window : float, default=10.0
-        Length of the longest stretch that is embedded at once, in seconds.
+        Length of the longest stretch that is embedded at once, in seconds. The classes of ECHO, CED, Dasheng and FISHER
+        have the default of their authors instead, 20, 10.12, 10.08 and 10.24.
 
     hop : float or None, default=None
         Step between the windows of a longer clip, in seconds, for outputs without time, which are averaged over the
@@ -55,8 +57,8 @@ class BackboneEmbedding(BaseEmbedding):
         end to end.
 
     batch_size : int or None, default=None
-        Number of windows of one length that go through the network together. None is the number of the family: 8 for a
-        MobileNet, 4 for PaSST.
+        Number of windows of one length that go through the network together. None is the number of the family: 8 for
+        MobileNet, CED and Dasheng, 4 for the others.
 
     layers : int, list of int or None, default=None
         Numbers of transformer blocks, counted from 1, whose states make the outputs. Blocks behind the highest number
@@ -261,7 +263,7 @@ class BackboneEmbedding(BaseEmbedding):
         if layers is not None:
             if "layers" not in get_family(backbone.family).settings:
                 raise ValueError(f"layers must be None for {backbone.name!r}, got {layers!r}.")
-            numbers = tuple(layers) if isinstance(layers, (list, tuple, range, np.ndarray)) else (layers,)
+            numbers = tuple(layers) if isinstance(layers, (list, tuple)) else (layers,)
             backbone = replace(backbone, settings={**backbone.settings, "layers": numbers})
         if rate is None and backbone.sample_rate is None:
             rate = getattr(self, "sample_rate_", None)
