@@ -427,6 +427,8 @@ def test_blocks_behind_the_highest_layer_are_neither_built_nor_read(kit):
         ([], ValueError, "layers must be None or a tuple of different numbers of blocks"),
         (1.5, TypeError, "every number in layers must be an integer"),
         ("1", TypeError, "every number in layers must be"),
+        ([[1], [2]], TypeError, "every number in layers must be"),
+        (np.array([1, 2]), TypeError, "every number in layers must be"),
         (True, TypeError, "every number in layers must be"),
     ],
 )
