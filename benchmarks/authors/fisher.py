@@ -115,7 +115,7 @@ def run(model, waveforms, sample_rate):
 
 
 def run_long(model, waveform, sample_rate):
-    """Embedding of a long waveform: the mean over pieces of 1024 frames, of which the last one ends the spectrogram.
+    """Embedding of a long waveform: the mean over pieces of 1024 frames. The last piece ends the spectrogram.
 
     The comparison of encoders SIREN (https://github.com/yucongzh/SIREN, commit f9fa43e5e5) does so in its example for
     FISHER.

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 class BackboneEmbedding(BaseEmbedding):
     """Embed clips with any pretrained backbone that the package knows, frozen.
 
-    Every family has a class of its own, such as :class:`MobileNetEmbedding` or :class:`BEATsEmbedding`, whose page
-    describes the outputs. That class has the parameters of this one, and those of the family, such as `layers`.
+    :class:`MobileNetEmbedding`, :class:`PaSSTEmbedding`, :class:`BEATsEmbedding`, :class:`EATEmbedding`,
+    :class:`ECHOEmbedding`, :class:`CEDEmbedding`, :class:`DashengEmbedding` and :class:`FISHEREmbedding` are this class
+    for one family. Their pages describe the outputs.
 
     Parameters
     ----------
@@ -47,7 +48,8 @@ class BackboneEmbedding(BaseEmbedding):
         computes all of them, and their columns stand one after the other.
 
     window : float, default=10.0
-        Length of the longest stretch that is embedded at once, in seconds.
+        Length of the longest stretch that is embedded at once, in seconds. The classes of ECHO, CED, Dasheng and FISHER
+        have the default of their authors instead, 20, 10.12, 10.08 and 10.24.
 
     hop : float or None, default=None
         Step between the windows of a longer clip, in seconds, for outputs without time, which are averaged over the
@@ -55,8 +57,8 @@ class BackboneEmbedding(BaseEmbedding):
         end to end.
 
     batch_size : int or None, default=None
-        Number of windows of one length that go through the network together. None is the number of the family: 8 for a
-        MobileNet, 4 for PaSST.
+        Number of windows of one length that go through the network together. None is the number of the family: 8 for
+        MobileNet, CED and Dasheng, 4 for the others.
 
     layers : int, list of int or None, default=None
         Numbers of transformer blocks, counted from 1, whose states make the outputs. Blocks behind the highest number
@@ -381,6 +383,12 @@ class BackboneEmbedding(BaseEmbedding):
         check_option(self.runtime, "runtime", ("auto", *RUNTIMES))
         check_number(self.random_state, "random_state", low=0, integer=True)
         check_number(getattr(self, "sample_rate", None), "sample_rate", low=1, integer=True, none=True)
+        rate, fitted = self._rate(), getattr(self, "sample_rate_", None)
+        if fitted not in (None, rate):
+            raise ValueError(
+                f"{type(self).__name__} was fitted at {fitted} Hz, and variant and sample_rate now ask for {rate} Hz: "
+                "set them back, or fit again."
+            )
 
     def _warn(self) -> None:
         if self.weights is None:

@@ -12,7 +12,7 @@ class BEATsEmbedding(BackboneEmbedding):
     """Embed clips with BEATs [1]_ or OpenBEATs [2]_, self-supervised transformers at 16 kHz, frozen.
 
     With frozen embeddings and nearest neighbours, BEATs has the highest scores that two teams publish for machine
-    sounds (:attr:`Backbone.frozen_scores`).
+    sounds (``frozen_scores`` of :class:`Backbone`).
 
     Parameters
     ----------

@@ -100,7 +100,7 @@ class FISHEREmbedding(BackboneEmbedding):
     Notes
     -----
     Silence is put after a clip shorter than 0.175 s, 16 frames of the spectrogram. The mean of the clip is
-    subtracted. Frequencies above the last whole band are dropped, such as the last one of 201 at 16 kHz. Below 3.96
+    subtracted. Frequencies above the last whole band are dropped, such as the last one of 201 at 16 kHz. Below 3.92
     kHz, half the sample rate is less than one band, and zeros fill the band, as the authors do. A clip gets the same
     embedding alone and in any batch, up to rounding (1e-5 relative).
 

@@ -60,12 +60,13 @@ def describe_file(family: Family, found: Mapping[str, Any]) -> str:
         backbone.name
         for backbone in known_backbones()
         if backbone.family == family.name
+        and found
         and not any(
             name in family.settings and _differs(backbone, name, value) for name, value in found.items()
         )
     ]
     fits = f", which fits {', '.join(map(repr, takers))}" if takers else ""
-    return f"a file of {family.title} ({settings}){fits}"
+    return f"a file of {family.title}{f' ({settings})' if settings else ''}{fits}"
 
 
 def _ask(family: Family, content: Any) -> Mapping[str, Any] | None:

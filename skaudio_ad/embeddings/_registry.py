@@ -24,17 +24,22 @@ class Backbone(Variant):
     name, filename, url, sha256, megabytes, licence, source, first_bytes, folder
         As of :class:`WeightsFile`. The file holds a state dict with the authors' names, written by ``torch.save`` or
         as safetensors.
-    family : {"mobilenet", "passt", "beats", "eat", "echo", "ced", "dasheng", "fisher"}
-        Kind of the network: EfficientAT's MobileNet [2]_, PaSST [1]_, or the network of :class:`BEATsEmbedding`,
-        :class:`EATEmbedding` and so on.
+    family : {"mobilenet", "passt", "beats", "echo", "eat", "ced", "dasheng", "fisher"}
+        Kind of the network, such as EfficientAT's MobileNet [2]_ or PaSST [1]_. The attribute ``source`` of a published
+        backbone names the paper of its family.
     embedding_size : int
-        Number of values of the embedding of a clip.
+        Number of values of the embedding of a clip, of one block at 16 kHz for a family of any rate.
     settings : dict, default={}
         Parameters of the network: ``{"width": 0.4}``, the width factor, for a MobileNet, and ``{"stride": 10, "depth":
         12}``, the step between two patches in mel bands and frames and the number of transformer blocks, for a PaSST.
-        The settings of a published checkpoint, such as ``BACKBONES["ced_tiny"].settings``, show those of its family.
+        The other families are transformers too. "size" is the number of values of a token, "depth" the number of
+        blocks, "heads" the number of heads of the attention and "n_classes" the number of classes of the file, 0 for a
+        file without a classifier. "layers" are the numbers of the blocks that make the outputs, None for the last one.
+        FISHER also has "band_width", the number of frequencies of a band, and "flatten", the order of its patches.
+        ``get_backbone("echo_tiny").settings`` shows those of a published backbone.
     sample_rate : int or None, default=None
-        Sample rate of the waveforms that the backbone was trained on, in hertz. None is the rate of the family.
+        Sample rate of the waveforms that the backbone takes, in hertz. None is the rate of the family, and stays None
+        for a family of any rate (ECHO, FISHER).
     outputs : tuple of str or None, default=None
         Names of the outputs that this checkpoint has. None means all outputs of the family.
     author_name : str or None, default=None
@@ -44,7 +49,8 @@ class Backbone(Variant):
     no_export : str or None, default=None
         Reason why the network of this checkpoint cannot be exported to ONNX. None is what the family says.
     frozen_scores : dict, default={}
-        Published scores of the frozen network on DCASE Task 2, in percent, by the name of the publication.
+        Published scores of the frozen network on DCASE Task 2, means over the years 2020 to 2025, in percent, by the
+        name of the publication: "RMIS" or "SIREN".
 
     Raises
     ------

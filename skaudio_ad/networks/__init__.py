@@ -12,6 +12,7 @@ from ._echo import ECHO
 from ._fisher import FISHER
 from ._front_end import AudioSetFrontEnd
 from ._inference import for_inference
+from ._kaldi import KaldiFilterBank
 from ._log_spectrogram import LogSpectrogram
 from ._lora import LowRank, add_low_rank, merge_low_rank
 from ._metric_heads import AdaCosHead, ArcFaceHead, SoftmaxHead, nt_xent
@@ -37,6 +38,7 @@ __all__ = [
     "DenseAutoencoder",
     "DenseClassifier",
     "EATFrontEnd",
+    "KaldiFilterBank",
     "LayerDescription",
     "LogSpectrogram",
     "LowRank",

@@ -82,7 +82,8 @@ class BEATs(nn.Module):
     frequency. A convolution over the tokens and relative positions, with a gate for every token, say where a token is,
     so a spectrogram may have any length. The state dict has the names and shapes of the authors, with two differences:
     the convolution is without its weight normalisation, and the table of relative positions, which all blocks share,
-    stands in the first block only. :func:`beats_state_dict` converts a state dict of the authors.
+    stands in the first block only. :func:`~skaudio_ad.embeddings.load_state_dict` converts
+    a file of the authors.
 
     Parameters
     ----------
@@ -134,7 +135,7 @@ class BEATs(nn.Module):
 
     @property
     def stages(self) -> nn.ModuleList:
-        """Layers from the first to the last, of which a fine-tuning opens the last ones."""
+        """Layers from the first to the last. A fine-tuning opens the last ones of these layers."""
         return self.encoder.layers
 
     @property
@@ -204,7 +205,7 @@ class BEATs(nn.Module):
 
 
 class _Encoder(nn.Module):
-    """Positions and transformer blocks, of which the first `n_built` ones are there."""
+    """Positions, and the first `n_built` transformer blocks."""
 
     def __init__(self, size, depth, heads, n_built):
         super().__init__()

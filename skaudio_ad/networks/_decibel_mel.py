@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ._front_end import band_groups, check_waveforms
+from ._front_end import band_groups, check_waveforms, in_parts, weigh_bands
 
 _N_FFT, _HOP_LENGTH = 512, 160
 _FMAX = 8000.0  # Hz
@@ -16,11 +16,6 @@ _MIN_SAMPLES = _N_FFT // 2 + 1
 # Minimum power of a band, -100 dB, and maximum number of decibels between the floor and the loudest band of a waveform.
 _SMALLEST_POWER = 1e-10
 _DYNAMIC_RANGE = 120.0
-# Maximum number of frames that a CPU transforms at a time: their spectra take half a megabyte and stay in the cache.
-_CPU_FRAMES = 128
-# Maximum number of frames that a GPU transforms at a time, of all clips together: the frames and their spectra take a
-# quarter of a gigabyte.
-_GPU_FRAMES = 32_000
 
 
 class CEDFrontEnd(nn.Module):
@@ -81,14 +76,9 @@ class CEDFrontEnd(nn.Module):
         ValueError
             If the waveforms are not 2-D, empty, or shorter than 257 samples.
         """
-        reason = "(16 ms at 16 kHz), because half a window is reflected at both ends"
+        reason = " (16 ms at 16 kHz), because half a window is reflected at both ends"
         check_waveforms(waveforms, self.window.dtype, _MIN_SAMPLES, reason)
-        if waveforms.device.type == "cpu":
-            # One clip at a time gives the same numbers in any batch.
-            n_clips, n_frames = 1, _CPU_FRAMES
-        else:
-            n_clips, n_frames = max(1, _GPU_FRAMES * _HOP_LENGTH // waveforms.shape[1]), _GPU_FRAMES
-        return torch.cat([self._decibels(clips, n_frames) for clips in waveforms.split(n_clips)])
+        return in_parts(waveforms, _HOP_LENGTH, self._decibels)
 
     def _decibels(self, waveforms, n_frames):
         """Spectrograms of waveforms, (n_clips, n_samples), with `n_frames` frames of every clip at a time."""
@@ -99,11 +89,7 @@ class CEDFrontEnd(nn.Module):
             for some in padded.unfold(1, _N_FFT, _HOP_LENGTH).split(n_frames, dim=1):
                 spectra = torch.fft.rfft(some * self.window)
                 power = (spectra.real.square() + spectra.imag.square()).transpose(1, 2)
-                made += [
-                    torch.cat(
-                        [self.mel_bank[bands, bins] @ power[:, bins] for bands, bins in self._groups], dim=1
-                    )
-                ]
+                made.append(weigh_bands(power, self.mel_bank, self._groups))
             decibels = 10 * torch.cat(made, dim=2).clamp(min=_SMALLEST_POWER).log10()
             return torch.maximum(decibels, decibels.amax(dim=(1, 2), keepdim=True) - _DYNAMIC_RANGE)
 

@@ -156,7 +156,7 @@ class EAT(nn.Module):
 
     @property
     def stages(self) -> nn.Sequential:
-        """Layers from the first to the last; a fine-tuning opens the last ones of them."""
+        """Layers from the first to the last. A fine-tuning opens the last ones of these layers."""
         return self.blocks
 
     @property

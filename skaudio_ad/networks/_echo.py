@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from ._front_end import check_outputs
+from ._front_end import check_outputs, check_spectrograms
 from ._inference import TokenLinear, map_tokens
-from ._transformer import attend
+from ._transformer import attend, states_after
 
 _BAND, _PATCH = 32, 16
 # Number of positions in time of the checkpoints, and maximum number of frames: 20 s.
@@ -95,7 +96,7 @@ class ECHO(nn.Module):
 
     @property
     def stages(self) -> nn.Module:
-        """Layers from the first to the last, of which a fine-tuning opens the last ones."""
+        """Layers from the first to the last. A fine-tuning opens the last ones of these layers."""
         return self.encoder["layers"]
 
     @property
@@ -136,18 +137,21 @@ class ECHO(nn.Module):
             If the spectrograms have another shape, no frame or more than ``max_frames``, or an output is unknown.
         """
         outputs = check_outputs(outputs, self.outputs)
-        self._check(spectrograms)
-        tokens = self._tokens(spectrograms)
+        check_spectrograms(
+            spectrograms,
+            min_frames=1,
+            max_frames=self.max_frames,
+            n_bins=self.n_bins,
+            front_end="LogSpectrogram at the sample rate of this network",
+        )
         # The last block computes only the requested tokens. A clip embedding needs the class tokens alone.
         n_made = 1 if set(outputs) <= {"clip"} else None
-        kept = {}
-        blocks = self.encoder["layers"]
-        for number, block in enumerate(blocks, start=1):  # type: ignore[arg-type, var-annotated]
-            tokens = block(tokens, n_made if number == len(blocks) else None)  # type: ignore[arg-type]
-            kept[number] = tokens
-        states = [self.norm(tokens)] if self.layers is None else [kept[number] for number in self.layers]
+        blocks: Any = self.encoder["layers"]
+        states = states_after(blocks, self._tokens(spectrograms), self.layers, n_made)
+        if self.layers is None:
+            states = [self.norm(states[0])]
         # (n_clips, layers, n_bands, 1 + n_frames, size)
-        stacked = torch.stack([state.unflatten(0, (-1, self.n_bands))[:, :, :n_made] for state in states], 1)
+        stacked = torch.stack([state.unflatten(0, (-1, self.n_bands)) for state in states], 1)
         made = {"clip": stacked[:, :, :, 0].flatten(1)}
         if n_made is None:
             patches = stacked[:, :, :, 1:]
@@ -173,19 +177,6 @@ class ECHO(nn.Module):
         patches = patches + (self.pos_embed[:, 1 : 1 + n_patches] + places)
         first = (self.cls_token + places).expand(n_clips, -1, -1, -1)
         return torch.cat([first, patches], dim=2).flatten(0, 1)
-
-    def _check(self, spectrograms):
-        if spectrograms.ndim != 3 or spectrograms.shape[1] != self.n_bins:
-            raise ValueError(
-                f"spectrograms must have the shape (n_clips, {self.n_bins}, n_frames), as LogSpectrogram makes them at "
-                f"the sample rate of this network, got {tuple(spectrograms.shape)}."
-            )
-        n_frames = spectrograms.shape[2]
-        if not 1 <= n_frames <= self.max_frames:
-            raise ValueError(
-                f"spectrograms must have 1 to {self.max_frames} frames (20 s), got {n_frames}. Cut a longer waveform "
-                "into windows."
-            )
 
 
 class EncoderBlock(nn.Module):

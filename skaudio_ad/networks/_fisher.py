@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import nn
 
-from ._front_end import check_outputs
+from ._front_end import check_outputs, check_spectrograms
 from ._transformer import PostNormBlock, states_after
 
 _PATCH = 16
@@ -99,7 +99,7 @@ class FISHER(nn.Module):
 
     @property
     def stages(self) -> nn.Sequential:
-        """Layers from the first to the last, of which a fine-tuning opens the last ones."""
+        """Layers from the first to the last. A fine-tuning opens the last ones of these layers."""
         return self.blocks
 
     @property
@@ -147,11 +147,17 @@ class FISHER(nn.Module):
             unknown.
         """
         outputs = check_outputs(outputs, self.outputs)
-        self._check(spectrograms)
+        check_spectrograms(
+            spectrograms,
+            min_frames=_PATCH,
+            max_frames=self.max_frames,
+            n_bins=self.n_bins,
+            front_end="LogSpectrogram at the sample rate of this network",
+        )
         tokens = self._tokens(spectrograms)
         # The last block computes only the requested tokens. A clip embedding needs no patches.
         n_made = None if set(outputs) - {"clip"} else 1
-        states = states_after(list(self.blocks), tokens, self.layers, n_made)
+        states = states_after(self.blocks, tokens, self.layers, n_made)
         made = [self._outputs_of(state, n_made is None) for state in states]
         return {name: torch.cat([each[name] for each in made], dim=1) for name in outputs}
 
@@ -188,23 +194,6 @@ class FISHER(nn.Module):
             made["frames"] = patches.mean(3).flatten(1, 2)
             made["grid"] = patches.transpose(1, 2).flatten(2, 3)
         return made
-
-    def _check(self, spectrograms):
-        if spectrograms.ndim != 3 or spectrograms.shape[1] != self.n_bins:
-            raise ValueError(
-                f"spectrograms must have the shape (n_clips, {self.n_bins}, n_frames), as LogSpectrogram makes them at "
-                f"the sample rate of this network, got {tuple(spectrograms.shape)}."
-            )
-        n_frames = spectrograms.shape[2]
-        if n_frames < _PATCH:
-            raise ValueError(
-                f"spectrograms must have at least {_PATCH} frames, got {n_frames}. Pad the waveform."
-            )
-        if n_frames > self.max_frames:
-            raise ValueError(
-                f"spectrograms must have at most {self.max_frames} frames, got {n_frames}. Cut the waveform into "
-                "windows of ten seconds and average their embeddings."
-            )
 
 
 def count_bands(sample_rate: int, band_width: int) -> tuple[int, int]:

@@ -13,10 +13,11 @@ _FMAX = 15_000.0  # Hz, as in evaluation; training varied this frequency at rand
 # Minimum number of samples. The reflection by half a window of n_fft at both ends needs one sample more than half a
 # window, and the pre-emphasis needs another sample.
 _MIN_SAMPLES = _N_FFT // 2 + 2
-# Number of frames that a CPU transforms at a time: their spectra take one megabyte and stay in the cache.
+# Number of frames of a front end that a CPU transforms at a time: their spectra take about one megabyte and stay in the
+# cache.
 _CPU_FRAMES = 128
 # Maximum number of frames that a GPU transforms at a time, of all clips together: the frames and their spectra take
-# half a gigabyte. A GPU transforms many frames at a time, because every call of a kernel takes time.
+# half a gigabyte at most. A GPU transforms many frames at a time, because every call of a kernel takes time.
 _GPU_FRAMES = 32_000
 # Number of groups of mel bands. A group is multiplied by the frequencies that its bands weigh and by no others.
 _N_BAND_GROUPS = 4
@@ -82,16 +83,9 @@ class AudioSetFrontEnd(nn.Module):
         ValueError
             If the waveforms are not 2-D, empty, or shorter than 514 samples.
         """
-        reason = "(16 ms at 32 kHz), because half a window is reflected at both ends"
+        reason = " (16 ms at 32 kHz), because half a window is reflected at both ends"
         check_waveforms(waveforms, self.window.dtype, _MIN_SAMPLES, reason)
-        if waveforms.device.type == "cpu":
-            # One clip at a time gives the same numbers in any batch.
-            return self._in_batches(waveforms, 1, _CPU_FRAMES)
-        n_frames = 1 + (waveforms.shape[1] - 1) // _HOP_LENGTH
-        return self._in_batches(waveforms, max(1, _GPU_FRAMES // n_frames), _GPU_FRAMES)
-
-    def _in_batches(self, waveforms, n_clips, n_frames):
-        return torch.cat([self._log_mel(clips, n_frames) for clips in waveforms.split(n_clips)])
+        return in_parts(waveforms, _HOP_LENGTH, self._log_mel)
 
     def _log_mel(self, waveforms, n_frames):
         """Spectrograms of waveforms, (n_clips, n_samples), with `n_frames` frames of every clip at a time."""
@@ -105,11 +99,38 @@ class AudioSetFrontEnd(nn.Module):
             for some in frames.split(n_frames, dim=1):
                 spectra = torch.fft.rfft(some * window)
                 power = (spectra.real.square() + spectra.imag.square()).transpose(1, 2)
-                mel = torch.cat(
-                    [self.mel_bank[bands, bins] @ power[:, bins] for bands, bins in self._groups], dim=1
-                )
+                mel = weigh_bands(power, self.mel_bank, self._groups)
                 made.append(((mel + 1e-5).log() + 4.5) / 5)
         return torch.cat(made, dim=2)
+
+
+def in_parts(waveforms, hop_length, transform):
+    """Spectrograms of waveforms, transformed in parts that suit the device.
+
+    Parameters
+    ----------
+    waveforms : torch.Tensor of shape (n_clips, n_samples)
+    hop_length : int
+        Step between two frames, in samples.
+    transform : callable
+        Takes some of the waveforms, and the number of frames of every waveform to transform at a time. Returns the
+        spectrograms of these waveforms, (n, n_bins, n_frames).
+
+    Returns
+    -------
+    torch.Tensor of shape (n_clips, n_bins, n_frames)
+    """
+    if waveforms.device.type == "cpu":
+        # One clip at a time gives the same numbers in any batch.
+        n_clips, n_frames = 1, _CPU_FRAMES
+    else:
+        n_clips, n_frames = max(1, _GPU_FRAMES * hop_length // waveforms.shape[1]), _GPU_FRAMES
+    return torch.cat([transform(some, n_frames) for some in waveforms.split(n_clips)])
+
+
+def weigh_bands(power, mel_bank, groups):
+    """Mel bands, (n_clips, n_bands, n_frames), of spectra, (n_clips, n_bins, n_frames); `groups` of `band_groups`."""
+    return torch.cat([mel_bank[bands, bins] @ power[:, bins] for bands, bins in groups], dim=1)
 
 
 def band_groups(mel_bank):
@@ -133,7 +154,7 @@ def check_waveforms(waveforms, dtype, min_samples, reason):
         )
     if waveforms.shape[1] < min_samples:
         raise ValueError(
-            f"waveforms must have at least {min_samples} samples {reason}; got {waveforms.shape[1]}. Pad them "
+            f"waveforms must have at least {min_samples} samples{reason}; got {waveforms.shape[1]}. Pad them "
             "with zeros."
         )
 

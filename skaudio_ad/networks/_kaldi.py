@@ -8,18 +8,13 @@ import torch
 from torch import nn
 
 from .._checks import check_option
-from ._front_end import band_groups, check_waveforms, kaldi_mel_bank
+from ._front_end import band_groups, check_waveforms, in_parts, kaldi_mel_bank, weigh_bands
 
 _N_FFT, _WIN_LENGTH, _HOP_LENGTH = 512, 400, 160
 _PRE_EMPHASIS = 0.97
 _FMIN, _FMAX = 20.0, 8000.0  # Hz
 # Kaldi takes the logarithm of no smaller power, the distance between one and the next float32.
 _SMALLEST_POWER = 2.0**-23
-# Maximum number of frames that a CPU transforms at a time: their spectra take half a megabyte and stay in the cache.
-_CPU_FRAMES = 128
-# Maximum number of frames that a GPU transforms at a time, of all clips together: the frames and their spectra take a
-# quarter of a gigabyte.
-_GPU_FRAMES = 32_000
 
 
 class KaldiFilterBank(nn.Module):
@@ -93,14 +88,9 @@ class KaldiFilterBank(nn.Module):
         ValueError
             If the waveforms are not 2-D, empty, or shorter than 400 samples.
         """
-        reason = "(25 ms at 16 kHz), the length of a frame"
+        reason = " (25 ms at 16 kHz), the length of a frame"
         check_waveforms(waveforms, self.window.dtype, _WIN_LENGTH, reason)
-        if waveforms.device.type == "cpu":
-            # One clip at a time gives the same numbers in any batch.
-            n_clips, n_frames = 1, _CPU_FRAMES
-        else:
-            n_clips, n_frames = max(1, _GPU_FRAMES * _HOP_LENGTH // waveforms.shape[1]), _GPU_FRAMES
-        return torch.cat([self._log_mel(clips, n_frames) for clips in waveforms.split(n_clips)])
+        return in_parts(waveforms, _HOP_LENGTH, self._log_mel)
 
     def _log_mel(self, waveforms, n_frames):
         """Spectrograms of waveforms, (n_clips, n_samples), with `n_frames` frames of every clip at a time."""
@@ -112,9 +102,7 @@ class KaldiFilterBank(nn.Module):
                 before = torch.cat([centred[..., :1], centred[..., :-1]], dim=2)
                 spectra = torch.fft.rfft((centred - _PRE_EMPHASIS * before) * self.window, _N_FFT)
                 power = (spectra.real.square() + spectra.imag.square()).transpose(1, 2)
-                mel = torch.cat(
-                    [self.mel_bank[bands, bins] @ power[:, bins] for bands, bins in self._groups], dim=1
-                )
+                mel = weigh_bands(power, self.mel_bank, self._groups)
                 made.append(mel.clamp(min=_SMALLEST_POWER).log())
         return torch.cat(made, dim=2)
 

@@ -3,10 +3,7 @@
 import torch
 from torch import nn
 
-# Number of frames that a CPU transforms at a time: their spectra take at most a few megabytes and stay in the cache.
-_CPU_FRAMES = 128
-# Maximum number of frames that a GPU transforms at a time, of all clips together.
-_GPU_FRAMES = 32_000
+from ._front_end import check_waveforms, in_parts
 
 
 class LogSpectrogram(nn.Module):
@@ -88,15 +85,10 @@ class LogSpectrogram(nn.Module):
         ValueError
             If the waveforms are not 2-D, empty, or shorter than a window.
         """
-        self._check(waveforms)
+        check_waveforms(waveforms, self.window.dtype, self.n_fft, ", one window of the spectrogram")
         # No autocast, because bfloat16 has three digits, too few for the logarithm of a quiet frequency.
         with torch.autocast(waveforms.device.type, enabled=False):
-            if waveforms.device.type == "cpu":
-                # One clip at a time gives the same numbers in any batch.
-                return torch.cat([self._spectrograms(clip, _CPU_FRAMES) for clip in waveforms.split(1)])
-            n_frames = 1 + (waveforms.shape[1] - self.n_fft) // self.hop_length
-            some = waveforms.split(max(1, _GPU_FRAMES // n_frames))
-            return torch.cat([self._spectrograms(clips, _GPU_FRAMES) for clips in some])
+            return in_parts(waveforms, self.hop_length, self._spectrograms)
 
     def _spectrograms(self, waveforms, n_frames):
         """Spectrograms of waveforms, (n_clips, n_samples), with `n_frames` frames of every clip at a time."""
@@ -110,20 +102,3 @@ class LogSpectrogram(nn.Module):
             logarithms = magnitudes.add_(self.offset).log_()
             made.append(logarithms.sub_(self.mean).div_(2 * self.std).transpose(1, 2))
         return torch.cat(made, dim=2)
-
-    def _check(self, waveforms):
-        if waveforms.ndim != 2 or not len(waveforms):
-            raise ValueError(
-                "waveforms must have the shape (n_clips, n_samples) with at least one clip, got "
-                f"{tuple(waveforms.shape)}; one waveform x is x[None]."
-            )
-        if waveforms.dtype != self.window.dtype:
-            raise TypeError(
-                f"waveforms must be {self.window.dtype}, got {waveforms.dtype}; convert them with "
-                f"waveforms.to({self.window.dtype})."
-            )
-        if waveforms.shape[1] < self.n_fft:
-            raise ValueError(
-                f"waveforms must have at least {self.n_fft} samples, one window of the spectrogram, got "
-                f"{waveforms.shape[1]}. Pad them with zeros."
-            )

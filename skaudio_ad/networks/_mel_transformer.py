@@ -102,7 +102,7 @@ class MelTransformer(nn.Module):
         )
         patches = self.patch_embed["proj"](self.init_bn(spectrograms)[:, None])
         patches = patches + self.time_pos_embed[..., : patches.shape[3]] + self.freq_pos_embed
-        states = states_after(list(self.blocks), patches.flatten(2).transpose(1, 2), self.layers)
+        states = states_after(self.blocks, patches.flatten(2).transpose(1, 2), self.layers)
         if self.norm is not None:
             states = [self.norm(states[0])]
         tokens = torch.cat(states, dim=2)

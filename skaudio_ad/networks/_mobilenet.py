@@ -128,7 +128,7 @@ class MobileNet(nn.Module):
 
     @property
     def stages(self) -> nn.Sequential:
-        """Layers from the first to the last, of which a fine-tuning opens the last ones."""
+        """Layers from the first to the last. A fine-tuning opens the last ones of these layers."""
         return self.features
 
     @property

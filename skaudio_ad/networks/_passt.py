@@ -85,7 +85,7 @@ class PaSST(nn.Module):
 
     @property
     def stages(self) -> nn.Sequential:
-        """Layers from the first to the last, of which a fine-tuning opens the last ones."""
+        """Layers from the first to the last. A fine-tuning opens the last ones of these layers."""
         return self.blocks
 
     @property

@@ -1,7 +1,7 @@
 """Blocks that spectrogram transformers share."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import nn
@@ -120,7 +120,7 @@ def attend(
 
 
 def states_after(
-    blocks: Collection[Callable[..., torch.Tensor]],
+    blocks: Iterable[Callable[..., torch.Tensor]],
     tokens: torch.Tensor,
     layers: Sequence[int] | None = None,
     n_made: int | None = None,
@@ -129,7 +129,7 @@ def states_after(
 
     Parameters
     ----------
-    blocks : collection of torch.nn.Module, or of callables like modules
+    blocks : iterable of torch.nn.Module, or of callables like modules
     tokens : torch.Tensor of shape (n_clips, n_tokens, size)
     layers : sequence of int or None, default=None
         Numbers of blocks, counted from 1. None is the last block alone.

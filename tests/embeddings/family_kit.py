@@ -133,7 +133,7 @@ def state_of(backbone):
 
 
 def other_settings(backbone):
-    """Settings of which each makes a network of other shapes, in pairs of name and value."""
+    """Pairs of a setting and a value. Each pair makes a network of other shapes."""
     family, settings = get_family(backbone.family), backbone.settings
     if "depth" in family.settings:
         yield "depth", settings["depth"] + 1

@@ -144,6 +144,16 @@ def test_a_fit_on_clips_of_another_rate_forgets_the_first_rate(weights):
     assert one.fit(AudioClips([noise(4000)], 16_000)).transform([noise(4000)]).shape == (1, 112)
 
 
+def test_another_rate_needs_another_fit(weights):
+    one = embedding(weights, 8000).fit([noise(4000)])
+    one.set_params(sample_rate=16_000)
+    with pytest.raises(
+        ValueError, match="was fitted at 8000 Hz, and variant and sample_rate now ask for 16000 Hz"
+    ):
+        one.transform([noise(4000)])
+    assert one.fit([noise(4000)]).transform([noise(4000)]).shape == (1, 112)
+
+
 def test_a_fine_tuned_network_of_any_rate_keeps_the_rate_of_its_training(weights, tmp_path, monkeypatch):
     import skaudio_ad.embeddings._registry as registry
 

@@ -430,10 +430,12 @@ def test_layers_may_be_an_array(kit):
     [
         (9, ValueError, "layers must be numbers from 1 to [23], the number of blocks of .*, got"),
         (0, ValueError, "every number in layers must lie in"),
-        ([1, 1], ValueError, "layers must be None or different numbers of blocks"),
-        ([], ValueError, "layers must be None or different numbers of blocks"),
+        ([1, 1], ValueError, "layers must be None or different numbers of blocks in a tuple"),
+        ([], ValueError, "layers must be None or different numbers of blocks in a tuple"),
         (1.5, TypeError, "every number in layers must be an integer"),
         ("1", TypeError, "every number in layers must be"),
+        ([[1], [2]], TypeError, "every number in layers must be"),
+        (np.array([1, 2]), TypeError, "every number in layers must be"),
         (True, TypeError, "every number in layers must be"),
     ],
 )

@@ -5,7 +5,7 @@ import zipfile
 import pytest
 import torch
 
-from skaudio_ad.embeddings import BACKBONES, WeightsError, load_state_dict
+from skaudio_ad.embeddings import BACKBONES, WeightsError, get_family, load_state_dict
 from skaudio_ad.embeddings._checkpoint import describe_difference
 from skaudio_ad.embeddings._identify import describe_file, identify, read_as
 
@@ -83,6 +83,8 @@ def test_a_file_is_described_by_its_settings_and_the_backbones_that_take_it():
     family, found = identify(state_of(BACKBONES["passt_l_kd"]))
     assert describe_file(family, found) == "a file of PaSST (stride 10, depth 7), which fits 'passt_l_kd'"
     assert describe_file(family, {"stride": 10, "depth": 5}) == "a file of PaSST (stride 10, depth 5)"
+    # The width of a MobileNet of an unpublished size does not show.
+    assert describe_file(get_family("mobilenet"), {}) == "a file of MobileNet"
 
 
 def test_a_reader_that_stumbles_over_a_file_becomes_an_error_that_names_the_family(monkeypatch):

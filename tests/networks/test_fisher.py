@@ -108,13 +108,16 @@ def test_the_network_takes_as_many_frames_as_the_table_has_positions():
     assert (network.max_frames, network.grid_size) == (128 * 16 + 15, (50, 128))
     longest = network._tokens(torch.zeros(1, 801, network.max_frames))
     assert longest.shape == (1, 1 + 6400, 64)
-    with pytest.raises(ValueError, match=r"at most 2063 frames, got 2064\. Cut the waveform into windows"):
+    with pytest.raises(ValueError, match=r"at most 2063 frames .*, got 2064\. Cut the waveform into windows"):
         network(torch.zeros(1, 801, 2064))
 
 
 @pytest.mark.parametrize("shape", [(1, 200, 40), (201, 40), (1, 1, 201, 40)])
 def test_spectrograms_of_another_shape_are_refused(shape):
-    with pytest.raises(ValueError, match=r"\(n_clips, 201, n_frames\), as LogSpectrogram makes them"):
+    with pytest.raises(
+        ValueError,
+        match=r"\(n_clips, 201, n_frames\), as LogSpectrogram at the sample rate of this network makes them",
+    ):
         small()[0](torch.zeros(shape))
 
 

@@ -8,6 +8,7 @@ import torch
 
 from skaudio_ad.audio import AudioLoader
 from skaudio_ad.networks import AudioSetFrontEnd
+from skaudio_ad.networks._front_end import in_parts
 
 SAMPLE_RATE = 32_000
 
@@ -145,7 +146,7 @@ def test_a_batch_as_on_a_gpu_equals_one_clip_at_a_time(n_samples):
     front_end = AudioSetFrontEnd()
     alone = front_end(waveforms)
     for n_clips, n_frames in ((2, 50), (5, 10_000)):
-        together = front_end._in_batches(waveforms, n_clips, n_frames)
+        together = torch.cat([front_end._log_mel(some, n_frames) for some in waveforms.split(n_clips)])
         torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
 
 
@@ -153,3 +154,15 @@ def test_a_clip_alone_has_exactly_the_spectrogram_that_it_has_in_a_batch():
     waveforms = torch.randn(3, 50_000, generator=torch.Generator().manual_seed(1))
     front_end = AudioSetFrontEnd()
     assert torch.equal(front_end(waveforms), torch.cat([front_end(waveform[None]) for waveform in waveforms]))
+
+
+def test_a_gpu_transforms_at_most_32000_frames_at_a_time():
+    parts = []
+
+    def transform(some, n_frames):
+        parts.append((len(some), n_frames))
+        return some.new_empty(len(some), 64, 1000)
+
+    waveforms = torch.empty(50, 160_000, device="meta")
+    assert in_parts(waveforms, 160, transform).shape == (50, 64, 1000)
+    assert parts == [(32, 32_000), (18, 32_000)]  # 32 clips of 1000 frames, and the others

@@ -69,7 +69,7 @@ def test_a_rate_without_a_step_is_refused(sample_rate):
 
 def test_bad_waveforms_are_refused():
     module = front_end(16_000)
-    with pytest.raises(ValueError, match="at least 400 samples, one window of the spectrogram, got 399"):
+    with pytest.raises(ValueError, match="at least 400 samples, one window of the spectrogram; got 399"):
         module(torch.zeros(1, 399))
     with pytest.raises(ValueError, match=r"one waveform x is x\[None\]"):
         module(torch.zeros(400))

@@ -4,11 +4,20 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..._checks import check_number
 from .._windows import windows_to_the_end
-from ._family import Clock, Family, Output, Variant, check_layers, count_blocks, keep_blocks, tensor_shape
+from ._family import Family, Output, Variant
+from ._state_dicts import count_blocks, keep_blocks, tensor_shape
+from ._transformers import (
+    KALDI_MIN_SAMPLES,
+    check_layers,
+    depth,
+    kaldi_clock,
+    kaldi_grid_bands,
+    n_built,
+    n_features,
+    n_logits,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -25,8 +34,6 @@ _BHARADWAJ = (
 _MIRROR = (
     "https://huggingface.co/lpepino/beats_ckpts/resolve/5b53b0404df452a3a607d7e67687227730e5bad1/{filename}"
 )
-_PATCH = 16  # length of a patch, in frames of the spectrogram
-_WIN_LENGTH, _HOP_LENGTH = 400, 160  # of the frames of the spectrogram, in samples
 # Configuration that the network has, and the value that the authors' code takes for an entry that a file lacks.
 _CONFIGURATION = {
     "input_patch_size": (16, -1),
@@ -95,8 +102,8 @@ def _identify(content: Any) -> dict[str, Any] | None:
     if projection is None or gate is None or "patch_embedding.weight" not in state:
         return None
     classes = tensor_shape(state, "predictor.weight") or (0,)
-    depth = count_blocks(state, "encoder.layers.")
-    return {"size": projection[0], "depth": depth, "heads": gate[1], "n_classes": classes[0]}
+    n_blocks = count_blocks(state, "encoder.layers.")
+    return {"size": projection[0], "depth": n_blocks, "heads": gate[1], "n_classes": classes[0]}
 
 
 def _read_checkpoint(content: Any, variant: Variant) -> dict[str, Any]:
@@ -115,14 +122,11 @@ def _read_checkpoint(content: Any, variant: Variant) -> dict[str, Any]:
         )
     _check_configuration(content.get("cfg"))
     _check_tables(state)
-    layers = variant.settings.get("layers")
-    if layers is not None or not _n_classes(variant):
+    if variant.settings.get("layers") is not None or not _n_classes(variant):
         state = {name: value for name, value in state.items() if not name.startswith("predictor.")}
     elif _OWN_NAME not in state and len(state["predictor.weight"]) == _N_AUDIOSET_CLASSES:
         state = _in_audiosets_order(state, content.get("label_dict"))
-    return keep_blocks(
-        beats_state_dict(state), "encoder.layers.", max(layers or (variant.settings["depth"],))
-    )
+    return keep_blocks(beats_state_dict(state), "encoder.layers.", n_built(variant))
 
 
 def _check_configuration(configuration: Any) -> None:
@@ -167,23 +171,6 @@ def _in_audiosets_order(state: dict[str, Any], labels: Any) -> dict[str, Any]:
         )
     order = [int(numbers[identifier]) for identifier in AUDIOSET_IDS]
     return {name: value[order] if name.startswith("predictor.") else value for name, value in state.items()}
-
-
-def _n_features(variant: Variant) -> int:
-    return variant.embedding_size * len(variant.settings.get("layers") or (0,))
-
-
-def _clock(variant: Variant, n_samples: int) -> Clock:
-    n_frames = 1 + (n_samples - _WIN_LENGTH) // _HOP_LENGTH
-    # The first patch spans the frames 0 to 15 of the spectrogram, which are 10 ms apart and begin with 0 to 25 ms.
-    return Clock(first=0.0875, step=0.16, per_window=n_frames // _PATCH)
-
-
-def _grid_bands(variant: Variant) -> np.ndarray:
-    from ...networks._kaldi import KaldiFilterBank, kaldi_band_to_hertz
-
-    first = np.arange(0, KaldiFilterBank.n_mels, _PATCH)
-    return kaldi_band_to_hertz(np.column_stack([first - 0.5, first + _PATCH - 0.5]))
 
 
 _BASE = {"size": 768, "depth": 12, "heads": 12}
@@ -242,22 +229,22 @@ BEATS = Family(
     build_network=_build_network,
     build_front_end=_build_front_end,
     outputs=(
-        Output("clip", n_features=_n_features),
-        Output("frames", ("C", "T"), n_features=_n_features),
-        Output("grid", ("C", "F", "T"), n_features=_n_features),
-        Output("tokens", ("C", "F T"), n_features=_n_features),
-        Output("bands", n_features=lambda variant: 8 * _n_features(variant)),
-        Output("logits", n_features=lambda variant: variant.settings["n_classes"]),
+        Output("clip", n_features=n_features),
+        Output("frames", ("C", "T"), n_features=n_features),
+        Output("grid", ("C", "F", "T"), n_features=n_features),
+        Output("tokens", ("C", "F T"), n_features=n_features),
+        Output("bands", n_features=lambda variant: 8 * n_features(variant)),
+        Output("logits", n_features=n_logits),
     ),
-    clock=_clock,
-    grid_bands=_grid_bands,
-    min_samples=lambda variant: (_PATCH - 1) * _HOP_LENGTH + _WIN_LENGTH,
+    clock=kaldi_clock,
+    grid_bands=kaldi_grid_bands,
+    min_samples=lambda variant: KALDI_MIN_SAMPLES,
     cut_windows=windows_to_the_end,
     hop_share=1.0,
     batch_size=4,
     read_checkpoint=_read_checkpoint,
     identify=_identify,
-    depth=lambda variant: variant.settings["depth"],
+    depth=depth,
     variants=(
         _beats(
             "beats_iter3",

@@ -8,7 +8,15 @@ import numpy as np
 
 from ..._checks import check_number
 from .._windows import windows_to_the_end
-from ._family import Clock, Family, Output, Variant, check_layers, count_blocks, keep_blocks, tensor_shape
+from ._family import Clock, Family, Output, Variant
+from ._state_dicts import count_blocks, keep_blocks, tensor_shape
+from ._transformers import (
+    check_layers,
+    depth,
+    n_built,
+    n_features,
+    n_logits,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -75,22 +83,11 @@ def mel_transformer_settings(content: Any, patch: tuple[int, int]) -> dict[str, 
 def read_mel_transformer(content: Any, variant: Variant) -> dict[str, Any]:
     """State dict of the network of a variant, without the layers behind the last block that the variant needs."""
     state = plain_state_dict(content)
-    layers = variant.settings.get("layers")
-    if layers is None:
+    if variant.settings.get("layers") is None:
         return state
     behind = ("norm.", "outputlayer.")
     kept = {name: value for name, value in state.items() if not name.startswith(behind)}
-    return keep_blocks(kept, "blocks.", max(layers))
-
-
-def n_features(variant: Variant) -> int:
-    """Number of values of a token, of all blocks in the setting "layers" together."""
-    return variant.embedding_size * len(variant.settings.get("layers") or (0,))
-
-
-def n_logits(variant: Variant) -> int:
-    """Number of classes of a variant."""
-    return int(variant.settings["n_classes"])
+    return keep_blocks(kept, "blocks.", n_built(variant))
 
 
 #: Parameters of the networks of CED and Dasheng.
@@ -170,7 +167,7 @@ CED = Family(
     hop_share=1.0,
     read_checkpoint=read_mel_transformer,
     identify=partial(mel_transformer_settings, patch=(_PATCH, _PATCH)),
-    depth=lambda variant: int(variant.settings["depth"]),
+    depth=depth,
     # The files are named by their mean average precision on Zenodo: 4814 is 0.4814.
     variants=(
         _variant("tiny", 192, 3, 22, 0.4814, RMIS=59.15, SIREN=58.96),

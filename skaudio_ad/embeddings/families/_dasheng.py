@@ -8,11 +8,11 @@ from ._ced import (
     MEL_TRANSFORMER_SETTINGS,
     build_ced_front_end,
     mel_transformer_settings,
-    n_features,
-    n_logits,
     read_mel_transformer,
 )
 from ._family import Clock, Family, Output, Variant
+from ._transformers import depth as depth_of
+from ._transformers import n_features, n_logits
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +87,7 @@ DASHENG = Family(
     hop_share=1.0,
     read_checkpoint=read_mel_transformer,
     identify=partial(mel_transformer_settings, patch=(_N_BANDS, _PATCH)),
-    depth=lambda variant: int(variant.settings["depth"]),
+    depth=depth_of,
     variants=(
         _variant(
             "dasheng_base",

@@ -4,19 +4,19 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..._checks import check_number
 from .._windows import windows_to_the_end
-from ._family import (
-    Clock,
-    Family,
-    Output,
-    Variant,
+from ._family import Family, Output, Variant
+from ._state_dicts import count_blocks, keep_blocks, tensor_shape
+from ._transformers import (
+    KALDI_MIN_SAMPLES,
     check_layers,
-    count_blocks,
-    keep_blocks,
-    tensor_shape,
+    depth,
+    kaldi_clock,
+    kaldi_grid_bands,
+    n_built,
+    n_features,
+    n_logits,
 )
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ _ALEX = (
     'T. Alex, S. Atito, A. Mustafa, M. Awais, P. J. B. Jackson, "SSLAM: Enhancing Self-Supervised Models with Audio '
     'Mixtures for Polyphonic Soundscapes", ICLR 2025, https://github.com/ta012/SSLAM'
 )
-_PATCH = 16  # length of a patch, in frames of the spectrogram
-_WIN_LENGTH, _HOP_LENGTH = 400, 160  # of the frames of the spectrogram, in samples
 # Number of positions in the checkpoints: 8 bands of 768 columns. FISHER has the same names and another number.
 _N_POSITIONS = 6144
 # Beginnings of names in files of the hub and in files of the training framework, which our network does not have.
@@ -86,28 +84,10 @@ def _read_checkpoint(content: Any, variant: Variant) -> dict[str, Any]:
         raise ValueError(
             "is no file of EAT: it has no tensor 'extra_tokens'. The authors publish model.safetensors on the hub."
         )
-    layers = variant.settings.get("layers")
-    if layers is None:
+    if variant.settings.get("layers") is None:
         return state
     first = {name: value for name, value in state.items() if not name.startswith(("fc_norm.", "head."))}
-    return keep_blocks(first, "blocks.", max(layers))
-
-
-def _n_features(variant: Variant) -> int:
-    return variant.embedding_size * len(variant.settings.get("layers") or (0,))
-
-
-def _clock(variant: Variant, n_samples: int) -> Clock:
-    n_frames = 1 + (n_samples - _WIN_LENGTH) // _HOP_LENGTH
-    # The first patch spans the frames 0 to 15 of the spectrogram, which are 10 ms apart and begin with 0 to 25 ms.
-    return Clock(first=0.0875, step=0.16, per_window=n_frames // _PATCH)
-
-
-def _grid_bands(variant: Variant) -> np.ndarray:
-    from ...networks._kaldi import KaldiFilterBank, kaldi_band_to_hertz
-
-    first = np.arange(0, KaldiFilterBank.n_mels, _PATCH)
-    return kaldi_band_to_hertz(np.column_stack([first - 0.5, first + _PATCH - 0.5]))
+    return keep_blocks(first, "blocks.", n_built(variant))
 
 
 # Settings that a variant need not give.
@@ -160,23 +140,23 @@ EAT = Family(
     build_network=_build_network,
     build_front_end=_build_front_end,
     outputs=(
-        Output("clip", n_features=_n_features),
-        Output("frames", ("C", "T"), n_features=_n_features),
-        Output("grid", ("C", "F", "T"), n_features=_n_features),
-        Output("tokens", ("C", "1 + F T"), n_features=_n_features),
-        Output("token_mean", n_features=_n_features),
-        Output("logits", n_features=lambda variant: variant.settings["n_classes"]),
+        Output("clip", n_features=n_features),
+        Output("frames", ("C", "T"), n_features=n_features),
+        Output("grid", ("C", "F", "T"), n_features=n_features),
+        Output("tokens", ("C", "1 + F T"), n_features=n_features),
+        Output("token_mean", n_features=n_features),
+        Output("logits", n_features=n_logits),
     ),
-    clock=_clock,
-    grid_bands=_grid_bands,
-    min_samples=lambda variant: (_PATCH - 1) * _HOP_LENGTH + _WIN_LENGTH,
+    clock=kaldi_clock,
+    grid_bands=kaldi_grid_bands,
+    min_samples=lambda variant: KALDI_MIN_SAMPLES,
     longest_window=122.88,  # the positions in time are as many as this takes
     cut_windows=windows_to_the_end,
     hop_share=1.0,
     batch_size=4,
     read_checkpoint=_read_checkpoint,
     identify=_identify,
-    depth=lambda variant: variant.settings["depth"],
+    depth=depth,
     variants=(
         _variant(
             "eat_base",

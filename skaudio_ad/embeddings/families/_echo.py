@@ -1,6 +1,5 @@
 """ECHO, a spectrogram transformer with a sequence of tokens for every band, for any sample rate."""
 
-import math
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,18 @@ import numpy as np
 
 from ..._checks import check_number
 from .._windows import windows_to_the_end
-from ._family import Clock, Family, Output, Variant, check_layers, count_blocks, keep_blocks, tensor_shape
+from ._family import Clock, Family, Output, Variant
+from ._state_dicts import count_blocks, keep_blocks, tensor_shape
+from ._transformers import (
+    LOWEST_RATE,
+    USUAL_RATE,
+    check_layers,
+    depth,
+    n_built,
+    n_layers,
+    whole_frames,
+    whole_patches,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -22,15 +32,11 @@ _PATCH = 16  # length of a patch, in frames of the spectrogram
 _BAND = 32  # number of frequencies of a band
 # Maximum number of frames of a window, 20 s, as the authors cut long clips.
 _MAX_FRAMES = 2000
-# Lowest sample rate that has a sample for every step of the spectrogram, in hertz.
-_LOWEST_RATE = 100
-# Sample rate of the variants' embedding size, in hertz.
-_USUAL_RATE = 16_000
 
 
 def _frame(variant: Variant) -> tuple[int, int]:
     """Length of a window of the spectrogram and step between two windows, in samples, as the authors round them."""
-    rate = variant.sample_rate or _USUAL_RATE
+    rate = variant.sample_rate or USUAL_RATE
     return int(0.025 * rate), int(0.01 * rate)
 
 
@@ -40,30 +46,21 @@ def _n_bands(variant: Variant) -> int:
 
 def _n_values(variant: Variant) -> int:
     """Number of values of a token: one state, or the states of all layers."""
-    return variant.settings["size"] * len(variant.settings.get("layers") or (1,))
+    return variant.settings["size"] * n_layers(variant)
 
 
 def _n_columns(variant: Variant) -> int:
     return _n_bands(variant) * _n_values(variant)
 
 
-def _depth(variant: Variant) -> int:
-    return variant.settings["depth"]
-
-
-def _blocks(variant: Variant) -> int:
-    """Number of blocks that are computed."""
-    return max(variant.settings.get("layers") or (_depth(variant),))
-
-
 def _build_network(variant: Variant) -> "torch.nn.Module":
     from ...networks import ECHO
 
     return ECHO(
-        variant.sample_rate or _USUAL_RATE,
+        variant.sample_rate or USUAL_RATE,
         size=variant.settings["size"],
         heads=variant.settings["heads"],
-        depth=_blocks(variant),
+        depth=n_built(variant),
         layers=variant.settings.get("layers"),
     )
 
@@ -73,7 +70,7 @@ def _build_front_end(variant: Variant) -> "torch.nn.Module":
 
     n_fft, hop_length = _frame(variant)
     return LogSpectrogram(
-        variant.sample_rate or _USUAL_RATE,
+        variant.sample_rate or USUAL_RATE,
         n_fft=n_fft,
         hop_length=hop_length,
         offset=1e-9,
@@ -84,22 +81,20 @@ def _build_front_end(variant: Variant) -> "torch.nn.Module":
 
 
 def _prepare_clip(clip: np.ndarray, variant: Variant) -> np.ndarray:
-    """Subtract the mean, and leave out samples behind the last whole frame, so that windows lie on frames."""
-    n_fft, hop_length = _frame(variant)
-    n_samples = n_fft + (len(clip) - n_fft) // hop_length * hop_length if len(clip) >= n_fft else len(clip)
-    return (clip - clip.mean(dtype=np.float64)).astype(np.float32)[:n_samples]
+    return whole_frames(clip, _frame(variant), _min_samples(variant))
 
 
 def _window_lengths(variant: Variant, window: float) -> tuple[int, int]:
-    n_fft, hop_length = _frame(variant)
-    n_patches = math.ceil(round(100 * window) / _PATCH)
-    n_frames = min(_MAX_FRAMES, n_patches * _PATCH)
-    return n_fft + (n_frames - 1) * hop_length, n_frames * hop_length
+    return whole_patches(window, _frame(variant), _MAX_FRAMES)
+
+
+def _min_samples(variant: Variant) -> int:
+    return _frame(variant)[0]
 
 
 def _clock(variant: Variant, n_samples: int) -> Clock:
     n_fft, hop_length = _frame(variant)
-    rate = variant.sample_rate or _USUAL_RATE
+    rate = variant.sample_rate or USUAL_RATE
     n_frames = 1 + (n_samples - n_fft) // hop_length
     first = (n_fft + (_PATCH - 1) * hop_length) / 2 / rate
     return Clock(first=first, step=_PATCH * hop_length / rate, per_window=-(-n_frames // _PATCH))
@@ -107,7 +102,7 @@ def _clock(variant: Variant, n_samples: int) -> Clock:
 
 def _grid_bands(variant: Variant) -> np.ndarray:
     n_fft, _ = _frame(variant)
-    rate = variant.sample_rate or _USUAL_RATE
+    rate = variant.sample_rate or USUAL_RATE
     first = np.arange(0, n_fft // 2 + 1, _BAND)
     edges = np.column_stack([first - 0.5, first + _BAND - 0.5])
     return np.clip(edges * rate / n_fft, 0, rate / 2)
@@ -133,7 +128,7 @@ def _read_checkpoint(content: Any, variant: Variant) -> Any:
     state = _state_dict(content)
     if not isinstance(state, Mapping):
         return state
-    state = keep_blocks(state, "encoder.layers.", _blocks(variant))
+    state = keep_blocks(state, "encoder.layers.", n_built(variant))
     if state and "pos_embed" not in state:  # a table of sines, which the authors' code computes too
         from ...networks._echo import time_positions
 
@@ -176,17 +171,17 @@ ECHO = Family(
     ),
     clock=_clock,
     grid_bands=_grid_bands,
-    min_samples=lambda variant: _frame(variant)[0],
+    min_samples=_min_samples,
     longest_window=20.0,  # the positions in time are as many as twenty seconds need
     cut_windows=windows_to_the_end,
     window_lengths=_window_lengths,
     prepare_clip=_prepare_clip,
-    lowest_rate=_LOWEST_RATE,
+    lowest_rate=LOWEST_RATE,
     hop_share=1.0,
     batch_size=4,
     read_checkpoint=_read_checkpoint,
     identify=_identify,
-    depth=_depth,
+    depth=depth,
     variants=(
         _variant("echo_tiny", "0828", 192, 3, 22, "not stated", 61.33),
         _variant("echo_small", "0824", 384, 6, 86, "MIT", 62.11),

@@ -1,6 +1,5 @@
 """FISHER, a transformer for industrial signals of any sample rate."""
 
-import math
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,18 @@ import numpy as np
 
 from ..._checks import check_number, check_option
 from .._windows import windows_to_the_end
-from ._family import Clock, Family, Output, Variant, check_layers, count_blocks, keep_blocks, tensor_shape
+from ._family import Clock, Family, Output, Variant
+from ._state_dicts import count_blocks, keep_blocks, tensor_shape
+from ._transformers import (
+    LOWEST_RATE,
+    USUAL_RATE,
+    check_layers,
+    depth,
+    n_built,
+    n_layers,
+    whole_frames,
+    whole_patches,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -19,10 +29,6 @@ _FAN = (
     'Representation", IEEE Transactions on Industrial Informatics 2026, https://github.com/jianganbai/FISHER'
 )
 _PATCH = 16
-# Sample rate of the variants' embedding size, in hertz.
-_USUAL_RATE = 16_000
-# Lowest sample rate that has a sample for every step of the spectrogram, in hertz.
-_LOWEST_RATE = 100
 # Maximum number of frames of a window, as in the training and as the authors cut longer clips.
 _MAX_FRAMES = 1024
 # Number of positions in the table of a checkpoint. The table of an EAT, whose tensors have the same names, is another.
@@ -50,15 +56,7 @@ def _check_size(value: Any, name: str) -> None:
 
 
 def _rate(variant: Variant) -> int:
-    return _USUAL_RATE if variant.sample_rate is None else variant.sample_rate
-
-
-def _n_layers(variant: Variant) -> int:
-    return len(variant.settings.get("layers") or (None,))
-
-
-def _depth(variant: Variant) -> int:
-    return variant.settings["depth"]
+    return USUAL_RATE if variant.sample_rate is None else variant.sample_rate
 
 
 def _all_bands(variant: Variant) -> int:
@@ -69,7 +67,7 @@ def _all_bands(variant: Variant) -> int:
 
 
 def _one_band(variant: Variant) -> int:
-    return variant.settings["size"] * _n_layers(variant)
+    return variant.settings["size"] * n_layers(variant)
 
 
 def _frame(variant: Variant) -> tuple[int, int]:
@@ -81,14 +79,13 @@ def _build_network(variant: Variant) -> "torch.nn.Module":
     from ...networks import FISHER
 
     settings = variant.settings
-    layers = settings.get("layers")
     return FISHER(
         _rate(variant),
         size=settings["size"],
-        depth=settings["depth"] if layers is None else max(layers),
+        depth=n_built(variant),
         band_width=settings["band_width"],
         flatten=settings["flatten"],
-        layers=layers,
+        layers=settings.get("layers"),
     )
 
 
@@ -108,17 +105,11 @@ def _build_front_end(variant: Variant) -> "torch.nn.Module":
 
 
 def _prepare_clip(clip: np.ndarray, variant: Variant) -> np.ndarray:
-    """Subtract the mean, and leave out samples behind the last whole frame, so that windows lie on frames."""
-    n_fft, hop_length = _frame(variant)
-    n_over = (len(clip) - n_fft) % hop_length if len(clip) > _min_samples(variant) else 0
-    return (clip - clip.mean(dtype=np.float64)).astype(np.float32)[: len(clip) - n_over]
+    return whole_frames(clip, _frame(variant), _min_samples(variant))
 
 
 def _window_lengths(variant: Variant, window: float) -> tuple[int, int]:
-    n_fft, hop_length = _frame(variant)
-    # A window has whole patches, so that windows that lie end to end leave out no frame.
-    n_frames = min(_MAX_FRAMES, math.ceil(round(100 * window) / _PATCH) * _PATCH)
-    return n_fft + (n_frames - 1) * hop_length, n_frames * hop_length
+    return whole_patches(window, _frame(variant), _MAX_FRAMES)
 
 
 def _clock(variant: Variant, n_samples: int) -> Clock:
@@ -202,8 +193,7 @@ def _read_checkpoint(content: Any, variant: Variant) -> dict[str, Any]:
                 f"is a FISHER with {place} {value!r} in its configuration. Only networks with {place} {needed!r} are "
                 "known, because all published files have that value."
             )
-    layers = variant.settings.get("layers")
-    return keep_blocks(state, "blocks.", _depth(variant) if layers is None else max(layers))
+    return keep_blocks(state, "blocks.", n_built(variant))
 
 
 def _variant(name: str, size: int, megabytes: float, licence: str, scores: Mapping[str, float]) -> Variant:
@@ -247,13 +237,13 @@ FISHER = Family(
     longest_window=_MAX_FRAMES / 100,
     window_lengths=_window_lengths,
     prepare_clip=_prepare_clip,
-    lowest_rate=_LOWEST_RATE,
+    lowest_rate=LOWEST_RATE,
     cut_windows=windows_to_the_end,
     hop_share=1.0,
     batch_size=4,
     read_checkpoint=_read_checkpoint,
     identify=_identify,
-    depth=_depth,
+    depth=depth,
     variants=(
         _variant("fisher_tiny", 192, 26.4, "not stated", {"RMIS": 59.11, "SIREN": 59.62}),
         _variant("fisher_mini", 256, 44.7, "not stated", {"RMIS": 59.6, "SIREN": 59.91}),

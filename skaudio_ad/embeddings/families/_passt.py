@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._checks import check_number
-from ._family import Clock, Family, Output, OwnRuntime, Variant, count_blocks, tensor_shape
+from ._family import Clock, Family, Output, OwnRuntime, Variant
+from ._state_dicts import count_blocks, tensor_shape
 
 if TYPE_CHECKING:
     import torch
