@@ -263,7 +263,6 @@ class BackboneEmbedding(BaseEmbedding):
         if layers is not None:
             if "layers" not in get_family(backbone.family).settings:
                 raise ValueError(f"layers must be None for {backbone.name!r}, got {layers!r}.")
-            layers = layers.tolist() if isinstance(layers, np.ndarray) else layers
             numbers = tuple(layers) if isinstance(layers, (list, tuple)) else (layers,)
             backbone = replace(backbone, settings={**backbone.settings, "layers": numbers})
         if rate is None and backbone.sample_rate is None:

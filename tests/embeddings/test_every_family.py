@@ -418,13 +418,6 @@ def test_blocks_behind_the_highest_layer_are_neither_built_nor_read(kit):
 
 
 @of_layers
-def test_layers_may_be_an_array(kit):
-    known = kit.embedding(layers=[1, 2])._backbone().settings
-    assert kit.embedding(layers=np.array([1, 2]))._backbone().settings == known
-    assert kit.embedding(layers=np.array(2))._backbone().settings["layers"] == (2,)
-
-
-@of_layers
 @pytest.mark.parametrize(
     ("layers", "error", "message"),
     [
