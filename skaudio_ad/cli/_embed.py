@@ -9,8 +9,8 @@ import numpy as np
 from .._atomic import atomic_path
 from .._csv_text import utf8_name
 from ..audio import AudioLoader, LevelNormalizer
-from ..embeddings import BackboneEmbedding, get_backbone, get_family
-from ..presets._make_detector import _EMBEDDINGS, best_outputs
+from ..embeddings import get_backbone, get_family
+from ..presets._make_detector import best_outputs, embedding_class
 from ._common import check_writable, expand_recordings, friendly_errors
 from ._messages import translate
 from ._options import FILE, jobs_option, memory_option, recordings_argument
@@ -124,8 +124,7 @@ def run_embed(recordings, output, backbone, *, kind, level, on_error, sample_rat
     if rate is not None:
         settings["sample_rate"] = rate
     # The class of the family has the window that `fit` takes.
-    make = _EMBEDDINGS.get(backbone.family, BackboneEmbedding)
-    embedding = make(backbone, output=output_names, **settings)
+    embedding = embedding_class(backbone)(backbone, output=output_names, **settings)
     clips = AudioLoader(rate or backbone.sample_rate, on_error=on_error).fit_transform(paths)
     if level is not None:
         clips = LevelNormalizer(level).fit_transform(clips)

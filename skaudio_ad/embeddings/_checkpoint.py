@@ -143,7 +143,7 @@ def _problem_of_any(path: str | Path) -> str | None:
         return f"The file is empty. {_AGAIN}"
     if start.startswith(b"<"):
         return f"The file is a web page. {_AGAIN}"
-    if start.startswith(b"version https://git-lfs"):
+    if start.startswith(b"version https://git-lfs.github.com/spec/"):
         return "The file is a pointer of Git LFS. Fetch the file itself: git lfs pull."
     return None
 

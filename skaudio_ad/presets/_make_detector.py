@@ -59,6 +59,11 @@ _MAX_AUTO_TIME = 10.0
 _BEST_OUTPUT = {"mobilenet": ("block13", "block15")}
 
 
+def embedding_class(backbone: Backbone) -> Any:
+    """The class of embeddings of a family. It has the defaults of the family, such as the length of a window."""
+    return _EMBEDDINGS.get(backbone.family, BackboneEmbedding)
+
+
 def best_outputs(backbone: Backbone) -> tuple[str, ...]:
     """Names of the outputs that :func:`make_detector` takes of a backbone by default."""
     return _BEST_OUTPUT.get(backbone.family, ("clip",))
@@ -252,7 +257,7 @@ def _make_embedding(backbone, given):
         raise ValueError(
             f"backbone {known.name!r} takes any sample rate: set sample_rate, in hertz, to the rate of the recordings."
         )
-    return _EMBEDDINGS.get(known.family, BackboneEmbedding)(variant, **given), rate
+    return embedding_class(known)(variant, **given), rate
 
 
 def _best_here(given):

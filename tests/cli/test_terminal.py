@@ -143,7 +143,7 @@ def interrupt(*arguments, **settings):
             ["fit", "a.wav", "b.wav", "-o", "d.skops", "--preset", "autoencoder", "--max-epochs", "1"],
         ),
         (skaudio_ad.cli._score, "load_detector", ["score", "d.skops", "a.wav"]),
-        (skaudio_ad.cli._embed, "BackboneEmbedding", ["embed", "a.wav", "-o", "e.npz"]),
+        (skaudio_ad.cli._embed, "embedding_class", ["embed", "a.wav", "-o", "e.npz"]),
         (skaudio_ad.cli._demo, "_run_machine", ["demo", "-o", "demo"]),
         (skaudio_ad.cli._weights, "weights_path", ["weights", "download", "mn10"]),
     ],
