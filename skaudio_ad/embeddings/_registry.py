@@ -211,7 +211,7 @@ def _names(file: WeightsFile) -> tuple[str | None, ...]:
     """Our name of a file, and the names that its authors use."""
     stem = file.filename.removesuffix(".pt").removesuffix(".safetensors")
     # A repository of the hub holds one network if the file has the name that all repositories give to their network.
-    hub = re.fullmatch(r"https://huggingface\.co/([^/]+/[^/]+)/.*/model\.safetensors", file.url or "")
+    hub = re.fullmatch(r"https://huggingface.co/([^/]+/[^/]+)/.*/model\.safetensors", file.url or "")
     return file.name, file.filename, stem, getattr(file, "author_name", None), hub and hub[1]
 
 
