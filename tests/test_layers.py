@@ -34,6 +34,7 @@ FLOORS = {
     "_input_checks": 0,
     "_output": 0,
     "_p_values": 0,
+    "_pandas": 0,
     "_path_groups": 0,
     "_path_tables": 0,
     "_progress": 0,

@@ -8,6 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils import Bunch
 
+from .._pandas import import_pandas
 from ._files import content_groups, numbered
 from ._summary import few, summary_table
 
@@ -179,10 +180,7 @@ class AudioDataset(Bunch):
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("to_frame needs pandas: pip install pandas.") from error
+        pd = import_pandas()
         return pd.DataFrame({"path": self.paths, "target": self.target, **self.metadata})
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .._clip_errors import shown
+from .._pandas import import_pandas
 from .._typing import PathLike
 from ._registry import BACKBONES, Backbone, get_family
 from ._store import find_weights
@@ -117,10 +118,7 @@ class BackboneTable:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("to_frame needs pandas: pip install pandas; or use rows().") from error
+        pd = import_pandas("rows()")
         numbers = (
             *("parameters", "multiply_accumulates", "sample_rate", "mean_average_precision"),
             *("rmis", "siren", "relative_time", "megabytes"),
@@ -159,7 +157,7 @@ class BackboneTable:
 def list_backbones(
     *, family: str | None = None, here: bool = False, path: PathLike | None = None
 ) -> BackboneTable:
-    """List the published backbones with what one wants to know before choosing one. Nothing is downloaded.
+    """List the published backbones with sizes, times, published scores, licences and files. Nothing is downloaded.
 
     Parameters
     ----------

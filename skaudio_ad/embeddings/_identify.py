@@ -84,7 +84,7 @@ def _read(family: Family, content: Any, backbone: Backbone) -> Any:
         return family.read_checkpoint(content, backbone)
     except ValueError:
         raise
-    except Exception as error:  # as above
+    except Exception as error:  # a damaged or hostile file may hold any value under any name
         raise ValueError(
             f"is no file of {family.title}, or is damaged ({type(error).__name__}: {error})."
         ) from error
@@ -120,5 +120,5 @@ def _without_prefix(state: Mapping[Any, Any]) -> tuple[Mapping[Any, Any], str]:
 
 def _differs(backbone: Backbone, name: str, value: Any) -> bool:
     wanted = backbone.settings.get(name)
-    # A setting that a backbone does not give is none of the things that the value counts: no classes, for example.
+    # A setting that a backbone does not give counts as zero. A backbone without "n_classes" has no classes.
     return bool(wanted != value and (wanted or value))

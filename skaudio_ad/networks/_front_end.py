@@ -129,7 +129,10 @@ def in_parts(waveforms, hop_length, transform):
 
 
 def weigh_bands(power, mel_bank, groups):
-    """Mel bands, (n_clips, n_bands, n_frames), of spectra, (n_clips, n_bins, n_frames); `groups` of `band_groups`."""
+    """Return mel bands, (n_clips, n_bands, n_frames), of spectra, (n_clips, n_bins, n_frames).
+
+    `band_groups` makes the slices in `groups`.
+    """
     return torch.cat([mel_bank[bands, bins] @ power[:, bins] for bands, bins in groups], dim=1)
 
 
@@ -142,7 +145,10 @@ def band_groups(mel_bank):
 
 
 def check_waveforms(waveforms, dtype, min_samples, reason):
-    """Raise unless `waveforms` are (n_clips, n_samples) of a dtype, with `min_samples` samples for some reason."""
+    """Raise unless `waveforms` are (n_clips, n_samples) of a dtype, with at least `min_samples` samples.
+
+    The message about short waveforms has the text `reason` behind the number of samples.
+    """
     if waveforms.ndim != 2 or not len(waveforms):
         raise ValueError(
             "waveforms must have the shape (n_clips, n_samples) with at least one clip, got "

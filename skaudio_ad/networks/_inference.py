@@ -58,10 +58,9 @@ def for_inference(network: nn.Module, precision: Literal["float32", "bfloat16"] 
     one_dnn = torch.backends.mkldnn.is_available() and hasattr(torch.ops.aten, "mkldnn_convolution")
     # Without AVX-512, oneDNN is no faster than MKL for tokens, and three times as slow for some numbers of tokens.
     for_tokens = one_dnn and torch.backends.cpu.get_cpu_capability() == "AVX512"
-    part: Any
-    for part in network.modules():
-        if hasattr(part, "one_dnn"):
-            part.one_dnn = one_dnn if isinstance(part, PointwiseConvolution) else for_tokens
+    for module in network.modules():
+        if hasattr(module, "one_dnn"):
+            module.one_dnn = one_dnn if isinstance(module, PointwiseConvolution) else for_tokens
     if precision == "bfloat16":
         layers: Any = network.bfloat16_layers
         for module in layers.modules():

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from .._pandas import import_pandas
 from .._stream import stream
 from .._typing import PathLike
 from ..audio import find_audio_files
@@ -58,10 +59,7 @@ class RecordingsCheck:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("to_frame needs pandas: pip install pandas; or use rows().") from error
+        pd = import_pandas("rows()")
         return pd.DataFrame(self.rows())
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._clip_errors import shown
+from .._pandas import import_pandas
 
 Decision: TypeAlias = Literal["normal", "anomalous", "error"]
 
@@ -157,10 +158,7 @@ class ScoredRecordings(Iterator[ScoredRecording]):
         ImportError
             If pandas is not installed. No recording is scored then.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("to_frame needs pandas: pip install pandas.") from error
+        pd = import_pandas()
         for _ in self:
             pass
         table = pd.DataFrame(self._rows, columns=list(_COLUMNS))

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from .._atomic import atomic_path
 from .._clip_errors import shown
 from .._csv_text import text_cell, utf8_name
+from .._pandas import import_pandas
 from .._typing import FloatArray, PathLike
 from ..audio import AudioReadWarning
 from ._alarm_policy import AlarmPolicy
@@ -126,10 +127,7 @@ class RecordingTimeline:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("to_frame needs pandas: pip install pandas.") from error
+        pd = import_pandas()
         return pd.DataFrame(list(self.rows()), columns=list(WINDOW_COLUMNS))
 
     def to_csv(self, path: PathLike) -> None:
